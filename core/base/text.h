@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Small text helpers that every front end shares: hex, binary sizes, "did you mean".
+#pragma once
+
+#include "base/types.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mirrorscope {
+
+// 0x-prefixed lower-case hex without leading zeros.
+std::string hex(u64 value);
+// 0x-prefixed, always 16 digits: for raw entries.
+std::string hex16(u64 value);
+// "4K", "2M", "1G", "512G", "256T".
+std::string_view levelName(Level level);
+std::optional<Level> levelFromName(std::string_view name);
+// 4096 -> "4K", 0x201000 -> "2052K".
+std::string sizeText(u64 bytes);
+// Decimal or 0x hex with an optional suffix K M G T; nothing when it is no number or passes 64 bits.
+std::optional<u64> parseNumber(std::string_view text);
+// "private 0x4000": a GPA is always shown with its alias.
+std::string aliasedGpa(Gfn gfn, Alias alias);
+// The candidate with the smallest edit distance, if it is near enough to have been meant.
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+} // namespace mirrorscope

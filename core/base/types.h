@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Addresses and levels as distinct types, so that a GFN cannot be passed for a PFN.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace mirrorscope {
+
+using u8 = std::uint8_t;
+using u16 = std::uint16_t;
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+
+// A guest frame number: GPA >> 12, always without the TDX shared bit (Linux: gfn_t after kvm_gfn_direct_bits).
+struct Gfn {
+    u64 v = 0;
+    auto operator<=>(const Gfn&) const = default;
+};
+
+// A host page frame number: HPA >> 12.
+struct Pfn {
+    u64 v = 0;
+    auto operator<=>(const Pfn&) const = default;
+};
+
+// One 64-bit word of the simulated machine: words of physical memory first, kernel objects after them.
+struct Place {
+    u32 v = 0;
+    auto operator<=>(const Place&) const = default;
+    constexpr Place operator+(u64 words) const { return {static_cast<u32>(v + words)}; }
+};
+
+// The n-th word (0..511) of a physical frame.
+constexpr Place wordOf(Pfn pfn, unsigned index) { return {static_cast<u32>(pfn.v << 9 | index)}; }
+constexpr Pfn frameOf(Place place) { return {place.v >> 9}; }
+constexpr unsigned indexOf(Place place) { return place.v & 511; }
+
+// Page table levels as KVM counts them: 1 = 4K, 2 = 2M, 3 = 1G. The TDX module counts from 0.
+enum class Level : u8 { None = 0, k4K = 1, k2M = 2, k1G = 3, k512G = 4, k256T = 5 };
+
+constexpr unsigned number(Level level) { return static_cast<unsigned>(level); }
+constexpr Level levelOf(unsigned n) { return static_cast<Level>(n); }
+constexpr Level below(Level level) { return levelOf(number(level) - 1); }
+constexpr Level above(Level level) { return levelOf(number(level) + 1); }
+// 4K pages under one entry of that level.
+constexpr u64 pagesPer(Level level) { return 1ull << 9 * (number(level) - 1); }
+constexpr u64 bytesPer(Level level) { return pagesPer(level) << 12; }
+constexpr Gfn roundDown(Gfn gfn, Level level) { return {gfn.v & ~(pagesPer(level) - 1)}; }
+// The index of the entry that translates `gfn` in a table of that level.
+constexpr unsigned tableIndex(u64 gfn, Level level) { return gfn >> 9 * (number(level) - 1) & 511; }
+
+// Which alias of a guest physical address is meant.
+enum class Alias : u8 { Private, Shared };
+
+// A half-open range of guest frames.
+struct GfnRange {
+    Gfn start;
+    Gfn end;
+    bool contains(Gfn gfn) const { return gfn >= start && gfn < end; }
+    bool empty() const { return start >= end; }
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The vocabulary: every site, rule, break, counter and entry state with its name and help text.
+// Parser, schema, completion, command line, legend, manual and tests are made from these tables.
+#pragma once
+
+#include "base/types.h"
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace mirrorscope {
+
+// A micro-step is one action that another actor could observe; its site says which kind of action it is.
+enum class Site : u8 {
+    SpteRead,
+    SpteCmpxchg,
+    SpteStore,
+    SpteFreeze,
+    SpteSet,
+    SpteRestore,
+    LockAcquire,
+    LockRelease,
+    SeqRead,
+    SeqBegin,
+    SeqEnd,
+    GmemGet,
+    GmemRemove,
+    AttrSet,
+    HostFault,
+    HostUnmap,
+    SeamcallEnter,
+    SeamcallLeave,
+    SeptLock,
+    SeptRead,
+    SeptSet,
+    PamtSet,
+    EpochAdvance,
+    EpochSample,
+    TdcallEnter,
+    TdcallLeave,
+    TlbFill,
+    TlbHit,
+    TlbFlush,
+    TlbRequest,
+    VcpuEnter,
+    VcpuExit,
+    KickSend,
+    KickWait,
+    KickAck,
+    RcuEnter,
+    RcuLeave,
+    RcuQueue,
+    RcuFree,
+    PageAlloc,
+    PageFree,
+    RmpSet,
+    VmState,
+    Count_
+};
+inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);
+
+struct SiteInfo {
+    std::string_view name;
+    std::string_view where; // the kernel or module function it stands in
+    std::string_view help;
+};
+const SiteInfo& info(Site site);
+std::optional<Site> siteFromName(std::string_view name);
+std::span<const std::string_view> siteNames();
+
+enum class Rule : u8 {
+    Coherent,
+    FrozenOwned,
+    NoStaleTlb,
+    NoLostWrite,
+    SingleOwner,
+    NoLeak,
+    ParentBeforeChild,
+    OneAlias,
+    NoUseAfterFree,
+    ModuleAgrees,
+    LockOrder,
+    Progress,
+    Count_
+};
+inline constexpr unsigned kRules = static_cast<unsigned>(Rule::Count_);
+
+struct RuleInfo {
+    std::string_view name;
+    std::string_view help;
+    bool built; // the others are known to the language and refused as not built yet
+};
+const RuleInfo& info(Rule rule);
+std::optional<Rule> ruleFromName(std::string_view name);
+std::span<const std::string_view> ruleNames();
+
+// One step of the protocol that `machine.break` turns off.
+enum class Break : u8 {
+    NoFreeze,
+    NoRollback,
+    SkipBlock,
+    SkipTrack,
+    SkipKick,
+    SkipTrackKick,
+    SkipFlush,
+    FreeWithoutRcu,
+    IgnoreInvalidateSeq,
+    LeafBeforeLink,
+    HookBeforeChildren,
+    StayFrozen,
+    IgnoreRootFilter,
+    KeepInvalidRoot,
+    FreeBeforeRemove,
+    UnmapValidRootsOnly,
+    NextAfterRestart,
+    Count_
+};
+inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);
+
+struct BreakInfo {
+    std::string_view name;
+    std::string_view help;
+    bool built;
+};
+const BreakInfo& info(Break value);
+std::optional<Break> breakFromName(std::string_view name);
+std::span<const std::string_view> breakNames();
+
+// What `expect: {count: …}` can ask for beside SEAMCALL leaves and sites.
+enum class Counter : u8 { TlbFlush, Fault, Exit, Retry, Zap, Leaf, Table, Frame, Count_ };
+inline constexpr unsigned kCounters = static_cast<unsigned>(Counter::Count_);
+// Leaf, table and frame are counted from the state; those before them are counted as they happen.
+inline constexpr unsigned kEventCounters = static_cast<unsigned>(Counter::Leaf);
+
+struct CounterInfo {
+    std::string_view name;
+    std::string_view help;
+};
+const CounterInfo& info(Counter counter);
+
+// What an entry is, as `expect` and the events name it.
+enum class SpteState : u8 { None, Table, Leaf, Frozen, Mmio, Count_ };
+enum class SeptState : u8 { Free, Table, TableBlocked, Mapped, Pending, Blocked, PendingBlocked, Other, Count_ };
+std::string_view name(SpteState state);
+std::string_view name(SeptState state);
+std::optional<SpteState> spteStateFromName(std::string_view name);
+std::optional<SeptState> septStateFromName(std::string_view name);
+std::span<const std::string_view> spteStateNames();
+std::span<const std::string_view> septStateNames();
+
+// The VM types of KVM_CREATE_VM.
+enum class VmType : u8 { Default, SwProtected, Snp, Tdx };
+std::string_view name(VmType type);
+
+// What a frame of host memory is used for, as the host sees it (the PAMT is the module's own view).
+enum class FrameKind : u8 { Free, Reserved, Cache, Table, ExternalTable, HostPage, Gmem, TdxControl, Raw, Count_ };
+std::string_view name(FrameKind kind);
+std::string_view help(FrameKind kind);
+
+} // namespace mirrorscope

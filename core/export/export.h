@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What leaves the program as text: all of it is read from a session's journal and state, nothing is recorded for it.
+#pragma once
+
+#include "session/session.h"
+
+#include <string>
+
+namespace mirrorscope {
+
+// The event stream of INTERFACES, one JSON object a line. Moves the session through all positions and back.
+void writeJsonl(Session& session, const std::function<void(const std::string&)>& line);
+// The whole state at the session's position.
+std::string stateJson(const Session& session);
+// The three trees at the session's position, in 78 columns.
+std::string treesText(const Session& session);
+std::string treesSvg(const Session& session);
+// JUnit XML over the results of several runs.
+struct JunitCase {
+    std::string name;
+    double seconds = 0;
+    std::string failure; // empty: passed
+};
+std::string junitXml(const std::vector<JunitCase>& cases);
+// What `run --format text` says about one run.
+std::string runText(const Session& session, bool verbose);
+
+std::string jsonString(std::string_view text);
+// Writes beside the file and renames, so that nothing is lost. Throws std::runtime_error.
+void writeFile(const std::string& file, const std::string& content);
+
+} // namespace mirrorscope

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The three trees as text in 78 columns and as SVG, and what a run says about itself.
+#include "base/text.h"
+#include "export/export.h"
+#include "session/style.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope {
+
+namespace {
+std::string cellText(Column column, const TreeCell& cell, Level level) {
+    if (!cell.exists)
+        return "";
+    const StateStyle& style = styleOf(column, cell);
+    std::string text = fmt::format("{} {}", style.sign, style.name);
+    if (cell.pfn.v != 0 && !cell.zapped)
+        text += fmt::format(" {:x}", cell.pfn.v);
+    (void)level;
+    return text;
+}
+
+// Columns are counted in characters, not in bytes.
+std::string pad(const std::string& text, std::size_t width) {
+    std::size_t length = 0;
+    std::string out;
+    for (const char c : text) {
+        if ((c & 0xc0) != 0x80) {
+            if (length == width)
+                break;
+            ++length;
+        }
+        out += c;
+    }
+    return out + std::string(width - length, ' ');
+}
+
+std::string trimmed(std::string line) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + "\n";
+}
+
+std::string rowLabel(const TreeRow& row) {
+    return fmt::format("{}{:#x} {}", std::string(row.depth, ' '), row.gfn.v << 12, levelName(row.level));
+}
+
+std::string xml(std::string_view text) {
+    std::string out;
+    for (const char c : text)
+        switch (c) {
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '&': out += "&amp;"; break;
+        case '"': out += "&quot;"; break;
+        default: out += c;
+        }
+    return out;
+}
+} // namespace
+
+std::string treesText(const Session& session) {
+    std::string out = trimmed(pad(session.scenario().title, 78));
+    out += trimmed(pad(fmt::format("position {} of {}", session.position(), session.end()), 78));
+    out += trimmed(pad(session.sentence(session.position()), 78)) + "\n";
+    const bool tdx = session.hasColumn(Column::Mirror);
+    const std::size_t width = tdx ? 18 : 40;
+    std::string head = pad("GPA", 22) + pad(tdx ? "shared" : "direct", width);
+    if (tdx)
+        head += " " + pad("mirror", width) + " " + pad("private", width);
+    out += trimmed(head) + std::string(78, '-') + "\n";
+    const auto rows = session.rows();
+    if (rows.empty())
+        out += "no table yet: no vCPU has run\n";
+    for (const TreeRow& row : rows) {
+        if (row.more > 0) {
+            out += fmt::format("{}… {} more\n", std::string(row.depth, ' '), row.more);
+            continue;
+        }
+        std::string line = pad(rowLabel(row), 22);
+        for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
+            line += (c == 0 ? "" : " ") + pad(cellText(static_cast<Column>(c), row.cells[c], row.level), width);
+        out += trimmed(line);
+    }
+    for (const Violation& v : session.violations())
+        if (v.n < session.position())
+            out += fmt::format("\n! {} (micro-step {}): {}\n", info(v.rule).name, v.n, v.text);
+    return out;
+}
+
+std::string treesSvg(const Session& session) {
+    constexpr int kRow = 22, kLeft = 190, kCell = 200, kTop = 84;
+    const auto rows = session.rows();
+    const bool tdx = session.hasColumn(Column::Mirror);
+    const unsigned columns = tdx ? kColumns : 1;
+    const int width = kLeft + static_cast<int>(columns) * kCell + 20;
+    const int height = kTop + static_cast<int>(rows.size()) * kRow + 20;
+    std::string out = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
+                                  "font-family=\"DejaVu Sans Mono, monospace\" font-size=\"12\">\n"
+                                  "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+                                  width, height);
+    const auto textAt = [&](int x, int y, const char* colour, std::string_view what, const char* extra = "") {
+        out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\" {}>{}</text>\n", x, y, colour, extra, xml(what));
+    };
+    textAt(10, 22, "#1b1f24", session.scenario().title, "font-size=\"15\" font-weight=\"bold\"");
+    textAt(10, 42, "#57606a",
+           fmt::format("position {} of {} — {}", session.position(), session.end(), session.sentence(session.position())));
+    constexpr std::string_view titles[] = {"shared", "mirror", "private"};
+    for (unsigned c = 0; c < columns; ++c)
+        textAt(kLeft + static_cast<int>(c) * kCell, 68, "#1b1f24", tdx ? titles[c] : "direct", "font-weight=\"bold\"");
+    int y = kTop;
+    for (const TreeRow& row : rows) {
+        if (row.more > 0) {
+            textAt(10 + static_cast<int>(row.depth) * 10, y + 10, "#57606a", fmt::format("… {} more", row.more));
+            y += kRow;
+            continue;
+        }
+        textAt(10 + static_cast<int>(row.depth) * 10, y + 10, "#1b1f24", fmt::format("{:#x} {}", row.gfn.v << 12, levelName(row.level)));
+        for (unsigned c = 0; c < columns; ++c) {
+            const TreeCell& cell = row.cells[c];
+            if (!cell.exists)
+                continue;
+            const StateStyle& style = styleOf(static_cast<Column>(c), cell);
+            const int x = kLeft + static_cast<int>(c) * kCell;
+            out += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"{}\" fill-opacity=\"0.16\" "
+                               "stroke=\"{}\" stroke-width=\"{}\"/>\n",
+                               x, y - 5, kCell - 10, kRow - 3, style.light, cell.violation ? "#C1121F" : style.light,
+                               cell.changed || cell.violation ? 2 : 1);
+            textAt(x + 6, y + 10, "#1b1f24", cellText(static_cast<Column>(c), cell, row.level),
+                   cell.zapped ? "text-decoration=\"line-through\"" : "");
+        }
+        y += kRow;
+    }
+    return out + "</svg>\n";
+}
+
+std::string junitXml(const std::vector<JunitCase>& cases) {
+    std::size_t failures = 0;
+    double seconds = 0;
+    std::string body;
+    for (const auto& c : cases) {
+        seconds += c.seconds;
+        body += fmt::format("  <testcase classname=\"mirrorscope\" name=\"{}\" time=\"{:.3f}\"", xml(c.name), c.seconds);
+        if (c.failure.empty()) {
+            body += "/>\n";
+            continue;
+        }
+        ++failures;
+        body += fmt::format(">\n    <failure message=\"{}\">{}</failure>\n  </testcase>\n", xml(c.failure.substr(0, c.failure.find('\n'))),
+                            xml(c.failure));
+    }
+    return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"mirrorscope\" tests=\"{}\" "
+                       "failures=\"{}\" errors=\"0\" time=\"{:.3f}\">\n{}</testsuite>\n</testsuites>\n",
+                       cases.size(), failures, seconds, body);
+}
+
+std::string runText(const Session& session, bool verbose) {
+    const Runner& runner = session.runner();
+    const Scenario& scenario = session.scenario();
+    std::string out = fmt::format("{}: {}\n", scenario.file, scenario.title);
+    if (verbose) {
+        const auto& marks = session.system().sim().marks();
+        for (std::size_t i = 0; i < marks.size(); ++i) {
+            const Step* step = scenario.step(marks[i].script);
+            if (step == nullptr)
+                continue;
+            if (marks[i].kind == MarkKind::Note)
+                out += fmt::format("  # {}\n", step->text);
+            if (marks[i].kind == MarkKind::Ask) {
+                out += fmt::format("  ? {}\n", step->text);
+                for (const auto& choice : step->choices)
+                    out += fmt::format("    - {}\n", choice);
+                if (!step->answer.empty())
+                    out += fmt::format("    answer: {}{}\n", step->answer, step->why.empty() ? "" : " (" + step->why + ")");
+            }
+            if (marks[i].kind == MarkKind::StepEnd && static_cast<Verb>(marks[i].code) != Verb::Race) {
+                const Outcome outcome{static_cast<Outcome::Kind>(marks[i].a[0]), marks[i].a[1], marks[i].a[2]};
+                std::string line = fmt::format("  {:<12} {:<6} {}", step->path, session.actorName(step->actor), info(step->verb).name);
+                if (step->has("gpa"))
+                    line += fmt::format(" {:#x}", step->number("gpa"));
+                if (step->verb == Verb::Seamcall)
+                    line += " " + step->text;
+                line += " → " + outcomeName(outcome);
+                if (marks[i].a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
+                    line += fmt::format(", value {}", outcome.value);
+                out += line + "\n";
+            }
+        }
+    }
+    for (const auto& e : runner.expectations())
+        if (!e.holds)
+            out += fmt::format("  line {}: expected {}\n    found {} at position {}\n", e.line, e.text, e.found, e.n);
+    for (const Violation& v : session.violations())
+        out += fmt::format("  {}{} violated by {} at micro-step {}: {}\n", info(v.rule).name,
+                           runner.namesViolation(v.rule) ? " (as expected)" : "", session.actorName(v.actor), v.n, v.text);
+    for (const auto& remark : runner.remarks())
+        out += "  " + remark + "\n";
+    if (!runner.stopped().empty())
+        out += "  " + runner.stopped() + "\n";
+    out += fmt::format("  {}: {} micro-steps, {} expectations, {} failed, {} violations\n", runner.ok() ? "ok" : "NOT OK", session.end(),
+                       runner.expectations().size(), runner.failed(), session.violations().size());
+    return out;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From an EPT violation to RET_PF_* (Linux v6.16 mmu.c: kvm_mmu_page_fault() and what it calls).
+#include "kvm/kvm.h"
+
+namespace mirrorscope {
+
+int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit) {
+    Call call(sim_, "kvm_mmu_page_fault");
+    const int r = kvm_mmu_do_page_fault(vcpu, addr, access, isPrivate, present, false, exit);
+    if (r == RET_PF_RETRY)
+        sim_.count(Counter::Retry);
+    return r;
+}
+
+int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit) {
+    Call call(sim_, "kvm_mmu_do_page_fault");
+    KvmPageFault fault;
+    fault.vcpu = vcpu;
+    fault.addr = addr;
+    fault.gfn = {(addr >> 12) & ~config_.directBits()};
+    fault.exec = access == Access::Exec;
+    fault.write = access == Access::Write;
+    fault.present = present;
+    fault.prefetch = prefetch;
+    fault.isPrivate = isPrivate;
+    fault.slot = slotOf(fault.gfn);
+    sim_.count(Counter::Fault);
+    int r = kvm_tdp_mmu_page_fault(fault);
+    if (r == RET_PF_EMULATE && fault.isPrivate) {
+        prepareMemoryFault(fault);
+        r = -kEFAULT;
+    }
+    exit = fault.exit;
+    const auto alias = config_.directBits() != 0 ? ((addr >> 12 & config_.directBits()) != 0) : !isPrivate;
+    sim_.mark({.kind = MarkKind::Fault,
+               .code = static_cast<u8>(access),
+               .a = {fault.gfn.v << 12, alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, 0}});
+    return r;
+}
+
+void Kvm::prepareMemoryFault(KvmPageFault& fault) { fault.exit = KvmExit::MemoryFault; }
+
+// The D bit and write-tracking paths have nothing to fix while nothing write-protects: dirty logging and aging are not
+// built yet, so a present leaf of the direct root always allows what the slot allows.
+int Kvm::fast_page_fault(KvmPageFault& fault) {
+    (void)fault;
+    return RET_PF_INVALID;
+}
+
+int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
+    Call call(sim_, "kvm_tdp_mmu_page_fault");
+    int r = fast_page_fault(fault);
+    if (r != RET_PF_INVALID)
+        return r;
+    if (r = mmu_topup_memory_caches(fault.vcpu); r != 0)
+        return r;
+    if (r = kvm_mmu_faultin_pfn(fault); r != RET_PF_CONTINUE)
+        return r;
+    r = RET_PF_RETRY;
+    sim_.readLock(LockId::MmuLock);
+    if (!is_page_fault_stale(fault))
+        r = kvm_tdp_mmu_map(fault);
+    if (fault.slot >= 0)
+        put_page(fault.pfn); // kvm_mmu_finish_page_fault()
+    sim_.readUnlock(LockId::MmuLock);
+    return r;
+}
+
+bool Kvm::is_page_fault_stale(const KvmPageFault& fault) {
+    const Pfn root{machine_->get(vcpuWord(fault.vcpu, VcpuWord::RootHpa))};
+    if (root.v != 0 && role::isInvalid(spGet(root, kRole)))
+        return true;
+    if (fault.slot < 0 || config_.broken(Break::IgnoreInvalidateSeq))
+        return false;
+    sim_.step(Site::SeqRead);
+    return mmu_invalidate_retry_gfn(fault.mmuSeq, fault.gfn, true);
+}
+
+int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
+    Call call(sim_, "kvm_mmu_faultin_pfn");
+    sim_.step(Site::SeqRead);
+    fault.mmuSeq = machine_->get(vm(VmWord::InvalidateSeq));
+    if (config_.hasPrivateMem() && fault.isPrivate != kvm_mem_is_private(fault.gfn)) {
+        prepareMemoryFault(fault);
+        return -kEFAULT;
+    }
+    if (fault.slot < 0)
+        return kvm_handle_noslot_fault(fault);
+    const bool check = !config_.broken(Break::IgnoreInvalidateSeq);
+    if (check && mmu_invalidate_retry_gfn(fault.mmuSeq, fault.gfn, false))
+        return RET_PF_RETRY;
+
+    const Memslot memslot = slot(fault.slot);
+    if (fault.isPrivate) {
+        if (!memslot.guestMemfd) {
+            prepareMemoryFault(fault);
+            return -kEFAULT;
+        }
+        if (const int r = kvm_gmem_get_pfn(memslot, fault.gfn, fault.pfn); r != 0) {
+            prepareMemoryFault(fault);
+            return r;
+        }
+        fault.mapWritable = !memslot.readonly;
+    } else if (const int r = hostFaultin(memslot, fault); r != 0) {
+        return r;
+    }
+    if (check) {
+        sim_.step(Site::SeqRead);
+        if (mmu_invalidate_retry_gfn(fault.mmuSeq, fault.gfn, false)) {
+            put_page(fault.pfn);
+            return RET_PF_RETRY;
+        }
+    }
+    return RET_PF_CONTINUE;
+}
+
+int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
+    if (fault.isPrivate) {
+        prepareMemoryFault(fault);
+        return -kEFAULT;
+    }
+    return RET_PF_CONTINUE; // an MMIO SPTE will be made
+}
+
+// __kvm_faultin_pfn(): the host's own page tables; an absent page is populated with a zeroed one.
+int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
+    Call call(sim_, "__kvm_faultin_pfn");
+    if (memslot.readonly && fault.write)
+        return RET_PF_EMULATE;
+    const Place place = hostPlace(memslot, fault.gfn);
+    sim_.step(Site::HostFault);
+    u64 found = machine_->get(place);
+    if (found == 0) {
+        const auto page = frames_.allocate(FrameKind::HostPage, place.v - host_.v, sim_.actor());
+        if (!page)
+            return -kENOMEM;
+        machine_->set(place, page->v);
+        found = page->v;
+    }
+    fault.pfn = {found};
+    frames_.get(fault.pfn);
+    fault.mapWritable = !memslot.readonly;
+    return 0;
+}
+
+// KVM_PRE_FAULT_MEMORY and the TD's image go through here.
+int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate) {
+    Call call(sim_, "kvm_tdp_map_page");
+    while (true) {
+        sim_.retryPoint(mix(addr, 0x3a));
+        if (vmDead())
+            return -kEIO;
+        KvmExit exit = KvmExit::None;
+        const int r = kvm_mmu_do_page_fault(vcpu, addr, Access::Read, isPrivate, false, true, exit);
+        if (r == RET_PF_RETRY)
+            continue;
+        if (r < 0)
+            return r;
+        return r == RET_PF_EMULATE ? -kENOENT : 0;
+    }
+}
+
+} // namespace mirrorscope

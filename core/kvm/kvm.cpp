@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Layout, names and what others may look at.
+#include "kvm/kvm.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+std::string_view errnoName(int error) {
+    switch (error) {
+    case kENOENT: return "ENOENT";
+    case kEINTR: return "EINTR";
+    case kEIO: return "EIO";
+    case kE2BIG: return "E2BIG";
+    case kEAGAIN: return "EAGAIN";
+    case kENOMEM: return "ENOMEM";
+    case kEFAULT: return "EFAULT";
+    case kEBUSY: return "EBUSY";
+    case kEEXIST: return "EEXIST";
+    case kEINVAL: return "EINVAL";
+    case kEOPNOTSUPP: return "EOPNOTSUPP";
+    }
+    return "E?";
+}
+
+std::string_view retPfName(int value) {
+    constexpr std::array<std::string_view, 7> names{"RET_PF_CONTINUE", "RET_PF_RETRY", "RET_PF_EMULATE", "RET_PF_WRITE_PROTECTED",
+                                                    "RET_PF_INVALID",  "RET_PF_FIXED", "RET_PF_SPURIOUS"};
+    return value >= 0 && value < 7 ? names[static_cast<unsigned>(value)] : errnoName(-value);
+}
+
+std::string_view name(KvmExit exit) {
+    constexpr std::array<std::string_view, 6> names{"none",         "KVM_EXIT_MEMORY_FAULT",  "KVM_EXIT_MMIO", "KVM_EXIT_HYPERCALL",
+                                                    "KVM_EXIT_HLT", "KVM_EXIT_INTERNAL_ERROR"};
+    return names[static_cast<unsigned>(exit)];
+}
+
+u64 GuestOp::address(u64 i) const {
+    if (!random)
+        return gpa + i * stride;
+    // A bijection of 0..count-1 that looks random: cycle-walk an odd multiplication over the next power of two.
+    u64 domain = 1;
+    while (domain < count)
+        domain <<= 1;
+    const u64 factor = mix(seed, 1) | 1;
+    u64 k = i;
+    do {
+        k = (k * factor + mix(seed, 2)) & (domain - 1);
+    } while (k >= count);
+    return gpa + k * stride;
+}
+
+namespace {
+enum SlotWord { kUsed, kBase, kPages, kOffset, kSlotFlags, kSlotWords };
+} // namespace
+
+Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions) : config_(config), sim_(sim), frames_(frames) {
+    u64 lastGfn = 1 << 20;
+    for (const auto& slot : config.slots) {
+        slotPages_ += slot.pages;
+        lastGfn = std::max(lastGfn, slot.base.v + slot.pages);
+    }
+    vm_ = regions.take(static_cast<unsigned>(VmWord::Count_));
+    vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_));
+    actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_));
+    roots_ = regions.take(kMaxRoots);
+    slots_ = regions.take(u64{kMaxSlots} * kSlotWords);
+    attributeWords_ = (lastGfn + 63) / 64;
+    attributes_ = regions.take(attributeWords_);
+    gmem_ = regions.take(slotPages_);
+    host_ = regions.take(slotPages_);
+    sp_ = regions.take(frames.count() * kSpWords);
+    for (unsigned v = 0; v < config.vcpus; ++v)
+        tlbs_.emplace_back(v, slotPages_ * (config.vm == VmType::Tdx ? 2 : 1), regions);
+    if (config.vm == VmType::Tdx)
+        masks_ = {.mmioValue = 0, .ignoreGuestPat = false};
+    sim.onRcuFree([this](u64 spt) { releaseTable({spt}); });
+}
+
+void Kvm::layOutIndexes(Regions& indexes) {
+    pageStats_ = indexes.take(2);
+    for (Tlb& tlb : tlbs_)
+        tlb.layOutIndexes(indexes);
+}
+
+void Kvm::attach(Machine& machine) {
+    machine_ = &machine;
+    for (Tlb& tlb : tlbs_)
+        tlb.attach(machine, frames_);
+    u64 offset = 0;
+    for (unsigned i = 0; i < config_.slots.size(); ++i) {
+        const auto& slot = config_.slots[i];
+        const Place at = slots_ + u64{i} * kSlotWords;
+        machine.set(at + kUsed, slot.id + 1);
+        machine.set(at + kBase, slot.base.v);
+        machine.set(at + kPages, slot.pages);
+        machine.set(at + kOffset, offset);
+        machine.set(at + kSlotFlags, u64(slot.guestMemfd) | u64(slot.readonly) << 1);
+        offset += slot.pages;
+    }
+    machine.set(vm(VmWord::SlotsGeneration), 2 * config_.slots.size());
+    machine.set(vm(VmWord::PreFaultAllowed), config_.vm == VmType::Default || config_.vm == VmType::SwProtected);
+}
+
+const Memslot Kvm::slot(int index) const {
+    Memslot slot;
+    const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
+    slot.used = machine_->get(at + kUsed) != 0;
+    if (!slot.used)
+        return slot;
+    slot.id = static_cast<u32>(machine_->get(at + kUsed) - 1);
+    slot.base = {machine_->get(at + kBase)};
+    slot.pages = machine_->get(at + kPages);
+    slot.offset = machine_->get(at + kOffset);
+    const u64 flags = machine_->get(at + kSlotFlags);
+    slot.guestMemfd = (flags & 1) != 0;
+    slot.readonly = (flags & 2) != 0;
+    return slot;
+}
+
+int Kvm::slotOf(Gfn gfn) const {
+    for (unsigned i = 0; i < config_.slots.size(); ++i) {
+        const Place at = slots_ + u64{i} * kSlotWords;
+        if (machine_->get(at + kUsed) == 0)
+            continue;
+        const u64 base = machine_->get(at + kBase);
+        if (gfn.v >= base && gfn.v < base + machine_->get(at + kPages))
+            return static_cast<int>(i);
+    }
+    return -1;
+}
+
+MmuPage Kvm::peekPage(Pfn spt) const {
+    MmuPage page;
+    page.role = machine_->peek(sp(spt, kRole));
+    page.gfn = {machine_->peek(sp(spt, kGfn))};
+    if (const u64 ptep = machine_->peek(sp(spt, kPtep)); ptep != 0)
+        page.ptep = Place{static_cast<u32>(ptep - 1)};
+    page.externalSpt = {machine_->peek(sp(spt, kExternal))};
+    page.rootCount = machine_->peek(sp(spt, kRootCount));
+    return page;
+}
+
+std::vector<Pfn> Kvm::roots() const {
+    std::vector<Pfn> result;
+    for (unsigned i = 0; i < kMaxRoots; ++i)
+        if (const u64 root = machine_->peek(roots_ + i); root != 0)
+            result.push_back({root});
+    return result;
+}
+
+bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
+    Pfn table = spt;
+    for (unsigned depth = 0; depth < 6; ++depth) {
+        if (frames_.peekKind(table) != FrameKind::Table)
+            return false;
+        const MmuPage page = peekPage(table);
+        if (!page.ptep)
+            return page.rootCount != 0;
+        const u64 entry = machine_->peek(*page.ptep);
+        if (frozenAbove != nullptr && spte::isFrozen(entry))
+            *frozenAbove = true;
+        if (!spte::isPresent(entry) || ept::pfnOf(entry) != table)
+            return false;
+        table = frameOf(*page.ptep);
+    }
+    return false;
+}
+
+bool Kvm::guestMemoryNames(Pfn pfn) const {
+    const u64 info = frames_.peekInfo(pfn);
+    const Place gmem = gmem_ + info;
+    const Place host = host_ + info;
+    if (info >= slotPages_)
+        return false;
+    return machine_->peek(gmem) == pfn.v || machine_->peek(host) == pfn.v;
+}
+
+bool Kvm::cachedByVcpu(Pfn pfn) const {
+    for (unsigned v = 0; v < config_.vcpus; ++v)
+        for (const auto cache : {VcpuWord::ShadowCache, VcpuWord::ExternalCache})
+            for (unsigned i = 1; i <= machine_->peek(vcpuWord(v, cache)); ++i)
+                if (machine_->peek(vcpuWord(v, cache) + i) == pfn.v)
+                    return true;
+    return false;
+}
+
+void Kvm::kvm_vm_dead() {
+    sim_.step(Site::VmState);
+    machine_->set(vm(VmWord::Dead), 1);
+}
+
+void Kvm::kvm_bug(unsigned leaf, u64 status) {
+    sim_.step(Site::VmState);
+    machine_->set(vm(VmWord::BugLeaf), leaf + 1);
+    machine_->set(vm(VmWord::BugStatus), status);
+    machine_->set(vm(VmWord::Bugged), machine_->peek(vm(VmWord::Bugged)) + 1);
+    machine_->set(vm(VmWord::Dead), 1);
+}
+
+std::optional<Pfn> Kvm::alloc_page(FrameKind kind, u64 info) {
+    sim_.step(Site::PageAlloc);
+    return frames_.allocate(kind, info, sim_.actor());
+}
+
+void Kvm::free_page(Pfn pfn) {
+    sim_.step(Site::PageFree);
+    frames_.free(pfn);
+}
+
+void Kvm::put_page(Pfn pfn) {
+    sim_.step(Site::PageFree);
+    frames_.put(pfn);
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// KVM's side of a VM: the TDP MMU and what calls it. Function names are those of Linux v6.16; each stands in the file
+// of its family (roots, fault, map, zap, memory, vcpu).
+//
+// `kvm/` knows no TDX. What a backend must do is in ExternalOps (tables that only somebody else may touch) and VcpuOps
+// (how a vCPU enters, leaves and translates).
+#pragma once
+
+#include "kvm/spte.h"
+#include "machine/tlb.h"
+#include "sim/sim.h"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace mirrorscope {
+
+// Negative errnos as the kernel returns them.
+enum Errno : int {
+    kEINTR = 4,
+    kEIO = 5,
+    kENOENT = 2,
+    kE2BIG = 7,
+    kEAGAIN = 11,
+    kENOMEM = 12,
+    kEFAULT = 14,
+    kEBUSY = 16,
+    kEEXIST = 17,
+    kEINVAL = 22,
+    kEOPNOTSUPP = 95
+};
+std::string_view errnoName(int error);
+
+// enum in arch/x86/kvm/mmu/mmu_internal.h
+enum RetPf : int { RET_PF_CONTINUE, RET_PF_RETRY, RET_PF_EMULATE, RET_PF_WRITE_PROTECTED, RET_PF_INVALID, RET_PF_FIXED, RET_PF_SPURIOUS };
+std::string_view retPfName(int value);
+
+enum class KvmExit : u8 { None, MemoryFault, Mmio, Hypercall, Hlt, InternalError };
+std::string_view name(KvmExit exit);
+
+enum RootTypes : unsigned { KVM_INVALID_ROOTS = 1, KVM_DIRECT_ROOTS = 2, KVM_MIRROR_ROOTS = 4, KVM_VALID_ROOTS = 6, KVM_ALL_ROOTS = 7 };
+enum RangeFilter : unsigned { KVM_FILTER_SHARED = 1, KVM_FILTER_PRIVATE = 2 };
+
+// union kvm_mmu_page_role, the bits that matter for TDP.
+namespace role {
+inline constexpr u64 kDirect = 1 << 7, kInvalid = 1 << 11, kMirror = 1 << 19;
+inline constexpr u64 kBase = kDirect | 7 << 8 | 1 << 12 | 1 << 13; // direct, ACC_ALL, efer_nx, cr0_wp
+constexpr Level level(u64 word) { return levelOf(word & 15); }
+constexpr bool isMirror(u64 word) { return (word & kMirror) != 0; }
+constexpr bool isInvalid(u64 word) { return (word & kInvalid) != 0; }
+} // namespace role
+
+// The operations on a table that KVM itself may not touch (kvm_x86_ops, v6.16 signatures). 0 or a negative errno.
+class ExternalOps {
+public:
+    virtual ~ExternalOps() = default;
+    virtual int link_external_spt(Gfn gfn, Level level, Pfn spt) = 0;
+    virtual int set_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
+    virtual int free_external_spt(Gfn gfn, Level level, Pfn spt) = 0;
+    virtual int remove_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
+};
+
+// What the guest does in one script step on a vCPU.
+struct GuestOp {
+    enum class Kind : u8 { Read, Write, Exec, Accept };
+    Kind kind = Kind::Read;
+    u64 gpa = 0;
+    Alias alias = Alias::Private;
+    Level level = Level::k4K; // of accept
+    u64 count = 1;
+    u64 stride = 4096;
+    bool random = false;
+    u64 seed = 0;
+    u64 value = 0;
+
+    u64 address(u64 i) const;
+};
+
+// How a step ended: `expect: {result: …}` asks for it.
+struct Outcome {
+    enum class Kind : u8 { Ok, Errno, Exit, RetPf, Ve, Status };
+    Kind kind = Kind::Ok;
+    u64 code = 0;  // errno, KvmExit, RET_PF_ or the module's 64-bit completion status
+    u64 value = 0; // the word that a read found
+};
+
+struct EnterResult {
+    enum class Kind : u8 { Entered, Again, Failed };
+    Kind kind = Kind::Entered;
+    int error = 0;
+};
+
+struct HandledExit {
+    int result = 1; // 1 resume the guest, 0 to user space, negative errno
+    KvmExit reason = KvmExit::None;
+    bool guestVe = false; // the guest got a #VE instead
+};
+
+struct KvmPageFault;
+
+// How vCPUs of this kind of VM enter, leave and translate.
+class VcpuOps {
+public:
+    virtual ~VcpuOps() = default;
+    // Called IN_GUEST_MODE; Again means that the vCPU never got in.
+    virtual EnterResult vcpu_run(unsigned vcpu) = 0;
+    // The guest is left; part of the micro-step vcpu.exit.
+    virtual void left(unsigned vcpu) = 0;
+    // The root and depth that the CPU walks for this alias.
+    virtual Pfn hardwareRoot(unsigned vcpu, Alias alias) const = 0;
+    // A violation was met while executing `op` at `gpa`; the vCPU is still inside.
+    virtual HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) = 0;
+    // The TDCALL of an accept; the vCPU is inside. `exits` when it must leave with a violation.
+    virtual Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) = 0;
+    // Could the vCPU use this cached translation now, or would entering flush it first?
+    virtual bool flushPending(unsigned vcpu) const = 0;
+};
+
+struct KvmPageFault {
+    unsigned vcpu = 0;
+    u64 addr = 0; // keeps the shared bit
+    Gfn gfn;
+    bool exec = false;
+    bool write = false;
+    bool present = false;
+    bool prefetch = false;
+    bool isPrivate = false;
+    Level maxLevel = Level::k4K;
+    Level goalLevel = Level::k4K;
+    int slot = -1;
+    u64 mmuSeq = 0;
+    Pfn pfn;
+    bool mapWritable = false;
+    KvmExit exit = KvmExit::None;
+};
+
+// Walks one table tree (tdp_iter.h). A plain value: it lives on the actor's stack.
+struct TdpIter {
+    Gfn nextLastLevelGfn;
+    std::array<Pfn, 6> ptPath{};
+    Place sptep;
+    Gfn gfn;
+    u64 gfnBits = 0;
+    Level rootLevel = Level::k4K;
+    Level minLevel = Level::k4K;
+    Level level = Level::k4K;
+    u64 oldSpte = 0;
+    bool valid = false;
+};
+
+struct Memslot {
+    bool used = false;
+    u32 id = 0;
+    Gfn base;
+    u64 pages = 0;
+    u64 offset = 0; // of its pages in the per-slot arrays
+    bool guestMemfd = false;
+    bool readonly = false;
+    bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
+};
+
+// A page of KVM's tables as the views and rules see it (struct kvm_mmu_page).
+struct MmuPage {
+    u64 role = 0;
+    Gfn gfn;
+    std::optional<Place> ptep; // the parent SPTE; none for a root
+    Pfn externalSpt;           // 0: none
+    u64 rootCount = 0;
+    bool isMirror() const { return role::isMirror(role); }
+    Level level() const { return role::level(role); }
+};
+
+class Kvm {
+public:
+    static constexpr unsigned kMaxRoots = 16;
+    static constexpr unsigned kMaxSlots = 64;
+    static constexpr unsigned kCachePages = 5; // PT64_ROOT_MAX_LEVEL: what a fault can need
+
+    Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions);
+    void layOutIndexes(Regions& indexes);
+    void attach(Machine& machine);
+    void setOps(ExternalOps* external, VcpuOps* vcpu) {
+        external_ = external;
+        vcpuOps_ = vcpu;
+    }
+
+    const MachineConfig& config() const { return config_; }
+    Sim& sim() { return sim_; }
+    Machine& machine() { return *machine_; }
+    const Machine& machine() const { return *machine_; }
+    Frames& frames() { return frames_; }
+    Tlb& tlb(unsigned vcpu) { return tlbs_[vcpu]; }
+    const Tlb& tlb(unsigned vcpu) const { return tlbs_[vcpu]; }
+    const SpteMasks& masks() const { return masks_; }
+    VcpuOps& vcpuOps() { return *vcpuOps_; }
+    const VcpuOps& vcpuOps() const { return *vcpuOps_; }
+
+    // ---- roots (roots.cpp)
+    bool kvm_has_mirrored_tdp() const { return config_.vm == VmType::Tdx; }
+    int kvm_mmu_load(unsigned vcpu);
+    int mmu_topup_memory_caches(unsigned vcpu);
+    Pfn kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror);
+    // The vCPUs are gone: their roots and their page caches are given back.
+    void kvm_mmu_destroy();
+    Pfn tdp_mmu_get_root_for_fault(const KvmPageFault& fault);
+    unsigned kvm_gfn_range_filter_to_root_types(unsigned filter) const;
+    u64 kvm_gfn_root_bits(Pfn root) const;
+
+    // ---- iterator (iter.cpp)
+    void tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn);
+    void tdp_iter_next(TdpIter& iter);
+
+    // ---- fault (fault.cpp)
+    int kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit);
+    int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit);
+    int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate);
+
+    // ---- set_spte.cpp
+    int tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte);
+    u64 tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level);
+
+    // ---- zap (zap.cpp)
+    bool kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter);
+    void kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
+
+    // ---- memory: slots, attributes, guest_memfd, host mapping, invalidation (memory.cpp)
+    int slotOf(Gfn gfn) const;
+    const Memslot slot(int index) const;
+    bool kvm_mem_is_private(Gfn gfn) const;
+    bool peekPrivate(Gfn gfn) const;
+    int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
+    int kvm_gmem_punch_hole(const GfnRange& range);
+    int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
+    void discard(const GfnRange& range); // MADV_DONTNEED
+    void kvm_mmu_invalidate_begin();
+    void kvm_mmu_invalidate_range_add(const GfnRange& range);
+    void kvm_mmu_invalidate_end();
+    bool mmu_invalidate_retry_gfn(u64 seq, Gfn gfn, bool locked);
+    Place gmemPlace(const Memslot& slot, Gfn gfn) const { return gmem_ + (slot.offset + gfn.v - slot.base.v); }
+    Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.offset + gfn.v - slot.base.v); }
+    void freeGuestMemory(); // the gmem files are closed and the host mapping is gone
+
+    // ---- vCPUs (vcpu.cpp)
+    Outcome runGuest(unsigned vcpu, const GuestOp& op);
+    // The end of the inner part of vcpu_enter_guest(): the vCPU is OUTSIDE_GUEST_MODE and IPIs are served.
+    void vcpu_exit_guest(unsigned vcpu);
+    void kvm_flush_remote_tlbs();
+    // KVM_REQ_OUTSIDE_GUEST_MODE with WAIT: every vCPU that is inside has left when this returns.
+    void kick_all_outside_guest_mode();
+    bool inGuest(unsigned vcpu) const { return machine_->peek(vcpuWord(vcpu, VcpuWord::Mode)) == 1; }
+    // A cached translation counts only while a guest access could use it without a flush that is already pending.
+    bool tlbUsable(unsigned vcpu) const;
+
+    // ---- life cycle
+    bool vmDead() const { return machine_->get(vm(VmWord::Dead)) != 0; }
+    void kvm_vm_dead();
+    // KVM_BUG_ON: the VM is dead. `leaf` and `status` say which SEAMCALL answered what, if one did.
+    void kvm_bug(unsigned leaf, u64 status);
+
+    enum class VmWord : u8 {
+        InvalidateInProgress,
+        InvalidateStart,
+        InvalidateEnd,
+        InvalidateSeq,
+        Dead,
+        Bugged,
+        BugLeaf,
+        BugStatus,
+        SlotsGeneration,
+        RootCount,
+        TdState,
+        Hkid,
+        NrPremapped,
+        WaitForSeptZap,
+        PreFaultAllowed,
+        PremapGfn,
+        Tdr,
+        Destroyed,
+        Count_
+    };
+    enum class VcpuWord : u8 {
+        Mode,
+        Requests,
+        Ipi,
+        RootHpa,
+        MirrorRootHpa,
+        ShadowCache,
+        ExternalCache = ShadowCache + 6,
+        Tdvpr = ExternalCache + 6,
+        Count_
+    };
+    enum class ActorWord : u8 { Freezing, Clearing, ClearingLevel, Count_ };
+    static constexpr u64 kReqTlbFlush = 1;
+
+    Place vm(VmWord word) const { return vm_ + static_cast<unsigned>(word); }
+    Place vcpuWord(unsigned vcpu, VcpuWord word) const {
+        return vcpu_ + vcpu * static_cast<unsigned>(VcpuWord::Count_) + static_cast<unsigned>(word);
+    }
+    // What an actor is in the middle of; kept for the rules, nothing in KVM reads it.
+    Place actorWord(unsigned actor, ActorWord word) const {
+        return actor_ + actor * static_cast<unsigned>(ActorWord::Count_) + static_cast<unsigned>(word);
+    }
+
+    // ---- for those who look
+    MmuPage peekPage(Pfn spt) const;
+    std::vector<Pfn> roots() const;
+    u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
+    u64 leafCount() const { return machine_->peek(pageStats_); }
+    u64 tableCount() const { return machine_->peek(pageStats_ + 1); }
+    bool ownsPageRecord(Place place) const { return place >= sp_ && place.v < sp_.v + frames_.count() * kSpWords; }
+    bool ownsAttribute(Place place) const { return place >= attributes_ && place.v < attributes_.v + attributeWords_; }
+    GfnRange attributeRange(Place place) const { return {{u64(place.v - attributes_.v) * 64}, {u64(place.v - attributes_.v) * 64 + 64}}; }
+    // Is the table page linked from a live root without a gap? `frozenAbove` tells when the gap is a frozen entry.
+    bool reachable(Pfn spt, bool* frozenAbove = nullptr) const;
+    // The mirror page whose external_spt is this frame.
+    Pfn mirrorOfExternal(Pfn external) const { return {frames_.peekInfo(external)}; }
+    // Is the frame named by some guest memory record (guest_memfd, host mapping)?
+    bool guestMemoryNames(Pfn pfn) const;
+    bool cachedByVcpu(Pfn pfn) const;
+
+    // ---- pieces that the backend needs
+    Pfn takeFromCache(unsigned vcpu, VcpuWord cache, FrameKind kind, u64 info);
+    void put_page(Pfn pfn);
+    std::optional<Pfn> alloc_page(FrameKind kind, u64 info);
+    void free_page(Pfn pfn);
+
+private:
+    friend class TdxBackend;
+    static constexpr unsigned kSpWords = 6;
+    enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags };
+    Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
+    u64 spGet(Pfn spt, SpWord word) const { return machine_->get(sp(spt, word)); }
+    void spSet(Pfn spt, SpWord word, u64 value) { machine_->set(sp(spt, word), value); }
+    bool is_mirror_sptep(Place sptep) const { return role::isMirror(spGet(frameOf(sptep), kRole)); }
+
+    u64 read_spte(Place sptep);
+    void iterRefresh(TdpIter& iter);
+    bool tdp_iter_step_down(TdpIter& iter);
+    bool tdp_iter_step_side(TdpIter& iter);
+    bool tdp_iter_step_up(TdpIter& iter);
+
+    int fast_page_fault(KvmPageFault& fault);
+    int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
+    int kvm_mmu_faultin_pfn(KvmPageFault& fault);
+    int kvm_handle_noslot_fault(KvmPageFault& fault);
+    bool is_page_fault_stale(const KvmPageFault& fault);
+    int hostFaultin(const Memslot& slot, KvmPageFault& fault);
+    void prepareMemoryFault(KvmPageFault& fault);
+
+    int kvm_tdp_mmu_map(KvmPageFault& fault);
+    int tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter);
+    int tdp_mmu_link_sp(TdpIter& iter, Pfn sp);
+    Pfn tdp_mmu_alloc_sp(unsigned vcpu);
+    void tdp_mmu_init_child_sp(Pfn child, const TdpIter& iter);
+    void tdp_mmu_free_sp(Pfn spt);
+    void releaseTable(Pfn spt);
+
+    int set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level);
+    void handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared);
+    void handle_removed_pt(Pfn child, bool shared);
+    void remove_external_spte(Gfn gfn, u64 oldSpte, Level level);
+    void accountPages(u64 oldSpte, u64 newSpte, Level level);
+
+    bool tdp_mmu_root_match(Pfn root, unsigned types) const;
+    void kvm_tdp_mmu_put_root(Pfn root);
+    bool tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush);
+    void tdp_mmu_zap_root(Pfn root, bool shared);
+    bool kvm_unmap_gfn_range(const GfnRange& range, unsigned filter);
+
+    EnterResult vcpu_enter_guest(unsigned vcpu);
+    bool access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk);
+
+    MachineConfig config_;
+    Sim& sim_;
+    Frames& frames_;
+    Machine* machine_ = nullptr;
+    SpteMasks masks_;
+    std::vector<Tlb> tlbs_;
+    ExternalOps* external_ = nullptr;
+    VcpuOps* vcpuOps_ = nullptr;
+
+    Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_;
+    u64 attributeWords_ = 0;
+    u64 slotPages_ = 0;
+};
+
+} // namespace mirrorscope

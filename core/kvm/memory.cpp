@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What user space and the host do to guest memory: attributes, guest_memfd, the host mapping, and the invalidation
+// protocol that keeps faults away meanwhile (Linux v6.16 kvm_main.c, guest_memfd.c).
+#include "kvm/kvm.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+// Attribute words hold what differs from the machine's initial attribute, so that an untouched one is 0.
+bool Kvm::kvm_mem_is_private(Gfn gfn) const {
+    if (gfn.v >= attributeWords_ * 64)
+        return config_.privateByDefault;
+    return (machine_->get(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+}
+
+bool Kvm::peekPrivate(Gfn gfn) const {
+    if (gfn.v >= attributeWords_ * 64)
+        return config_.privateByDefault;
+    return (machine_->peek(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+}
+
+// ---- invalidation
+
+void Kvm::kvm_mmu_invalidate_begin() {
+    sim_.step(Site::SeqBegin);
+    const u64 count = machine_->get(vm(VmWord::InvalidateInProgress)) + 1;
+    machine_->set(vm(VmWord::InvalidateInProgress), count);
+    if (count == 1) {
+        machine_->set(vm(VmWord::InvalidateStart), ~0ull);
+        machine_->set(vm(VmWord::InvalidateEnd), 0);
+    }
+}
+
+void Kvm::kvm_mmu_invalidate_range_add(const GfnRange& range) {
+    const u64 start = machine_->get(vm(VmWord::InvalidateStart));
+    const u64 end = machine_->get(vm(VmWord::InvalidateEnd));
+    machine_->set(vm(VmWord::InvalidateStart), std::min(start, range.start.v));
+    machine_->set(vm(VmWord::InvalidateEnd), std::max(end, range.end.v));
+}
+
+void Kvm::kvm_mmu_invalidate_end() {
+    sim_.step(Site::SeqEnd);
+    machine_->set(vm(VmWord::InvalidateSeq), machine_->get(vm(VmWord::InvalidateSeq)) + 1);
+    const u64 count = machine_->get(vm(VmWord::InvalidateInProgress)) - 1;
+    machine_->set(vm(VmWord::InvalidateInProgress), count);
+    if (count == 0) {
+        machine_->set(vm(VmWord::InvalidateStart), 0);
+        machine_->set(vm(VmWord::InvalidateEnd), 0);
+    }
+}
+
+bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn, bool) {
+    if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0 && gfn.v >= machine_->get(vm(VmWord::InvalidateStart)) &&
+        gfn.v < machine_->get(vm(VmWord::InvalidateEnd)))
+        return true;
+    return machine_->get(vm(VmWord::InvalidateSeq)) != seq;
+}
+
+// ---- attributes
+
+int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
+    Call call(sim_, "kvm_vm_set_mem_attributes");
+    sim_.writeLock(LockId::SlotsLock);
+    bool same = true;
+    for (Gfn gfn = range.start; gfn < range.end && same; ++gfn.v)
+        same = kvm_mem_is_private(gfn) == makePrivate;
+    if (same) {
+        sim_.writeUnlock(LockId::SlotsLock);
+        return 0;
+    }
+
+    bool locked = false;
+    bool flush = false;
+    const auto slotParts = [&](auto&& f) {
+        for (unsigned i = 0; i < config_.slots.size(); ++i) {
+            const Memslot s = slot(static_cast<int>(i));
+            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
+            if (s.used && !part.empty())
+                f(part);
+        }
+    };
+    {
+        Call pre(sim_, "kvm_pre_set_memory_attributes");
+        slotParts([&](const GfnRange& part) {
+            if (!locked) {
+                locked = true;
+                sim_.writeLock(LockId::MmuLock);
+                kvm_mmu_invalidate_begin();
+            }
+            kvm_mmu_invalidate_range_add(part);
+            // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
+            flush |= kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
+        });
+        if (flush)
+            kvm_flush_remote_tlbs();
+        if (locked)
+            sim_.writeUnlock(LockId::MmuLock);
+    }
+    sim_.step(Site::AttrSet);
+    for (Gfn gfn = range.start; gfn < range.end && gfn.v < attributeWords_ * 64; ++gfn.v) {
+        const Place word = attributes_ + gfn.v / 64;
+        const u64 bit = 1ull << gfn.v % 64;
+        const u64 old = machine_->get(word);
+        machine_->set(word, makePrivate != config_.privateByDefault ? old | bit : old & ~bit);
+    }
+    if (locked) {
+        Call post(sim_, "kvm_post_set_memory_attributes");
+        sim_.writeLock(LockId::MmuLock);
+        kvm_mmu_invalidate_end();
+        sim_.writeUnlock(LockId::MmuLock);
+    }
+    sim_.writeUnlock(LockId::SlotsLock);
+    return 0;
+}
+
+// ---- guest_memfd
+
+int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
+    Call call(sim_, "kvm_gmem_get_pfn");
+    const Place place = gmemPlace(memslot, gfn);
+    sim_.step(Site::GmemGet);
+    u64 found = machine_->get(place);
+    if (found == 0) {
+        const auto page = frames_.allocate(FrameKind::Gmem, place.v - gmem_.v, sim_.actor());
+        if (!page)
+            return -kENOMEM;
+        machine_->set(place, page->v);
+        found = page->v;
+    }
+    pfn = {found};
+    frames_.get(pfn);
+    return 0;
+}
+
+int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
+    Call call(sim_, "kvm_gmem_punch_hole");
+    sim_.writeLock(LockId::FilemapInvalidateLock);
+    bool found = false;
+    const auto parts = [&](auto&& f) {
+        for (unsigned i = 0; i < config_.slots.size(); ++i) {
+            const Memslot s = slot(static_cast<int>(i));
+            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
+            if (s.used && s.guestMemfd && !part.empty())
+                f(s, part);
+        }
+    };
+    {
+        Call begin(sim_, "kvm_gmem_invalidate_begin");
+        bool flush = false;
+        parts([&](const Memslot&, const GfnRange& part) {
+            if (!found) {
+                found = true;
+                sim_.writeLock(LockId::MmuLock);
+                kvm_mmu_invalidate_begin();
+            }
+            kvm_mmu_invalidate_range_add(part);
+            flush |= kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE);
+        });
+        if (flush)
+            kvm_flush_remote_tlbs();
+        if (found)
+            sim_.writeUnlock(LockId::MmuLock);
+    }
+    {
+        Call truncate(sim_, "truncate_inode_pages_range");
+        parts([&](const Memslot& s, const GfnRange& part) {
+            for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
+                const Place place = gmemPlace(s, gfn);
+                if (machine_->peek(place) == 0)
+                    continue;
+                sim_.step(Site::GmemRemove);
+                const u64 page = machine_->get(place);
+                if (page == 0)
+                    continue;
+                machine_->set(place, 0);
+                frames_.put({page});
+            }
+        });
+    }
+    if (found) {
+        Call end(sim_, "kvm_gmem_invalidate_end");
+        sim_.writeLock(LockId::MmuLock);
+        kvm_mmu_invalidate_end();
+        sim_.writeUnlock(LockId::MmuLock);
+    }
+    sim_.writeUnlock(LockId::FilemapInvalidateLock);
+    return 0;
+}
+
+// ---- the host mapping
+
+// MADV_DONTNEED: notifier start, the host's own entries, notifier end.
+void Kvm::discard(const GfnRange& range) {
+    Call call(sim_, "madvise_dontneed");
+    const auto parts = [&](auto&& f) {
+        for (unsigned i = 0; i < config_.slots.size(); ++i) {
+            const Memslot s = slot(static_cast<int>(i));
+            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
+            if (s.used && !part.empty())
+                f(s, part);
+        }
+    };
+    bool locked = false;
+    {
+        Call start(sim_, "kvm_mmu_notifier_invalidate_range_start");
+        bool flush = false;
+        parts([&](const Memslot&, const GfnRange& part) {
+            if (!locked) {
+                locked = true;
+                sim_.writeLock(LockId::MmuLock);
+                kvm_mmu_invalidate_begin();
+            }
+            kvm_mmu_invalidate_range_add(part);
+            flush |= kvm_unmap_gfn_range(part, KVM_FILTER_SHARED);
+        });
+        if (flush)
+            kvm_flush_remote_tlbs();
+        if (locked)
+            sim_.writeUnlock(LockId::MmuLock);
+    }
+    parts([&](const Memslot& s, const GfnRange& part) {
+        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
+            const Place place = hostPlace(s, gfn);
+            if (machine_->peek(place) == 0)
+                continue;
+            sim_.step(Site::HostUnmap);
+            const u64 page = machine_->get(place);
+            if (page == 0)
+                continue;
+            machine_->set(place, 0);
+            frames_.put({page});
+        }
+    });
+    if (locked) {
+        Call end(sim_, "kvm_mmu_notifier_invalidate_range_end");
+        sim_.writeLock(LockId::MmuLock);
+        kvm_mmu_invalidate_end();
+        sim_.writeUnlock(LockId::MmuLock);
+    }
+}
+
+void Kvm::freeGuestMemory() {
+    for (u64 i = 0; i < slotPages_; ++i)
+        for (const Place place : {gmem_ + i, host_ + i})
+            if (const u64 page = machine_->peek(place); page != 0) {
+                sim_.step(Site::PageFree);
+                machine_->set(place, 0);
+                frames_.put({page});
+            }
+}
+
+} // namespace mirrorscope

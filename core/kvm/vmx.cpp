@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kvm/vmx.h"
+
+namespace mirrorscope {
+
+Pfn VmxOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
+
+Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits) {
+    exits = false;
+    return {.kind = Outcome::Kind::Errno, .code = kEINVAL};
+}
+
+HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
+    Sim& sim = kvm_.sim();
+    kvm_.vcpu_exit_guest(vcpu);
+    sim.mark({.kind = MarkKind::Exit, .code = walk.outcome == EptWalk::Outcome::Misconfig ? u8{49} : u8{48}, .a = {vcpu, gpa, 0, 0, 0, 0}});
+    HandledExit handled;
+    if (walk.outcome == EptWalk::Outcome::Misconfig) {
+        Call call(sim, "handle_ept_misconfig");
+        const u64 generation = kvm_.peekVm(Kvm::VmWord::SlotsGeneration);
+        if (kvm_.masks().isMmio(walk.entry) && get_mmio_spte_generation(walk.entry) == (generation & 0x7ffff)) {
+            handled.result = 0;
+            handled.reason = KvmExit::Mmio;
+            return handled;
+        }
+    }
+    Call call(sim, "handle_ept_violation");
+    const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : op.kind == GuestOp::Kind::Exec ? Access::Exec : Access::Read;
+    const int r =
+        kvm_.kvm_mmu_page_fault(vcpu, gpa, access, false, (walk.entry & ept::kRwx) != 0 && walk.level == Level::k4K, handled.reason);
+    handled.result = r < 0 ? r : 1;
+    if (r == RET_PF_EMULATE) {
+        handled.result = 0;
+        handled.reason = KvmExit::Mmio;
+    }
+    return handled;
+}
+
+} // namespace mirrorscope

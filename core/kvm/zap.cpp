@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Zapping: leaves of a range, and whole roots at the end of the VM (Linux v6.16 tdp_mmu.c).
+#include "kvm/kvm.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+// mmu_lock is held for writing. Returns whether a TLB flush is owed. Table pages stay.
+bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
+    Call call(sim_, "tdp_mmu_zap_leafs");
+    sim_.rcuReadLock();
+    TdpIter iter;
+    for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+        if (!spte::isLeaf(iter.oldSpte, iter.level))
+            continue;
+        sim_.count(Counter::Zap);
+        iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level);
+        if (!role::isInvalid(spGet(root, kRole)))
+            flush = true;
+    }
+    sim_.rcuReadUnlock();
+    return flush;
+}
+
+bool Kvm::kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter) {
+    Call call(sim_, "kvm_tdp_mmu_unmap_gfn_range");
+    const unsigned types = kvm_gfn_range_filter_to_root_types(filter) | KVM_INVALID_ROOTS;
+    bool flush = false;
+    for (unsigned i = 0; i < kMaxRoots; ++i) {
+        const Pfn root{machine_->get(roots_ + i)};
+        if (root.v != 0 && tdp_mmu_root_match(root, types))
+            flush = tdp_mmu_zap_leafs(root, range, flush);
+    }
+    return flush;
+}
+
+bool Kvm::kvm_unmap_gfn_range(const GfnRange& range, unsigned filter) {
+    Call call(sim_, "kvm_unmap_gfn_range");
+    return kvm_tdp_mmu_unmap_gfn_range(range, filter);
+}
+
+void Kvm::tdp_mmu_zap_root(Pfn root, bool shared) {
+    Call call(sim_, "tdp_mmu_zap_root");
+    (void)shared;
+    const Level top = role::level(spGet(root, kRole));
+    for (const Level zapLevel : {Level::k4K, Level::k2M, Level::k1G, top}) {
+        if (zapLevel > top)
+            continue;
+        TdpIter iter;
+        tdp_iter_start(iter, root, zapLevel, {0});
+        // The raw table, both halves of it: index bits only, no direct bits.
+        iter.gfnBits = 0;
+        iter.gfn = {0};
+        iterRefresh(iter);
+        for (; iter.valid; tdp_iter_next(iter)) {
+            if (!spte::isPresent(iter.oldSpte) || iter.level > zapLevel)
+                continue;
+            iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level);
+        }
+    }
+}
+
+// kvm_mmu_uninit_tdp_mmu(): no vCPU runs any more; mmu_lock is held for writing.
+void Kvm::kvm_tdp_mmu_zap_invalidated_roots_at_uninit() {
+    Call call(sim_, "kvm_mmu_uninit_tdp_mmu");
+    sim_.writeLock(LockId::MmuLock);
+    for (unsigned i = 0; i < kMaxRoots; ++i) {
+        const Pfn root{machine_->get(roots_ + i)};
+        if (root.v == 0)
+            continue;
+        spSet(root, kRole, spGet(root, kRole) | role::kInvalid);
+        sim_.rcuReadLock();
+        tdp_mmu_zap_root(root, false);
+        sim_.rcuReadUnlock();
+        kvm_tdp_mmu_put_root(root);
+    }
+    sim_.writeUnlock(LockId::MmuLock);
+}
+
+} // namespace mirrorscope

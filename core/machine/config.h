@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a machine is made from: the `machine` key of a scenario with every default filled in.
+#pragma once
+
+#include "base/vocab.h"
+
+#include <bitset>
+#include <vector>
+
+namespace mirrorscope {
+
+struct SlotConfig {
+    u32 id = 0;
+    Gfn base;
+    u64 pages = 0;
+    bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
+    bool readonly = false;
+};
+
+struct MachineConfig {
+    VmType vm = VmType::Tdx;
+    unsigned vcpus = 1;
+    unsigned gpaw = 48;          // TDX guest physical address width: 48 or 52
+    unsigned levels = 4;         // EPT levels
+    Level maxLevel = Level::k1G; // largest mapping that KVM may install
+    std::vector<SlotConfig> slots;
+    u64 frames = 0; // host physical memory in 4K frames; 0: enough for the slots
+    bool privateByDefault = true;
+    bool septVeDisable = true;
+    bool veHandlerAccepts = true;
+    bool kernelFixed = false; // `kernel: fixed`, else 6.16 as released
+    std::bitset<kBreaks> breaks;
+
+    bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
+    // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
+    u64 directBits() const { return vm != VmType::Tdx ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }
+    bool hasPrivateMem() const { return vm != VmType::Default; }
+};
+
+// Hands out consecutive runs of words while a machine is laid out.
+class Regions {
+public:
+    Place take(u64 words) {
+        const Place place{static_cast<u32>(next_)};
+        next_ += words;
+        return place;
+    }
+    u64 used() const { return next_; }
+
+private:
+    u64 next_ = 0;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "machine/machine.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+
+namespace mirrorscope {
+
+Machine::Machine(u64 words, u64 hashedWords) : size_(words), hashed_(hashedWords) {
+    if (words >= kFill)
+        throw std::length_error("the machine has more words than a place can name");
+    // Reserved, not committed: a word costs memory once it is written, so that a machine can be as large as it likes.
+    void* memory = mmap(nullptr, size_ * sizeof(u64), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        throw std::bad_alloc();
+    words_ = static_cast<u64*>(memory);
+}
+
+Machine::~Machine() { munmap(words_, size_ * sizeof(u64)); }
+
+void Machine::fill(Pfn pfn, u64 value) {
+    const u32 first = wordOf(pfn, 0).v;
+    u64* words = words_ + first;
+    const u64 old = words[0];
+    bool uniform = true;
+    u64 delta = 0;
+    for (u32 k = 0; k < 512; ++k) {
+        uniform &= words[k] == old;
+        delta += wordHash(first + k, value) - wordHash(first + k, words[k]);
+    }
+    if (uniform && old == value)
+        return;
+    if (first < hashed_)
+        hash_ += delta;
+    if (recording_) {
+        places_.push(kFill);
+        deltas_.push(fills_.size());
+        fills_.push_back({first, old, value, {}});
+        if (!uniform)
+            fills_.back().mixed.assign(words, words + 512);
+    }
+    std::fill(words, words + 512, value);
+}
+
+u64 Machine::hashFromScratch() const {
+    u64 hash = 0;
+    for (u64 place = 0; place < hashed_; ++place)
+        hash += wordHash(static_cast<u32>(place), words_[place]);
+    return hash;
+}
+
+void Machine::baseline() {
+    places_.truncate(0);
+    deltas_.truncate(0);
+    fills_.clear();
+    steps_.truncate(0);
+    siteCounts_.fill(0);
+    position_ = 0;
+    recording_ = true;
+}
+
+void Machine::writeUnjournalled(u32 place, u64 value) {
+    if (place < hashed_)
+        hash_ += wordHash(place, value) - wordHash(place, words_[place]);
+    words_[place] = value;
+}
+
+void Machine::apply(u64 change, bool forward) {
+    const u32 place = places_[change];
+    if (place != kFill) {
+        writeUnjournalled(place, words_[place] ^ deltas_[change]);
+        return;
+    }
+    const Fill& fill = fills_[deltas_[change]];
+    for (u32 k = 0; k < 512; ++k) {
+        const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
+        writeUnjournalled(fill.first + k, forward ? fill.now : old);
+    }
+}
+
+void Machine::seek(u64 position) {
+    position = std::min(position, steps());
+    const u64 target = changesUpTo(position);
+    u64 at = changesUpTo(position_);
+    while (at > target)
+        apply(--at, false);
+    while (at < target)
+        apply(at++, true);
+    position_ = position;
+}
+
+void Machine::rewind(u64 position) {
+    seek(position);
+    const u64 changes = changesUpTo(position);
+    for (u64 i = changes; i < places_.size(); ++i)
+        if (places_[i] == kFill) {
+            fills_.resize(deltas_[i]);
+            break;
+        }
+    for (u64 n = position; n < steps_.size(); ++n)
+        --siteCounts_[static_cast<unsigned>(steps_[n].site)];
+    places_.truncate(changes);
+    deltas_.truncate(changes);
+    steps_.truncate(position);
+}
+
+u64 Machine::stepOfChange(u64 change) const {
+    u64 low = 0;
+    u64 high = steps_.size();
+    while (high - low > 1) {
+        const u64 middle = (low + high) / 2;
+        (steps_[middle].change <= change ? low : high) = middle;
+    }
+    return low;
+}
+
+std::vector<Machine::Write> Machine::history(Place place) const {
+    // From the present value backwards and forwards: the journal keeps only differences.
+    std::vector<Write> writes;
+    const u64 here = changesUpTo(position_);
+    const auto deltaAt = [&](u64 i, u64 known, bool forward, u64& other) {
+        if (places_[i] == place.v) {
+            other = known ^ deltas_[i];
+            return true;
+        }
+        if (places_[i] != kFill)
+            return false;
+        const Fill& fill = fills_[deltas_[i]];
+        if (place.v < fill.first || place.v >= fill.first + 512)
+            return false;
+        const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[place.v - fill.first];
+        other = forward ? fill.now : old;
+        return old != fill.now;
+    };
+    u64 value = words_[place.v];
+    u64 other = 0;
+    for (u64 i = here; i > 0; --i)
+        if (deltaAt(i - 1, value, false, other)) {
+            writes.push_back({stepOfChange(i - 1), other, value});
+            value = other;
+        }
+    std::reverse(writes.begin(), writes.end());
+    value = words_[place.v];
+    for (u64 i = here; i < places_.size(); ++i)
+        if (deltaAt(i, value, true, other)) {
+            writes.push_back({stepOfChange(i), value, other});
+            value = other;
+        }
+    return writes;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The machine's memory and the one door through which it changes.
+//
+//   Machine m(words, hashedWords);
+//   m.beginStep({.site = Site::SpteSet, .actor = 0});
+//   m.set(place, value);           // journalled, hashed
+//   m.seek(0); m.seek(m.steps());  // time travel: undo and redo by reading the journal
+//
+// All state is 64-bit words: physical memory first (512 words a frame), then the small records of kernel and module
+// objects. Words from `hashedWords` on are indexes and counters that follow from the others; they are journalled, too,
+// but no part of the state hash.
+#pragma once
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/types.h"
+#include "base/vocab.h"
+
+#include <array>
+#include <vector>
+
+namespace mirrorscope {
+
+// One micro-step of the recording. Its changes are those from `change` up to the next step's `change`.
+struct StepRecord {
+    u64 change = 0;
+    u32 path = 0;   // call path, see sim/call_path.h
+    u32 script = 0; // index of the running script step, 0 = none
+    Site site = Site::VmState;
+    u8 actor = 0;
+};
+
+struct Change {
+    Place place;
+    u64 old;
+    u64 now;
+};
+
+class Machine {
+public:
+    Machine(u64 words, u64 hashedWords);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    // A read by an actor: it counts as an observation when one is being traced.
+    u64 get(Place place) const {
+        const u64 value = words_[place.v];
+        if (observer_ != nullptr)
+            *observer_ = mix(*observer_, value);
+        return value;
+    }
+    // A read by somebody who only looks: rules, views, exports.
+    u64 peek(Place place) const { return words_[place.v]; }
+    u64 words() const { return size_; }
+
+    // The one door. Requires a begun step when the journal is on.
+    void set(Place place, u64 value) {
+        const u64 old = words_[place.v];
+        if (old == value)
+            return;
+        if (place.v < hashed_)
+            hash_ += wordHash(place.v, value) - wordHash(place.v, old);
+        words_[place.v] = value;
+        if (recording_) {
+            places_.push(place.v);
+            deltas_.push(old ^ value);
+        }
+    }
+    // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
+    void fill(Pfn pfn, u64 value);
+
+    // A hash over every hashed word: equal states have equal hashes, whatever led to them.
+    u64 hash() const { return hash_; }
+    // The same from scratch, for tests of the journal.
+    u64 hashFromScratch() const;
+
+    // Journal off: bulk loads and the construction of a machine; nothing can be undone before this point.
+    void setRecording(bool on) { recording_ = on; }
+    bool recording() const { return recording_; }
+    // Makes the present state position 0.
+    void baseline();
+
+    void beginStep(const StepRecord& step) {
+        if (!recording_)
+            return;
+        StepRecord s = step;
+        s.change = places_.size();
+        steps_.push(s);
+        ++siteCounts_[static_cast<unsigned>(s.site)];
+        position_ = steps_.size();
+    }
+    // Micro-steps recorded; positions run from 0 (before the first) to steps().
+    u64 steps() const { return steps_.size(); }
+    u64 position() const { return position_; }
+    const StepRecord& step(u64 n) const { return steps_[n]; }
+    u64 changesUpTo(u64 position) const { return position >= steps_.size() ? places_.size() : position == 0 ? 0 : steps_[position].change; }
+    // How often a site ran from position 0 to the end of the recording.
+    u64 siteCount(Site site) const { return siteCounts_[static_cast<unsigned>(site)]; }
+
+    // Goes to the state before micro-step `position`; costs the distance.
+    void seek(u64 position);
+    // Goes back and forgets what came after: the explorer's way from one execution to the next.
+    void rewind(u64 position);
+
+    // The changes of the step before the present position, newest state: what a rule looks at.
+    template <class F>
+    void forEachChange(u64 step, F&& f) const;
+    // Every place that the changes with numbers [from, end of journal) touched; only at the end of the recording.
+    template <class F>
+    void forEachNewChange(u64 from, F&& f) const;
+    u64 changeCount() const { return places_.size(); }
+
+    // The steps that changed `place`, oldest first, found by reading the journal.
+    struct Write {
+        u64 step;
+        u64 old;
+        u64 now;
+    };
+    std::vector<Write> history(Place place) const;
+
+    // Something that an actor learnt without reading a word, such as which frame it was given.
+    void note(u64 value) const {
+        if (observer_ != nullptr)
+            *observer_ = mix(*observer_, value);
+    }
+    void observe(u64* hash) { observer_ = hash; }
+    u64* observer() const { return observer_; }
+    u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes(); }
+
+private:
+    // A place that stands for "the frame named by the delta was filled".
+    static constexpr u32 kFill = ~0u;
+    struct Fill {
+        u32 first; // place of word 0
+        u64 old;   // the value of all words, if they were equal
+        u64 now;
+        std::vector<u64> mixed; // else their values
+    };
+    void apply(u64 change, bool forward);
+    u64 stepOfChange(u64 change) const;
+    void writeUnjournalled(u32 place, u64 value);
+
+    u64* words_ = nullptr;
+    u64 size_ = 0;
+    u64 hashed_ = 0;
+    u64 hash_ = 0;
+    mutable u64* observer_ = nullptr;
+    bool recording_ = false;
+    Log<u32> places_;
+    Log<u64> deltas_;
+    std::vector<Fill> fills_;
+    Log<StepRecord> steps_;
+    std::array<u64, kSites> siteCounts_{};
+    u64 position_ = 0;
+};
+
+template <class F>
+void Machine::forEachNewChange(u64 from, F&& f) const {
+    for (u64 i = from; i < places_.size(); ++i) {
+        if (places_[i] != kFill) {
+            f(Place{places_[i]}, deltas_[i]);
+            continue;
+        }
+        const Fill& fill = fills_[deltas_[i]];
+        for (u32 k = 0; k < 512; ++k) {
+            const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
+            if (old != fill.now)
+                f(Place{fill.first + k}, old ^ fill.now);
+        }
+    }
+}
+
+template <class F>
+void Machine::forEachChange(u64 step, F&& f) const {
+    const u64 end = step + 1 < steps_.size() ? steps_[step + 1].change : places_.size();
+    for (u64 i = steps_[step].change; i < end; ++i) {
+        if (places_[i] != kFill) {
+            f(Place{places_[i]}, deltas_[i]);
+            continue;
+        }
+        const Fill& fill = fills_[deltas_[i]];
+        for (u32 k = 0; k < 512; ++k) {
+            const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
+            if (old != fill.now)
+                f(Place{fill.first + k}, old ^ fill.now);
+        }
+    }
+}
+
+} // namespace mirrorscope

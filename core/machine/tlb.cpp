@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "machine/tlb.h"
+
+#include <bit>
+
+namespace mirrorscope {
+
+namespace {
+// Neighbouring pages get neighbouring slots, so that a sequential sweep stays in the host's cache.
+u64 tagOf(Gfn gfn, Alias alias) { return (gfn.v << 1 | (alias == Alias::Shared)) + 1; }
+} // namespace
+
+Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(std::bit_ceil(pages * 2 + 64)) {
+    slots_ = regions.take(capacity_ * 2);
+}
+
+void Tlb::layOutIndexes(Regions& indexes) {
+    count_ = indexes.take(1);
+    order_ = indexes.take(capacity_);
+}
+
+TlbEntry Tlb::decode(u64 tag, u64 value) {
+    TlbEntry entry;
+    entry.gfn = {(tag - 1) >> 1};
+    entry.alias = ((tag - 1) & 1) != 0 ? Alias::Shared : Alias::Private;
+    entry.level = levelOf(value >> 4 & 7);
+    entry.pfn = {value >> 12};
+    entry.rwx = value & 7;
+    entry.dirty = (value & 8) != 0;
+    return entry;
+}
+
+std::optional<TlbEntry> Tlb::find(Gfn gfn, Alias alias, bool observed) const {
+    const u64 tag = tagOf(gfn, alias);
+    for (u64 i = tag & (capacity_ - 1);; i = (i + 1) & (capacity_ - 1)) {
+        const u64 found = read(slots_ + i * 2, observed);
+        if (found == 0)
+            return std::nullopt;
+        if (found == tag)
+            return decode(tag, read(slots_ + i * 2 + 1, observed));
+    }
+}
+
+void Tlb::insert(const TlbEntry& entry) {
+    const u64 tag = tagOf(entry.gfn, entry.alias);
+    const u64 value = entry.pfn.v << 12 | u64(number(entry.level)) << 4 | u64(entry.dirty) << 3 | entry.rwx;
+    u64 i = tag & (capacity_ - 1);
+    while (true) {
+        const u64 found = machine_->peek(slots_ + i * 2);
+        if (found == tag)
+            break;
+        if (found == 0) {
+            if (size() + 2 >= capacity_) {
+                flush(); // full: a CPU may evict at any time
+                return insert(entry);
+            }
+            const u64 count = size();
+            machine_->set(order_ + count, i);
+            machine_->set(count_, count + 1);
+            break;
+        }
+        i = (i + 1) & (capacity_ - 1);
+    }
+    machine_->set(slots_ + i * 2, tag);
+    machine_->set(slots_ + i * 2 + 1, value);
+    const Place cached = frames_->cachedBy(entry.pfn);
+    machine_->set(cached, machine_->peek(cached) | 1ull << vcpu_);
+}
+
+TlbEntry Tlb::at(u64 i) const {
+    const u64 slot = machine_->peek(order_ + i);
+    return decode(machine_->peek(slots_ + slot * 2), machine_->peek(slots_ + slot * 2 + 1));
+}
+
+void Tlb::flush() {
+    const u64 count = size();
+    for (u64 i = 0; i < count; ++i) {
+        const u64 slot = machine_->peek(order_ + i);
+        const TlbEntry entry = decode(1, machine_->peek(slots_ + slot * 2 + 1));
+        const Place cached = frames_->cachedBy(entry.pfn);
+        machine_->set(cached, machine_->peek(cached) & ~(1ull << vcpu_));
+        machine_->set(slots_ + slot * 2, 0);
+        machine_->set(slots_ + slot * 2 + 1, 0);
+        machine_->set(order_ + i, 0);
+    }
+    machine_->set(count_, 0);
+}
+
+} // namespace mirrorscope

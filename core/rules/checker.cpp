@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "rules/checker.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+void Checker::report(Rule rule, u64 key, std::string text, std::vector<Place> places) {
+    const auto same = [&](const Violation& v) { return v.rule == rule && v.key == key; };
+    if (std::any_of(violations_.begin(), violations_.end(), same))
+        return;
+    const u64 steps = system_.machine().steps();
+    Violation violation;
+    violation.n = steps == 0 ? 0 : steps - 1;
+    violation.rule = rule;
+    violation.actor = steps == 0 ? system_.sim().hostActor() : system_.machine().step(steps - 1).actor;
+    violation.script = steps == 0 ? 0 : system_.machine().step(steps - 1).script;
+    violation.key = key;
+    violation.text = std::move(text);
+    violation.places = std::move(places);
+    violations_.push_back(std::move(violation));
+    system_.sim().mark({.kind = MarkKind::Violation, .code = static_cast<u8>(rule), .a = {violations_.size() - 1, 0, 0, 0, 0, 0}});
+}
+
+void Checker::reset() {
+    seen_ = system_.machine().changeCount();
+    quietSeen_ = std::min(quietSeen_, seen_);
+}
+
+void Checker::afterStep() {
+    const Machine& machine = system_.machine();
+    const Kvm& kvm = system_.kvm();
+    const Frames& frames = system_.frames();
+    RuleContext context{system_, *this};
+    const u64 memoryWords = frames.count() * 512;
+    const Place actorsBegin = kvm.actorWord(0, Kvm::ActorWord::Freezing);
+    const Place actorsEnd = kvm.actorWord(system_.sim().actors(), Kvm::ActorWord::Freezing);
+    const Place bugged = kvm.vm(Kvm::VmWord::Bugged);
+    const Place premap = kvm.vm(Kvm::VmWord::PremapGfn);
+
+    const u64 from = seen_;
+    seen_ = machine.changeCount();
+    machine.forEachNewChange(from, [&](Place place, u64 delta) {
+        if (place.v < memoryWords) {
+            const Pfn frame = frameOf(place);
+            const FrameKind kind = frames.peekKind(frame);
+            if (kind == FrameKind::Table) {
+                rules::frozenOwnedEntry(context, place);
+                if (system_.isTdx())
+                    rules::coherentTable(context, place);
+            } else if (system_.isTdx() && system_.module().isSeptPage(frame)) {
+                rules::coherentSept(context, place);
+                rules::parentBeforeChild(context, place, machine.peek(place) ^ delta);
+            }
+        } else if (place == bugged) {
+            rules::moduleAgrees(context);
+        } else if (place == premap) {
+            if (const u64 old = machine.peek(place) ^ delta; old != 0)
+                rules::coherentWindowClosed(context, {old - 1}, Level::k4K);
+        } else if (place >= actorsBegin && place < actorsEnd) {
+            const unsigned word = (place.v - actorsBegin.v) % static_cast<unsigned>(Kvm::ActorWord::Count_);
+            const u64 now = machine.peek(place);
+            if (word == static_cast<unsigned>(Kvm::ActorWord::Freezing) && now == 0)
+                rules::frozenOwnedRelease(context, Place{static_cast<u32>(delta - 1)});
+            if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0)
+                rules::coherentWindowClosed(context, {delta - 1}, Level::None);
+        } else if (const auto pfn = frames.frameOfMeta(place)) {
+            rules::noStaleTlbFrame(context, *pfn);
+            rules::singleOwner(context, *pfn);
+        } else if (system_.isTdx() && system_.module().frameOfPamt(place)) {
+            const Pfn owned = *system_.module().frameOfPamt(place);
+            // Locks come and go in the same word; only type and owner matter here.
+            if (delta >> 16 != 0) {
+                rules::noStaleTlbFrame(context, owned);
+                rules::singleOwner(context, owned);
+            }
+        } else {
+            for (unsigned v = 0; v < system_.config().vcpus; ++v) {
+                const Tlb& tlb = kvm.tlb(v);
+                if (!tlb.owns(place))
+                    continue;
+                const Place tag = tlb.tagPlace(place);
+                if (machine.peek(tag) != 0)
+                    rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)));
+            }
+        }
+    });
+}
+
+void Checker::atQuiet() {
+    afterStep();
+    RuleContext context{system_, *this};
+    std::vector<u64> touched;
+    const u64 from = quietSeen_;
+    quietSeen_ = system_.machine().changeCount();
+    system_.machine().forEachNewChange(from, [&](Place place, u64) {
+        if (const auto pfn = system_.frames().frameOfMeta(place))
+            touched.push_back(pfn->v);
+    });
+    std::sort(touched.begin(), touched.end());
+    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+    for (const u64 pfn : touched)
+        rules::noLeak(context, {pfn});
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The rules of the protocol: they look at what a micro-step touched, and never change anything.
+//
+// One file per rule. A rule implements what it watches; the checker walks the changes of the step once and hands each
+// to the rules that care, so that checking costs what the step did.
+#pragma once
+
+#include "system/system.h"
+
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+struct Violation {
+    u64 n = 0; // the micro-step after which the rule did not hold
+    Rule rule = Rule::Coherent;
+    u8 actor = 0;
+    u32 script = 0;
+    u64 key = 0; // the same fact is reported once
+    std::string text;
+    std::vector<Place> places;
+};
+
+class Checker;
+
+// What a rule sees and where it reports.
+struct RuleContext {
+    const System& system;
+    Checker& checker;
+    const Machine& machine() const { return system.machine(); }
+    const Kvm& kvm() const { return system.kvm(); }
+};
+
+class Checker {
+public:
+    explicit Checker(System& system) : system_(system) {}
+
+    // Looks at what changed since the last call.
+    void afterStep();
+    // The machine is quiet: no actor is inside anything.
+    void atQuiet();
+    // From here on; what was done before is not looked at again (after a rewind, too).
+    void reset();
+
+    void report(Rule rule, u64 key, std::string text, std::vector<Place> places = {});
+    const std::vector<Violation>& violations() const { return violations_; }
+    void truncate(std::size_t size) { violations_.resize(size); }
+
+private:
+    System& system_;
+    u64 seen_ = 0;      // changes looked at
+    u64 quietSeen_ = 0; // changes before the last quiet point
+    std::vector<Violation> violations_;
+};
+
+// ---- the rules: each function is one file
+namespace rules {
+// A word of a page table of KVM or of the secure EPT changed.
+void coherentTable(RuleContext& context, Place place);
+void coherentSept(RuleContext& context, Place place);
+// An actor's `Clearing` record changed; `old` is what it was.
+void coherentWindowClosed(RuleContext& context, Gfn gfn, Level level);
+void frozenOwnedEntry(RuleContext& context, Place place);
+void frozenOwnedRelease(RuleContext& context, Place place);
+void noStaleTlbFrame(RuleContext& context, Pfn pfn);
+void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry);
+void singleOwner(RuleContext& context, Pfn pfn);
+void noLeak(RuleContext& context, Pfn pfn);
+void parentBeforeChild(RuleContext& context, Place septPlace, u64 old);
+void moduleAgrees(RuleContext& context);
+} // namespace rules
+
+} // namespace mirrorscope

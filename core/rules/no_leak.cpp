@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// no-leak: at quiet and after destroy-vm, every frame is reachable or free.
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope::rules {
+
+void noLeak(RuleContext& context, Pfn pfn) {
+    const System& system = context.system;
+    const Kvm& kvm = context.kvm();
+    const FrameKind kind = system.frames().peekKind(pfn);
+    const PageType type = system.isTdx() ? pamt::type(system.module().peekPamt(pfn)) : PageType::Nda;
+    bool held = false;
+    switch (kind) {
+    case FrameKind::Free:
+    case FrameKind::Reserved:
+    case FrameKind::Count_: held = true; break;
+    case FrameKind::Cache: held = kvm.cachedByVcpu(pfn); break;
+    case FrameKind::Table: held = kvm.reachable(pfn); break;
+    case FrameKind::ExternalTable: {
+        const Pfn mirror = kvm.mirrorOfExternal(pfn);
+        held = system.frames().peekKind(mirror) == FrameKind::Table && kvm.peekPage(mirror).externalSpt == pfn;
+        break;
+    }
+    case FrameKind::HostPage:
+    case FrameKind::Gmem: held = kvm.guestMemoryNames(pfn) || type == PageType::Reg; break;
+    case FrameKind::TdxControl:
+    case FrameKind::Raw: held = type != PageType::Nda; break;
+    }
+    const bool destroyed = kvm.peekVm(Kvm::VmWord::Destroyed) != 0;
+    if (destroyed)
+        held = kind == FrameKind::Free || kind == FrameKind::Reserved;
+    if (!held)
+        context.checker.report(
+            Rule::NoLeak, pfn.v,
+            fmt::format("pfn {:#x} is {} and nothing leads to it{}", pfn.v, name(kind), destroyed ? " after the VM was destroyed" : ""),
+            {system.frames().meta(pfn)});
+}
+
+} // namespace mirrorscope::rules

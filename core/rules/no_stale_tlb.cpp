@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// no-stale-tlb: no TLB translates to a frame that was freed or given to another owner. A translation counts only while
+// a guest access could use it without a flush that is already pending.
+#include "base/text.h"
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope::rules {
+
+void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry) {
+    const System& system = context.system;
+    if (!system.kvm().tlbUsable(vcpu))
+        return;
+    const FrameKind kind = system.frames().peekKind(entry.pfn);
+    std::string now;
+    if (system.isTdx() && entry.alias == Alias::Private) {
+        Level size = Level::k4K;
+        const u64 word = system.module().peekPamt(entry.pfn, &size);
+        if (pamt::type(word) == PageType::Reg && kind != FrameKind::Free)
+            return;
+        now = kind == FrameKind::Free ? "which is free" : fmt::format("which the PAMT calls {}", name(pamt::type(word)));
+    } else {
+        if (kind == FrameKind::HostPage || (kind == FrameKind::Gmem && !system.isTdx()))
+            return;
+        now = kind == FrameKind::Free ? "which is free" : fmt::format("which is {} now", name(kind));
+    }
+    context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), entry.pfn.v),
+                           fmt::format("vcpu{} can still reach pfn {:#x} through its TLB at {}, {}", vcpu, entry.pfn.v,
+                                       system.isTdx() ? aliasedGpa(entry.gfn, entry.alias) : hex(entry.gfn.v << 12), now),
+                           {system.frames().meta(entry.pfn)});
+}
+
+void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
+    const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
+    for (unsigned v = 0; cached >> v != 0; ++v) {
+        if ((cached >> v & 1) == 0)
+            continue;
+        const Tlb& tlb = context.kvm().tlb(v);
+        const u64 size = tlb.size();
+        for (u64 i = 0; i < size; ++i)
+            if (const TlbEntry entry = tlb.at(i); entry.pfn == pfn)
+                noStaleTlbEntry(context, v, entry);
+        if (v == 63)
+            break;
+    }
+}
+
+} // namespace mirrorscope::rules

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// parent-before-child: a private table page is linked in both trees before a leaf below it is.
+#include "base/text.h"
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope::rules {
+
+void parentBeforeChild(RuleContext& context, Place place, u64 old) {
+    const u64 entry = context.machine().peek(place);
+    if (!sept::isLeaf(entry) || sept::stateOf(entry) == SeptState::Free || sept::stateOf(old) != SeptState::Free)
+        return;
+    const System& system = context.system;
+    const Pfn frame = frameOf(place);
+    // Which GPA the entry translates: the mirror page knows, or what a raw SEPT.ADD left in the frame's record.
+    Gfn base;
+    Level level = Level::k4K;
+    if (system.frames().peekKind(frame) == FrameKind::Raw) {
+        base = {system.frames().peekInfo(frame) >> 3};
+        level = levelOf(static_cast<unsigned>(system.frames().peekInfo(frame) & 7));
+    } else {
+        const MmuPage page = context.kvm().peekPage(context.kvm().mirrorOfExternal(frame));
+        if (!page.isMirror())
+            return;
+        base = page.gfn;
+        level = page.level();
+    }
+    const Gfn gfn{base.v + indexOf(place) * pagesPer(level)};
+    const auto real = system.septAt(gfn, level);
+    const auto mirror = system.spteAt(system.mirrorRoot(), gfn, level);
+    const bool realLinked = real.reached && real.place == place;
+    const bool mirrorLinked = mirror.exists && mirror.level == level;
+    if (realLinked && mirrorLinked)
+        return;
+    context.checker.report(Rule::ParentBeforeChild, mix(gfn.v, number(level)),
+                           fmt::format("{} at {} became {} although its table is not linked in the {}", aliasedGpa(gfn, Alias::Private),
+                                       levelName(level), name(sept::stateOf(entry)), realLinked ? "mirror" : "secure EPT"),
+                           {place});
+}
+
+} // namespace mirrorscope::rules

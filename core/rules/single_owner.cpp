@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// single-owner: the PAMT and the host agree on who uses a frame.
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope::rules {
+
+void singleOwner(RuleContext& context, Pfn pfn) {
+    if (!context.system.isTdx())
+        return;
+    const PageType type = pamt::type(context.system.module().peekPamt(pfn));
+    const FrameKind kind = context.system.frames().peekKind(pfn);
+    bool agrees = false;
+    switch (type) {
+    case PageType::Nda: agrees = true; break;
+    case PageType::Reg: agrees = kind == FrameKind::Gmem || kind == FrameKind::Raw; break;
+    case PageType::Ept: agrees = kind == FrameKind::ExternalTable || kind == FrameKind::Cache || kind == FrameKind::Raw; break;
+    case PageType::Tdr:
+    case PageType::Tdcx:
+    case PageType::Tdvpr: agrees = kind == FrameKind::TdxControl || kind == FrameKind::Raw; break;
+    case PageType::Rsvd: break;
+    }
+    if (!agrees)
+        context.checker.report(
+            Rule::SingleOwner, pfn.v,
+            fmt::format("pfn {:#x} has two owners: the PAMT says {}, the host uses it as {}", pfn.v, name(type), name(kind)),
+            {context.system.frames().meta(pfn), context.system.module().pamt4k(pfn)});
+}
+
+} // namespace mirrorscope::rules

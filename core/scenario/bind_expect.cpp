@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/text.h"
+#include "kvm/kvm.h"
+#include "scenario/binder.h"
+#include "tdx/module/data.h"
+#include "tdx/module/leaves.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+void Binder::expectations(const YamlNode& node, std::vector<Expectation>& out) {
+    if (node.kind == YamlNode::Kind::Sequence) {
+        for (const auto& item : node.items)
+            out.push_back(expectation(item));
+        return;
+    }
+    out.push_back(expectation(node));
+}
+
+Expectation Binder::expectation(const YamlNode& node) {
+    needMap(node, "an expectation");
+    Expectation e;
+    e.line = node.line;
+    e.text = textOf(node);
+    const auto has = [&](const char* key) { return node.find(key) != nullptr; };
+    const auto gpa = [&] {
+        if (!has("gpa"))
+            fail(node, "this expectation needs `gpa`");
+        e.gpa = number(*node.find("gpa"), "address");
+    };
+    if (has("tree")) {
+        e.form = Expectation::Form::Tree;
+        const YamlNode& tree = *node.find("tree");
+        constexpr std::array<std::string_view, 3> trees{"direct", "mirror", "secure"};
+        const auto found = std::find(trees.begin(), trees.end(), word(tree, "tree"));
+        if (found == trees.end())
+            unknown(tree, "tree", trees);
+        e.tree = static_cast<Expectation::Tree>(found - trees.begin());
+        if (e.tree != Expectation::Tree::Direct && scenario_.machine.vm != VmType::Tdx)
+            fail(tree, "a `" + std::string(name(scenario_.machine.vm)) + "` VM has no " + tree.text + " tree");
+        gpa();
+        const bool secure = e.tree == Expectation::Tree::Secure;
+        if (secure)
+            onlyKeys(node, {"tree", "gpa", "is", "level"}, "expect");
+        else
+            onlyKeys(node, {"tree", "gpa", "is", "level", "writable", "executable", "accessed", "dirty"}, "expect");
+        if (const YamlNode* is = node.find("is")) {
+            word(*is, "state");
+            if (secure && !(e.septState = septStateFromName(is->text)))
+                unknown(*is, "state", septStateNames());
+            if (!secure && !(e.spteState = spteStateFromName(is->text)))
+                unknown(*is, "state", spteStateNames());
+        }
+        if (const YamlNode* l = node.find("level"))
+            e.level = level(*l);
+        const std::pair<const char*, std::optional<bool>*> flags[] = {
+            {"writable", &e.writable}, {"executable", &e.executable}, {"accessed", &e.accessed}, {"dirty", &e.dirty}};
+        for (const auto& [key, to] : flags)
+            if (const YamlNode* value = node.find(key))
+                *to = boolean(*value);
+    } else if (has("result")) {
+        e.form = Expectation::Form::Result;
+        onlyKeys(node, {"result", "is", "value", "operand"}, "expect");
+        e.resultId = word(*node.find("result"), "id");
+        pendingResults_.push_back({e.resultId, *node.find("result")});
+        e.result = resultSlot(e.resultId);
+        if (const YamlNode* value = node.find("value"))
+            e.value = number(*value, "word");
+        if (const YamlNode* is = node.find("is")) {
+            e.is = word(*is, "result");
+            std::vector<std::string> known{"ok", "#VE", "#VC"};
+            for (const int error : {kENOENT, kEINTR, kEIO, kE2BIG, kEAGAIN, kENOMEM, kEFAULT, kEBUSY, kEEXIST, kEINVAL, kEOPNOTSUPP})
+                known.emplace_back(errnoName(error));
+            for (unsigned i = 1; i <= static_cast<unsigned>(KvmExit::InternalError); ++i)
+                known.emplace_back(name(static_cast<KvmExit>(i)));
+            for (int i = 0; i <= RET_PF_SPURIOUS; ++i)
+                known.emplace_back(retPfName(i));
+            for (const auto status : tdx::statusNames())
+                known.push_back("TDX_" + std::string(status));
+            if (e.is == "TDX_SUCCESS")
+                fail(*is, "success is written `ok`");
+            const std::vector<std::string_view> views(known.begin(), known.end());
+            if (std::find(known.begin(), known.end(), e.is) == known.end())
+                unknown(*is, "result", views);
+        }
+        if (const YamlNode* operand = node.find("operand")) {
+            u32 id = 0;
+            if (!tdx::operandFromName(word(*operand, "operand"), id))
+                fail(*operand, "unknown operand `" + operand->text + "`");
+            e.operand = id;
+        }
+        if (!has("is") && !e.value && !e.operand)
+            fail(node, "say what the result is: `is`, `value` or `operand`");
+    } else if (has("count")) {
+        e.form = Expectation::Form::Count;
+        onlyKeys(node, {"count", "is", "at-least", "at-most"}, "expect");
+        const YamlNode& what = *node.find("count");
+        const std::string& text = word(what, "what is counted");
+        bool found = false;
+        for (unsigned i = 0; i < kCounters && !found; ++i)
+            if (info(static_cast<Counter>(i)).name == text) {
+                e.counted = Expectation::Count::Counter;
+                e.countId = i;
+                scenario_.countsEvents |= i < kEventCounters;
+                found = true;
+            }
+        if (const auto site = siteFromName(text); site && !found) {
+            e.counted = Expectation::Count::Site;
+            e.countId = static_cast<unsigned>(*site);
+            scenario_.countsEvents = found = true;
+        }
+        if (const auto leaf = leafFromName(text); leaf && !found) {
+            e.counted = Expectation::Count::Leaf;
+            e.countId = static_cast<unsigned>(*leaf);
+            scenario_.countsEvents = found = true;
+        }
+        if (!found) {
+            std::vector<std::string_view> known(siteNames().begin(), siteNames().end());
+            known.insert(known.end(), leafNames().begin(), leafNames().end());
+            for (unsigned i = 0; i < kCounters; ++i)
+                known.push_back(info(static_cast<Counter>(i)).name);
+            unknown(what, "count", known);
+        }
+        const std::pair<const char*, std::optional<u64>*> bounds[] = {{"is", &e.exactly}, {"at-least", &e.atLeast}, {"at-most", &e.atMost}};
+        bool any = false;
+        for (const auto& [key, to] : bounds)
+            if (const YamlNode* value = node.find(key)) {
+                *to = number(*value, "count");
+                any = true;
+            }
+        if (!any)
+            fail(node, "say how many: `is`, `at-least` or `at-most`");
+    } else if (has("tlb")) {
+        e.form = Expectation::Form::Tlb;
+        onlyKeys(node, {"tlb", "gpa", "as", "is"}, "expect");
+        const YamlNode& who = *node.find("tlb");
+        word(who, "vCPU");
+        const auto vcpu = actor(who);
+        if (!vcpu || *vcpu >= scenario_.machine.vcpus)
+            fail(who, "`" + who.text + "` is no vCPU of this machine");
+        e.vcpu = *vcpu;
+        gpa();
+        if (const YamlNode* as = node.find("as"))
+            e.alias = alias(*as);
+        constexpr std::array<std::string_view, 2> states{"cached", "empty"};
+        const YamlNode* is = node.find("is");
+        if (is == nullptr)
+            fail(node, "say what it is: cached or empty");
+        if (word(*is, "state") != "cached" && is->text != "empty")
+            unknown(*is, "state", states);
+        e.cached = is->text == "cached";
+    } else if (has("violations")) {
+        e.form = Expectation::Form::Violations;
+        onlyKeys(node, {"violations"}, "expect");
+        e.exactly = number(*node.find("violations"), "count");
+    } else if (has("violation")) {
+        e.form = Expectation::Form::Violation;
+        onlyKeys(node, {"violation"}, "expect");
+        const auto rule = ruleFromName(word(*node.find("violation"), "rule"));
+        if (!rule)
+            unknown(*node.find("violation"), "rule", ruleNames());
+        if (!info(*rule).built)
+            notBuilt(*node.find("violation"), node.find("violation")->text);
+        e.rule = *rule;
+    } else {
+        constexpr std::array<std::string_view, 6> forms{"tree", "result", "count", "tlb", "violations", "violation"};
+        if (node.entries.empty())
+            fail(node, "an empty expectation");
+        unknown(node.entries[0].first, "form of expect", forms);
+    }
+    return e;
+}
+
+void Binder::resolveResults() {
+    // An id that only expectations name belongs to no step.
+    std::set<std::string> defined;
+    const auto collect = [&](const auto& self, const std::vector<Step>& steps) -> void {
+        for (const Step& step : steps) {
+            if (!step.id.empty())
+                defined.insert(step.id);
+            for (const auto& [who, list] : step.actors)
+                self(self, list);
+        }
+    };
+    collect(collect, scenario_.script);
+    for (const auto& pending : pendingResults_)
+        if (!defined.contains(pending.id)) {
+            std::vector<std::string_view> known(defined.begin(), defined.end());
+            unknown(pending.at, "id", known);
+        }
+}
+
+} // namespace mirrorscope

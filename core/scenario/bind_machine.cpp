@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/text.h"
+#include "scenario/binder.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+template <class Names>
+unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::string& what) const {
+    const std::string& text = word(node, what);
+    for (unsigned i = 0; i < names.size(); ++i)
+        if (names[i] == text)
+            return i;
+    unknown(node, what, names);
+}
+
+void Binder::slot(const YamlNode& node) {
+    needMap(node, "a slot");
+    constexpr std::array<std::string_view, 7> keys{"id", "gpa", "size", "private", "readonly", "dirty-log", "backing"};
+    for (const auto& [key, value] : node.entries)
+        if (std::find(keys.begin(), keys.end(), key.text) == keys.end())
+            unknown(key, "key", keys);
+    const auto need = [&](const char* key) -> const YamlNode& {
+        const YamlNode* found = node.find(key);
+        if (found == nullptr)
+            fail(node, std::string("a slot needs `") + key + "`");
+        return *found;
+    };
+    constexpr u64 kMaxEnd = 1ull << 42;
+    SlotConfig slot;
+    const u64 id = number(need("id"), "slot id");
+    if (id >= 64)
+        fail(need("id"), "slot ids are 0..63");
+    slot.id = static_cast<u32>(id);
+    const u64 gpa = number(need("gpa"), "address");
+    const u64 size = number(need("size"), "size");
+    if ((gpa & 0xfff) != 0)
+        fail(need("gpa"), "a slot begins at a page boundary");
+    if (size == 0 || (size & 0xfff) != 0)
+        fail(need("size"), "the size of a slot is a positive multiple of 4K");
+    if (gpa >= kMaxEnd || size > kMaxEnd - gpa)
+        fail(need("size"), "slots end at or below 4T");
+    if (size > 64ull << 30)
+        fail(need("size"), "a slot has at most 64G");
+    slot.base = {gpa >> 12};
+    slot.pages = size >> 12;
+    const bool canBePrivate = scenario_.machine.hasPrivateMem();
+    slot.guestMemfd = canBePrivate;
+    if (const YamlNode* value = node.find("private")) {
+        slot.guestMemfd = boolean(*value);
+        if (slot.guestMemfd && !canBePrivate)
+            fail(*value, "a `default` VM has no private memory");
+    }
+    if (const YamlNode* value = node.find("readonly"); value != nullptr && boolean(*value)) {
+        if (scenario_.machine.vm == VmType::Tdx)
+            fail(*value, "KVM refuses read-only slots for a TD");
+        slot.readonly = true;
+    }
+    if (const YamlNode* value = node.find("dirty-log"); value != nullptr && boolean(*value))
+        notBuilt(*value, "dirty-log: true");
+    if (const YamlNode* value = node.find("backing"); value != nullptr && level(*value) != Level::k4K)
+        notBuilt(*value, "backing: " + value->text);
+    for (const auto& other : scenario_.machine.slots) {
+        if (other.id == slot.id)
+            fail(need("id"), "slot " + std::to_string(slot.id) + " stands twice");
+        if (slot.base.v < other.base.v + other.pages && other.base.v < slot.base.v + slot.pages)
+            fail(need("gpa"), "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " overlap");
+    }
+    scenario_.machine.slots.push_back(slot);
+}
+
+bool Binder::machineKey(const std::string& key, const YamlNode& value) {
+    MachineConfig& m = scenario_.machine;
+    const auto onlyDefault = [&](std::initializer_list<std::string_view> names, unsigned built) {
+        const std::vector<std::string_view> list(names);
+        const unsigned chosen = oneOf(value, list, key);
+        if (chosen != built)
+            notBuilt(value, key + ": " + value.text);
+    };
+    const auto boolDefault = [&](bool built) {
+        if (boolean(value) != built)
+            notBuilt(value, key + ": " + value.text);
+    };
+    if (key == "vcpus") {
+        const u64 n = number(value, "number of vCPUs");
+        if (n < 1 || n > 64)
+            fail(value, "vcpus is 1..64");
+        m.vcpus = static_cast<unsigned>(n);
+    } else if (key == "gpaw") {
+        const u64 n = number(value, "width");
+        if (n != 48 && n != 52)
+            fail(value, "gpaw is 48 or 52");
+        m.gpaw = static_cast<unsigned>(n);
+    } else if (key == "levels") {
+        const u64 n = number(value, "number of levels");
+        if (n != 4 && n != 5)
+            fail(value, "levels is 4 or 5");
+        m.levels = static_cast<unsigned>(n);
+    } else if (key == "max-level") {
+        const Level l = level(value);
+        if (l > Level::k1G)
+            fail(value, "max-level is 4K, 2M or 1G");
+        m.maxLevel = l;
+    } else if (key == "slots") {
+        if (value.kind != YamlNode::Kind::Sequence)
+            fail(value, "slots are a list");
+        for (const auto& item : value.items)
+            slot(item);
+    } else if (key == "memory") {
+        const u64 bytes = number(value, "size");
+        if (bytes < 4u << 20 || bytes > 256ull << 30 || (bytes & 0xfff) != 0)
+            fail(value, "memory is 4M to 256G, in pages");
+        m.frames = bytes >> 12;
+    } else if (key == "attributes") {
+        m.privateByDefault = alias(value) == Alias::Private;
+        if (m.privateByDefault && !m.hasPrivateMem())
+            fail(value, "a `default` VM has no private memory");
+    } else if (key == "sept-ve-disable") {
+        m.septVeDisable = boolean(value);
+    } else if (key == "ve-handler") {
+        m.veHandlerAccepts = oneOf(value, std::array<std::string_view, 2>{"accept", "none"}, "ve-handler") == 0;
+    } else if (key == "ad-bits" || key == "eager-split") {
+        boolDefault(true);
+    } else if (key == "nx-huge-pages") {
+        boolDefault(false);
+    } else if (key == "pml") {
+        boolDefault(true);
+    } else if (key == "kernel") {
+        m.kernelFixed = oneOf(value, std::array<std::string_view, 2>{"6.16", "fixed"}, "kernel") == 1;
+    } else if (key == "dispatch") {
+        onlyDefault({"role", "fault", "iter", "gfn"}, 0);
+    } else if (key == "private-ops") {
+        onlyDefault({"none", "observe"}, 0);
+    } else if (key == "yield") {
+        onlyDefault({"contended", "always", "never"}, 0);
+    } else if (key == "preset") {
+        notBuilt(value, "preset");
+    } else if (key == "break") {
+        if (value.kind != YamlNode::Kind::Sequence)
+            fail(value, "break is a list");
+        for (const auto& item : value.items) {
+            const auto b = breakFromName(word(item, "a rule of the protocol"));
+            if (!b)
+                unknown(item, "value of break", breakNames());
+            if (!info(*b).built)
+                notBuilt(item, item.text);
+            m.breaks.set(static_cast<unsigned>(*b));
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void Binder::machine(const YamlNode* node) {
+    MachineConfig& m = scenario_.machine;
+    static const YamlNode empty = [] {
+        YamlNode n;
+        n.kind = YamlNode::Kind::Map;
+        return n;
+    }();
+    const YamlNode& map = node == nullptr || node->kind == YamlNode::Kind::Null ? empty : *node;
+    needMap(map, "machine");
+    std::vector<std::string_view> names;
+    for (const auto& key : machineKeys())
+        names.push_back(key.name);
+
+    // The VM type first: the other keys depend on it.
+    if (const YamlNode* vm = map.find("vm")) {
+        m.vm = static_cast<VmType>(oneOf(*vm, std::array<std::string_view, 4>{"default", "sw-protected", "snp", "tdx"}, "VM type"));
+        if (m.vm == VmType::SwProtected || m.vm == VmType::Snp)
+            notBuilt(*vm, "vm: " + vm->text);
+    }
+    m.privateByDefault = m.vm == VmType::Tdx || m.vm == VmType::Snp;
+    for (const auto& [key, value] : map.entries) {
+        given_.insert(key.text);
+        if (key.text != "vm" && !machineKey(key.text, value))
+            unknown(key, "machine key", names);
+    }
+    if (!given_.contains("levels"))
+        m.levels = m.vm == VmType::Tdx && m.gpaw == 52 ? 5 : 4;
+    if (m.vm == VmType::Tdx && (m.gpaw == 52) != (m.levels == 5))
+        fail(*(map.find("levels") != nullptr ? map.find("levels") : map.find("gpaw")),
+             "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
+    const u64 limit = m.vm == VmType::Tdx ? 1ull << (m.gpaw == 52 ? 39 : 35) : 1ull << (9 * m.levels);
+    u64 pages = 0;
+    for (const auto& slot : m.slots) {
+        if (slot.base.v + slot.pages > limit)
+            fail(*map.find("slots"), "slot " + std::to_string(slot.id) + " passes the guest physical address width");
+        pages += slot.pages;
+    }
+    if (m.frames != 0 && m.frames < 256 + 64 * m.vcpus)
+        fail(*map.find("memory"), "memory is too small for the machine's own tables");
+    if (pages > (64ull << 30 >> 12))
+        fail(*map.find("slots"), "all slots together have at most 64G");
+
+    // What a reader of the output gets to see: every key with its effective value.
+    for (const auto& key : machineKeys()) {
+        std::string value = map.find(key.name) != nullptr ? textOf(*map.find(key.name)) : std::string(key.fallback);
+        if (key.name == "levels")
+            value = std::to_string(m.levels);
+        else if (key.name == "attributes")
+            value = m.privateByDefault ? "private" : "shared";
+        else if (key.name == "max-level" && !given_.contains("max-level"))
+            value = m.vm == VmType::Tdx ? "1G (private 4K)" : "1G";
+        scenario_.machineText.emplace_back(std::string(key.name), value);
+    }
+}
+
+} // namespace mirrorscope

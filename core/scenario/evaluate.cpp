@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "scenario/evaluate.h"
+
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+std::string outcomeName(const Outcome& outcome) {
+    switch (outcome.kind) {
+    case Outcome::Kind::Ok: return "ok";
+    case Outcome::Kind::Errno: return std::string(errnoName(static_cast<int>(outcome.code)));
+    case Outcome::Kind::Exit: return std::string(name(static_cast<KvmExit>(outcome.code)));
+    case Outcome::Kind::RetPf: return std::string(retPfName(static_cast<int>(outcome.code)));
+    case Outcome::Kind::Ve: return "#VE";
+    case Outcome::Kind::Status: return outcome.code == tdx::kSuccess ? "ok" : tdx::statusName(outcome.code);
+    }
+    return "?";
+}
+
+namespace {
+
+Evaluation evaluateKvmTree(const Expectation& e, const System& system) {
+    const Pfn root = e.tree == Expectation::Tree::Mirror ? system.mirrorRoot() : system.directRoot();
+    const auto at = system.spteAt(root, {e.gpa >> 12}, e.level && e.spteState == SpteState::Table ? *e.level : Level::None);
+    // A tree that was not made yet maps nothing.
+    const u64 value = at.exists ? at.value : spte::kNonpresent;
+    const Level level = at.exists ? at.level : levelOf(system.config().levels);
+    const SpteState state = stateOf(system.kvm().masks(), value, level);
+    Evaluation result{true, fmt::format("{} at {}", name(state), levelName(level))};
+    const auto flag = [&](const std::optional<bool>& wanted, u64 bit, const char* yes, const char* no) {
+        if (!wanted)
+            return;
+        const bool is = (value & bit) != 0;
+        result.holds &= is == *wanted;
+        result.found += fmt::format(", {}", is ? yes : no);
+    };
+    if (e.spteState)
+        result.holds &= state == *e.spteState;
+    if (e.level)
+        result.holds &= level == *e.level;
+    flag(e.writable, ept::kWrite, "writable", "not writable");
+    flag(e.executable, ept::kExec, "executable", "not executable");
+    flag(e.accessed, ept::kAccessed, "accessed", "not accessed");
+    flag(e.dirty, ept::kDirty, "dirty", "not dirty");
+    return result;
+}
+
+Evaluation evaluateSecure(const Expectation& e, const System& system) {
+    const bool wantsTable = e.septState == SeptState::Table || e.septState == SeptState::TableBlocked;
+    const auto walk = system.septAt({e.gpa >> 12}, e.level && wantsTable ? *e.level : Level::k4K);
+    if (walk.level == Level::None)
+        return {e.septState == SeptState::Free && !e.level, "no TD"};
+    const SeptState state = sept::stateOf(walk.entry);
+    Evaluation result{true, fmt::format("{} at {}", name(state), levelName(walk.level))};
+    if (e.septState)
+        result.holds &= state == *e.septState;
+    if (e.level)
+        result.holds &= walk.level == *e.level;
+    return result;
+}
+
+Evaluation evaluateResult(const Expectation& e, const System& system) {
+    const auto outcome = system.result(e.result);
+    if (!outcome)
+        return {false, "that step has not ended"};
+    Evaluation result{true, outcomeName(*outcome)};
+    if (!e.is.empty())
+        result.holds &= result.found == e.is;
+    if (e.value) {
+        result.holds &= outcome->value == *e.value && outcome->kind == Outcome::Kind::Ok;
+        result.found += fmt::format(", value {}", outcome->value);
+    }
+    if (e.operand) {
+        const auto operand = static_cast<u32>(outcome->code);
+        result.holds &= outcome->kind == Outcome::Kind::Status && operand == *e.operand;
+        result.found += outcome->kind == Outcome::Kind::Status ? ", operand " + tdx::operandName(operand) : ", no operand";
+    }
+    return result;
+}
+
+u64 counted(const Expectation& e, const System& system) {
+    switch (e.counted) {
+    case Expectation::Count::Site: return system.machine().siteCount(static_cast<Site>(e.countId));
+    case Expectation::Count::Leaf: return system.sim().leafCount(e.countId);
+    case Expectation::Count::Counter: break;
+    }
+    switch (static_cast<Counter>(e.countId)) {
+    case Counter::Leaf: return system.kvm().leafCount();
+    case Counter::Table: return system.kvm().tableCount();
+    case Counter::Frame: return system.frames().inUse();
+    case Counter::TlbFlush:
+    case Counter::Fault:
+    case Counter::Exit:
+    case Counter::Retry:
+    case Counter::Zap:
+    case Counter::Count_: break;
+    }
+    return system.sim().counter(static_cast<Counter>(e.countId));
+}
+
+Evaluation evaluateCount(const Expectation& e, const System& system) {
+    const u64 n = counted(e, system);
+    return {(!e.exactly || n == *e.exactly) && (!e.atLeast || n >= *e.atLeast) && (!e.atMost || n <= *e.atMost), std::to_string(n)};
+}
+
+} // namespace
+
+Evaluation evaluate(const Expectation& e, const System& system, const Checker& checker) {
+    switch (e.form) {
+    case Expectation::Form::Tree: return e.tree == Expectation::Tree::Secure ? evaluateSecure(e, system) : evaluateKvmTree(e, system);
+    case Expectation::Form::Result: return evaluateResult(e, system);
+    case Expectation::Form::Count: return evaluateCount(e, system);
+    case Expectation::Form::Tlb: {
+        const bool cached = system.kvm().tlb(e.vcpu).peek({e.gpa >> 12}, e.alias).has_value() && system.kvm().tlbUsable(e.vcpu);
+        return {cached == e.cached, cached ? "cached" : "empty"};
+    }
+    case Expectation::Form::Violations: {
+        const auto& violations = checker.violations();
+        std::string found = std::to_string(violations.size());
+        if (!violations.empty())
+            found += fmt::format(": {}: {}", info(violations.front().rule).name, violations.front().text);
+        return {violations.size() == *e.exactly, found};
+    }
+    case Expectation::Form::Violation: {
+        const auto& violations = checker.violations();
+        const bool any = std::any_of(violations.begin(), violations.end(), [&](const Violation& v) { return v.rule == e.rule; });
+        return {any, any ? std::string(info(e.rule).name) + " was violated" : "no such violation"};
+    }
+    }
+    return {};
+}
+
+} // namespace mirrorscope

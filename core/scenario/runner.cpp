@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "scenario/runner.h"
+
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+Runner::Runner(const Scenario& scenario, const RunOptions& options)
+    : scenario_(scenario), options_(options), system_(scenario.machine, scenario.results), checker_(system_) {
+    Sim& sim = system_.sim();
+    system_.machine().setRecording(options.recording);
+    if (options.recording)
+        sim.onStep([this] {
+            if (options_.check)
+                checker_.afterStep();
+            if (system_.machine().steps() >= options_.maxSteps)
+                throw BoundReached{fmt::format("stopped after {} micro-steps (--max-steps)", system_.machine().steps())};
+            if (options_.cancelled && system_.machine().steps() % 1024 == 0 && options_.cancelled())
+                throw BoundReached{fmt::format("interrupted after {} micro-steps", system_.machine().steps())};
+        });
+    checker_.reset();
+}
+
+std::size_t Runner::failed() const {
+    return static_cast<std::size_t>(std::count_if(expectations_.begin(), expectations_.end(), [](const auto& e) { return !e.holds; }));
+}
+
+namespace {
+bool names(const std::vector<Expectation>& list, Rule rule) {
+    return std::any_of(list.begin(), list.end(),
+                       [&](const Expectation& e) { return e.form == Expectation::Form::Violation && e.rule == rule; });
+}
+bool names(const std::vector<Step>& steps, Rule rule) {
+    return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+        return names(step.expectations, rule) ||
+               std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& actor) { return names(actor.second, rule); });
+    });
+}
+} // namespace
+
+bool Runner::namesViolation(Rule rule) const { return names(scenario_.expectations, rule) || names(scenario_.script, rule); }
+
+std::size_t Runner::unnamedViolations() const {
+    const auto& violations = checker_.violations();
+    return static_cast<std::size_t>(
+        std::count_if(violations.begin(), violations.end(), [&](const Violation& v) { return !namesViolation(v.rule); }));
+}
+
+void Runner::quiet() {
+    system_.sim().finishStep();
+    system_.sim().rcuBarrier();
+    if (options_.check && options_.recording)
+        checker_.atQuiet();
+}
+
+bool Runner::runAll() {
+    try {
+        for (const Step& step : scenario_.script)
+            runItem(step);
+        finish();
+    } catch (const BoundReached& bound) {
+        stopped_ = bound.what;
+        bounded_ = true;
+    } catch (const Stuck& stuck) {
+        const std::string actor = system_.sim().actorName(system_.sim().actor());
+        checker_.report(Rule::Progress, mix(system_.machine().steps(), 1), actor + " makes no progress: " + stuck.what);
+        stopped_ = actor + " makes no progress: " + stuck.what;
+    }
+    return stopped_.empty();
+}
+
+void Runner::finish() {
+    for (const auto& e : scenario_.expectations)
+        expectation(e);
+}
+
+void Runner::runItem(const Step& step) {
+    if (step.verb == Verb::Race)
+        runRace(step);
+    else
+        execute(step);
+    quiet();
+}
+
+void Runner::expectation(const Expectation& e) {
+    system_.sim().finishStep();
+    const Evaluation result = evaluate(e, system_, checker_);
+    ExpectationResult record{system_.machine().steps(), e.line, system_.sim().script(), result.holds, e.text, result.found};
+    expectations_.push_back(std::move(record));
+    system_.sim().mark({.kind = MarkKind::Expect, .phase = result.holds, .a = {expectations_.size() - 1, 0, 0, 0, 0, 0}});
+}
+
+// One step by its actor; on a fiber inside of a race.
+void Runner::execute(const Step& step) {
+    Sim& sim = system_.sim();
+    const u32 outer = sim.script();
+    sim.setActor(step.actor);
+    sim.setScript(step.index);
+    switch (step.verb) {
+    case Verb::Expect:
+        if (!(ignoreRaceExpectations_ && outer != 0))
+            for (const auto& e : step.expectations)
+                expectation(e);
+        break;
+    case Verb::Note: sim.mark({.kind = MarkKind::Note}); break;
+    case Verb::Ask: sim.mark({.kind = MarkKind::Ask}); break;
+    case Verb::Pause: sim.mark({.kind = MarkKind::Pause}); break;
+    default: {
+        sim.settle(0);
+        sim.mark({.kind = MarkKind::StepBegin, .code = static_cast<u8>(step.verb)});
+        const Outcome outcome = perform(step);
+        if (step.result)
+            system_.setResult(*step.result, outcome);
+        sim.mark({.kind = MarkKind::StepEnd,
+                  .code = static_cast<u8>(step.verb),
+                  .phase = 1,
+                  .a = {static_cast<u64>(outcome.kind), outcome.code, outcome.value, step.verb == Verb::Read, 0, 0}});
+        break;
+    }
+    }
+    sim.setScript(outer);
+}
+
+Outcome Runner::perform(const Step& step) {
+    Kvm& kvm = system_.kvm();
+    const u64 gpa = step.number("gpa");
+    // A range is whole pages: those that it touches.
+    const u64 size = step.number("size", 4096);
+    const GfnRange range{{gpa >> 12}, {size == 0 ? gpa >> 12 : (gpa + size + 4095) >> 12}};
+    const bool aligned = ((gpa | size) & 0xfff) == 0 && size != 0;
+    const auto errnoOf = [](int r) { return r == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-r), 0}; };
+
+    switch (step.verb) {
+    case Verb::Read:
+    case Verb::Write:
+    case Verb::Exec:
+    case Verb::Accept: {
+        GuestOp op;
+        op.kind = step.verb == Verb::Read    ? GuestOp::Kind::Read
+                  : step.verb == Verb::Write ? GuestOp::Kind::Write
+                  : step.verb == Verb::Exec  ? GuestOp::Kind::Exec
+                                             : GuestOp::Kind::Accept;
+        op.gpa = gpa;
+        op.alias = step.number("as") != 0 ? Alias::Shared : Alias::Private;
+        op.stride = step.number("stride", 4096);
+        op.count = step.number("pages", 1);
+        op.random = step.number("order") != 0;
+        op.seed = step.number("seed");
+        op.value = step.number("value");
+        if (step.verb == Verb::Accept) {
+            op.level = levelOf(static_cast<unsigned>(step.number("level", 1)));
+            op.stride = bytesPer(op.level);
+            op.gpa = gpa & ~(op.stride - 1);
+            const u64 bytes = step.number("size", op.stride);
+            op.count = std::max<u64>(1, (gpa + bytes - op.gpa + op.stride - 1) / op.stride);
+        }
+        return kvm.runGuest(step.actor, op);
+    }
+    case Verb::SetMemoryAttributes:
+        return aligned ? errnoOf(kvm.kvm_vm_set_mem_attributes(range, step.number("as") == 0)) : errnoOf(-kEINVAL);
+    case Verb::InitMemRegion: {
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        const auto word = [](const void* context, u64 offset) {
+            const auto& s = *static_cast<const Step*>(context);
+            const std::string& bytes = s.content;
+            u64 value = 0;
+            for (unsigned i = 0; i < 8 && !bytes.empty(); ++i) {
+                const u64 at = offset + i;
+                const bool once = s.has("content-file");
+                if (once && at >= bytes.size())
+                    break;
+                value |= u64{static_cast<u8>(bytes[at % bytes.size()])} << 8 * i;
+            }
+            return value;
+        };
+        return errnoOf(system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, word, &step));
+    }
+    case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
+    case Verb::PunchHole: return aligned ? errnoOf(kvm.kvm_gmem_punch_hole(range)) : errnoOf(-kEINVAL);
+    case Verb::Discard:
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        kvm.discard(range);
+        return {};
+    case Verb::DestroyVm:
+        if (kvm.peekVm(Kvm::VmWord::Destroyed) == 0)
+            system_.destroyVm();
+        return {};
+    case Verb::Seamcall: return rawSeamcall(step);
+    case Verb::Inject:
+        system_.sim().step(Site::VmState);
+        system_.module().inject(static_cast<Leaf>(step.number("leaf")), step.number("status"), step.number("times", 1),
+                                step.number("after"));
+        return {};
+    default: return {};
+    }
+}
+
+std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {
+    const auto it = step.pages.find(name);
+    const PageRef ref = it == step.pages.end() ? PageRef{} : it->second;
+    switch (ref.kind) {
+    case PageRef::Kind::Pfn: return Pfn{ref.value};
+    case PageRef::Kind::Of: {
+        const auto walk = system_.septAt({ref.value >> 12});
+        if (sept::isLeaf(walk.entry) && sept::stateOf(walk.entry) != SeptState::Free)
+            return Pfn{ept::pfnOf(walk.entry).v + (ref.value >> 12 & (pagesPer(walk.level) - 1))};
+        const int slot = system_.kvm().slotOf({ref.value >> 12});
+        if (slot < 0)
+            return Pfn{0};
+        const Memslot s = system_.kvm().slot(slot);
+        const u64 gmem = system_.machine().peek(system_.kvm().gmemPlace(s, {ref.value >> 12}));
+        return Pfn{gmem != 0 ? gmem : system_.machine().peek(system_.kvm().hostPlace(s, {ref.value >> 12}))};
+    }
+    case PageRef::Kind::New: break;
+    }
+    system_.sim().step(Site::PageAlloc);
+    return size == Level::k4K ? system_.frames().allocate(kind, 0, system_.sim().actor())
+                              : system_.frames().allocateRun(kind, 0, pagesPer(size));
+}
+
+// One SEAMCALL behind KVM's back. Frames that it gives to the module are `raw`; what comes back from the module is
+// freed, if it was raw.
+Outcome Runner::rawSeamcall(const Step& step) {
+    const auto leaf = static_cast<Leaf>(step.number("leaf"));
+    const LeafInfo& what = info(leaf);
+    Frames& frames = system_.frames();
+    TdxModule& module = system_.module();
+    const Pfn tdr = step.has("tdr") ? Pfn{step.number("tdr")} : system_.backend().tdr();
+    const Level level = levelOf(static_cast<unsigned>(step.number("level", 1)));
+    Pfn given{0}, source{0};
+    bool allocated = false;
+    u64 run = 1;
+    bool full = false;
+    const auto fill = [&](Operand operand) -> u64 {
+        switch (operand) {
+        case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
+        case Operand::Gpa: return step.number("gpa");
+        case Operand::Tdr:
+        case Operand::Params: return hpa(tdr);
+        case Operand::TdrFlags: return hpa(tdr) | (step.number("allow-existing") != 0 ? 1 : 0);
+        case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
+        case Operand::Page: {
+            const bool takesNew = what.r8 == Operand::Page || leaf == Leaf::MngCreate || leaf == Leaf::MngAddcx || leaf == Leaf::VpCreate ||
+                                  leaf == Leaf::VpAddcx;
+            const Level size = leaf == Leaf::MemPageAug && level == Level::k2M ? Level::k2M : Level::k4K;
+            const auto it = step.pages.find("page");
+            const bool isNew = it == step.pages.end() || it->second.kind == PageRef::Kind::New;
+            const auto page = operandPage(step, "page", size, FrameKind::Raw);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            given = *page;
+            allocated = isNew;
+            run = isNew ? pagesPer(size) : 1;
+            (void)takesNew;
+            return hpa(given);
+        }
+        case Operand::Source: {
+            const auto page = operandPage(step, "source", Level::k4K, FrameKind::Cache);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            const auto it = step.pages.find("source");
+            if (it == step.pages.end() || it->second.kind == PageRef::Kind::New)
+                source = *page;
+            return hpa(*page);
+        }
+        case Operand::Hkid: return step.number("hkid", 2);
+        case Operand::Resume: return step.number("resume");
+        case Operand::Value: return step.number("value");
+        case Operand::None: break;
+        }
+        return 0;
+    };
+    Regs regs;
+    regs.rcx = step.has("rcx") ? step.number("rcx") : fill(what.rcx);
+    regs.rdx = step.has("rdx") ? step.number("rdx") : fill(what.rdx);
+    regs.r8 = step.has("r8") ? step.number("r8") : fill(what.r8);
+    regs.r9 = step.has("r9") ? step.number("r9") : fill(what.r9);
+    if (full)
+        return {Outcome::Kind::Errno, kENOMEM, 0};
+
+    const u64 status = module.seamcall(leaf, regs);
+    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
+        module.tdExit(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
+    // A raw table remembers what it translates, so that the rules can name what hangs below it.
+    if (status == tdx::kSuccess && leaf == Leaf::MemSeptAdd && allocated)
+        frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v << 3 | (number(level) - 1));
+    const auto isIdle = [&](Pfn pfn) {
+        return frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda;
+    };
+    if (allocated)
+        for (u64 i = 0; i < run; ++i)
+            if (isIdle({given.v + i}))
+                system_.kvm().free_page({given.v + i});
+    if (source.v != 0)
+        system_.kvm().free_page(source);
+    if (status == tdx::kSuccess)
+        for (const u64 out : {regs.rcx, what.rcx == Operand::Page && leaf == Leaf::PhymemPageReclaim ? hpa(given) : 0}) {
+            const u64 pages = leaf == Leaf::MemPageRemove ? pagesPer(level) : 1;
+            for (u64 i = 0; i < pages && (out & 0xfff) == 0 && out != 0; ++i)
+                if (isIdle({(out >> 12) + i}))
+                    system_.kvm().free_page({(out >> 12) + i});
+        }
+    return {Outcome::Kind::Status, status, 0};
+}
+
+std::vector<Race::Actor> Runner::raceActors(const Step& step) {
+    std::vector<Race::Actor> actors;
+    for (const auto& [actor, list] : step.actors) {
+        const auto* steps = &list;
+        actors.push_back({actor, [this, steps] {
+                              for (const Step& s : *steps)
+                                  execute(s);
+                          }});
+    }
+    return actors;
+}
+
+void Runner::deadlock(const Race& race) {
+    std::string who;
+    const Sim& sim = system_.sim();
+    for (unsigned i = 0; i + 1 < race.count(); ++i)
+        if (!race.done(i))
+            who += fmt::format("{}{} waits at {}", who.empty() ? "" : ", ", sim.actorName(race.actorOf(i)), info(race.pendingSite(i)).name);
+    throw Stuck{"a deadlock: " + who};
+}
+
+void Runner::runRace(const Step& step) {
+    Sim& sim = system_.sim();
+    sim.setScript(step.index);
+    sim.mark({.kind = MarkKind::StepBegin, .code = static_cast<u8>(Verb::Race)});
+    {
+        Race race(sim, raceActors(step));
+        runSchedule(step, race);
+        // What the schedule leaves open: each actor to its end, the next one only when it blocks.
+        while (!race.over()) {
+            bool moved = false;
+            for (unsigned i = 0; i < race.count() && !moved; ++i)
+                while (!race.done(i) && race.enabled(i)) {
+                    race.run(i);
+                    moved = true;
+                }
+            if (!moved)
+                deadlock(race);
+        }
+    }
+    sim.setActor(sim.hostActor());
+    sim.mark({.kind = MarkKind::StepEnd, .code = static_cast<u8>(Verb::Race), .phase = 1});
+    sim.setScript(0);
+}
+
+void Runner::runSchedule(const Step& step, Race& race) {
+    using Kind = Step::ScheduleEntry::Kind;
+    for (const auto& entry : step.schedule) {
+        unsigned lane = 0;
+        while (race.actorOf(lane) != entry.actor)
+            ++lane;
+        const auto canGo = [&] { return !race.done(lane) && race.enabled(lane); };
+        if (entry.kind == Kind::Done) {
+            while (canGo())
+                race.run(lane);
+        } else if (entry.kind == Kind::Steps) {
+            for (u64 i = 0; i < entry.count && canGo();)
+                i += race.run(lane);
+        } else if (entry.kind == Kind::Step) {
+            const u64 marks = system_.sim().marks().size();
+            bool ended = false;
+            while (canGo() && !ended) {
+                race.run(lane);
+                for (u64 m = marks; m < system_.sim().marks().size(); ++m)
+                    ended |= system_.sim().marks()[m].kind == MarkKind::StepEnd && system_.sim().marks()[m].actor == entry.actor;
+            }
+        } else {
+            bool reached = false;
+            while (canGo() && !reached) {
+                race.start(lane);
+                const Site next = race.pendingSite(lane);
+                if (!canGo())
+                    break;
+                reached = race.run(lane) && next == entry.site;
+            }
+            if (!reached)
+                remarks_.push_back(
+                    fmt::format("line {}: {} did not reach {}", entry.line, system_.sim().actorName(entry.actor), info(entry.site).name));
+        }
+    }
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs a scenario: one machine, the script's steps in order, races by their schedule.
+//
+//   Runner runner(scenario);
+//   runner.runAll();
+//   runner.ok();  runner.expectations();  runner.checker().violations();
+#pragma once
+
+#include "rules/checker.h"
+#include "scenario/evaluate.h"
+#include "scenario/scenario.h"
+#include "sim/race.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+// Thrown when a bound was reached: what was done so far stands.
+struct BoundReached {
+    std::string what;
+};
+
+struct ExpectationResult {
+    u64 n = 0; // position at which it was looked at
+    unsigned line = 0;
+    u32 script = 0;
+    bool holds = false;
+    std::string text;
+    std::string found;
+};
+
+struct RunOptions {
+    bool check = true;
+    u64 maxSteps = 100'000'000;
+    bool recording = true;
+    // Asked now and then; true ends the run as a bound does.
+    std::function<bool()> cancelled;
+};
+
+class Runner {
+public:
+    explicit Runner(const Scenario& scenario, const RunOptions& options = {});
+
+    const Scenario& scenario() const { return scenario_; }
+    System& system() { return system_; }
+    const System& system() const { return system_; }
+    Checker& checker() { return checker_; }
+    const Checker& checker() const { return checker_; }
+
+    // The whole script and the final expectations. False when a bound or a deadlock ended it early.
+    bool runAll();
+    // One item of the top level; a race runs by its schedule.
+    void runItem(const Step& step);
+    // The final expectations in the present state.
+    void finish();
+
+    // Pieces for the explorer, which drives races itself.
+    std::vector<Race::Actor> raceActors(const Step& race);
+    void quiet();
+    // Off while a known prefix is replayed.
+    void setChecking(bool on) { options_.check = on; }
+    void setIgnoreRaceExpectations(bool on) { ignoreRaceExpectations_ = on; }
+
+    const std::vector<ExpectationResult>& expectations() const { return expectations_; }
+    void truncateExpectations(std::size_t size) { expectations_.resize(size); }
+    std::size_t failed() const;
+    // Violations that no `{violation: RULE}` names.
+    std::size_t unnamedViolations() const;
+    bool ok() const { return failed() == 0 && unnamedViolations() == 0 && stopped_.empty(); }
+    // Why the run ended early; empty if it did not.
+    const std::string& stopped() const { return stopped_; }
+    bool bounded() const { return bounded_; }
+    // Sites that a schedule waited for in vain.
+    const std::vector<std::string>& remarks() const { return remarks_; }
+
+    bool namesViolation(Rule rule) const;
+
+private:
+    void execute(const Step& step);
+    Outcome perform(const Step& step);
+    Outcome rawSeamcall(const Step& step);
+    std::optional<Pfn> operandPage(const Step& step, const char* name, Level size, FrameKind kind);
+    void runRace(const Step& step);
+    void runSchedule(const Step& step, Race& race);
+    void expectation(const Expectation& e);
+    void deadlock(const Race& race);
+
+    const Scenario& scenario_;
+    RunOptions options_;
+    System system_;
+    Checker checker_;
+    bool ignoreRaceExpectations_ = false;
+    bool bounded_ = false;
+    std::string stopped_;
+    std::vector<ExpectationResult> expectations_;
+    std::vector<std::string> remarks_;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A bound scenario: a machine, a script whose words are all understood, and what must hold.
+#pragma once
+
+#include "machine/config.h"
+#include "scenario/diagnostic.h"
+#include "scenario/verbs.h"
+#include "sim/sim.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+struct Expectation {
+    enum class Form : u8 { Tree, Result, Count, Tlb, Violations, Violation };
+    Form form = Form::Tree;
+    unsigned line = 0;
+    std::string text; // as written, for reports
+
+    enum class Tree : u8 { Direct, Mirror, Secure };
+    Tree tree = Tree::Mirror;
+    u64 gpa = 0;
+    std::optional<SpteState> spteState;
+    std::optional<SeptState> septState;
+    std::optional<Level> level;
+    std::optional<bool> writable, executable, accessed, dirty;
+
+    unsigned result = 0; // which result
+    std::string resultId;
+    std::optional<u64> value; // of a read
+    std::string is;           // how it ended: "ok", "EIO", …
+    std::optional<u32> operand;
+
+    enum class Count : u8 { Counter, Site, Leaf };
+    Count counted = Count::Counter;
+    unsigned countId = 0;
+    std::optional<u64> exactly, atLeast, atMost;
+
+    unsigned vcpu = 0;
+    Alias alias = Alias::Private;
+    bool cached = true;
+
+    Rule rule = Rule::Coherent;
+};
+
+struct PageRef {
+    enum class Kind : u8 { New, Pfn, Of };
+    Kind kind = Kind::New;
+    u64 value = 0; // pfn or GPA
+};
+
+// One step after `repeat` and `include` were unfolded.
+struct Step {
+    Verb verb = Verb::Note;
+    u32 index = 0; // flat number from 1; 0 stands for "no step"
+    u8 actor = 0;
+    unsigned line = 0;
+    std::string path; // "3" or "3.vcpu0.1"
+    std::string id;
+    std::optional<unsigned> result; // where its outcome is kept
+
+    std::map<std::string, u64, std::less<>> numbers; // arguments by name
+    std::map<std::string, PageRef, std::less<>> pages;
+    std::string text; // note, question, leaf name
+    std::vector<std::string> choices;
+    std::string answer, why;
+    std::string content; // bytes that repeat over an image region
+    std::vector<Expectation> expectations;
+
+    // race
+    std::vector<std::pair<u8, std::vector<Step>>> actors;
+    struct ScheduleEntry {
+        enum class Kind : u8 { Steps, UntilSite, Step, Done };
+        u8 actor = 0;
+        Kind kind = Kind::Steps;
+        u64 count = 1;
+        Site site = Site::SpteRead;
+        unsigned line = 0;
+    };
+    std::vector<ScheduleEntry> schedule;
+
+    u64 number(std::string_view name, u64 fallback = 0) const {
+        const auto it = numbers.find(name);
+        return it == numbers.end() ? fallback : it->second;
+    }
+    bool has(std::string_view name) const { return numbers.find(name) != numbers.end(); }
+};
+
+struct Scenario {
+    std::string file;
+    std::string title, about, reference;
+    std::vector<std::string> tags;
+    MachineConfig machine;
+    // Every key of `machine` with its effective value, as text.
+    std::vector<std::pair<std::string, std::string>> machineText;
+    std::vector<Step> script;
+    std::vector<Expectation> expectations;
+    std::vector<Expectation> sometimes;
+    unsigned results = 0;
+    u32 steps = 0;             // flat numbers 1 … steps
+    bool countsEvents = false; // some expectation asks for a count, which is then part of what a state is
+
+    const Step* step(u32 index) const;
+};
+
+struct Override {
+    std::string key; // "machine.dispatch"
+    std::string value;
+};
+
+// Reads, checks and binds. Throws InputError.
+Scenario loadScenario(const std::string& file, const std::vector<Override>& overrides = {});
+Scenario bindScenario(const std::string& file, const std::string& text, const std::vector<Override>& overrides = {});
+
+} // namespace mirrorscope

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "scenario/verbs.h"
+
+#include <array>
+
+namespace mirrorscope {
+
+namespace {
+using T = ArgType;
+using W = VerbInfo::Where;
+
+constexpr ArgInfo kGpa{"gpa", T::Address, true, "guest physical address, without the shared bit"};
+constexpr ArgInfo kSize{"size", T::Size, false, "bytes of the range; one 4K page by default"};
+constexpr ArgInfo kAs{"as", T::Alias, false, "private (default) or shared"};
+constexpr ArgInfo kPages{"pages", T::Count, false, "how many pages, 1 by default"};
+constexpr ArgInfo kStride{"stride", T::Size, false, "from one address to the next, 4K by default"};
+constexpr ArgInfo kOrder{"order", T::Order, false, "sequential (default) or random"};
+constexpr ArgInfo kSeed{"seed", T::Number, false, "of the random order"};
+
+constexpr std::array kReadArgs{kGpa, kAs, kPages, kStride, kOrder, kSeed};
+constexpr std::array kWriteArgs{
+    kGpa, kAs, ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages, kStride, kOrder, kSeed};
+constexpr std::array kAcceptArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "4K (default) or 2M"}};
+constexpr std::array kMapArgs{kGpa, kSize, kAs};
+constexpr std::array kRange{kGpa, kSize};
+constexpr std::array kSlotArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
+                               kGpa,
+                               ArgInfo{"size", T::Size, true, "bytes"},
+                               ArgInfo{"private", T::Bool, false, "backed by guest_memfd"},
+                               ArgInfo{"readonly", T::Bool, false, "read-only"},
+                               ArgInfo{"dirty-log", T::Bool, false, "dirty logging on"},
+                               ArgInfo{"backing", T::Level, false, "the host's page size"}};
+constexpr std::array kSlotIdArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"}};
+constexpr std::array kAttributeArgs{kGpa, kSize, ArgInfo{"as", T::Alias, true, "private or shared"}};
+constexpr std::array kImageArgs{
+    kGpa, kSize, ArgInfo{"measure", T::Bool, false, "extend MRTD with it, true by default"},
+    ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}};
+constexpr std::array kPreFaultArgs{ArgInfo{"vcpu", T::Number, false, "which vCPU, 0 by default"}, kGpa, kSize, kAs};
+constexpr std::array kDirtyArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
+                                ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
+                                ArgInfo{"gpa", T::Address, false, "start of the range"}, kSize};
+constexpr std::array kHugeArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "target level"}};
+constexpr std::array kKernelArgs{ArgInfo{"call", T::Name, true, "the TDP MMU entry point"}};
+constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see `mirrorscope seamcalls`"},
+                                   ArgInfo{"gpa", T::Address, false, "0 by default"},
+                                   ArgInfo{"level", T::Level, false, "of the entry, 4K by default"},
+                                   ArgInfo{"page", T::PageRef, false, "new (default), a pfn, or {of: GPA}"},
+                                   ArgInfo{"source", T::PageRef, false, "new (default: a zeroed shared page), a pfn, or {of: GPA}"},
+                                   ArgInfo{"tdr", T::Operand, false, "pfn of another page to be taken for the TDR"},
+                                   ArgInfo{"tdvpr", T::Operand, false, "which vCPU's TDVPR, 0 by default"},
+                                   ArgInfo{"allow-existing", T::Bool, false, "SEPT.ADD: bit 0 of RDX"},
+                                   ArgInfo{"hkid", T::Number, false, "MNG.CREATE: the key id"},
+                                   ArgInfo{"resume", T::Number, false, "PHYMEM.CACHE.WB: 0 start, 1 resume"},
+                                   ArgInfo{"value", T::Number, false, "VP.INIT: the guest's initial RCX"},
+                                   ArgInfo{"version", T::Number, false, "of the leaf, 0 by default"},
+                                   ArgInfo{"rcx", T::Number, false, "the raw register, in place of what it is made of"},
+                                   ArgInfo{"rdx", T::Number, false, "the raw register"},
+                                   ArgInfo{"r8", T::Number, false, "the raw register"},
+                                   ArgInfo{"r9", T::Number, false, "the raw register"}};
+constexpr std::array kInjectArgs{
+    ArgInfo{"seamcall", T::Name, false, "the leaf"}, ArgInfo{"status", T::Name, false, "the completion status"},
+    ArgInfo{"times", T::Count, false, "how often, 1 by default"}, ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},
+    ArgInfo{"alloc", T::Name, false, "fail"}};
+constexpr std::array kAskArgs{ArgInfo{"question", T::Text, true, "what is asked"}, ArgInfo{"choices", T::Special, false, "list of answers"},
+                              ArgInfo{"answer", T::Text, false, "the right one"}, ArgInfo{"why", T::Text, false, "the explanation"}};
+constexpr std::array kRepeatArgs{ArgInfo{"times", T::Count, true, "how often"}, ArgInfo{"do", T::Special, true, "list of steps"}};
+
+constexpr std::array<VerbInfo, kVerbs> kTable{{
+    {Verb::Read, "read", W::Guest, "gpa", kReadArgs, true, "read a word through the TLB and the real tables"},
+    {Verb::Write, "write", W::Guest, "gpa", kWriteArgs, true, "write a word"},
+    {Verb::Exec, "exec", W::Guest, "gpa", kReadArgs, true, "fetch an instruction"},
+    {Verb::Accept, "accept", W::Guest, "gpa", kAcceptArgs, true, "TDG.MEM.PAGE.ACCEPT, page by page"},
+    {Verb::MapGpa, "map-gpa", W::Guest, "", kMapArgs, false, "TDVMCALL MapGPA or page-state change, answered by the VMM"},
+    {Verb::Hypercall, "hypercall", W::Guest, "", {}, false, "leave the guest by a hypercall"},
+    {Verb::Halt, "halt", W::Guest, "", {}, false, "leave the guest by HLT"},
+    {Verb::SetMemoryRegion, "set-memory-region", W::Host, "", kSlotArgs, false, "KVM_SET_USER_MEMORY_REGION2"},
+    {Verb::DeleteMemoryRegion, "delete-memory-region", W::Host, "", kSlotIdArgs, false, "KVM_SET_USER_MEMORY_REGION2 with size 0"},
+    {Verb::SetMemoryAttributes, "set-memory-attributes", W::Host, "", kAttributeArgs, true, "KVM_SET_MEMORY_ATTRIBUTES"},
+    {Verb::InitMemRegion, "init-mem-region", W::Host, "", kImageArgs, true, "KVM_TDX_INIT_MEM_REGION: PAGE.ADD and MR.EXTEND"},
+    {Verb::FinalizeVm, "finalize-vm", W::Host, "", {}, true, "KVM_TDX_FINALIZE_VM"},
+    {Verb::PreFault, "pre-fault", W::Host, "", kPreFaultArgs, false, "KVM_PRE_FAULT_MEMORY"},
+    {Verb::PunchHole, "punch-hole", W::Host, "", kRange, true, "fallocate(PUNCH_HOLE) on guest_memfd"},
+    {Verb::Discard, "discard", W::Host, "", kRange, true, "MADV_DONTNEED on the host mapping"},
+    {Verb::Migrate, "migrate", W::Host, "", kRange, false, "the host moves a page"},
+    {Verb::Protect, "protect", W::Host, "", kRange, false, "the host write-protects its mapping"},
+    {Verb::Age, "age", W::Host, "", kRange, false, "test and clear young"},
+    {Verb::DirtyLog, "dirty-log", W::Host, "", kDirtyArgs, false, "dirty logging of a slot"},
+    {Verb::SplitHugePages, "split-huge-pages", W::Host, "", kHugeArgs, false, "eager page splitting"},
+    {Verb::RecoverHugePages, "recover-huge-pages", W::Host, "", kHugeArgs, false, "collapse small mappings"},
+    {Verb::RecoverNxPages, "recover-nx-pages", W::Host, "", kHugeArgs, false, "the NX huge page recovery worker"},
+    {Verb::ZapAll, "zap-all", W::Host, "", {}, false, "fast zap of all roots"},
+    {Verb::DestroyVm, "destroy-vm", W::Host, "", {}, true, "teardown, HKID release and reclaim"},
+    {Verb::Kernel, "kernel", W::Host, "", kKernelArgs, false, "one TDP MMU entry point called directly"},
+    {Verb::Seamcall, "seamcall", W::Host, "", kSeamcallArgs, true, "one raw SEAMCALL behind KVM's back"},
+    {Verb::Inject, "inject", W::Host, "", kInjectArgs, true, "answer the next matching SEAMCALLs without entering the module"},
+    {Verb::Note, "note", W::Flow, "", {}, true, "a remark in Markdown"},
+    {Verb::Ask, "ask", W::Flow, "", kAskArgs, true, "a question to the audience; without a window it is printed"},
+    {Verb::Pause, "pause", W::Flow, "", {}, true, "the window stops here"},
+    {Verb::Expect, "expect", W::Flow, "", {}, true, "what must hold here"},
+    {Verb::Repeat, "repeat", W::Flow, "", kRepeatArgs, true, "the steps in `do`, `times` times"},
+    {Verb::Include, "include", W::Flow, "", {}, true, "the steps of another file"},
+    {Verb::Race, "race", W::Flow, "", {}, true, "actors that interleave"},
+}};
+
+constexpr auto kNames = [] {
+    std::array<std::string_view, kVerbs> names{};
+    for (unsigned i = 0; i < kVerbs; ++i)
+        names[i] = kTable[i].name;
+    return names;
+}();
+
+constexpr std::array kMachineKeys{
+    MachineKey{"vm", "default, sw-protected, snp, tdx", "tdx", "KVM VM type"},
+    MachineKey{"vcpus", "1..64", "1", "vCPUs vcpu0…"},
+    MachineKey{"gpaw", "48, 52", "48", "TDX guest physical address width"},
+    MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
+    MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},
+    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing}", "[]", "memslots"},
+    MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},
+    MachineKey{"attributes", "private, shared", "private for tdx and snp", "initial memory attributes of every page"},
+    MachineKey{"sept-ve-disable", "true, false", "true", "access to a page not yet accepted exits to KVM instead of a #VE"},
+    MachineKey{"ve-handler", "accept, none", "accept", "what the guest does on #VE for a pending page"},
+    MachineKey{"ad-bits", "true, false", "true", "accessed and dirty bits"},
+    MachineKey{"pml", "true, false", "true", "dirty logging by D bits"},
+    MachineKey{"nx-huge-pages", "true, false", "false", "the iTLB multihit mitigation"},
+    MachineKey{"eager-split", "true, false", "true", "split huge pages when dirty logging starts"},
+    MachineKey{"kernel", "6.16, fixed", "6.16", "as released, or with the later upstream fixes"},
+    MachineKey{"dispatch", "role, fault, iter, gfn", "role", "which rule decides that the private table must follow"},
+    MachineKey{"break", "list of names", "[]", "steps of the protocol that are not followed"},
+    MachineKey{"private-ops", "none, observe", "none", "a private backend that only counts"},
+    MachineKey{"yield", "contended, always, never", "contended", "when the iterators drop the lock"},
+    MachineKey{"preset", "name", "", "a named machine from resources/machines"},
+};
+} // namespace
+
+const VerbInfo& info(Verb verb) { return kTable[static_cast<unsigned>(verb)]; }
+std::span<const std::string_view> verbNames() { return kNames; }
+std::span<const MachineKey> machineKeys() { return kMachineKeys; }
+
+std::optional<Verb> verbFromName(std::string_view name) {
+    for (unsigned i = 0; i < kVerbs; ++i)
+        if (kNames[i] == name)
+            return static_cast<Verb>(i);
+    return std::nullopt;
+}
+
+std::string_view typeName(ArgType type) {
+    constexpr std::array<std::string_view, 15> names{"address", "size",  "number",        "count",   "private or shared",
+                                                     "level",   "order", "true or false", "name",    "text",
+                                                     "content", "page",  "operand",       "slot id", "special"};
+    return names[static_cast<unsigned>(type)];
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of verbs, their arguments, and the keys of `machine`: parser, schema, help and manual are made from it.
+#pragma once
+
+#include "base/types.h"
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace mirrorscope {
+
+enum class Verb : u8 {
+    Read,
+    Write,
+    Exec,
+    Accept,
+    MapGpa,
+    Hypercall,
+    Halt,
+    SetMemoryRegion,
+    DeleteMemoryRegion,
+    SetMemoryAttributes,
+    InitMemRegion,
+    FinalizeVm,
+    PreFault,
+    PunchHole,
+    Discard,
+    Migrate,
+    Protect,
+    Age,
+    DirtyLog,
+    SplitHugePages,
+    RecoverHugePages,
+    RecoverNxPages,
+    ZapAll,
+    DestroyVm,
+    Kernel,
+    Seamcall,
+    Inject,
+    Note,
+    Ask,
+    Pause,
+    Expect,
+    Repeat,
+    Include,
+    Race,
+    Count_
+};
+inline constexpr unsigned kVerbs = static_cast<unsigned>(Verb::Count_);
+
+enum class ArgType : u8 { Address, Size, Number, Count, Alias, Level, Order, Bool, Name, Text, Content, PageRef, Operand, SlotId, Special };
+
+struct ArgInfo {
+    std::string_view name;
+    ArgType type;
+    bool required;
+    std::string_view help;
+};
+
+struct VerbInfo {
+    Verb verb;
+    std::string_view name;
+    enum class Where : u8 { Guest, Host, Flow } where;
+    std::string_view shorthand; // the argument that a bare value gives; empty: none
+    std::span<const ArgInfo> args;
+    bool built;
+    std::string_view help;
+};
+
+const VerbInfo& info(Verb verb);
+std::optional<Verb> verbFromName(std::string_view name);
+std::span<const std::string_view> verbNames();
+std::string_view typeName(ArgType type);
+
+struct MachineKey {
+    std::string_view name;
+    std::string_view values;
+    std::string_view fallback; // the default as text
+    std::string_view help;
+};
+std::span<const MachineKey> machineKeys();
+
+} // namespace mirrorscope

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The three trees as one list of rows, aligned by GPA; runs of entries that are alike become one row.
+#include "base/text.h"
+#include "session/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+TreeCell Session::cellAt(Column column, Place place, Level level) const {
+    TreeCell cell;
+    cell.exists = true;
+    cell.place = place;
+    cell.raw = system().machine().peek(place);
+    if (column == Column::Private) {
+        cell.sept = sept::stateOf(cell.raw);
+        cell.locked = (cell.raw & sept::kLock) != 0;
+    } else {
+        cell.spte = stateOf(system().kvm().masks(), cell.raw, level);
+    }
+    if (!cell.initial(column) && cell.spte != SpteState::Frozen)
+        cell.pfn = ept::pfnOf(cell.raw);
+    if (const auto it = recent_.find(place.v); it != recent_.end()) {
+        const u64 lockBits = column == Column::Private ? sept::kLock | sept::kHostPriority : 0;
+        const unsigned age = static_cast<unsigned>(position() - 1 - it->second.step);
+        cell.changed = age == 0;
+        const bool was = column == Column::Private ? sept::stateOf(it->second.old) != SeptState::Free && it->second.old != 0
+                                                   : spte::isPresent(it->second.old);
+        if (was && cell.initial(column) && ((it->second.old ^ cell.raw) & ~lockBits) != 0) {
+            cell.zapped = it->second.old;
+            cell.age = age;
+        }
+    }
+    cell.violation = violating_.contains(place.v);
+    return cell;
+}
+
+Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
+    if (!cell.exists)
+        return {0};
+    const bool table =
+        column == Column::Private ? cell.sept == SeptState::Table || cell.sept == SeptState::TableBlocked : cell.spte == SpteState::Table;
+    return table ? ept::pfnOf(cell.raw) : Pfn{0};
+}
+
+TreeCell Session::cell(Column column, Gfn gfn, Level level) const {
+    if (column == Column::Private) {
+        const auto walk = system().septAt(gfn, level);
+        return walk.reached ? cellAt(column, walk.place, level) : TreeCell{};
+    }
+    const Pfn root = column == Column::Mirror ? system().mirrorRoot() : system().directRoot();
+    const auto at = system().spteAt(root, gfn, level);
+    return at.exists && at.level == level ? cellAt(column, at.place, level) : TreeCell{};
+}
+
+std::optional<Session::Where> Session::locate(Place place) const {
+    const Frames& frames = system().frames();
+    const Pfn frame = frameOf(place);
+    if (!frames.valid(frame))
+        return std::nullopt;
+    if (frames.peekKind(frame) == FrameKind::Table) {
+        const MmuPage page = system().kvm().peekPage(frame);
+        return Where{
+            page.isMirror() ? Column::Mirror : Column::Shared, {page.gfn.v + indexOf(place) * pagesPer(page.level())}, page.level()};
+    }
+    if (!system().isTdx() || !system().module().isSeptPage(frame))
+        return std::nullopt;
+    if (system().module().septRoot(system().backend().tdr()) == frame) {
+        const Level level = levelOf(system().config().levels);
+        return Where{Column::Private, {indexOf(place) * pagesPer(level)}, level};
+    }
+    if (frames.peekKind(frame) == FrameKind::ExternalTable) {
+        const MmuPage page = system().kvm().peekPage(system().kvm().mirrorOfExternal(frame));
+        return Where{Column::Private, {page.gfn.v + indexOf(place) * pagesPer(page.level())}, page.level()};
+    }
+    if (frames.peekKind(frame) == FrameKind::Raw) {
+        const Level level = levelOf(static_cast<unsigned>(frames.peekInfo(frame) & 7));
+        return Where{Column::Private, {(frames.peekInfo(frame) >> 3) + indexOf(place) * pagesPer(level)}, level};
+    }
+    return std::nullopt;
+}
+
+namespace {
+bool alike(const TreeRow& a, const TreeRow& b) {
+    if (a.level != b.level || a.depth != b.depth || b.gfn.v != a.gfn.v + pagesPer(a.level) || a.expandable || b.expandable)
+        return false;
+    for (unsigned c = 0; c < kColumns; ++c) {
+        const TreeCell& x = a.cells[c];
+        const TreeCell& y = b.cells[c];
+        if (x.exists != y.exists || x.spte != y.spte || x.sept != y.sept || x.changed || y.changed || x.zapped || y.zapped || x.violation ||
+            y.violation || x.locked != y.locked || x.spte == SpteState::Frozen)
+            return false;
+    }
+    return true;
+}
+} // namespace
+
+void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables,
+                    const std::set<std::pair<u64, unsigned>>& collapsed, const std::optional<std::pair<Gfn, Level>>& keep) const {
+    // The shared half of a TD stands at other indices of its root: those with the shared bit.
+    const u64 direct = system().config().directBits();
+    std::array<bool, kColumns> hot{}; // tables that changed lately
+    for (unsigned c = 0; c < kColumns; ++c)
+        hot[c] = recentByFrame_.contains(tables[c].v);
+    std::vector<TreeRow> run; // rows that are alike so far
+    const auto flush = [&] {
+        constexpr std::size_t kShown = 4;
+        if (run.size() > kShown) {
+            out.push_back(run[0]);
+            out.push_back(run[1]);
+            TreeRow more = run[2];
+            more.more = run.size() - 3;
+            out.push_back(more);
+            out.push_back(run.back());
+        } else {
+            out.insert(out.end(), run.begin(), run.end());
+        }
+        run.clear();
+    };
+    for (unsigned i = 0; i < 512; ++i) {
+        const Gfn gfn{base.v + i * pagesPer(level)};
+        if ((gfn.v & direct) != 0)
+            break; // the shared half of the root: shown with the GPA that it belongs to
+        bool somewhere = keep && keep->first == gfn && keep->second == level;
+        for (unsigned c = 0; c < kColumns && !somewhere; ++c)
+            if (tables[c].v != 0) {
+                const u64 initial = c == static_cast<unsigned>(Column::Private) ? sept::kFree : spte::kNonpresent;
+                const u64 gpn = gfn.v | (c == static_cast<unsigned>(Column::Shared) ? direct : 0);
+                const Place place = wordOf(tables[c], tableIndex(gpn, level));
+                somewhere = system().machine().peek(place) != initial || (hot[c] && recent_.contains(place.v));
+            }
+        if (!somewhere)
+            continue;
+        TreeRow row;
+        row.gfn = gfn;
+        row.level = level;
+        row.depth = depth;
+        bool interesting = keep && keep->first == gfn && keep->second == level;
+        for (unsigned c = 0; c < kColumns; ++c) {
+            if (tables[c].v == 0)
+                continue;
+            const auto column = static_cast<Column>(c);
+            const u64 gpn = gfn.v | (column == Column::Shared ? direct : 0);
+            row.cells[c] = cellAt(column, wordOf(tables[c], tableIndex(gpn, level)), level);
+            interesting |= !row.cells[c].initial(column) || row.cells[c].zapped.has_value();
+        }
+        if (!interesting)
+            continue;
+        std::array<Pfn, kColumns> below{};
+        bool any = false;
+        for (unsigned c = 0; c < kColumns; ++c) {
+            below[c] = tableBelow(static_cast<Column>(c), row.cells[c]);
+            any |= below[c].v != 0 && system().frames().valid(below[c]);
+        }
+        row.expandable = any && level > Level::k4K;
+        row.expanded = row.expandable && !collapsed.contains({gfn.v, number(level)});
+        const bool kept = keep && keep->first == gfn && keep->second == level;
+        if (!run.empty() && (kept || !alike(run.back(), row)))
+            flush();
+        if (row.expandable || kept) {
+            out.push_back(row);
+            if (row.expanded)
+                visit(out, gfn, mirrorscope::below(level), depth + 1, below, collapsed, keep);
+        } else {
+            run.push_back(row);
+        }
+    }
+    flush();
+}
+
+std::vector<TreeRow> Session::rows(const std::set<std::pair<u64, unsigned>>& collapsed, std::optional<std::pair<Gfn, Level>> keep) const {
+    std::vector<TreeRow> out;
+    std::array<Pfn, kColumns> tables{system().directRoot(), {}, {}};
+    if (system().isTdx()) {
+        tables[1] = system().mirrorRoot();
+        if (const Pfn tdr = system().backend().tdr(); tdr.v != 0)
+            tables[2] = system().module().septRoot(tdr);
+    }
+    if (tables[0].v == 0 && tables[1].v == 0 && tables[2].v == 0)
+        return out;
+    visit(out, {0}, levelOf(system().config().levels), 0, tables, collapsed, keep);
+    return out;
+}
+
+std::string Session::stateName(Column column, const TreeCell& cell) const {
+    if (!cell.exists)
+        return "no table";
+    return std::string(column == Column::Private ? name(cell.sept) : name(cell.spte));
+}
+
+std::vector<BitField> Session::decode(Column column, u64 raw, Level level) const {
+    if (column != Column::Private)
+        return decodeSpte(system().kvm().masks(), raw, level);
+    std::vector<BitField> fields;
+    const auto add = [&](unsigned high, unsigned low, const char* fieldName, const char* fieldHelp) {
+        const unsigned width = high - low + 1;
+        fields.push_back({high, low, fieldName, raw >> low & (width == 64 ? ~0ull : (1ull << width) - 1), fieldHelp});
+    };
+    const SeptState state = sept::stateOf(raw);
+    add(63, 63, "SVE", "suppress #VE: set in every private entry, a violation exits into the module");
+    if (state == SeptState::Free) {
+        add(55, 53, "FREE", "TDB, TDBW and TDEX together without a leaf: nothing is here");
+        return fields;
+    }
+    add(56, 56, "TDP", "pending: the guest has not accepted the page");
+    add(55, 55, "TDB", "blocked: no new translation can be made");
+    add(54, 54, "TDBW", "blocked for writing (export)");
+    add(53, 53, "TDEX", "exported");
+    add(52, 52, "TDHP", "host priority: a host call lost this entry's lock to the guest");
+    add(51, 12, sept::isLeaf(raw) ? "HPA" : "table", sept::isLeaf(raw) ? "frame of the private page" : "frame of the secure EPT page");
+    add(11, 11, "TDEL", "entry lock");
+    add(7, 7, "PS", "a leaf, at 4K too");
+    add(6, 6, "IPAT", "part of the state code of a leaf");
+    add(5, 3, "MT", "memory type: 6 = write-back");
+    add(2, 2, "X", "executable");
+    add(1, 1, "W", "writable");
+    add(0, 0, "R", "readable");
+    return fields;
+}
+
+std::string Session::sentence(u64 at) const {
+    if (end() == 0)
+        return "The script takes no micro-step.";
+    if (at == 0)
+        return "Before the first micro-step. F11 steps, F10 runs one script step.";
+    const StepView view = step(at - 1);
+    std::string text = fmt::format("{}: {}", actorName(view.actor), info(view.site).help);
+    // What it did to the trees says more than the site.
+    const Machine& machine = system().machine();
+    if (at == position()) {
+        std::string change;
+        machine.forEachChange(at - 1, [&](Place place, u64 delta) {
+            const auto where = locate(place);
+            if (!where || !change.empty())
+                return;
+            const u64 now = machine.peek(place);
+            const u64 old = now ^ delta;
+            const auto nameOf = [&](u64 raw) {
+                return where->column == Column::Private ? name(sept::stateOf(raw))
+                                                        : name(stateOf(system().kvm().masks(), raw, where->level));
+            };
+            if (nameOf(old) == nameOf(now))
+                return;
+            constexpr std::array<std::string_view, 3> trees{"shared tree", "mirror", "private tree"};
+            change = fmt::format("{} entry of GPA {:#x} at {}: {} → {}", trees[static_cast<unsigned>(where->column)], where->gfn.v << 12,
+                                 levelName(where->level), nameOf(old), nameOf(now));
+        });
+        if (!change.empty())
+            text = fmt::format("{}: {}", actorName(view.actor), change);
+    }
+    if (!view.where.empty())
+        text += fmt::format("  ({})", view.where.back());
+    return text;
+}
+
+} // namespace mirrorscope

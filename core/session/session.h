@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a view may ask: a scenario that was run to its end, and a position in it.
+//
+//   Session session(loadScenario("first.yaml"));
+//   session.seek(412);
+//   session.rows(...);            // the three trees, aligned by GPA
+//   session.history(place);       // who wrote this entry, and when
+//
+// Stepping is seeking: the run is recorded once, and the journal is read in both directions.
+#pragma once
+
+#include "scenario/runner.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace mirrorscope {
+
+enum class Column : u8 { Shared, Mirror, Private };
+inline constexpr unsigned kColumns = 3;
+
+// One entry of one tree as it is shown.
+struct TreeCell {
+    bool exists = false; // the tree has a table that holds this entry
+    Place place;
+    u64 raw = 0;
+    SpteState spte = SpteState::None; // shared, mirror
+    SeptState sept = SeptState::Free; // private
+    Pfn pfn;
+    bool changed = false;      // by the micro-step before the position
+    bool locked = false;       // a lock bit of the module is set
+    std::optional<u64> zapped; // the value that went away within the last micro-steps
+    unsigned age = 0;          // micro-steps since then
+    bool violation = false;
+
+    bool initial(Column column) const { return column == Column::Private ? sept == SeptState::Free : spte == SpteState::None; }
+};
+
+struct TreeRow {
+    Gfn gfn;
+    Level level = Level::k4K;
+    unsigned depth = 0;
+    u64 more = 0; // > 0: stands for that many rows that are alike
+    bool expandable = false;
+    bool expanded = false;
+    std::array<TreeCell, kColumns> cells;
+};
+
+struct StepView {
+    u64 n = 0;
+    u8 actor = 0;
+    Site site = Site::VmState;
+    u32 script = 0;
+    std::vector<std::string> where; // outermost first
+};
+
+struct HistoryEntry {
+    u64 n = 0;
+    u64 old = 0;
+    u64 now = 0;
+};
+
+class Session {
+public:
+    // Runs the scenario to its end (or a bound) and stands at position 0.
+    explicit Session(Scenario scenario, const RunOptions& options = {});
+
+    const Scenario& scenario() const { return scenario_; }
+    const Runner& runner() const { return *runner_; }
+    const System& system() const { return runner_->system(); }
+    bool hasColumn(Column column) const { return column == Column::Shared || system().isTdx(); }
+
+    u64 position() const { return system().machine().position(); }
+    u64 end() const { return system().machine().steps(); }
+    void seek(u64 position);
+
+    StepView step(u64 n) const;
+    std::string actorName(u8 actor) const { return system().sim().actorName(actor); }
+    // The script step that is running at a position: that of the micro-step to come, or of the last one.
+    u32 scriptAt(u64 position) const;
+    // One sentence: what the micro-step before the position did.
+    std::string sentence(u64 position) const;
+    // Where a script step begins and ends, as positions; nothing if it took no micro-step.
+    std::optional<std::pair<u64, u64>> extent(u32 script) const;
+    // The next position at which another script step of the top level begins.
+    u64 nextScriptPosition(u64 from) const;
+    u64 previousScriptPosition(u64 from) const;
+    // The position after the first micro-step at that site at or after `from`; nothing if there is none.
+    std::optional<u64> nextSite(Site site, u64 from) const;
+    // Where `mirrorscope FILE` opens: the first pause, else the first frozen entry, else the end.
+    u64 openingPosition() const;
+    // The note in force at a position.
+    std::string noteAt(u64 position) const;
+
+    // ---- trees
+    std::vector<TreeRow> rows(const std::set<std::pair<u64, unsigned>>& collapsed = {},
+                              std::optional<std::pair<Gfn, Level>> keep = {}) const;
+    // The entry of that column for (gfn, level), if a table holds one.
+    TreeCell cell(Column column, Gfn gfn, Level level) const;
+    // What a place is, if it is an entry of a tree.
+    struct Where {
+        Column column;
+        Gfn gfn;
+        Level level;
+    };
+    std::optional<Where> locate(Place place) const;
+    std::vector<BitField> decode(Column column, u64 raw, Level level) const;
+    std::string stateName(Column column, const TreeCell& cell) const;
+
+    std::vector<HistoryEntry> history(Place place) const;
+    std::string describe(const HistoryEntry& entry) const;
+
+    // ---- breakpoints: positions at which a run stops
+    struct Breakpoints {
+        std::set<unsigned> lines;
+        std::set<u32> places;
+        std::set<Site> sites;
+        std::set<Rule> rules;
+        bool empty() const { return lines.empty() && places.empty() && sites.empty() && rules.empty(); }
+    };
+    u64 runForward(const Breakpoints& breakpoints) const;
+    u64 runBack(const Breakpoints& breakpoints) const;
+
+    const std::vector<Violation>& violations() const { return runner_->checker().violations(); }
+
+private:
+    struct Recent {
+        u64 old;
+        u64 step;
+    };
+    void indexScript();
+    void collectRecent();
+    void visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables,
+               const std::set<std::pair<u64, unsigned>>& collapsed, const std::optional<std::pair<Gfn, Level>>& keep) const;
+    TreeCell cellAt(Column column, Place place, Level level) const;
+    Pfn tableBelow(Column column, const TreeCell& cell) const;
+    bool stops(const Breakpoints& breakpoints, u64 n) const;
+
+    Scenario scenario_;
+    std::unique_ptr<Runner> runner_;
+    std::unordered_map<u32, Recent> recent_; // place -> what it was, for the last micro-steps
+    std::unordered_map<u64, std::vector<u32>> recentByFrame_;
+    std::set<u32> violating_;                    // places of violations at the position
+    std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
+    std::vector<u64> topStarts_;                 // positions at which top-level steps begin
+};
+
+// How long a zapped entry stays visible, in micro-steps.
+inline constexpr unsigned kZappedVisible = 12;
+
+} // namespace mirrorscope

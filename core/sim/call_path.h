@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Call paths ("kvm_tdp_mmu_map → tdp_mmu_set_spte_atomic"), interned: a step record names its path by one number.
+#pragma once
+
+#include "base/types.h"
+
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+class CallPaths {
+public:
+    CallPaths() { nodes_.push_back({0, nullptr, 0, 0}); }
+
+    // The path of `function` called from `parent`; `function` is a literal.
+    u32 enter(u32 parent, const char* function) {
+        for (u32 child = nodes_[parent].firstChild; child != 0; child = nodes_[child].nextSibling)
+            if (nodes_[child].function == function)
+                return child;
+        const auto node = static_cast<u32>(nodes_.size());
+        nodes_.push_back({parent, function, 0, nodes_[parent].firstChild});
+        nodes_[parent].firstChild = node;
+        return node;
+    }
+    u32 parent(u32 path) const { return nodes_[path].parent; }
+    // Outermost first; `path` 0 is empty.
+    std::vector<std::string> names(u32 path) const {
+        std::vector<std::string> result;
+        for (; path != 0; path = nodes_[path].parent)
+            result.insert(result.begin(), nodes_[path].function);
+        return result;
+    }
+
+private:
+    struct Node {
+        u32 parent;
+        const char* function;
+        u32 firstChild;
+        u32 nextSibling;
+    };
+    std::vector<Node> nodes_;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "sim/fiber.h"
+
+#include <boost/context/detail/fcontext.hpp>
+
+#include <sys/mman.h>
+
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MIRRORSCOPE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MIRRORSCOPE_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define MIRRORSCOPE_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define MIRRORSCOPE_TSAN 1
+#endif
+
+#ifdef MIRRORSCOPE_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef MIRRORSCOPE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace mirrorscope {
+
+namespace {
+namespace context = boost::context::detail;
+#ifdef MIRRORSCOPE_ASAN
+constexpr std::size_t kStack = 1024 * 1024; // instrumented frames are many times larger
+#else
+constexpr std::size_t kStack = 128 * 1024;
+#endif
+constexpr std::size_t kGuard = 4096;
+} // namespace
+
+// Tells the sanitizers which stack comes next; they cannot see a switch.
+struct Fiber::Switch {
+    static void leaveTo([[maybe_unused]] void** fake, [[maybe_unused]] const void* stack, [[maybe_unused]] std::size_t size) {
+#ifdef MIRRORSCOPE_ASAN
+        __sanitizer_start_switch_fiber(fake, stack, size);
+#endif
+    }
+    static void arrived([[maybe_unused]] void* fake, [[maybe_unused]] const void** stack, [[maybe_unused]] std::size_t* size) {
+#ifdef MIRRORSCOPE_ASAN
+        __sanitizer_finish_switch_fiber(fake, stack, size);
+#endif
+    }
+    static void tsan([[maybe_unused]] void* fiber) {
+#ifdef MIRRORSCOPE_TSAN
+        __tsan_switch_to_fiber(fiber, 0);
+#endif
+    }
+};
+
+Fiber::Fiber() {
+    void* memory = mmap(nullptr, kStack + kGuard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        throw std::bad_alloc();
+    mprotect(memory, kGuard, PROT_NONE);
+    stack_ = static_cast<char*>(memory) + kGuard;
+#ifdef MIRRORSCOPE_TSAN
+    tsanFiber_ = __tsan_create_fiber(0);
+#endif
+}
+
+Fiber::~Fiber() {
+#ifdef MIRRORSCOPE_TSAN
+    __tsan_destroy_fiber(tsanFiber_);
+#endif
+#ifdef MIRRORSCOPE_ASAN
+    __asan_unpoison_memory_region(stack_, kStack);
+#endif
+    munmap(static_cast<char*>(stack_) - kGuard, kStack + kGuard);
+}
+
+void Fiber::run(void* pointer) {
+    const auto transfer = *static_cast<context::transfer_t*>(pointer);
+    auto* self = static_cast<Fiber*>(transfer.data);
+    self->caller_ = transfer.fctx;
+    Switch::arrived(nullptr, &self->callerStack_, &self->callerSize_);
+    self->entry_(self->argument_);
+    self->done_ = true;
+    Switch::tsan(self->tsanCaller_);
+    Switch::leaveTo(nullptr, self->callerStack_, self->callerSize_);
+    context::jump_fcontext(self->caller_, nullptr);
+}
+
+void Fiber::start(Entry entry, void* argument) {
+#ifdef MIRRORSCOPE_ASAN
+    __asan_unpoison_memory_region(stack_, kStack); // frames of a dropped run
+#endif
+    entry_ = entry;
+    argument_ = argument;
+    done_ = false;
+    context_ = context::make_fcontext(static_cast<char*>(stack_) + kStack, kStack, [](context::transfer_t transfer) { run(&transfer); });
+}
+
+void Fiber::resume() {
+    void* fake = nullptr;
+#ifdef MIRRORSCOPE_TSAN
+    tsanCaller_ = __tsan_get_current_fiber();
+#endif
+    Switch::tsan(tsanFiber_);
+    Switch::leaveTo(&fake, stack_, kStack);
+    const auto transfer = context::jump_fcontext(context_, this);
+    Switch::arrived(fake, nullptr, nullptr);
+    context_ = transfer.fctx;
+}
+
+void Fiber::suspend() {
+    void* fake = nullptr;
+    Switch::tsan(tsanCaller_);
+    Switch::leaveTo(&fake, callerStack_, callerSize_);
+    const auto transfer = context::jump_fcontext(caller_, nullptr);
+    Switch::arrived(fake, &callerStack_, &callerSize_);
+    caller_ = transfer.fctx;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "sim/race.h"
+
+#include <cassert>
+
+namespace mirrorscope {
+
+Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim), script_(sim.script()) {
+    sim.finishStep();
+    for (auto& actor : actors) {
+        Lane lane;
+        lane.actor = actor.actor;
+        lane.body = std::move(actor.body);
+        lane.fiber = std::make_unique<Fiber>();
+        lane.script = sim.script();
+        lanes_.push_back(std::move(lane));
+    }
+    Lane rcu;
+    rcu.actor = sim.rcuActor();
+    rcu.started = true;
+    rcu.site = Site::RcuFree;
+    rcu.script = sim.script();
+    lanes_.push_back(std::move(rcu));
+}
+
+Race::~Race() {
+    sim_.inRace_ = false;
+    sim_.machine().observe(nullptr);
+}
+
+bool Race::over() const {
+    for (unsigned i = 0; i + 1 < count(); ++i)
+        if (!lanes_[i].done)
+            return false;
+    return true;
+}
+
+bool Race::enabled(unsigned i) const {
+    if (isRcu(i))
+        return sim_.rcuReady();
+    const Lane& lane = lanes_[i];
+    return !lane.done && (!lane.started || sim_.holds(lane.condition));
+}
+
+void Race::resume(unsigned i) {
+    Lane& lane = lanes_[i];
+    const u8 actor = sim_.actor();
+    const u32 path = sim_.path();
+    const u32 script = sim_.script();
+    current_ = i;
+    sim_.race_ = this;
+    sim_.inRace_ = true;
+    sim_.setActor(lane.actor);
+    sim_.setPath(lane.path);
+    sim_.setScript(lane.script);
+    sim_.machine().observe(tracing_ ? &lane.observed : nullptr);
+    lane.fiber->resume();
+    sim_.machine().observe(nullptr);
+    sim_.inRace_ = false;
+    lane.done = lane.fiber->done();
+    sim_.setActor(actor);
+    sim_.setPath(path);
+    sim_.setScript(script);
+}
+
+void Race::start(unsigned i) {
+    Lane& lane = lanes_[i];
+    if (lane.started)
+        return;
+    lane.started = true;
+    lane.fiber->start([](void* argument) { static_cast<Lane*>(argument)->body(); }, &lane);
+    resume(i);
+}
+
+bool Race::run(unsigned i) {
+    assert(enabled(i));
+    if (isRcu(i)) {
+        const u8 actor = sim_.actor();
+        sim_.setActor(sim_.rcuActor());
+        sim_.setPath(sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback"));
+        sim_.begin(Site::RcuFree);
+        sim_.rcuRunOne();
+        sim_.finishStep();
+        sim_.setActor(actor);
+        sim_.setPath(0);
+        return true;
+    }
+    start(i);
+    if (lanes_[i].done || !enabled(i))
+        return false;
+    const u64 before = sim_.machine().steps();
+    resume(i);
+    const bool stepped = sim_.stepOpen_ || sim_.machine().steps() != before;
+    sim_.finishStep();
+    return stepped;
+}
+
+void Race::restart() {
+    for (unsigned i = 0; i + 1 < count(); ++i) {
+        Lane& lane = lanes_[i];
+        lane.started = false;
+        lane.done = false;
+        lane.condition = {};
+        lane.path = 0;
+        lane.script = script_;
+        lane.observed = 0;
+        lane.retry = {};
+    }
+    sim_.setScript(script_);
+}
+
+u64 Race::localHash(unsigned i) const {
+    const Lane& lane = lanes_[i];
+    if (isRcu(i))
+        return 0;
+    if (lane.done)
+        return 1;
+    const bool blockedByRetry = lane.condition.kind == Condition::Kind::HashChanged;
+    return mix(mix(lane.observed, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A race: actors on fibers, one micro-step at a time, in whatever order its driver asks for.
+#pragma once
+
+#include "sim/sim.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace mirrorscope {
+
+class Race {
+public:
+    struct Actor {
+        u8 actor = 0;
+        std::function<void()> body; // runs on the fiber; must own nothing there
+    };
+
+    Race(Sim& sim, std::vector<Actor> actors);
+    ~Race();
+    Race(const Race&) = delete;
+    Race& operator=(const Race&) = delete;
+
+    // The race's own numbering: 0 … count()-1, the last is RCU.
+    unsigned count() const { return static_cast<unsigned>(lanes_.size()); }
+    u8 actorOf(unsigned i) const { return lanes_[i].actor; }
+    bool isRcu(unsigned i) const { return i + 1 == count(); }
+    bool done(unsigned i) const { return isRcu(i) ? !sim_.rcuReady() : lanes_[i].done; }
+    // All listed actors are done.
+    bool over() const;
+    // Can take a micro-step now. An actor that was never run can: it may turn out to have none.
+    bool enabled(unsigned i) const;
+    // The site of the next micro-step, once the actor was started.
+    Site pendingSite(unsigned i) const { return lanes_[i].site; }
+    const Condition& pendingCondition(unsigned i) const { return lanes_[i].condition; }
+    u32 scriptOf(unsigned i) const { return lanes_[i].script; }
+
+    // Runs actor i up to its first step(); what stands before it observes nothing.
+    void start(unsigned i);
+    // One micro-step; false when the actor ended without one.
+    bool run(unsigned i);
+
+    // Back to the beginning, with fresh fibers; the machine is rewound by the caller.
+    void restart();
+    // Everything that an actor's future depends on beside the machine, as one hash.
+    u64 localHash(unsigned i) const;
+    void traceObservations(bool on) { tracing_ = on; }
+
+private:
+    friend class Sim;
+    struct Lane {
+        u8 actor = 0;
+        std::function<void()> body;
+        std::unique_ptr<Fiber> fiber;
+        bool started = false;
+        bool done = false;
+        Site site = Site::VmState;
+        Condition condition;
+        u32 path = 0;
+        u32 script = 0;
+        u64 observed = 0;
+        Sim::Retry retry;
+    };
+    void resume(unsigned i);
+
+    Sim& sim_;
+    std::vector<Lane> lanes_;
+    unsigned current_ = 0;
+    u32 script_ = 0;
+    bool tracing_ = false;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "sim/sim.h"
+
+#include "sim/race.h"
+
+#include <array>
+#include <cassert>
+
+namespace mirrorscope {
+
+namespace {
+// Lock words: readers in bits 15:0, writer (actor + 1) in bits 63:32.
+constexpr u64 kWriterShift = 32;
+} // namespace
+
+std::string_view name(LockId lock) {
+    constexpr std::array<std::string_view, kLocks> names{"mmu_lock", "slots_lock", "filemap_invalidate_lock", "tdp_mmu_pages_lock",
+                                                         "tdx_lock"};
+    return names[static_cast<unsigned>(lock)];
+}
+
+Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
+    locks_ = regions.take(kLocks);
+    held_ = regions.take(actors());
+    rcuDepth_ = regions.take(actors());
+    rcuCount_ = regions.take(1);
+    rcuQueue_ = regions.take(kRcuCapacity * 3);
+    script_ = 0;
+    actor_ = hostActor();
+}
+
+void Sim::layOutIndexes(Regions& indexes) {
+    counters_ = indexes.take(kEventCounters);
+    leafCounts_ = indexes.take(kLeaves);
+}
+
+void Sim::attach(Machine& machine, Frames& frames) {
+    machine_ = &machine;
+    frames_ = &frames;
+}
+
+std::string Sim::actorName(u8 actor) const {
+    if (actor < vcpus_)
+        return "vcpu" + std::to_string(actor);
+    if (actor == rcuActor())
+        return "rcu";
+    const unsigned n = actor - vcpus_;
+    return n == 0 ? "host" : "host" + std::to_string(n);
+}
+
+bool Sim::holds(const Condition& condition) const {
+    const u64 word = condition.kind == Condition::Kind::Always ? 0 : machine_->peek(condition.place);
+    switch (condition.kind) {
+    case Condition::Kind::Always: return true;
+    case Condition::Kind::CanRead: return word >> kWriterShift == 0;
+    case Condition::Kind::CanWrite: return word == 0;
+    case Condition::Kind::Equals: return word == condition.value;
+    case Condition::Kind::HashChanged: return machine_->hash() != condition.value;
+    }
+    return true;
+}
+
+void Sim::wait(Site site, const Condition& condition) {
+    if (inRace_) {
+        suspend(site, condition);
+    } else {
+        finishStep();
+        if (!holds(condition))
+            throw Stuck{"nobody is left to change what it waits for"};
+    }
+    begin(site);
+}
+
+void Sim::suspend(Site site, const Condition& condition) {
+    Race& race = *race_;
+    Race::Lane& lane = race.lanes_[race.current_];
+    lane.site = site;
+    lane.condition = condition;
+    lane.path = path_;
+    lane.script = script_;
+    lane.fiber->suspend();
+    path_ = lane.path;
+    script_ = lane.script;
+}
+
+void Sim::settle(u64 token) {
+    if (u64* observer = machine_->observer())
+        *observer = mix(script_, token);
+}
+
+void Sim::retryPoint(u64 token) {
+    settle(token);
+    Retry& retry = inRace_ ? race_->lanes_[race_->current_].retry : retry_;
+    const u64 key = mix(script_, token);
+    if (retry.token == key && retry.hash == machine_->hash()) {
+        const Condition condition{Condition::Kind::HashChanged, {}, retry.hash};
+        if (!inRace_)
+            throw Stuck{"it repeats itself for ever"};
+        suspend(Site::VcpuEnter, condition);
+        settle(token);
+    }
+    retry = {key, machine_->hash()};
+}
+
+void Sim::lock(LockId lock, bool write) {
+    const Place place = lockPlace(lock);
+    const Condition condition{write ? Condition::Kind::CanWrite : Condition::Kind::CanRead, place, 0};
+    if (inRace_ && !holds(condition))
+        mark({.kind = MarkKind::LockWait, .code = static_cast<u8>(lock), .phase = write});
+    wait(Site::LockAcquire, condition);
+    const u64 word = machine_->peek(place);
+    machine_->set(place, write ? static_cast<u64>(actor_ + 1) << kWriterShift : word + 1);
+    const u64 held = machine_->peek(held_ + actor_);
+    machine_->set(held_ + actor_, held | 1ull << (2 * static_cast<unsigned>(lock) + write));
+}
+
+void Sim::readLock(LockId l) { lock(l, false); }
+void Sim::writeLock(LockId l) { lock(l, true); }
+
+void Sim::readUnlock(LockId l) {
+    step(Site::LockRelease);
+    machine_->set(lockPlace(l), machine_->peek(lockPlace(l)) - 1);
+    machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(1ull << 2 * static_cast<unsigned>(l)));
+}
+
+void Sim::writeUnlock(LockId l) {
+    step(Site::LockRelease);
+    machine_->set(lockPlace(l), 0);
+    machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(2ull << 2 * static_cast<unsigned>(l)));
+}
+
+bool Sim::heldForWriting(LockId l) const { return machine_->peek(lockPlace(l)) >> kWriterShift == u64(actor_) + 1; }
+
+bool Sim::heldByMe(LockId l) const { return (machine_->peek(held_ + actor_) >> 2 * static_cast<unsigned>(l) & 3) != 0; }
+
+void Sim::rcuReadLock() {
+    step(Site::RcuEnter);
+    machine_->set(rcuDepth_ + actor_, machine_->peek(rcuDepth_ + actor_) + 1);
+}
+
+void Sim::rcuReadUnlock() {
+    step(Site::RcuLeave);
+    const u64 depth = machine_->peek(rcuDepth_ + actor_) - 1;
+    machine_->set(rcuDepth_ + actor_, depth);
+    if (depth != 0)
+        return;
+    const u64 queued = machine_->peek(rcuCount_);
+    for (u64 i = 0; i < queued; ++i) {
+        const Place readers = rcuQueue_ + i * 3 + 1 + actor_ / 64;
+        machine_->set(readers, machine_->peek(readers) & ~(1ull << actor_ % 64));
+    }
+}
+
+void Sim::callRcu(u64 object) {
+    step(Site::RcuQueue);
+    const u64 i = machine_->peek(rcuCount_);
+    assert(i < kRcuCapacity);
+    u64 readers[2] = {0, 0};
+    for (unsigned a = 0; a < actors(); ++a)
+        if (machine_->peek(rcuDepth_ + a) != 0)
+            readers[a / 64] |= 1ull << a % 64;
+    machine_->set(rcuQueue_ + i * 3, object);
+    machine_->set(rcuQueue_ + i * 3 + 1, readers[0]);
+    machine_->set(rcuQueue_ + i * 3 + 2, readers[1]);
+    machine_->set(rcuCount_, i + 1);
+}
+
+bool Sim::rcuReady() const {
+    const u64 queued = machine_->peek(rcuCount_);
+    for (u64 i = 0; i < queued; ++i)
+        if (machine_->peek(rcuQueue_ + i * 3 + 1) == 0 && machine_->peek(rcuQueue_ + i * 3 + 2) == 0)
+            return true;
+    return false;
+}
+
+void Sim::rcuRunOne() {
+    const u64 queued = machine_->peek(rcuCount_);
+    for (u64 i = 0; i < queued; ++i) {
+        const Place entry = rcuQueue_ + i * 3;
+        if (machine_->peek(entry + 1) != 0 || machine_->peek(entry + 2) != 0)
+            continue;
+        const u64 object = machine_->peek(entry);
+        // The last entry takes its place.
+        const Place last = rcuQueue_ + (queued - 1) * 3;
+        for (unsigned k = 0; k < 3; ++k) {
+            machine_->set(entry + k, machine_->peek(last + k));
+            if (last != entry)
+                machine_->set(last + k, 0);
+        }
+        if (last == entry)
+            machine_->set(entry, 0);
+        machine_->set(rcuCount_, queued - 1);
+        rcuFree_(object);
+        return;
+    }
+}
+
+void Sim::rcuBarrier() {
+    assert(!inRace_);
+    if (!rcuReady())
+        return;
+    const u8 actor = actor_;
+    const u32 path = path_;
+    setActor(rcuActor());
+    setPath(paths_.enter(0, "tdp_mmu_free_sp_rcu_callback"));
+    while (rcuReady()) {
+        step(Site::RcuFree);
+        rcuRunOne();
+    }
+    finishStep();
+    setActor(actor);
+    setPath(path);
+}
+
+void Sim::mark(Mark mark) {
+    if (!machine_->recording())
+        return;
+    const u64 steps = machine_->steps();
+    mark.n = mark.kind == MarkKind::StepBegin || steps == 0 ? steps : steps - 1;
+    mark.actor = actor_;
+    if (mark.script == 0)
+        mark.script = script_;
+    marks_.push(mark);
+}
+
+void Sim::baseline() {
+    for (u64 i = 0; i < countersLength(); ++i)
+        machine_->set(counters_ + i, 0);
+    marks_.truncate(0);
+    stepOpen_ = false;
+    machine_->baseline();
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Actors, micro-steps, locks and RCU: what makes a plain C++ function with the kernel's name steppable.
+//
+//   Call call(sim, "kvm_tdp_mmu_map");
+//   sim.step(Site::SpteRead);            // another actor may run before this returns
+//   const u64 spte = machine.get(place); // the micro-step: up to the next step()
+//
+// Outside of a race, step() counts and returns. In a race each actor runs on a fiber, and step() hands over to whoever
+// drives the race (the schedule, or the explorer).
+#pragma once
+
+#include "machine/config.h"
+#include "machine/frames.h"
+#include "machine/machine.h"
+#include "sim/call_path.h"
+#include "sim/fiber.h"
+#include "sim/marks.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+enum class LockId : u8 { MmuLock, SlotsLock, FilemapInvalidateLock, TdpMmuPagesLock, TdxLock, Count_ };
+inline constexpr unsigned kLocks = static_cast<unsigned>(LockId::Count_);
+std::string_view name(LockId lock);
+
+// What a suspended actor waits for. It is run again only when this holds, so a blocked actor takes no steps.
+struct Condition {
+    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, HashChanged };
+    Kind kind = Kind::Always;
+    Place place;
+    u64 value = 0;
+};
+
+// Thrown outside of races when an actor would wait for ever: nobody else is there to change what it waits for.
+struct Stuck {
+    std::string what;
+};
+
+class Sim {
+public:
+    static constexpr unsigned kHosts = 8;
+
+    Sim(const MachineConfig& config, Regions& regions);
+    void layOutIndexes(Regions& indexes);
+    void attach(Machine& machine, Frames& frames);
+
+    Machine& machine() { return *machine_; }
+    const Machine& machine() const { return *machine_; }
+    Frames& frames() { return *frames_; }
+
+    // Actors: vCPUs first, then host, host1 …, and last the RCU callbacks.
+    unsigned vcpus() const { return vcpus_; }
+    u8 hostActor(unsigned n = 0) const { return static_cast<u8>(vcpus_ + n); }
+    u8 rcuActor() const { return static_cast<u8>(vcpus_ + kHosts); }
+    unsigned actors() const { return vcpus_ + kHosts + 1; }
+    std::string actorName(u8 actor) const;
+    u8 actor() const { return actor_; }
+    void setActor(u8 actor) { actor_ = actor; }
+    u32 script() const { return script_; }
+    void setScript(u32 script) { script_ = script; }
+
+    // The next action that others could observe is about to happen.
+    void step(Site site) {
+        if (inRace_) {
+            suspend(site, {});
+        } else if (afterStep_) {
+            finishStep();
+        }
+        begin(site);
+    }
+    // The same, but not before the condition holds.
+    void wait(Site site, const Condition& condition);
+    bool holds(const Condition& condition) const;
+    // The micro-step that ran last is complete: rules are checked. Called by step() and at the end of a script step.
+    void finishStep() {
+        if (afterStep_ && stepOpen_) {
+            stepOpen_ = false;
+            afterStep_();
+        }
+    }
+    void onStep(std::function<void()> hook) { afterStep_ = std::move(hook); }
+
+    // What the actor does from here on depends on `token` and on the machine only, not on what it read before.
+    void settle(u64 token);
+    // The same at the head of a loop that tries again: when a whole round changed nothing, the actor counts as blocked
+    // until somebody changes the machine (it could only repeat itself).
+    void retryPoint(u64 token);
+
+    // Locks. A reader is let in while no writer holds the lock.
+    void readLock(LockId lock);
+    void readUnlock(LockId lock);
+    void writeLock(LockId lock);
+    void writeUnlock(LockId lock);
+    bool heldForWriting(LockId lock) const;
+    bool heldByMe(LockId lock) const;
+    Place lockPlace(LockId lock) const { return locks_ + static_cast<unsigned>(lock); }
+
+    // RCU. Deferred frees run when every reader of the time of call_rcu has left.
+    void rcuReadLock();
+    void rcuReadUnlock();
+    bool rcuHeld() const { return machine_->peek(rcuDepth_ + actor_) != 0; }
+    void callRcu(u64 object);
+    void onRcuFree(std::function<void(u64 object)> callback) { rcuFree_ = std::move(callback); }
+    bool rcuReady() const;
+    // One callback, as the RCU actor.
+    void rcuRunOne();
+    // Ends all grace periods; only when the machine is quiet.
+    void rcuBarrier();
+
+    // Call path of the running actor.
+    CallPaths& paths() { return paths_; }
+    const CallPaths& paths() const { return paths_; }
+    u32 path() const { return path_; }
+    void setPath(u32 path) { path_ = path; }
+
+    // Event counters and marks.
+    void count(Counter counter, u64 by = 1) { bump(counters_ + static_cast<unsigned>(counter), by); }
+    u64 counter(Counter counter) const { return machine_->peek(counters_ + static_cast<unsigned>(counter)); }
+    void countLeaf(unsigned leaf) { bump(leafCounts_ + leaf, 1); }
+    u64 leafCount(unsigned leaf) const { return machine_->peek(leafCounts_ + leaf); }
+    Place countersBegin() const { return counters_; }
+    u64 countersLength() const { return kEventCounters + kLeaves; }
+    void mark(Mark mark);
+    const Log<Mark, 10>& marks() const { return marks_; }
+    void truncateMarks(u64 size) { marks_.truncate(size); }
+
+    // Everything that is counted goes back to 0 and the present state becomes position 0.
+    void baseline();
+
+private:
+    friend class Race; // drives the fibers of this simulator
+    static constexpr unsigned kLeaves = 80;
+    static constexpr u64 kRcuCapacity = 1 << 16;
+
+    void begin(Site site) {
+        stepOpen_ = true;
+        machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
+        if (machine_->observer() != nullptr)
+            machine_->note(static_cast<u64>(site));
+    }
+    void bump(Place place, u64 by) { machine_->set(place, machine_->peek(place) + by); }
+    void suspend(Site site, const Condition& condition);
+    void lock(LockId lock, bool write);
+
+    struct Retry {
+        u64 token = ~0ull;
+        u64 hash = 0;
+    };
+
+    unsigned vcpus_;
+    Machine* machine_ = nullptr;
+    Frames* frames_ = nullptr;
+    Place locks_;
+    Place held_;     // per actor: bit 2n lock n for reading, bit 2n+1 for writing
+    Place rcuDepth_; // per actor
+    Place rcuCount_;
+    Place rcuQueue_; // object, readers 0..63, readers 64..
+    Place counters_;
+    Place leafCounts_;
+
+    u8 actor_ = 0;
+    u32 script_ = 0;
+    u32 path_ = 0;
+    bool inRace_ = false;
+    bool stepOpen_ = false;
+    class Race* race_ = nullptr;
+    Retry retry_;
+    std::function<void()> afterStep_;
+    std::function<void(u64)> rcuFree_;
+    CallPaths paths_;
+    Log<Mark, 10> marks_;
+};
+
+// Names the running function in the call path while it lives.
+class Call {
+public:
+    Call(Sim& sim, const char* function) : sim_(sim), caller_(sim.path()) { sim.setPath(sim.paths().enter(caller_, function)); }
+    ~Call() { sim_.setPath(caller_); }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+private:
+    Sim& sim_;
+    u32 caller_;
+};
+
+} // namespace mirrorscope

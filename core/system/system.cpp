@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "system/system.h"
+
+namespace mirrorscope {
+
+namespace {
+MachineConfig withFrames(MachineConfig config) {
+    if (config.frames == 0)
+        config.frames = defaultFrames(config);
+    return config;
+}
+} // namespace
+
+u64 defaultFrames(const MachineConfig& config) {
+    u64 pages = 0;
+    for (const auto& slot : config.slots)
+        pages += slot.pages;
+    return pages * 2 + pages / 64 + 4096 + 64 * config.vcpus;
+}
+
+System::System(const MachineConfig& config, unsigned results)
+    : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512)), sim_(config_, regions_),
+      frames_(config_.frames, sim_.actors(), regions_), resultCount_(results) {
+    kvm_ = std::make_unique<Kvm>(config_, sim_, frames_, regions_);
+    if (config_.vm == VmType::Tdx)
+        module_ = std::make_unique<TdxModule>(config_, sim_, frames_, regions_);
+    results_ = regions_.take(u64{results} * 3);
+    const u64 hashed = regions_.used();
+    sim_.layOutIndexes(regions_);
+    frames_.layOutIndexes(regions_);
+    kvm_->layOutIndexes(regions_);
+
+    machine_ = std::make_unique<Machine>(regions_.used(), hashed);
+    sim_.attach(*machine_, frames_);
+    frames_.attach(*machine_);
+    kvm_->attach(*machine_);
+    if (module_) {
+        module_->attach(*machine_);
+        backend_ = std::make_unique<TdxBackend>(*kvm_, *module_);
+        kvm_->setOps(backend_.get(), backend_.get());
+        backend_->build();
+    } else {
+        vmx_ = std::make_unique<VmxOps>(*kvm_);
+        kvm_->setOps(nullptr, vmx_.get());
+    }
+    sim_.baseline();
+}
+
+void System::setResult(unsigned i, const Outcome& outcome) {
+    const Place at = results_ + u64{i} * 3;
+    machine_->set(at, static_cast<u64>(outcome.kind) + 1);
+    machine_->set(at + 1, outcome.code);
+    machine_->set(at + 2, outcome.value);
+}
+
+std::optional<Outcome> System::result(unsigned i) const {
+    const Place at = results_ + u64{i} * 3;
+    if (i >= resultCount_ || machine_->peek(at) == 0)
+        return std::nullopt;
+    return Outcome{static_cast<Outcome::Kind>(machine_->peek(at) - 1), machine_->peek(at + 1), machine_->peek(at + 2)};
+}
+
+void System::destroyVm() {
+    Call call(sim_, "kvm_destroy_vm");
+    if (module_) {
+        // The guest_memfd files are closed first: private leaves go while the HKID is still assigned.
+        for (const auto& slot : config_.slots)
+            if (slot.guestMemfd)
+                kvm_->kvm_gmem_punch_hole({slot.base, {slot.base.v + slot.pages}});
+        backend_->destroyVm();
+    } else {
+        kvm_->kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
+    }
+    sim_.rcuBarrier();
+    kvm_->kvm_mmu_destroy();
+    sim_.rcuBarrier();
+    kvm_->freeGuestMemory();
+}
+
+Pfn System::mirrorRoot() const {
+    for (const Pfn root : kvm_->roots())
+        if (const MmuPage page = kvm_->peekPage(root); page.isMirror() && !role::isInvalid(page.role))
+            return root;
+    return {0};
+}
+
+Pfn System::directRoot() const {
+    for (const Pfn root : kvm_->roots())
+        if (const MmuPage page = kvm_->peekPage(root); !page.isMirror() && !role::isInvalid(page.role))
+            return root;
+    return {0};
+}
+
+System::SpteAt System::spteAt(Pfn root, Gfn gfn, Level level) const {
+    SpteAt at;
+    if (root.v == 0)
+        return at;
+    at.exists = true;
+    const MmuPage page = kvm_->peekPage(root);
+    const u64 bits = page.isMirror() ? 0 : config_.directBits();
+    Pfn table = root;
+    for (unsigned n = number(page.level()); n > 0; --n) {
+        at.level = levelOf(n);
+        at.place = wordOf(table, tableIndex(gfn.v | bits, at.level));
+        at.value = machine_->peek(at.place);
+        if (at.level == level || !spte::isTable(at.value, at.level))
+            break;
+        table = ept::pfnOf(at.value);
+    }
+    return at;
+}
+
+TdxModule::SeptWalk System::septAt(Gfn gfn, Level level) const {
+    const Pfn tdr{kvm_->peekVm(Kvm::VmWord::Tdr)};
+    if (!module_ || tdr.v == 0)
+        return {};
+    return module_->peekSept(tdr, gfn, level);
+}
+
+} // namespace mirrorscope

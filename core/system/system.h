@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A whole machine: memory, simulator, KVM, and the module and backend if it is a TD. Position 0 is the machine as a
+// script finds it: after KVM_TDX_INIT_VM and KVM_TDX_INIT_VCPU on a TD, before the image.
+#pragma once
+
+#include "kvm/kvm.h"
+#include "kvm/vmx.h"
+#include "tdx/backend/backend.h"
+#include "tdx/module/module.h"
+
+#include <memory>
+
+namespace mirrorscope {
+
+class System {
+public:
+    // `results`: how many step results the script can ask for.
+    explicit System(const MachineConfig& config, unsigned results = 0);
+    System(const System&) = delete;
+    System& operator=(const System&) = delete;
+
+    const MachineConfig& config() const { return config_; }
+    Machine& machine() { return *machine_; }
+    const Machine& machine() const { return *machine_; }
+    Sim& sim() { return sim_; }
+    const Sim& sim() const { return sim_; }
+    Frames& frames() { return frames_; }
+    const Frames& frames() const { return frames_; }
+    Kvm& kvm() { return *kvm_; }
+    const Kvm& kvm() const { return *kvm_; }
+    bool isTdx() const { return module_ != nullptr; }
+    TdxModule& module() { return *module_; }
+    const TdxModule& module() const { return *module_; }
+    TdxBackend& backend() { return *backend_; }
+    const TdxBackend& backend() const { return *backend_; }
+
+    void setResult(unsigned i, const Outcome& outcome);
+    // Nothing when that step has not ended yet.
+    std::optional<Outcome> result(unsigned i) const;
+
+    // Teardown of the VM, whatever its kind.
+    void destroyVm();
+
+    // The mirror root, 0 while there is none.
+    Pfn mirrorRoot() const;
+    // The direct root of the vCPUs, 0 while there is none.
+    Pfn directRoot() const;
+    // The entry at which a walk of KVM's own tree ends for `gfn`; the tree need not exist.
+    struct SpteAt {
+        bool exists = false; // the tree exists
+        Place place;
+        Level level = Level::None;
+        u64 value = 0;
+    };
+    SpteAt spteAt(Pfn root, Gfn gfn, Level level = Level::None) const;
+    TdxModule::SeptWalk septAt(Gfn gfn, Level level = Level::k4K) const;
+
+private:
+    MachineConfig config_;
+    Regions regions_;
+    Place memory_;
+    Sim sim_;
+    Frames frames_;
+    std::unique_ptr<Kvm> kvm_;
+    std::unique_ptr<TdxModule> module_;
+    std::unique_ptr<TdxBackend> backend_;
+    std::unique_ptr<VmxOps> vmx_;
+    Place results_;
+    unsigned resultCount_;
+    std::unique_ptr<Machine> machine_;
+};
+
+// The frames that a configuration gets when it names none: its memory twice, tables, and room.
+u64 defaultFrames(const MachineConfig& config);
+
+} // namespace mirrorscope

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A TD's vCPUs: entry through TDH.VP.ENTER, exits, and EPT violations (v6.16 tdx.c).
+#include "tdx/backend/backend.h"
+
+namespace mirrorscope {
+
+EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
+    Call call(sim_, "tdx_vcpu_run");
+    if (vmGet(Kvm::VmWord::WaitForSeptZap) != 0) // EXIT_FASTPATH_EXIT_HANDLED without entering
+        return {EnterResult::Kind::Again, 0};
+    if (vmGet(Kvm::VmWord::TdState) != kRunnable)
+        return {EnterResult::Kind::Failed, kEINVAL};
+    Regs regs{.rcx = hpa(tdvpr(vcpu))};
+    const u64 status = module_.seamcall(Leaf::VpEnter, regs);
+    if (tdx::isBusy(status))
+        return {EnterResult::Kind::Again, 0};
+    if (status != tdx::kSuccess)
+        return {EnterResult::Kind::Failed, kEIO};
+    if (regs.r10 != 0 && kvm_.tlb(vcpu).size() != 0) {
+        sim_.step(Site::TlbFlush); // the module flushes before it enters: the epoch has changed
+        kvm_.tlb(vcpu).flush();
+        sim_.count(Counter::TlbFlush);
+    }
+    return {};
+}
+
+void TdxBackend::left(unsigned vcpu) { module_.tdExit(tdvpr(vcpu)); }
+
+Pfn TdxBackend::hardwareRoot(unsigned vcpu, Alias alias) const {
+    if (alias == Alias::Private)
+        return module_.septRoot(tdr());
+    return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; // SHARED_EPT_POINTER
+}
+
+bool TdxBackend::flushPending(unsigned vcpu) const {
+    if (tdr().v == 0)
+        return true;
+    return module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
+}
+
+Outcome TdxBackend::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) {
+    Outcome outcome;
+    const u64 status = module_.tdg_mem_page_accept(tdvpr(vcpu), gpaLevel(roundDown({gpa >> 12}, op.level), op.level), exits);
+    if (status != tdx::kSuccess) {
+        outcome.kind = Outcome::Kind::Status;
+        outcome.code = status;
+    }
+    return outcome;
+}
+
+HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
+    const bool isShared = op.alias == Alias::Shared && op.kind != GuestOp::Kind::Accept;
+    if (!isShared && op.kind != GuestOp::Kind::Accept) {
+        // The CPU exits into the module, which looks at the entry once more.
+        const auto kind = module_.classifyViolation(tdr(), gpa >> 12);
+        if (kind == TdxModule::Violation::Ve) {
+            if (!kvm_.config().veHandlerAccepts)
+                return {.guestVe = true};
+            bool exits = false;
+            accept(vcpu, {.kind = GuestOp::Kind::Accept, .gpa = gpa}, gpa, exits);
+            if (!exits)
+                return {.result = 1};
+        } else if (kind == TdxModule::Violation::ExitPending) {
+            kvm_.vcpu_exit_guest(vcpu);
+            Call call(sim_, "tdx_handle_ept_violation");
+            sim_.mark({.kind = MarkKind::Exit, .code = 48, .a = {vcpu, gpa, 6, 0, 0, 0}});
+            kvm_.kvm_vm_dead(); // the guest touched a page before it accepted it
+            return {.result = -kEIO};
+        }
+    }
+    if (isShared && walk.outcome == EptWalk::Outcome::Violation && walk.entry != 0 && (walk.entry & ept::kSuppressVe) == 0 &&
+        !spte::isPresent(walk.entry)) {
+        // An MMIO entry of a TD: the guest gets a #VE and asks by TDVMCALL.
+        kvm_.vcpu_exit_guest(vcpu);
+        sim_.mark({.kind = MarkKind::Exit, .code = 77, .a = {vcpu, gpa, 0, 0, 0, 0}});
+        return {.result = 0, .reason = KvmExit::Mmio};
+    }
+    kvm_.vcpu_exit_guest(vcpu);
+    sim_.mark({.kind = MarkKind::Exit, .code = 48, .a = {vcpu, gpa, op.kind == GuestOp::Kind::Accept ? 1u : 0u, isShared, 0, 0}});
+    return tdx_handle_ept_violation(vcpu, op, gpa, walk);
+}
+
+HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
+    Call call(sim_, "tdx_handle_ept_violation");
+    HandledExit handled;
+    const bool isShared = op.alias == Alias::Shared && op.kind != GuestOp::Kind::Accept;
+    if (isShared) {
+        const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : Access::Read;
+        if (op.kind == GuestOp::Kind::Exec) {
+            kvm_.kvm_bug(0xff, 0); // a TD cannot fetch from shared memory
+            handled.result = -kEIO;
+            return handled;
+        }
+        const u64 addr = (gpa >> 12 | kvm_.config().directBits()) << 12;
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, addr, access, false, (walk.entry & ept::kRwx) != 0, handled.reason);
+        handled.result = r < 0 ? r : 1; // RET_PF_EMULATE: the guest retries and gets a #VE
+        return handled;
+    }
+    // A private fault is always handled as a write, and retried here: entering again with the fault unresolved would
+    // arm the module's zero-step filter.
+    while (true) {
+        sim_.retryPoint(mix(gpa, 0x7d));
+        if (kvm_.vmDead()) {
+            handled.result = -kEIO;
+            return handled;
+        }
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
+        if (r == RET_PF_RETRY)
+            continue;
+        handled.result = r < 0 ? r : 1;
+        return handled;
+    }
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// TDH.MEM.PAGE.DEMOTE (tdh_mem_page_demote.c): a large page becomes a table of 512.
+#include "tdx/module/module.h"
+
+namespace mirrorscope {
+
+u64 tdh_mem_page_demote(LeafCall& c) {
+    using Mode = LeafCall::Mode;
+    if ((c.r.rdx & 0xfff) != 0)
+        return tdx::status(tdx::OPERAND_INVALID, tdx::RDX);
+    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+        return s;
+    if (const u64 s = c.takeGpa(1, 2); s != 0)
+        return s;
+    if (const u64 s = c.walkAndLock(Mode::Shared); s != 0)
+        return s;
+    const SeptState state = sept::stateOf(c.walk.entry);
+    if (state != SeptState::Mapped && state != SeptState::Blocked && state != SeptState::Pending && state != SeptState::PendingBlocked)
+        return c.stateIncorrect();
+    const Pfn page = ept::pfnOf(c.walk.entry & ~(bytesPer(c.level) - 1));
+    if (const u64 s = c.checkTracking(c.bepoch(page, c.level)); s != 0)
+        return s;
+    if (const u64 s = c.explicitPage(c.r.r8, tdx::R8, PageType::Nda, Mode::Exclusive); s != 0)
+        return s;
+    if (const u64 s = c.implicitPage(page, tdx::RCX, Mode::Exclusive, c.level); s != 0)
+        return s;
+
+    const Pfn table = pfnOf(c.r.r8);
+    const Level child = below(c.level);
+    const bool pending = state == SeptState::Pending || state == SeptState::PendingBlocked;
+    for (unsigned i = 0; i < 512; ++i)
+        c.machine.set(wordOf(table, i), (pending ? sept::kPendingLeaf : sept::kMapped) | hpa({page.v + i * pagesPer(child)}));
+    c.sim.step(Site::PamtSet);
+    c.setPage(page, c.level, PageType::Nda, c.tdr, false);
+    for (unsigned i = 0; i < 512; ++i)
+        c.setPage({page.v + i * pagesPer(child)}, child, PageType::Reg, c.tdr, true);
+    c.setPage(table, Level::k4K, PageType::Ept, c.tdr, false);
+    c.addChildren(1);
+    c.storeEntry(sept::kTable | hpa(table));
+    return tdx::kSuccess;
+}
+
+} // namespace mirrorscope

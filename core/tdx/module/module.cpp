@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Dispatch, injection, and what others may look at.
+#include "tdx/module/module.h"
+
+#include <openssl/sha.h>
+
+namespace mirrorscope {
+
+TdxModule::TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions)
+    : config_(config), sim_(sim), frames_(frames) {
+    pamt_[0] = regions.take(frames.count() * 2);
+    pamt_[1] = regions.take((frames.count() / 512 + 1) * 2);
+    pamt_[2] = regions.take((frames.count() / (512 * 512) + 1) * 2);
+    kot_ = regions.take(kHkids);
+    inject_ = regions.take(u64{kLeaves} * 3);
+}
+
+TdxModule::Function TdxModule::function(Leaf leaf) {
+    switch (leaf) {
+    case Leaf::VpEnter: return tdh_vp_enter;
+    case Leaf::MngAddcx: return tdh_mng_addcx;
+    case Leaf::MemPageAdd: return tdh_mem_page_add;
+    case Leaf::MemSeptAdd: return tdh_mem_sept_add;
+    case Leaf::VpAddcx: return tdh_vp_addcx;
+    case Leaf::MemPageRelocate: return tdh_mem_page_relocate;
+    case Leaf::MemPageAug: return tdh_mem_page_aug;
+    case Leaf::MemRangeBlock: return tdh_mem_range_block;
+    case Leaf::MngKeyConfig: return tdh_mng_key_config;
+    case Leaf::MngCreate: return tdh_mng_create;
+    case Leaf::VpCreate: return tdh_vp_create;
+    case Leaf::MemPageDemote: return tdh_mem_page_demote;
+    case Leaf::MrExtend: return tdh_mr_extend;
+    case Leaf::MrFinalize: return tdh_mr_finalize;
+    case Leaf::VpFlush: return tdh_vp_flush;
+    case Leaf::MngVpflushdone: return tdh_mng_vpflushdone;
+    case Leaf::MngKeyFreeid: return tdh_mng_key_freeid;
+    case Leaf::MngInit: return tdh_mng_init;
+    case Leaf::VpInit: return tdh_vp_init;
+    case Leaf::MemPagePromote: return tdh_mem_page_promote;
+    case Leaf::PhymemPageRdmd: return tdh_phymem_page_rdmd;
+    case Leaf::MemSeptRd: return tdh_mem_sept_rd;
+    case Leaf::MngKeyReclaimid: return tdh_mng_key_reclaimid;
+    case Leaf::PhymemPageReclaim: return tdh_phymem_page_reclaim;
+    case Leaf::MemPageRemove: return tdh_mem_page_remove;
+    case Leaf::MemSeptRemove: return tdh_mem_sept_remove;
+    case Leaf::MemTrack: return tdh_mem_track;
+    case Leaf::MemRangeUnblock: return tdh_mem_range_unblock;
+    case Leaf::PhymemCacheWb: return tdh_phymem_cache_wb;
+    case Leaf::PhymemPageWbinvd: return tdh_phymem_page_wbinvd;
+    case Leaf::TdgMemPageAccept:
+    case Leaf::Count_: break;
+    }
+    return nullptr;
+}
+
+void TdxModule::inject(Leaf leaf, u64 status, u64 times, u64 after) {
+    const Place at = inject_ + static_cast<u64>(leaf) * 3;
+    machine_->set(at, status);
+    machine_->set(at + 1, times);
+    machine_->set(at + 2, after);
+}
+
+u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
+    Call call(sim_, info(leaf).function.data());
+    sim_.countLeaf(static_cast<unsigned>(leaf));
+    sim_.step(Site::SeamcallEnter);
+    sim_.mark({.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 0, .a = {regs.rcx, regs.rdx, regs.r8, regs.r9, 0, 0}});
+    const Place injected = inject_ + static_cast<u64>(leaf) * 3;
+    u64 status;
+    LeafCall c(*this, regs);
+    const u64 times = machine_->get(injected + 1);
+    const u64 after = times == 0 ? 0 : machine_->get(injected + 2);
+    if (times != 0 && after == 0) {
+        status = machine_->get(injected);
+        machine_->set(injected + 1, times - 1);
+    } else {
+        if (after != 0)
+            machine_->set(injected + 2, after - 1);
+        status = function(leaf)(c);
+    }
+    sim_.step(Site::SeamcallLeave);
+    c.releaseAll();
+    sim_.mark(
+        {.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 1, .a = {status, regs.rcx, regs.rdx, regs.r8, regs.r9, 0}});
+    return status;
+}
+
+std::optional<Pfn> TdxModule::frameOfPamt(Place place) const {
+    if (place < pamt_[0] || place.v >= pamt_[0].v + frames_.count() * 2)
+        return std::nullopt;
+    return Pfn{(place.v - pamt_[0].v) / 2};
+}
+
+u64 TdxModule::peekPamt(Pfn pfn, Level* size) const {
+    const std::pair<Place, Level> candidates[] = {{pamt1g(pfn), Level::k1G}, {pamt2m(pfn), Level::k2M}, {pamt4k(pfn), Level::k4K}};
+    for (const auto& [place, level] : candidates) {
+        const u64 word = machine_->peek(place);
+        if (pamt::type(word) == PageType::Reg || level == Level::k4K) {
+            if (size != nullptr)
+                *size = level;
+            return word;
+        }
+    }
+    return 0;
+}
+
+TdxModule::SeptWalk TdxModule::peekSept(Pfn tdr, Gfn gfn, Level level) const {
+    SeptWalk walk;
+    Pfn table = septRoot(tdr);
+    for (unsigned n = static_cast<unsigned>(peekTdcs(tdr, tdcs::EptLevels)); n > 0; --n) {
+        walk.level = levelOf(n);
+        walk.place = wordOf(table, tableIndex(gfn.v, walk.level));
+        walk.entry = machine_->peek(walk.place);
+        if (walk.level == level) {
+            walk.reached = true;
+            break;
+        }
+        if ((walk.entry & ept::kRwx) == 0 || sept::isLeaf(walk.entry))
+            break;
+        table = ept::pfnOf(walk.entry);
+    }
+    return walk;
+}
+
+bool TdxModule::isSeptPage(Pfn pfn) const {
+    if (!frames_.valid(pfn))
+        return false;
+    const u64 word = machine_->peek(pamt4k(pfn));
+    if (pamt::type(word) == PageType::Ept)
+        return true;
+    return pamt::type(word) == PageType::Tdcx && septRoot(pamt::owner(word)) == pfn;
+}
+
+std::array<u8, 48> TdxModule::mrtd(Pfn tdr) const {
+    std::array<u8, 48> digest{};
+    const u64 length = peekTdcs(tdr, tdcs::MrLength);
+    SHA384(reinterpret_cast<const unsigned char*>(measured_.data()), length, digest.data());
+    return digest;
+}
+
+void TdxModule::tdExit(Pfn tdvpr) {
+    const auto set = [&](Place place, u64 value) { machine_->set(place, value); };
+    if (machine_->get(wordOf(tdvpr, tdvps::State)) != tdvps::Active)
+        return;
+    const Pfn tdr = pamt::owner(machine_->get(pamt4k(tdvpr)));
+    set(wordOf(tdvpr, tdvps::State), tdvps::Ready);
+    const Place count = wordOf(tdcs(tdr), tdcs::RefCount0 + static_cast<unsigned>(machine_->get(wordOf(tdvpr, tdvps::VcpuEpoch)) & 1));
+    set(count, machine_->get(count) - 1);
+    for (const Place place : {pamt4k(tdr), pamt4k(tdvpr), pamt2m(tdvpr), pamt1g(tdvpr)})
+        set(place, machine_->get(place) - 4); // one reader less
+}
+
+TdxModule::Violation TdxModule::classifyViolation(Pfn tdr, u64 gpn) {
+    const SeptWalk walk = peekSept(tdr, {gpn}, Level::k4K);
+    machine_->note(walk.entry);
+    if (sept::stateOf(walk.entry) != SeptState::Pending)
+        return Violation::Exit;
+    return machine_->get(wordOf(tdcs(tdr), tdcs::PendingVeDisable)) != 0 ? Violation::ExitPending : Violation::Ve;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// TDH.VP.ENTER (tdh_vp_enter.c, td_transitions): up to the moment in which the guest runs. On success the vCPU holds
+// TDR and TDVPR shared until its exit. R10 tells the caller (the CPU, not the host) that translations were flushed.
+// The zero-step filter is not modelled.
+#include "tdx/module/module.h"
+
+namespace mirrorscope {
+
+u64 tdh_vp_enter(LeafCall& c) {
+    c.r.r10 = 0;
+    if ((c.r.rcx & 0xfff) != 0 || c.r.rcx >> 52 != 0)
+        return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
+    if (const u64 s = c.explicitPage(c.r.rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Shared); s != 0)
+        return s;
+    const Pfn tdvpr = pfnOf(c.r.rcx);
+    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.get(c.m.pamt4k(tdvpr))), kOpRun); s != 0)
+        return s;
+    const auto vp = [&](unsigned word) { return wordOf(tdvpr, word); };
+    if (c.machine.get(vp(tdvps::NumPages)) < tdvps::kPages)
+        return tdx::status(tdx::TDCX_NUM_INCORRECT);
+    if (c.machine.get(vp(tdvps::State)) != tdvps::Ready)
+        return tdx::status(tdx::VCPU_STATE_INCORRECT);
+    const u64 lp = u64{c.sim.actor()} + 1;
+    const u64 associated = c.machine.get(vp(tdvps::AssocLp));
+    if (associated != 0 && associated != lp)
+        return tdx::status(tdx::VCPU_ASSOCIATED);
+    if (associated == 0) {
+        c.machine.set(vp(tdvps::AssocLp), lp);
+        c.setTdcs(tdcs::NumAssocVcpus, c.tdcsWord(tdcs::NumAssocVcpus) + 1);
+    }
+
+    // The epoch is sampled and counted under its lock, so that TRACK can lose no vCPU.
+    c.sim.step(Site::EpochSample);
+    const Place epochLock = wordOf(c.m.tdcs(c.tdr), tdcs::EpochLock);
+    if (!c.lock(epochLock, LeafCall::Mode::Shared))
+        return tdx::status(tdx::OPERAND_BUSY, tdx::TD_EPOCH);
+    const u64 epoch = c.tdcsWord(tdcs::TdEpoch);
+    const unsigned counter = tdcs::RefCount0 + static_cast<unsigned>(epoch & 1);
+    c.setTdcs(counter, c.tdcsWord(counter) + 1);
+    const bool flush = c.machine.get(vp(tdvps::VcpuEpoch)) != epoch;
+    c.machine.set(vp(tdvps::VcpuEpoch), epoch);
+    c.r.r10 = flush;
+
+    // What the running vCPU goes on holding: TDR, TDVPR and the TDVPR's PAMT parents, all shared. They are taken once
+    // more here because the caller releases what the leaf locked.
+    for (const Place place : {c.m.pamt4k(c.tdr), c.m.pamt4k(tdvpr), c.m.pamt2m(tdvpr), c.m.pamt1g(tdvpr)})
+        c.machine.set(place, c.machine.get(place) + 4);
+    c.machine.set(vp(tdvps::State), tdvps::Active);
+    return tdx::kSuccess;
+}
+
+} // namespace mirrorscope
