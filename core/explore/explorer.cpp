@@ -83,18 +83,18 @@ void Explorer::restore(const Snapshot& at) {
 }
 
 void Explorer::checkBounds() {
-    const u64 done = result_.transitions + result_.replayed;
     if (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions) {
         result_.stopped = true;
         throw Stop{};
     }
-    if ((done & 0xfff) != 0)
+    if ((result_.transitions & 0x3ff) != 0)
         return;
-    if (options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds) {
+    const bool late = options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
+    if (late || (options_.cancelled && options_.cancelled())) {
         result_.stopped = true;
         throw Stop{};
     }
-    if (options_.progress && (done & 0xfffff) == 0)
+    if (options_.progress && (result_.transitions & 0xfffff) == 0)
         options_.progress(seen_.size(), result_.transitions);
 }
 

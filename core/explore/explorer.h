@@ -22,7 +22,8 @@ struct ExploreOptions {
     bool all = false;       // go on after the first violation
     double seconds = 0;     // 0: no bound
     u64 maxTransitions = 0; // 0: no bound
-    std::function<void(u64 states, u64 transitions)> progress;
+    std::function<void(u64 states, u64 transitions)> progress = {};
+    std::function<bool()> cancelled = {};
 };
 
 struct ExploreFinding {

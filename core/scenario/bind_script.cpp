@@ -62,20 +62,22 @@ void Binder::steps(const YamlNode& list, const std::string& prefix, const Contex
         step(list.items[i], (prefix.empty() ? "" : prefix + ".") + std::to_string(i), context, out);
 }
 
-void Binder::step(const YamlNode& node, const std::string& path, const Context& context, std::vector<Step>& out) {
+void Binder::step(const YamlNode& node, const std::string& path, const Context& context, std::vector<Step>& out, const YamlNode* outerId) {
     if (node.kind == YamlNode::Kind::Scalar) {
-        verbStep(node, nullptr, nullptr, path, context, out);
+        verbStep(node, nullptr, outerId, path, context, out);
         return;
     }
     if (node.kind != YamlNode::Kind::Map || node.entries.empty())
         fail(node, "a step is a verb or a mapping `verb: arguments`, not " + std::string(node.kindName()));
-    const YamlNode* id = nullptr;
+    const YamlNode* id = outerId; // `vcpu0: {read: 0}` may carry its id inside or beside
     const YamlNode* schedule = nullptr;
     const std::pair<YamlNode, YamlNode>* main = nullptr;
     for (const auto& entry : node.entries) {
-        if (entry.first.text == "id")
+        if (entry.first.text == "id") {
+            if (id != nullptr)
+                fail(entry.first, "this step has an id already");
             id = &entry.second;
-        else if (entry.first.text == "schedule")
+        } else if (entry.first.text == "schedule")
             schedule = &entry.second;
         else if (main == nullptr)
             main = &entry;
@@ -93,12 +95,13 @@ void Binder::step(const YamlNode& node, const std::string& path, const Context& 
         Context inner = context;
         inner.actor = *who;
         inner.fixedActor = true;
-        if (id != nullptr)
-            fail(*id, "`id` belongs to the step itself, inside of `" + key.text + "`");
-        if (value.kind == YamlNode::Kind::Sequence)
+        if (value.kind == YamlNode::Kind::Sequence) {
+            if (id != nullptr)
+                fail(*id, "`id` belongs to one step, not to the list of `" + key.text + "`");
             steps(value, path + "." + key.text, inner, out);
-        else
-            step(value, path, inner, out);
+        } else {
+            step(value, path, inner, out, id);
+        }
         return;
     }
     if (key.text == "race") {

@@ -37,7 +37,7 @@ struct RunOptions {
     u64 maxSteps = 100'000'000;
     bool recording = true;
     // Asked now and then; true ends the run as a bound does.
-    std::function<bool()> cancelled;
+    std::function<bool()> cancelled = {};
 };
 
 class Runner {

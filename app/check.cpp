@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include <memory>
+
+namespace mirrorscope::app {
+
+void addCheck(CLI::App& root, Invocation& invoke) {
+    auto files = std::make_shared<std::vector<std::string>>();
+    auto set = std::make_shared<std::vector<std::string>>();
+    CLI::App* sub = root.add_subcommand("check", "read and bind scenarios; refuses with exit 2 whatever `run` would refuse");
+    sub->add_option("FILE", *files, "scenarios")->required();
+    sub->add_option("--set", *set, "KEY=VALUE: override a key")->expected(1)->take_all();
+    sub->callback([files, set, &invoke] {
+        invoke = [files, set] {
+            const auto overrides = parseOverrides(*set);
+            int status = kOk;
+            for (const auto& file : *files) {
+                try {
+                    loadScenario(file, overrides);
+                    std::printf("%s: ok\n", file.c_str());
+                } catch (const InputError& error) {
+                    std::fprintf(stderr, "%s\n", error.what());
+                    status = kUnusable;
+                }
+            }
+            return status;
+        };
+    });
+}
+
+} // namespace mirrorscope::app

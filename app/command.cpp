@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "base/text.h"
+#include "export/export.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+
+namespace mirrorscope::app {
+
+std::vector<Override> parseOverrides(const std::vector<std::string>& texts) {
+    std::vector<Override> list;
+    for (const auto& text : texts) {
+        const std::size_t equal = text.find('=');
+        if (equal == std::string::npos || equal == 0)
+            throw UsageError(fmt::format("--set {}: KEY=VALUE is expected, as in machine.vcpus=2", text));
+        list.push_back({text.substr(0, equal), text.substr(equal + 1)});
+    }
+    return list;
+}
+
+u64 parsePosition(const std::string& text, u64 end) {
+    if (text.empty() || text == "end")
+        return end;
+    const auto n = parseNumber(text);
+    if (!n)
+        throw UsageError(fmt::format("--at {}: a position or `end` is expected", text));
+    if (*n > end)
+        throw UsageError(fmt::format("--at {}: the run ends at position {}", text, end));
+    return *n;
+}
+
+namespace {
+std::atomic<bool> signalled{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+} // namespace
+
+bool interrupted() {
+    static const bool armed = [] {
+        std::signal(SIGINT, [](int) { signalled = true; });
+        return true;
+    }();
+    return armed && signalled;
+}
+
+void put(const std::string& file, const std::string& content) {
+    if (!file.empty() && file != "-") {
+        writeFile(file, content);
+        return;
+    }
+    std::fwrite(content.data(), 1, content.size(), stdout);
+}
+
+} // namespace mirrorscope::app

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A subcommand is one file with one function: it adds itself to the parser, and when it was chosen it leaves in `invoke`
+// what is to be done. The exit status is that of `invoke`: 0 all holds, 1 something does not, 2 unusable input, 3 a bound.
+#pragma once
+
+#include "scenario/scenario.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mirrorscope::app {
+
+using Invocation = std::function<int()>;
+
+inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3;
+
+void addRun(CLI::App& root, Invocation& invoke);
+void addCheck(CLI::App& root, Invocation& invoke);
+void addExplore(CLI::App& root, Invocation& invoke);
+void addExport(CLI::App& root, Invocation& invoke);
+void addScreenshot(CLI::App& root, Invocation& invoke);
+void addVocabulary(CLI::App& root, Invocation& invoke);
+void addUnbuilt(CLI::App& root, Invocation& invoke);
+int openWindow(const std::string& file);
+
+// Unusable arguments: one line on stderr, exit 2.
+struct UsageError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// `KEY=VALUE` as given with --set.
+std::vector<Override> parseOverrides(const std::vector<std::string>& texts);
+// "end" or a number not beyond the end.
+u64 parsePosition(const std::string& text, u64 end);
+// True once Ctrl-C was pressed; the first call arms the handler.
+bool interrupted();
+// Writes to a file beside and renames, or to standard output for "" and "-".
+void put(const std::string& file, const std::string& content);
+
+} // namespace mirrorscope::app

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "explore/explorer.h"
+#include "export/export.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace mirrorscope::app {
+
+namespace {
+struct ExploreArguments {
+    std::string file, mode = "auto", format = "text", save, shard;
+    std::vector<std::string> set;
+    double seconds = 0;
+    u64 maxSteps = 0;
+    unsigned jobs = 1, preemptions = 0;
+    bool all = false;
+};
+
+// The runs of one race as entries of a `schedule`.
+std::string scheduleJson(const ExploreFinding& finding) {
+    std::string out;
+    for (const auto& race : finding.schedule)
+        for (const auto& [actor, count] : race)
+            out += fmt::format("{}{{\"{}\":{}}}", out.empty() ? "" : ",", actor, count);
+    return "[" + out + "]";
+}
+
+std::string jsonText(const ExploreResult& r, bool ok) {
+    std::string violations, sometimes;
+    for (const auto& f : r.findings)
+        violations += fmt::format("{}{{\"rule\":{},\"text\":{},\"schedule\":{}}}", violations.empty() ? "" : ",", jsonString(f.rule), jsonString(f.text),
+                                  scheduleJson(f));
+    for (const auto& [text, seen] : r.sometimes)
+        sometimes += fmt::format("{}{{\"text\":{},\"seen\":{}}}", sometimes.empty() ? "" : ",", jsonString(text), seen);
+    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"stateful\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},\"complete\":{},\"races\":{},"
+                       "\"violations\":[{}],\"sometimes\":[{}],\"seconds\":{:.3f}}}\n",
+                       ok, r.executions, r.states, r.transitions, r.complete, r.races, violations, sometimes, r.seconds);
+}
+
+std::string plainText(const std::string& file, const ExploreResult& r, bool ok) {
+    std::string out = fmt::format("{}: {} race{}, stateful\n", file, r.races, r.races == 1 ? "" : "s");
+    for (const auto& f : r.findings) {
+        out += fmt::format("  {}: {}\n", f.rule, f.text);
+        for (const auto& race : f.schedule) {
+            out += "    schedule:\n";
+            for (const auto& [actor, count] : race)
+                out += fmt::format("      - {{{}: {}}}\n", actor, count);
+        }
+    }
+    for (const auto& [text, seen] : r.sometimes)
+        out += fmt::format("  sometimes {}: {}\n", text, seen ? "seen" : r.complete ? "never seen" : "not seen so far");
+    const std::string how = r.complete ? "exhaustive" : r.stopped ? "partial: stopped by a bound" : "stopped at the first violation";
+    return out + fmt::format("  {}: {}; {} executions reached the end, {} states, {} micro-steps, {:.2f} s\n", ok ? "ok" : r.findings.empty() && r.stopped ? "undecided" : "NOT OK", how,
+                             r.executions, r.states, r.transitions, r.seconds);
+}
+
+int explore(const ExploreArguments& args) {
+    if (args.mode == "stateless")
+        throw UsageError("`--mode stateless` is not built yet");
+    if (args.jobs > 1)
+        throw UsageError("`--jobs` is not built yet");
+    if (!args.shard.empty())
+        throw UsageError("`--shard` is not built yet");
+    if (!args.save.empty())
+        throw UsageError("`--save-counterexample` is not built yet");
+    if (args.preemptions != 0)
+        throw UsageError("`--bound-preemptions` is not built yet");
+    interrupted();
+    const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
+    ExploreOptions options;
+    options.all = args.all;
+    options.seconds = args.seconds;
+    options.maxTransitions = args.maxSteps;
+    options.cancelled = [] { return interrupted(); };
+    options.progress = [](u64 states, u64 transitions) {
+        std::fprintf(stderr, "%llu states, %llu micro-steps\n", static_cast<unsigned long long>(states), static_cast<unsigned long long>(transitions));
+    };
+    const ExploreResult result = Explorer(scenario, options).run();
+    const bool ok = result.ok();
+    put("", args.format == "jsonl" ? jsonText(result, ok) : plainText(args.file, result, ok));
+    if (!result.findings.empty())
+        return kFailed;
+    if (result.stopped)
+        return kBounded;
+    return ok ? kOk : kFailed;
+}
+} // namespace
+
+void addExplore(CLI::App& root, Invocation& invoke) {
+    auto args = std::make_shared<ExploreArguments>();
+    CLI::App* sub = root.add_subcommand("explore", "run every interleaving of the `race` blocks");
+    sub->add_option("FILE", args->file, "a scenario")->required();
+    sub->add_option("--mode", args->mode, "auto, stateless or stateful")->check(CLI::IsMember({"auto", "stateless", "stateful"}));
+    sub->add_option("--bound-preemptions", args->preemptions, "at most that many preemptions");
+    sub->add_option("--seconds", args->seconds, "stop after that time, exit 3")->check(CLI::PositiveNumber);
+    sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
+    sub->add_option("--jobs", args->jobs, "worker threads");
+    sub->add_option("--shard", args->shard, "I/N: one part of N");
+    sub->add_flag("--all", args->all, "go on after the first violation");
+    sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");
+    sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();
+    sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
+    sub->callback([args, &invoke] { invoke = [args] { return explore(*args); }; });
+}
+
+} // namespace mirrorscope::app

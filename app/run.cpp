@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "export/export.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+
+namespace mirrorscope::app {
+
+namespace {
+struct RunArguments {
+    std::vector<std::string> files, set;
+    std::string format = "text";
+    std::string at;
+    u64 maxSteps = RunOptions{}.maxSteps;
+    bool noCheck = false;
+};
+
+struct FileResult {
+    int status = kOk;
+    JunitCase junit;
+};
+
+std::string failureText(const Session& session) {
+    std::string text;
+    for (const auto& e : session.runner().expectations())
+        if (!e.holds)
+            text += fmt::format("line {}: expected {}; found {}\n", e.line, e.text, e.found);
+    for (const Violation& v : session.violations())
+        if (!session.runner().namesViolation(v.rule))
+            text += fmt::format("{} violated at micro-step {}: {}\n", info(v.rule).name, v.n, v.text);
+    if (!session.runner().stopped().empty())
+        text += session.runner().stopped() + "\n";
+    return text;
+}
+
+FileResult runFile(const std::string& file, const RunArguments& args, const std::vector<Override>& overrides) {
+    FileResult result;
+    result.junit.name = file;
+    const auto start = std::chrono::steady_clock::now();
+    Session session(loadScenario(file, overrides),
+                    {.check = !args.noCheck, .maxSteps = args.maxSteps, .recording = true, .cancelled = [] { return interrupted(); }});
+    result.junit.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const Runner& runner = session.runner();
+    if (args.format == "jsonl") {
+        writeJsonl(session, [](const std::string& line) {
+            std::fwrite(line.data(), 1, line.size(), stdout);
+            std::fputc('\n', stdout);
+        });
+    } else if (args.format == "text") {
+        put("", runText(session, args.files.size() == 1));
+        if (!args.at.empty()) {
+            session.seek(parsePosition(args.at, session.end()));
+            put("", "\n" + treesText(session));
+        }
+    }
+    result.junit.failure = failureText(session);
+    if (runner.bounded())
+        result.status = kBounded;
+    else if (!runner.ok())
+        result.status = kFailed;
+    return result;
+}
+
+int run(const RunArguments& args) {
+    interrupted();
+    const auto overrides = parseOverrides(args.set);
+    if (!args.at.empty() && args.format != "text")
+        throw UsageError("--at shows the trees after the report, so it goes with --format text; `export --at N --as json` gives a state");
+    std::vector<JunitCase> cases;
+    std::size_t good = 0;
+    int status = kOk;
+    for (const auto& file : args.files) {
+        FileResult result;
+        try {
+            result = runFile(file, args, overrides);
+        } catch (const InputError& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+            result = {kUnusable, {file, 0, error.what()}};
+        }
+        // Unusable input outweighs a bound, a bound outweighs a failure.
+        const auto weight = [](int s) { return s == kUnusable ? 3 : s == kBounded ? 2 : s; };
+        if (weight(result.status) > weight(status))
+            status = result.status;
+        good += result.status == kOk ? 1 : 0;
+        cases.push_back(result.junit);
+        if (interrupted())
+            break;
+    }
+    if (args.format == "junit")
+        put("", junitXml(cases));
+    else if (args.format == "text" && args.files.size() > 1)
+        put("", fmt::format("\n{} of {} files hold\n", good, args.files.size()));
+    return status;
+}
+} // namespace
+
+void addRun(CLI::App& root, Invocation& invoke) {
+    auto args = std::make_shared<RunArguments>();
+    CLI::App* sub = root.add_subcommand("run", "run scenarios; several are run one after the other, with a summary");
+    sub->add_option("FILE", args->files, "scenarios")->required();
+    sub->add_option("--format", args->format, "text, jsonl or junit")->check(CLI::IsMember({"text", "jsonl", "junit"}));
+    sub->add_option("--set", args->set, "KEY=VALUE: override a key, as in machine.vcpus=2")->expected(1)->take_all();
+    sub->add_option("--at", args->at, "show the trees at this position (0: before the first micro-step) or `end`");
+    sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
+    sub->add_flag("--no-check", args->noCheck, "do not check the rules");
+    sub->callback([args, &invoke] { invoke = [args] { return run(*args); }; });
+}
+
+} // namespace mirrorscope::app

@@ -1,0 +1,2 @@
+#include "command.h"
+namespace mirrorscope::app { void addScreenshot(CLI::App&, Invocation&) {} }

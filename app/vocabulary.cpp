@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "export/vocabulary.h"
+
+#include <memory>
+
+namespace mirrorscope::app {
+
+void addVocabulary(CLI::App& root, Invocation& invoke) {
+    const auto add = [&](const char* name, const char* help, Vocabulary what) {
+        auto format = std::make_shared<std::string>("text");
+        CLI::App* sub = root.add_subcommand(name, help);
+        sub->add_option("--format", *format, "text or json")->check(CLI::IsMember({"text", "json"}));
+        sub->callback([format, what, &invoke] {
+            invoke = [format, what] {
+                put("", *format == "json" ? vocabularyJson(what) : vocabularyText(what));
+                return kOk;
+            };
+        });
+    };
+    add("sites", "the sites at which a micro-step can stand", Vocabulary::Sites);
+    add("verbs", "the verbs of the language, the keys of `machine`, the values of `break`", Vocabulary::Verbs);
+    add("rules", "the rules that are checked", Vocabulary::Rules);
+    add("seamcalls", "the leaves that `seamcall` can call", Vocabulary::Seamcalls);
+
+    auto of = std::make_shared<std::string>("scenario");
+    auto format = std::make_shared<std::string>("json");
+    CLI::App* sub = root.add_subcommand("schema", "the JSON Schema of scenarios, events or states");
+    sub->add_option("OF", *of, "scenario, events or state")->check(CLI::IsMember({"scenario", "events", "state"}));
+    sub->add_option("--format", *format, "json, or markdown for the scenario reference")->check(CLI::IsMember({"json", "markdown"}));
+    sub->callback([of, format, &invoke] {
+        invoke = [of, format] {
+            if (*format == "markdown")
+                put("", referenceMarkdown());
+            else
+                put("", *of == "scenario" ? scenarioSchema() : *of == "events" ? eventSchema() : stateSchema());
+            return kOk;
+        };
+    });
+}
+
+void addUnbuilt(CLI::App& root, Invocation& invoke) {
+    for (const char* name : {"review", "diff", "import", "conform", "mutants", "merge", "bench"}) {
+        CLI::App* sub = root.add_subcommand(name, "not built yet");
+        sub->allow_extras();
+        sub->callback([name, &invoke] { invoke = [name]() -> int { throw UsageError("`" + std::string(name) + "` is not built yet"); }; });
+    }
+}
+
+} // namespace mirrorscope::app

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// JSON Schemas made from the tables that the parser and the writer use.
+#include "base/vocab.h"
+#include "export/events.h"
+#include "export/vocabulary.h"
+#include "scenario/verbs.h"
+#include "tdx/module/leaves.h"
+
+#include <nlohmann/json.hpp>
+
+namespace mirrorscope {
+
+namespace {
+using Json = nlohmann::ordered_json;
+
+Json names(std::span<const std::string_view> list) {
+    Json out = Json::array();
+    for (const auto name : list)
+        out.push_back(name);
+    return out;
+}
+
+Json number() { return {{"anyOf", {{{"type", "integer"}, {"minimum", 0}}, {{"type", "string"}, {"pattern", "^(0[xX][0-9a-fA-F]+|[0-9]+)[KMGT]?$"}}}}}; }
+Json oneOf(std::initializer_list<const char*> values) {
+    Json list = Json::array();
+    for (const char* value : values)
+        list.push_back(value);
+    return {{"enum", list}};
+}
+Json ref(const char* what) { return {{"$ref", std::string("#/$defs/") + what}}; }
+
+Json argument(ArgType type) {
+    switch (type) {
+    case ArgType::Address:
+    case ArgType::Size:
+    case ArgType::Number:
+    case ArgType::Count:
+    case ArgType::SlotId: return ref("number");
+    case ArgType::Alias: return oneOf({"private", "shared"});
+    case ArgType::Level: return oneOf({"4K", "2M", "1G", "512G", "256T"});
+    case ArgType::Order: return oneOf({"sequential", "random"});
+    case ArgType::Bool: return {{"type", "boolean"}};
+    case ArgType::Name:
+    case ArgType::Text: return {{"type", "string"}};
+    case ArgType::Content:
+        return {{"anyOf",
+                 {{{"type", "integer"}, {"minimum", 0}, {"maximum", 255}},
+                  {{"type", "string"}},
+                  {{"type", "object"}, {"properties", {{"file", {{"type", "string"}}}}}, {"required", {"file"}}, {"additionalProperties", false}}}}};
+    case ArgType::PageRef:
+    case ArgType::Operand:
+        return {{"anyOf", {ref("number"), {{"const", "new"}}, {{"type", "object"}, {"properties", {{"of", ref("number")}}}, {"required", {"of"}}}}}};
+    case ArgType::Special: return Json::object();
+    }
+    return Json::object();
+}
+
+Json verbSchema(const VerbInfo& verb) {
+    switch (verb.verb) {
+    case Verb::Note: return {{"type", "string"}, {"description", verb.help}};
+    case Verb::Include: return {{"type", "string"}, {"description", verb.help}};
+    case Verb::Expect: return {{"anyOf", {ref("expectation"), {{"type", "array"}, {"items", ref("expectation")}}}}, {"description", verb.help}};
+    case Verb::Race: return ref("race");
+    default: break; // the rest are made from their arguments
+    }
+    Json properties = Json::object();
+    Json required = Json::array();
+    for (const ArgInfo& arg : verb.args) {
+        Json schema = argument(arg.type);
+        if (arg.type == ArgType::Special)
+            schema = arg.name == "do" ? ref("steps") : Json{{"type", "array"}, {"items", {{"type", "string"}}}};
+        schema["description"] = arg.help;
+        properties[std::string(arg.name)] = schema;
+        if (arg.required)
+            required.push_back(arg.name);
+    }
+    Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+    if (!required.empty())
+        object["required"] = required;
+    Json forms = Json::array({object});
+    if (!verb.shorthand.empty())
+        forms.push_back(ref("number"));
+    if (required.empty())
+        forms.push_back({{"type", "null"}});
+    Json schema = forms.size() == 1 ? object : Json{{"anyOf", forms}};
+    schema["description"] = std::string(verb.help) + (verb.built ? "" : " (not built yet)");
+    return schema;
+}
+
+Json stepSchema(bool withActors) {
+    Json properties = Json::object();
+    Json bare = Json::array();
+    for (unsigned i = 0; i < kVerbs; ++i) {
+        const VerbInfo& verb = info(static_cast<Verb>(i));
+        properties[std::string(verb.name)] = verbSchema(verb);
+        bare.push_back(verb.name);
+    }
+    properties["id"] = {{"type", "string"}, {"description", "a name by which `expect` asks for this step's result"}};
+    Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+    if (withActors)
+        object["patternProperties"] = {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}};
+    return {{"anyOf", {object, {{"enum", bare}}}}};
+}
+
+Json machineSchema() {
+    Json properties = Json::object();
+    for (const MachineKey& key : machineKeys()) {
+        Json schema;
+        if (key.values == "true, false")
+            schema = {{"type", "boolean"}};
+        else if (key.name == "slots")
+            schema = {{"type", "array"}, {"items", ref("slot")}};
+        else if (key.name == "break")
+            schema = {{"type", "array"}, {"items", {{"enum", names(breakNames())}}}};
+        else if (key.name == "vcpus" || key.name == "memory")
+            schema = ref("number");
+        else if (key.name == "preset")
+            schema = {{"type", "string"}};
+        else {
+            // A list of words, as it stands in the table.
+            Json words = Json::array();
+            std::string values(key.values);
+            for (std::size_t at = 0; at < values.size();) {
+                const std::size_t end = std::min(values.find(", ", at), values.size());
+                const std::string word = values.substr(at, end - at);
+                words.push_back(word);
+                if (word.find_first_not_of("0123456789") == std::string::npos)
+                    words.push_back(std::stoi(word));
+                at = end + 2;
+            }
+            schema = {{"enum", words}};
+            if (key.name == "kernel")
+                schema["enum"].push_back(6.16);
+        }
+        schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
+        properties[std::string(key.name)] = schema;
+    }
+    return {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+}
+
+Json expectationSchema() {
+    const auto form = [](Json properties, Json required) {
+        return Json{{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}, {"additionalProperties", false}};
+    };
+    const Json flag{{"type", "boolean"}};
+    const Json level = argument(ArgType::Level);
+    Json bounds{{"count", {{"type", "string"}}}, {"is", ref("number")}, {"at-least", ref("number")}, {"at-most", ref("number")}};
+    return {{"anyOf",
+             {form({{"tree", oneOf({"direct", "mirror"})}, {"gpa", ref("number")}, {"is", {{"enum", names(spteStateNames())}}}, {"level", level},
+                    {"writable", flag}, {"executable", flag}, {"accessed", flag}, {"dirty", flag}},
+                   {"tree", "gpa"}),
+              form({{"tree", {{"const", "secure"}}}, {"gpa", ref("number")}, {"is", {{"enum", names(septStateNames())}}}, {"level", level}}, {"tree", "gpa"}),
+              form({{"result", {{"type", "string"}}}, {"value", ref("number")}, {"is", {{"type", "string"}}}, {"operand", {{"type", "string"}}}}, {"result"}),
+              form(bounds, {"count"}),
+              form({{"tlb", {{"type", "string"}, {"pattern", "^vcpu[0-9]+$"}}}, {"gpa", ref("number")}, {"as", oneOf({"private", "shared"})},
+                    {"is", oneOf({"cached", "empty"})}},
+                   {"tlb", "gpa", "is"}),
+              form({{"violations", {{"const", 0}}}}, {"violations"}), form({{"violation", {{"enum", names(ruleNames())}}}}, {"violation"})}}};
+}
+
+Json raceSchema() {
+    Json way = Json::array({{{"type", "integer"}, {"minimum", 1}}, {{"enum", {"step", "done"}}}});
+    Json until = Json::array();
+    for (const auto site : siteNames())
+        until.push_back("until " + std::string(site));
+    way.push_back({{"enum", until}});
+    const std::string actor = "^(vcpu[0-9]+|host[0-7]?|rcu)$";
+    return {{"type", "object"},
+            {"description", "actors that interleave"},
+            {"properties",
+             {{"schedule",
+               {{"type", "array"},
+                {"items",
+                 {{"anyOf",
+                   {{{"type", "string"}, {"pattern", actor}},
+                    {{"type", "object"}, {"patternProperties", {{actor, {{"anyOf", way}}}}}, {"additionalProperties", false}}}}}}}}}},
+            {"patternProperties", {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}}},
+            {"additionalProperties", false}};
+}
+
+Json slotSchema() {
+    Json properties = Json::object();
+    for (const ArgInfo& arg : info(Verb::SetMemoryRegion).args) {
+        Json schema = argument(arg.type);
+        schema["description"] = arg.help;
+        properties[std::string(arg.name)] = schema;
+    }
+    return {{"type", "object"}, {"properties", properties}, {"required", {"id", "gpa", "size"}}, {"additionalProperties", false}};
+}
+
+Json head(const char* title) { return {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", title}}; }
+
+Json field(EventField::Type type) {
+    switch (type) {
+    case EventField::Type::Integer: return {{"type", "integer"}, {"minimum", 0}};
+    case EventField::Type::Hex: return {{"type", "string"}, {"pattern", "^0x[0-9a-f]+$"}};
+    case EventField::Type::Text: return {{"type", "string"}};
+    case EventField::Type::TextOrNull: return {{"type", {"string", "null"}}};
+    case EventField::Type::Bool: return {{"type", "boolean"}};
+    case EventField::Type::TextOrInteger: return {{"type", {"string", "integer"}}};
+    case EventField::Type::List: return {{"type", "array"}, {"items", {{"type", "string"}}}};
+    case EventField::Type::Map: return {{"type", "object"}};
+    }
+    return Json::object();
+}
+} // namespace
+
+std::string scenarioSchema() {
+    Json schema = head("Mirrorscope scenario");
+    schema["type"] = "object";
+    schema["properties"] = {{"mirrorscope", {{"const", 1}}},
+                            {"title", {{"type", "string"}}},
+                            {"about", {{"type", "string"}}},
+                            {"tags", {{"type", "array"}, {"items", {{"type", "string"}}}}},
+                            {"reference", {{"type", "string"}}},
+                            {"machine", machineSchema()},
+                            {"script", ref("steps")},
+                            {"expect", {{"type", "array"}, {"items", ref("expectation")}}},
+                            {"sometimes", {{"type", "array"}, {"items", ref("expectation")}}}};
+    schema["required"] = {"mirrorscope"};
+    schema["additionalProperties"] = false;
+    schema["$defs"] = {{"number", number()},
+                       {"steps", {{"type", "array"}, {"items", ref("step")}}},
+                       {"step", stepSchema(true)},
+                       {"innerStep", stepSchema(false)},
+                       {"slot", slotSchema()},
+                       {"race", raceSchema()},
+                       {"expectation", expectationSchema()}};
+    return schema.dump(1) + "\n";
+}
+
+std::string eventSchema() {
+    Json schema = head("Mirrorscope event");
+    Json kinds = Json::array();
+    for (const EventKind& kind : eventKinds()) {
+        Json properties{{"n", {{"type", "integer"}, {"minimum", 0}}}, {"kind", {{"const", kind.name}}}};
+        Json required{"n", "kind"};
+        const auto add = [&](const EventField& f) {
+            Json value = f.values.empty() ? field(f.type) : Json{{"enum", names(f.values)}};
+            properties[std::string(f.name)] = value;
+            if (f.required)
+                required.push_back(f.name);
+        };
+        for (const EventField& f : contextFields())
+            add(f);
+        for (const EventField& f : kind.fields)
+            add(f);
+        for (Json& name : required)
+            if (!properties.contains(name.get<std::string>()))
+                name = "kind";
+        Json one{{"type", "object"}, {"description", kind.help}, {"properties", properties}, {"required", required}, {"additionalProperties", kind.open}};
+        if (kind.name == "seamcall")
+            one["description"] = std::string(kind.help) + "; further keys are the leaf's operands by name";
+        kinds.push_back(one);
+    }
+    schema["oneOf"] = kinds;
+    return schema.dump(1) + "\n";
+}
+
+std::string stateSchema() {
+    const Json integer{{"type", "integer"}, {"minimum", 0}};
+    const Json hexText{{"type", "string"}, {"pattern", "^0x[0-9a-f]+$"}};
+    const auto object = [](Json properties, bool open = false) {
+        Json required = Json::array();
+        for (const auto& item : properties.items())
+            required.push_back(item.key());
+        return Json{{"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", open}};
+    };
+    const auto list = [](Json item) { return Json{{"type", "array"}, {"items", std::move(item)}}; };
+    const auto entry = [&](std::span<const std::string_view> states) {
+        return object({{"root", integer}, {"gfn", integer}, {"level", integer}, {"raw", hexText}, {"is", {{"enum", names(states)}}}, {"pfn", integer}});
+    };
+    Json trees{{"type", "object"},
+               {"properties", {{"direct", list(entry(spteStateNames()))}, {"mirror", list(entry(spteStateNames()))}, {"secure", list(entry(septStateNames()))}}},
+               {"required", {"direct"}},
+               {"additionalProperties", false}};
+    Json schema = head("Mirrorscope state");
+    const Json root = object({{"tree", oneOf({"direct", "mirror"})}, {"pfn", integer}, {"level", integer}, {"count", integer}, {"invalid", {{"type", "boolean"}}}});
+    const Json tlbEntry = object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", integer}});
+    const Json pamt = object({{"pfn", integer}, {"size", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"owner", integer}, {"bepoch", integer}});
+    const Json lock = object({{"lock", {{"type", "string"}}}, {"readers", integer}, {"writer", {{"type", {"string", "null"}}}}});
+    const Json violation = object({{"n", integer}, {"rule", {{"enum", names(ruleNames())}}}, {"text", {{"type", "string"}}}});
+    schema.update(object({{"position", integer}, {"file", {{"type", "string"}}}, {"machine", {{"type", "object"}}}, {"trees", trees}, {"roots", list(root)},
+                          {"tlb", {{"type", "object"}, {"additionalProperties", list(tlbEntry)}}}, {"pamt", list(pamt)}, {"rmp", {{"type", "array"}}},
+                          {"locks", list(lock)}, {"counts", {{"type", "object"}, {"additionalProperties", integer}}}, {"violations", list(violation)}}));
+    schema["properties"]["td"] = {{"type", {"object", "null"}}};
+    return schema.dump(1) + "\n";
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "export/vocabulary.h"
+
+#include "base/vocab.h"
+#include "scenario/verbs.h"
+#include "tdx/module/leaves.h"
+
+#include <nlohmann/json.hpp>
+
+namespace mirrorscope {
+
+namespace {
+using Json = nlohmann::ordered_json;
+
+// One entry: the name, then text that wraps in a column of its own.
+std::string entry(std::string_view name, std::string_view help, bool built = true) {
+    constexpr std::size_t kIndent = 24, kWidth = 78;
+    std::string line = "  " + std::string(name);
+    std::string out;
+    if (line.size() + 1 > kIndent) {
+        out += line + "\n";
+        line.clear();
+    }
+    line.resize(kIndent, ' ');
+    const std::string text = std::string(help) + (built ? "" : " (not built yet)");
+    std::size_t at = 0;
+    bool empty = true;
+    while (at < text.size()) {
+        std::size_t end = text.find(' ', at);
+        end = end == std::string::npos ? text.size() : end;
+        if (!empty && line.size() + 1 + end - at > kWidth) {
+            out += line + "\n";
+            line.assign(kIndent, ' ');
+            empty = true;
+        }
+        line += (empty ? "" : " ") + text.substr(at, end - at);
+        empty = false;
+        at = end + 1;
+    }
+    return out + line + "\n";
+}
+
+std::string_view whereName(VerbInfo::Where where) {
+    switch (where) {
+    case VerbInfo::Where::Guest: return "guest";
+    case VerbInfo::Where::Host: return "host";
+    case VerbInfo::Where::Flow: return "flow";
+    }
+    return "";
+}
+
+std::string levels(const LeafInfo& leaf) {
+    std::string text;
+    for (const auto& [operand, reg] :
+         {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
+        if (operand != Operand::None)
+            text += (text.empty() ? "" : ", ") + std::string(reg) + "=" + (operand == Operand::GpaLevel ? "gpa|level" : std::string(name(operand)));
+    return text;
+}
+
+std::string verbsText() {
+    std::string out;
+    for (const auto& [where, title] : {std::pair{VerbInfo::Where::Guest, "Guest verbs, on a vCPU"}, std::pair{VerbInfo::Where::Host, "Host verbs"},
+                                       std::pair{VerbInfo::Where::Flow, "Flow"}}) {
+        out += std::string(title) + "\n";
+        for (unsigned i = 0; i < kVerbs; ++i) {
+            const VerbInfo& verb = info(static_cast<Verb>(i));
+            if (verb.where != where)
+                continue;
+            std::string args;
+            for (const ArgInfo& arg : verb.args)
+                args += (args.empty() ? " {" : ", ") + std::string(arg.name);
+            out += entry(verb.name, std::string(verb.help) + (args.empty() ? "" : ":" + args + "}"), verb.built);
+        }
+        out += "\n";
+    }
+    out += "Keys of `machine`\n";
+    for (const MachineKey& key : machineKeys())
+        out += entry(key.name, std::string(key.help) + ": " + std::string(key.values) + (key.fallback.empty() ? "" : " (" + std::string(key.fallback) + ")"));
+    out += "\nValues of `break`\n";
+    for (unsigned i = 0; i < kBreaks; ++i)
+        out += entry(info(static_cast<Break>(i)).name, info(static_cast<Break>(i)).help, info(static_cast<Break>(i)).built);
+    return out;
+}
+
+Json verbsJson() {
+    Json list = Json::array();
+    for (unsigned i = 0; i < kVerbs; ++i) {
+        const VerbInfo& verb = info(static_cast<Verb>(i));
+        Json args = Json::array();
+        for (const ArgInfo& arg : verb.args)
+            args.push_back({{"name", arg.name}, {"type", typeName(arg.type)}, {"required", arg.required}, {"help", arg.help}});
+        list.push_back({{"name", verb.name}, {"kind", "verb"}, {"where", whereName(verb.where)}, {"args", args}, {"built", verb.built}, {"help", verb.help}});
+    }
+    for (const MachineKey& key : machineKeys())
+        list.push_back({{"name", key.name}, {"kind", "machine"}, {"values", key.values}, {"default", key.fallback}, {"help", key.help}});
+    for (unsigned i = 0; i < kBreaks; ++i) {
+        const BreakInfo& b = info(static_cast<Break>(i));
+        list.push_back({{"name", b.name}, {"kind", "break"}, {"built", b.built}, {"help", b.help}});
+    }
+    return list;
+}
+} // namespace
+
+std::string vocabularyText(Vocabulary what) {
+    std::string out;
+    switch (what) {
+    case Vocabulary::Sites:
+        for (unsigned i = 0; i < kSites; ++i) {
+            const SiteInfo& site = info(static_cast<Site>(i));
+            out += entry(site.name, std::string(site.help) + " [" + std::string(site.where) + "]");
+        }
+        return out;
+    case Vocabulary::Verbs: return verbsText();
+    case Vocabulary::Rules:
+        for (unsigned i = 0; i < kRules; ++i)
+            out += entry(info(static_cast<Rule>(i)).name, info(static_cast<Rule>(i)).help, info(static_cast<Rule>(i)).built);
+        return out;
+    case Vocabulary::Seamcalls:
+        for (const LeafInfo& leaf : leafTable())
+            out += entry(leaf.name, std::string(leaf.help) + "; " + levels(leaf) + "; locks " + (leaf.locks.empty() ? "none" : std::string(leaf.locks)));
+        return out;
+    }
+    return out;
+}
+
+std::string vocabularyJson(Vocabulary what) {
+    Json list = Json::array();
+    switch (what) {
+    case Vocabulary::Sites:
+        for (unsigned i = 0; i < kSites; ++i) {
+            const SiteInfo& site = info(static_cast<Site>(i));
+            list.push_back({{"name", site.name}, {"where", site.where}, {"help", site.help}});
+        }
+        break;
+    case Vocabulary::Verbs: list = verbsJson(); break;
+    case Vocabulary::Rules:
+        for (unsigned i = 0; i < kRules; ++i) {
+            const RuleInfo& rule = info(static_cast<Rule>(i));
+            list.push_back({{"name", rule.name}, {"built", rule.built}, {"help", rule.help}});
+        }
+        break;
+    case Vocabulary::Seamcalls:
+        for (const LeafInfo& leaf : leafTable()) {
+            Json operands = Json::array();
+            for (const auto& [operand, reg] :
+                 {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
+                if (operand != Operand::None)
+                    operands.push_back({{"register", reg}, {"name", operand == Operand::GpaLevel ? "gpa, level" : std::string(name(operand))}});
+            list.push_back({{"leaf", leaf.name}, {"number", leaf.number}, {"function", leaf.function}, {"operands", operands},
+                            {"locks", leaf.locks}, {"op_states", leaf.opStates}, {"help", leaf.help}});
+        }
+        break;
+    }
+    return list.dump(1) + "\n";
+}
+
+} // namespace mirrorscope

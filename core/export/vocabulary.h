@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The vocabulary tables as text, JSON, JSON Schema and Markdown: what `sites`, `verbs`, `rules` and `schema` print.
+#pragma once
+
+#include <string>
+
+namespace mirrorscope {
+
+enum class Vocabulary { Sites, Verbs, Rules, Seamcalls };
+
+// Columns of at most 78 characters, long help wrapped.
+std::string vocabularyText(Vocabulary what);
+// A list of objects, one an entry.
+std::string vocabularyJson(Vocabulary what);
+
+// JSON Schema (2020-12) of a scenario, of one event of the JSONL stream, of the state.
+std::string scenarioSchema();
+std::string eventSchema();
+std::string stateSchema();
+
+// The scenario reference, resources/docs/scenario-reference.md.
+std::string referenceMarkdown();
+
+} // namespace mirrorscope
