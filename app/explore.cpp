@@ -32,11 +32,12 @@ std::string scheduleJson(const ExploreFinding& finding) {
 std::string jsonText(const ExploreResult& r, bool ok) {
     std::string violations, sometimes;
     for (const auto& f : r.findings)
-        violations += fmt::format("{}{{\"rule\":{},\"text\":{},\"schedule\":{}}}", violations.empty() ? "" : ",", jsonString(f.rule), jsonString(f.text),
-                                  scheduleJson(f));
+        violations += fmt::format("{}{{\"rule\":{},\"text\":{},\"schedule\":{}}}", violations.empty() ? "" : ",", jsonString(f.rule),
+                                  jsonString(f.text), scheduleJson(f));
     for (const auto& [text, seen] : r.sometimes)
         sometimes += fmt::format("{}{{\"text\":{},\"seen\":{}}}", sometimes.empty() ? "" : ",", jsonString(text), seen);
-    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"stateful\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},\"complete\":{},\"races\":{},"
+    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"stateful\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},"
+                       "\"complete\":{},\"races\":{},"
                        "\"violations\":[{}],\"sometimes\":[{}],\"seconds\":{:.3f}}}\n",
                        ok, r.executions, r.states, r.transitions, r.complete, r.races, violations, sometimes, r.seconds);
 }
@@ -54,8 +55,11 @@ std::string plainText(const std::string& file, const ExploreResult& r, bool ok) 
     for (const auto& [text, seen] : r.sometimes)
         out += fmt::format("  sometimes {}: {}\n", text, seen ? "seen" : r.complete ? "never seen" : "not seen so far");
     const std::string how = r.complete ? "exhaustive" : r.stopped ? "partial: stopped by a bound" : "stopped at the first violation";
-    return out + fmt::format("  {}: {}; {} executions reached the end, {} states, {} micro-steps, {:.2f} s\n", ok ? "ok" : r.findings.empty() && r.stopped ? "undecided" : "NOT OK", how,
-                             r.executions, r.states, r.transitions, r.seconds);
+    return out + fmt::format("  {}: {}; {} executions reached the end, {} states, {} micro-steps, {:.2f} s\n",
+                             ok                                ? "ok"
+                             : r.findings.empty() && r.stopped ? "undecided"
+                                                               : "NOT OK",
+                             how, r.executions, r.states, r.transitions, r.seconds);
 }
 
 int explore(const ExploreArguments& args) {
@@ -77,7 +81,8 @@ int explore(const ExploreArguments& args) {
     options.maxTransitions = args.maxSteps;
     options.cancelled = [] { return interrupted(); };
     options.progress = [](u64 states, u64 transitions) {
-        std::fprintf(stderr, "%llu states, %llu micro-steps\n", static_cast<unsigned long long>(states), static_cast<unsigned long long>(transitions));
+        std::fprintf(stderr, "%llu states, %llu micro-steps\n", static_cast<unsigned long long>(states),
+                     static_cast<unsigned long long>(transitions));
     };
     const ExploreResult result = Explorer(scenario, options).run();
     const bool ok = result.ok();

@@ -1,2 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
-namespace mirrorscope::app { int openWindow(const std::string&) { return 0; } }
+
+#include "views/main_window.h"
+
+#include <QApplication>
+
+#include <filesystem>
+
+namespace mirrorscope::app {
+
+int openWindow(const std::string& file) {
+    if (!file.empty() && !std::filesystem::exists(file))
+        throw UsageError(file + ": no such file");
+    if (qEnvironmentVariableIsEmpty("DISPLAY") && qEnvironmentVariableIsEmpty("WAYLAND_DISPLAY") &&
+        qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
+        throw UsageError("there is no display; `mirrorscope run FILE` needs none");
+    int argc = 1;
+    char name[] = "mirrorscope";
+    char* argv[] = {name, nullptr};
+    QApplication application(argc, argv);
+    QApplication::setApplicationName("Mirrorscope");
+    views::MainWindow window;
+    window.open(file.empty() ? views::MainWindow::firstLesson() : QString::fromStdString(file));
+    window.show();
+    return QApplication::exec();
+}
+
+} // namespace mirrorscope::app

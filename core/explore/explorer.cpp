@@ -89,7 +89,8 @@ void Explorer::checkBounds() {
     }
     if ((result_.transitions & 0x3ff) != 0)
         return;
-    const bool late = options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
+    const bool late =
+        options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
     if (late || (options_.cancelled && options_.cancelled())) {
         result_.stopped = true;
         throw Stop{};

@@ -20,8 +20,9 @@ std::string unbuilt(bool built) { return built ? "" : " *(not built yet)*"; }
 } // namespace
 
 std::string referenceMarkdown() {
-    std::string out = "# Scenario reference\n\nMade from the program's own tables by `mirrorscope schema --format markdown`; a test keeps it current.\n"
-                      "The manual ([manual.md](manual.md)) explains how to write a scenario; this page lists every word.\n";
+    std::string out =
+        "# Scenario reference\n\nMade from the program's own tables by `mirrorscope schema --format markdown`; a test keeps it current.\n"
+        "The manual ([manual.md](manual.md)) explains how to write a scenario; this page lists every word.\n";
     out += "\n## `machine`\n\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n";
     for (const MachineKey& key : machineKeys())
         out += fmt::format("| `{}` | {} | {} | {} |\n", key.name, cell(key.values), cell(key.fallback), cell(key.help));
@@ -34,7 +35,8 @@ std::string referenceMarkdown() {
                 continue;
             std::string args;
             for (const ArgInfo& arg : verb.args)
-                args += fmt::format("{}{}`{}`{} {}", args.empty() ? "" : "; ", arg.required ? "**" : "", arg.name, arg.required ? "**" : "", cell(arg.help));
+                args += fmt::format("{}{}`{}`{} {}", args.empty() ? "" : "; ", arg.required ? "**" : "", arg.name, arg.required ? "**" : "",
+                                    cell(arg.help));
             out += fmt::format("| `{}`{} | {} | {} |\n", verb.name, unbuilt(verb.built), args, cell(verb.help));
         }
     }
@@ -45,10 +47,12 @@ std::string referenceMarkdown() {
     }
     out += "\n## Rules\n\n| rule | says |\n| --- | --- |\n";
     for (unsigned i = 0; i < kRules; ++i)
-        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Rule>(i)).name, unbuilt(info(static_cast<Rule>(i)).built), cell(info(static_cast<Rule>(i)).help));
+        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Rule>(i)).name, unbuilt(info(static_cast<Rule>(i)).built),
+                           cell(info(static_cast<Rule>(i)).help));
     out += "\n## Values of `break`\n\n| value | what is not followed |\n| --- | --- |\n";
     for (unsigned i = 0; i < kBreaks; ++i)
-        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Break>(i)).name, unbuilt(info(static_cast<Break>(i)).built), cell(info(static_cast<Break>(i)).help));
+        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Break>(i)).name, unbuilt(info(static_cast<Break>(i)).built),
+                           cell(info(static_cast<Break>(i)).help));
     out += "\n## What `count` can ask for\n\nEvery SEAMCALL leaf and every site, and:\n\n| name | counts |\n| --- | --- |\n";
     for (unsigned i = 0; i < kCounters; ++i)
         out += fmt::format("| `{}` | {} |\n", info(static_cast<Counter>(i)).name, cell(info(static_cast<Counter>(i)).help));

@@ -20,7 +20,9 @@ Json names(std::span<const std::string_view> list) {
     return out;
 }
 
-Json number() { return {{"anyOf", {{{"type", "integer"}, {"minimum", 0}}, {{"type", "string"}, {"pattern", "^(0[xX][0-9a-fA-F]+|[0-9]+)[KMGT]?$"}}}}}; }
+Json number() {
+    return {{"anyOf", {{{"type", "integer"}, {"minimum", 0}}, {{"type", "string"}, {"pattern", "^(0[xX][0-9a-fA-F]+|[0-9]+)[KMGT]?$"}}}}};
+}
 Json oneOf(std::initializer_list<const char*> values) {
     Json list = Json::array();
     for (const char* value : values)
@@ -46,10 +48,14 @@ Json argument(ArgType type) {
         return {{"anyOf",
                  {{{"type", "integer"}, {"minimum", 0}, {"maximum", 255}},
                   {{"type", "string"}},
-                  {{"type", "object"}, {"properties", {{"file", {{"type", "string"}}}}}, {"required", {"file"}}, {"additionalProperties", false}}}}};
+                  {{"type", "object"},
+                   {"properties", {{"file", {{"type", "string"}}}}},
+                   {"required", {"file"}},
+                   {"additionalProperties", false}}}}};
     case ArgType::PageRef:
     case ArgType::Operand:
-        return {{"anyOf", {ref("number"), {{"const", "new"}}, {{"type", "object"}, {"properties", {{"of", ref("number")}}}, {"required", {"of"}}}}}};
+        return {{"anyOf",
+                 {ref("number"), {{"const", "new"}}, {{"type", "object"}, {"properties", {{"of", ref("number")}}}, {"required", {"of"}}}}}};
     case ArgType::Special: return Json::object();
     }
     return Json::object();
@@ -59,7 +65,8 @@ Json verbSchema(const VerbInfo& verb) {
     switch (verb.verb) {
     case Verb::Note: return {{"type", "string"}, {"description", verb.help}};
     case Verb::Include: return {{"type", "string"}, {"description", verb.help}};
-    case Verb::Expect: return {{"anyOf", {ref("expectation"), {{"type", "array"}, {"items", ref("expectation")}}}}, {"description", verb.help}};
+    case Verb::Expect:
+        return {{"anyOf", {ref("expectation"), {{"type", "array"}, {"items", ref("expectation")}}}}, {"description", verb.help}};
     case Verb::Race: return ref("race");
     default: break; // the rest are made from their arguments
     }
@@ -98,7 +105,8 @@ Json stepSchema(bool withActors) {
     properties["id"] = {{"type", "string"}, {"description", "a name by which `expect` asks for this step's result"}};
     Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
     if (withActors)
-        object["patternProperties"] = {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}};
+        object["patternProperties"] = {
+            {"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}};
     return {{"anyOf", {object, {{"enum", bare}}}}};
 }
 
@@ -140,22 +148,35 @@ Json machineSchema() {
 
 Json expectationSchema() {
     const auto form = [](Json properties, Json required) {
-        return Json{{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}, {"additionalProperties", false}};
+        return Json{
+            {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}, {"additionalProperties", false}};
     };
     const Json flag{{"type", "boolean"}};
     const Json level = argument(ArgType::Level);
     Json bounds{{"count", {{"type", "string"}}}, {"is", ref("number")}, {"at-least", ref("number")}, {"at-most", ref("number")}};
-    return {{"anyOf",
-             {form({{"tree", oneOf({"direct", "mirror"})}, {"gpa", ref("number")}, {"is", {{"enum", names(spteStateNames())}}}, {"level", level},
-                    {"writable", flag}, {"executable", flag}, {"accessed", flag}, {"dirty", flag}},
-                   {"tree", "gpa"}),
-              form({{"tree", {{"const", "secure"}}}, {"gpa", ref("number")}, {"is", {{"enum", names(septStateNames())}}}, {"level", level}}, {"tree", "gpa"}),
-              form({{"result", {{"type", "string"}}}, {"value", ref("number")}, {"is", {{"type", "string"}}}, {"operand", {{"type", "string"}}}}, {"result"}),
-              form(bounds, {"count"}),
-              form({{"tlb", {{"type", "string"}, {"pattern", "^vcpu[0-9]+$"}}}, {"gpa", ref("number")}, {"as", oneOf({"private", "shared"})},
-                    {"is", oneOf({"cached", "empty"})}},
-                   {"tlb", "gpa", "is"}),
-              form({{"violations", {{"const", 0}}}}, {"violations"}), form({{"violation", {{"enum", names(ruleNames())}}}}, {"violation"})}}};
+    return {
+        {"anyOf",
+         {form({{"tree", oneOf({"direct", "mirror"})},
+                {"gpa", ref("number")},
+                {"is", {{"enum", names(spteStateNames())}}},
+                {"level", level},
+                {"writable", flag},
+                {"executable", flag},
+                {"accessed", flag},
+                {"dirty", flag}},
+               {"tree", "gpa"}),
+          form({{"tree", {{"const", "secure"}}}, {"gpa", ref("number")}, {"is", {{"enum", names(septStateNames())}}}, {"level", level}},
+               {"tree", "gpa"}),
+          form(
+              {{"result", {{"type", "string"}}}, {"value", ref("number")}, {"is", {{"type", "string"}}}, {"operand", {{"type", "string"}}}},
+              {"result"}),
+          form(bounds, {"count"}),
+          form({{"tlb", {{"type", "string"}, {"pattern", "^vcpu[0-9]+$"}}},
+                {"gpa", ref("number")},
+                {"as", oneOf({"private", "shared"})},
+                {"is", oneOf({"cached", "empty"})}},
+               {"tlb", "gpa", "is"}),
+          form({{"violations", {{"const", 0}}}}, {"violations"}), form({{"violation", {{"enum", names(ruleNames())}}}}, {"violation"})}}};
 }
 
 Json raceSchema() {
@@ -174,7 +195,8 @@ Json raceSchema() {
                  {{"anyOf",
                    {{{"type", "string"}, {"pattern", actor}},
                     {{"type", "object"}, {"patternProperties", {{actor, {{"anyOf", way}}}}}, {"additionalProperties", false}}}}}}}}}},
-            {"patternProperties", {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}}},
+            {"patternProperties",
+             {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}}},
             {"additionalProperties", false}};
 }
 
@@ -248,7 +270,11 @@ std::string eventSchema() {
         for (Json& name : required)
             if (!properties.contains(name.get<std::string>()))
                 name = "kind";
-        Json one{{"type", "object"}, {"description", kind.help}, {"properties", properties}, {"required", required}, {"additionalProperties", kind.open}};
+        Json one{{"type", "object"},
+                 {"description", kind.help},
+                 {"properties", properties},
+                 {"required", required},
+                 {"additionalProperties", kind.open}};
         if (kind.name == "seamcall")
             one["description"] = std::string(kind.help) + "; further keys are the leaf's operands by name";
         kinds.push_back(one);
@@ -268,21 +294,41 @@ std::string stateSchema() {
     };
     const auto list = [](Json item) { return Json{{"type", "array"}, {"items", std::move(item)}}; };
     const auto entry = [&](std::span<const std::string_view> states) {
-        return object({{"root", integer}, {"gfn", integer}, {"level", integer}, {"raw", hexText}, {"is", {{"enum", names(states)}}}, {"pfn", integer}});
+        return object({{"root", integer},
+                       {"gfn", integer},
+                       {"level", integer},
+                       {"raw", hexText},
+                       {"is", {{"enum", names(states)}}},
+                       {"pfn", integer}});
     };
-    Json trees{{"type", "object"},
-               {"properties", {{"direct", list(entry(spteStateNames()))}, {"mirror", list(entry(spteStateNames()))}, {"secure", list(entry(septStateNames()))}}},
-               {"required", {"direct"}},
-               {"additionalProperties", false}};
+    Json trees{
+        {"type", "object"},
+        {"properties",
+         {{"direct", list(entry(spteStateNames()))}, {"mirror", list(entry(spteStateNames()))}, {"secure", list(entry(septStateNames()))}}},
+        {"required", {"direct"}},
+        {"additionalProperties", false}};
     Json schema = head("Mirrorscope state");
-    const Json root = object({{"tree", oneOf({"direct", "mirror"})}, {"pfn", integer}, {"level", integer}, {"count", integer}, {"invalid", {{"type", "boolean"}}}});
+    const Json root = object({{"tree", oneOf({"direct", "mirror"})},
+                              {"pfn", integer},
+                              {"level", integer},
+                              {"count", integer},
+                              {"invalid", {{"type", "boolean"}}}});
     const Json tlbEntry = object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", integer}});
-    const Json pamt = object({{"pfn", integer}, {"size", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"owner", integer}, {"bepoch", integer}});
+    const Json pamt =
+        object({{"pfn", integer}, {"size", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"owner", integer}, {"bepoch", integer}});
     const Json lock = object({{"lock", {{"type", "string"}}}, {"readers", integer}, {"writer", {{"type", {"string", "null"}}}}});
     const Json violation = object({{"n", integer}, {"rule", {{"enum", names(ruleNames())}}}, {"text", {{"type", "string"}}}});
-    schema.update(object({{"position", integer}, {"file", {{"type", "string"}}}, {"machine", {{"type", "object"}}}, {"trees", trees}, {"roots", list(root)},
-                          {"tlb", {{"type", "object"}, {"additionalProperties", list(tlbEntry)}}}, {"pamt", list(pamt)}, {"rmp", {{"type", "array"}}},
-                          {"locks", list(lock)}, {"counts", {{"type", "object"}, {"additionalProperties", integer}}}, {"violations", list(violation)}}));
+    schema.update(object({{"position", integer},
+                          {"file", {{"type", "string"}}},
+                          {"machine", {{"type", "object"}}},
+                          {"trees", trees},
+                          {"roots", list(root)},
+                          {"tlb", {{"type", "object"}, {"additionalProperties", list(tlbEntry)}}},
+                          {"pamt", list(pamt)},
+                          {"rmp", {{"type", "array"}}},
+                          {"locks", list(lock)},
+                          {"counts", {{"type", "object"}, {"additionalProperties", integer}}},
+                          {"violations", list(violation)}}));
     schema["properties"]["td"] = {{"type", {"object", "null"}}};
     return schema.dump(1) + "\n";
 }

@@ -9,17 +9,6 @@
 namespace mirrorscope {
 
 namespace {
-std::string cellText(Column column, const TreeCell& cell, Level level) {
-    if (!cell.exists)
-        return "";
-    const StateStyle& style = styleOf(column, cell);
-    std::string text = fmt::format("{} {}", style.sign, style.name);
-    if (cell.pfn.v != 0 && !cell.zapped)
-        text += fmt::format(" {:x}", cell.pfn.v);
-    (void)level;
-    return text;
-}
-
 // Columns are counted in characters, not in bytes.
 std::string pad(const std::string& text, std::size_t width) {
     std::size_t length = 0;
@@ -78,7 +67,7 @@ std::string treesText(const Session& session) {
         }
         std::string line = pad(rowLabel(row), 22);
         for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
-            line += (c == 0 ? "" : " ") + pad(cellText(static_cast<Column>(c), row.cells[c], row.level), width);
+            line += (c == 0 ? "" : " ") + pad(cellText(static_cast<Column>(c), row.cells[c]), width);
         out += trimmed(line);
     }
     for (const Violation& v : session.violations())
@@ -125,8 +114,7 @@ std::string treesSvg(const Session& session) {
                                "stroke=\"{}\" stroke-width=\"{}\"/>\n",
                                x, y - 5, kCell - 10, kRow - 3, style.light, cell.violation ? "#C1121F" : style.light,
                                cell.changed || cell.violation ? 2 : 1);
-            textAt(x + 6, y + 10, "#1b1f24", cellText(static_cast<Column>(c), cell, row.level),
-                   cell.zapped ? "text-decoration=\"line-through\"" : "");
+            textAt(x + 6, y + 10, "#1b1f24", cellText(static_cast<Column>(c), cell), cell.zapped ? "text-decoration=\"line-through\"" : "");
         }
         y += kRow;
     }

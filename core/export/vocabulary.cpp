@@ -54,14 +54,15 @@ std::string levels(const LeafInfo& leaf) {
     for (const auto& [operand, reg] :
          {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
         if (operand != Operand::None)
-            text += (text.empty() ? "" : ", ") + std::string(reg) + "=" + (operand == Operand::GpaLevel ? "gpa|level" : std::string(name(operand)));
+            text += (text.empty() ? "" : ", ") + std::string(reg) + "=" +
+                    (operand == Operand::GpaLevel ? "gpa|level" : std::string(name(operand)));
     return text;
 }
 
 std::string verbsText() {
     std::string out;
-    for (const auto& [where, title] : {std::pair{VerbInfo::Where::Guest, "Guest verbs, on a vCPU"}, std::pair{VerbInfo::Where::Host, "Host verbs"},
-                                       std::pair{VerbInfo::Where::Flow, "Flow"}}) {
+    for (const auto& [where, title] : {std::pair{VerbInfo::Where::Guest, "Guest verbs, on a vCPU"},
+                                       std::pair{VerbInfo::Where::Host, "Host verbs"}, std::pair{VerbInfo::Where::Flow, "Flow"}}) {
         out += std::string(title) + "\n";
         for (unsigned i = 0; i < kVerbs; ++i) {
             const VerbInfo& verb = info(static_cast<Verb>(i));
@@ -76,7 +77,8 @@ std::string verbsText() {
     }
     out += "Keys of `machine`\n";
     for (const MachineKey& key : machineKeys())
-        out += entry(key.name, std::string(key.help) + ": " + std::string(key.values) + (key.fallback.empty() ? "" : " (" + std::string(key.fallback) + ")"));
+        out += entry(key.name, std::string(key.help) + ": " + std::string(key.values) +
+                                   (key.fallback.empty() ? "" : " (" + std::string(key.fallback) + ")"));
     out += "\nValues of `break`\n";
     for (unsigned i = 0; i < kBreaks; ++i)
         out += entry(info(static_cast<Break>(i)).name, info(static_cast<Break>(i)).help, info(static_cast<Break>(i)).built);
@@ -90,7 +92,12 @@ Json verbsJson() {
         Json args = Json::array();
         for (const ArgInfo& arg : verb.args)
             args.push_back({{"name", arg.name}, {"type", typeName(arg.type)}, {"required", arg.required}, {"help", arg.help}});
-        list.push_back({{"name", verb.name}, {"kind", "verb"}, {"where", whereName(verb.where)}, {"args", args}, {"built", verb.built}, {"help", verb.help}});
+        list.push_back({{"name", verb.name},
+                        {"kind", "verb"},
+                        {"where", whereName(verb.where)},
+                        {"args", args},
+                        {"built", verb.built},
+                        {"help", verb.help}});
     }
     for (const MachineKey& key : machineKeys())
         list.push_back({{"name", key.name}, {"kind", "machine"}, {"values", key.values}, {"default", key.fallback}, {"help", key.help}});
@@ -118,7 +125,8 @@ std::string vocabularyText(Vocabulary what) {
         return out;
     case Vocabulary::Seamcalls:
         for (const LeafInfo& leaf : leafTable())
-            out += entry(leaf.name, std::string(leaf.help) + "; " + levels(leaf) + "; locks " + (leaf.locks.empty() ? "none" : std::string(leaf.locks)));
+            out += entry(leaf.name, std::string(leaf.help) + "; " + levels(leaf) + "; locks " +
+                                        (leaf.locks.empty() ? "none" : std::string(leaf.locks)));
         return out;
     }
     return out;
@@ -146,9 +154,15 @@ std::string vocabularyJson(Vocabulary what) {
             for (const auto& [operand, reg] :
                  {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
                 if (operand != Operand::None)
-                    operands.push_back({{"register", reg}, {"name", operand == Operand::GpaLevel ? "gpa, level" : std::string(name(operand))}});
-            list.push_back({{"leaf", leaf.name}, {"number", leaf.number}, {"function", leaf.function}, {"operands", operands},
-                            {"locks", leaf.locks}, {"op_states", leaf.opStates}, {"help", leaf.help}});
+                    operands.push_back(
+                        {{"register", reg}, {"name", operand == Operand::GpaLevel ? "gpa, level" : std::string(name(operand))}});
+            list.push_back({{"leaf", leaf.name},
+                            {"number", leaf.number},
+                            {"function", leaf.function},
+                            {"operands", operands},
+                            {"locks", leaf.locks},
+                            {"op_states", leaf.opStates},
+                            {"help", leaf.help}});
         }
         break;
     }

@@ -47,7 +47,8 @@ private:
         unsigned depth = 0;      // of includes and repeats
     };
     void steps(const YamlNode& list, const std::string& prefix, const Context& context, std::vector<Step>& out);
-    void step(const YamlNode& node, const std::string& path, const Context& context, std::vector<Step>& out, const YamlNode* outerId = nullptr);
+    void step(const YamlNode& node, const std::string& path, const Context& context, std::vector<Step>& out,
+              const YamlNode* outerId = nullptr);
     void verbStep(const YamlNode& key, const YamlNode* value, const YamlNode* id, const std::string& path, const Context& context,
                   std::vector<Step>& out);
     void arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value);

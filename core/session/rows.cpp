@@ -190,6 +190,10 @@ std::string Session::stateName(Column column, const TreeCell& cell) const {
     return std::string(column == Column::Private ? name(cell.sept) : name(cell.spte));
 }
 
+std::string Session::stateNameOfRaw(Column column, u64 raw, Level level) const {
+    return std::string(column == Column::Private ? name(sept::stateOf(raw)) : name(stateOf(system().kvm().masks(), raw, level)));
+}
+
 std::vector<BitField> Session::decode(Column column, u64 raw, Level level) const {
     if (column != Column::Private)
         return decodeSpte(system().kvm().masks(), raw, level);
@@ -218,6 +222,39 @@ std::vector<BitField> Session::decode(Column column, u64 raw, Level level) const
     add(1, 1, "W", "writable");
     add(0, 0, "R", "readable");
     return fields;
+}
+
+std::optional<Session::Where> Session::lastChange() const {
+    std::optional<Where> found;
+    const Machine& machine = system().machine();
+    if (position() == 0)
+        return found;
+    machine.forEachChange(position() - 1, [&](Place place, u64 delta) {
+        if (found)
+            return;
+        const auto where = locate(place);
+        if (!where)
+            return;
+        const u64 now = machine.peek(place);
+        const bool changed = where->column == Column::Private ? sept::stateOf(now) != sept::stateOf(now ^ delta)
+                                                              : stateOf(system().kvm().masks(), now, where->level) !=
+                                                                    stateOf(system().kvm().masks(), now ^ delta, where->level);
+        if (changed && (now ^ delta) != 0)
+            found = where;
+    });
+    return found;
+}
+
+std::optional<Session::Where> Session::frozenNearby() const {
+    std::optional<Where> found;
+    u64 newest = 0;
+    for (const auto& [place, recent] : recent_)
+        if (recent.step + 1 > newest && system().machine().peek(Place{place}) == spte::kFrozen)
+            if (const auto where = locate(Place{place}); where && where->column == Column::Mirror) {
+                newest = recent.step + 1;
+                found = where;
+            }
+    return found;
 }
 
 std::string Session::sentence(u64 at) const {

@@ -19,6 +19,9 @@ Session::Session(Scenario scenario, const RunOptions& options) : scenario_(std::
 void Session::indexScript() {
     const Machine& machine = system().machine();
     for (u64 n = 0; n < machine.steps(); ++n) {
+        const u8 actor = machine.step(n).actor;
+        if (std::find(actors_.begin(), actors_.end(), actor) == actors_.end())
+            actors_.push_back(actor);
         const u32 script = machine.step(n).script;
         if (script == 0)
             continue;
@@ -26,6 +29,7 @@ void Session::indexScript() {
         if (!isNew)
             it->second.second = n + 1;
     }
+    std::sort(actors_.begin(), actors_.end());
     for (const Step& step : scenario_.script) {
         std::optional<u64> start;
         const auto take = [&](u32 index) {
@@ -79,6 +83,13 @@ StepView Session::step(u64 n) const {
     const StepRecord& record = system().machine().step(n);
     return {n, record.actor, record.site, record.script, system().sim().paths().names(record.path)};
 }
+
+std::pair<u8, Site> Session::stepBrief(u64 n) const {
+    const StepRecord& record = system().machine().step(n);
+    return {record.actor, record.site};
+}
+
+u32 Session::scriptOf(u64 n) const { return system().machine().step(n).script; }
 
 u32 Session::scriptAt(u64 at) const {
     const Machine& machine = system().machine();

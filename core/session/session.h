@@ -80,6 +80,11 @@ public:
     void seek(u64 position);
 
     StepView step(u64 n) const;
+    // Who acted and where, without the call path: cheap enough to be asked for each pixel.
+    std::pair<u8, Site> stepBrief(u64 n) const;
+    u32 scriptOf(u64 n) const;
+    // The actors that took a micro-step, in the order vCPUs, host, rcu.
+    const std::vector<u8>& actors() const { return actors_; }
     std::string actorName(u8 actor) const { return system().sim().actorName(actor); }
     // The script step that is running at a position: that of the micro-step to come, or of the last one.
     u32 scriptAt(u64 position) const;
@@ -109,8 +114,13 @@ public:
         Level level;
     };
     std::optional<Where> locate(Place place) const;
+    // The entry whose state the micro-step before the position changed; the first one, if it changed several.
+    std::optional<Where> lastChange() const;
+    // The frozen entry that was changed last, of those near the position.
+    std::optional<Where> frozenNearby() const;
     std::vector<BitField> decode(Column column, u64 raw, Level level) const;
     std::string stateName(Column column, const TreeCell& cell) const;
+    std::string stateNameOfRaw(Column column, u64 raw, Level level) const;
 
     std::vector<HistoryEntry> history(Place place) const;
     std::string describe(const HistoryEntry& entry) const;
@@ -147,7 +157,8 @@ private:
     std::unordered_map<u64, std::vector<u32>> recentByFrame_;
     std::set<u32> violating_;                    // places of violations at the position
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
-    std::vector<u64> topStarts_;                 // positions at which top-level steps begin
+    std::vector<u8> actors_;
+    std::vector<u64> topStarts_; // positions at which top-level steps begin
 };
 
 // How long a zapped entry stays visible, in micro-steps.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "session/style.h"
 
+#include <fmt/format.h>
+
 namespace mirrorscope {
 
 namespace {
@@ -49,6 +51,79 @@ const StateStyle& styleOf(Column column, const TreeCell& cell) {
     case SpteState::Count_: break;
     }
     return kStyles[kOther];
+}
+
+std::string cellText(Column column, const TreeCell& cell) {
+    if (!cell.exists)
+        return "";
+    const StateStyle& style = styleOf(column, cell);
+    std::string text = fmt::format("{} {}", style.sign, style.name);
+    if (cell.zapped || cell.pfn.v == 0)
+        return text;
+    text += fmt::format(" {:x}", cell.pfn.v);
+    const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
+    if (leaf)
+        text += fmt::format(" {}{}{}", (cell.raw & 1) != 0 ? 'r' : '-', (cell.raw & 2) != 0 ? 'w' : '-', (cell.raw & 4) != 0 ? 'x' : '-');
+    return text;
+}
+
+StepGroup groupOf(Site site) {
+    switch (site) {
+    case Site::SpteRead:
+    case Site::SeptRead: return StepGroup::Walk;
+    case Site::SpteCmpxchg:
+    case Site::SpteStore:
+    case Site::SpteFreeze:
+    case Site::SpteSet:
+    case Site::SpteRestore: return StepGroup::Entry;
+    case Site::SeamcallEnter:
+    case Site::SeamcallLeave:
+    case Site::SeptLock:
+    case Site::SeptSet:
+    case Site::PamtSet:
+    case Site::EpochAdvance:
+    case Site::EpochSample:
+    case Site::TdcallEnter:
+    case Site::TdcallLeave:
+    case Site::RmpSet: return StepGroup::Seamcall;
+    case Site::LockAcquire:
+    case Site::LockRelease:
+    case Site::SeqRead:
+    case Site::SeqBegin:
+    case Site::SeqEnd: return StepGroup::Lock;
+    case Site::TlbFill:
+    case Site::TlbHit:
+    case Site::TlbFlush:
+    case Site::TlbRequest: return StepGroup::Tlb;
+    case Site::VcpuEnter:
+    case Site::VcpuExit:
+    case Site::KickSend:
+    case Site::KickWait:
+    case Site::KickAck: return StepGroup::Vcpu;
+    case Site::GmemGet:
+    case Site::GmemRemove:
+    case Site::AttrSet:
+    case Site::HostFault:
+    case Site::HostUnmap:
+    case Site::PageAlloc:
+    case Site::PageFree: return StepGroup::Memory;
+    case Site::RcuEnter:
+    case Site::RcuLeave:
+    case Site::RcuQueue:
+    case Site::RcuFree: return StepGroup::Rcu;
+    case Site::VmState:
+    case Site::Count_: break;
+    }
+    return StepGroup::Other;
+}
+
+const GroupStyle& styleOf(StepGroup group) {
+    static constexpr GroupStyle kGroups[] = {
+        {"walk", "#8C959F", "#6E7681"},   {"entry", "#0072B2", "#56B4E9"}, {"SEAMCALL", "#D55E00", "#FF9A57"},
+        {"lock", "#9E5B86", "#CC79A7"},   {"TLB", "#B58900", "#F0E442"},   {"vCPU", "#009E73", "#3FD0A5"},
+        {"memory", "#56799B", "#8FB4D9"}, {"RCU", "#6B5B95", "#B3A2DB"},   {"other", "#57606A", "#8B949E"},
+    };
+    return kGroups[static_cast<unsigned>(group)];
 }
 
 } // namespace mirrorscope

@@ -5,6 +5,7 @@
 #include "session/session.h"
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace mirrorscope {
@@ -21,5 +22,17 @@ struct StateStyle {
 const StateStyle& styleOf(Column column, const TreeCell& cell);
 // Every state, for the legend.
 std::span<const StateStyle> stateStyles();
+// "■ leaf 1f40 rwx": sign, name, frame and permissions of an entry.
+std::string cellText(Column column, const TreeCell& cell);
+
+// Kinds of micro-steps as the timeline colours them.
+enum class StepGroup : u8 { Walk, Entry, Seamcall, Lock, Tlb, Vcpu, Memory, Rcu, Other, Count_ };
+inline constexpr unsigned kStepGroups = static_cast<unsigned>(StepGroup::Count_);
+struct GroupStyle {
+    std::string_view name;
+    std::string_view light, dark;
+};
+StepGroup groupOf(Site site);
+const GroupStyle& styleOf(StepGroup group);
 
 } // namespace mirrorscope

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/job.h"
+
+#include <QMetaObject>
+
+namespace mirrorscope::views {
+
+LoadJob::LoadJob(QObject* parent) : QObject(parent) {}
+
+LoadJob::~LoadJob() { cancel(); }
+
+void LoadJob::cancel() {
+    if (cancel_)
+        *cancel_ = true;
+    if (thread_.joinable())
+        thread_.join();
+    running_ = false;
+    ++generation_;
+}
+
+void LoadJob::start(const QString& file) {
+    cancel();
+    cancel_ = std::make_shared<std::atomic<bool>>(false);
+    running_ = true;
+    const unsigned generation = generation_;
+    thread_ = std::thread([this, generation, name = file.toStdString(), cancelled = cancel_] {
+        auto session = std::make_shared<std::unique_ptr<Session>>();
+        QString error;
+        unsigned line = 0, column = 0;
+        try {
+            *session = std::make_unique<Session>(loadScenario(name), RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
+        } catch (const InputError& e) {
+            error = QString::fromStdString(e.what());
+            line = e.line;
+            column = e.column;
+        } catch (const std::exception& e) {
+            error = QString::fromStdString(e.what());
+        }
+        QMetaObject::invokeMethod(
+            this,
+            [this, generation, session, error, line, column] {
+                if (generation != generation_)
+                    return; // another file was asked for meanwhile
+                running_ = false;
+                result_ = std::move(*session);
+                if (result_)
+                    Q_EMIT loaded();
+                else
+                    Q_EMIT failed(error, line, column);
+            },
+            Qt::QueuedConnection);
+    });
+}
+
+} // namespace mirrorscope::views

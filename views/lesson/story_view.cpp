@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/lesson/story_view.h"
+
+#include <QLabel>
+#include <QTextBrowser>
+#include <QVBoxLayout>
+
+namespace mirrorscope::views {
+
+StoryView::StoryView(Context& context, QWidget* parent)
+    : QWidget(parent), context_(context), note_(new QLabel(this)), about_(new QTextBrowser(this)) {
+    setObjectName("story");
+    about_->setFrameShape(QFrame::NoFrame);
+    about_->setOpenExternalLinks(true);
+    about_->setAccessibleName("About this scenario");
+    note_->setWordWrap(true);
+    note_->setTextFormat(Qt::MarkdownText);
+    note_->setMargin(8);
+    note_->setAutoFillBackground(true);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(note_);
+    layout->addWidget(about_, 1);
+    connect(&context_, &Context::sessionChanged, this, &StoryView::load);
+    connect(&context_, &Context::positionChanged, this, &StoryView::showNote);
+    connect(&context_, &Context::themeChanged, this, [this] {
+        if (context_.session())
+            load();
+    });
+}
+
+void StoryView::load() {
+    const Scenario& scenario = context_.session()->scenario();
+    QString markdown = scenario.title.empty() ? QString() : "### " + QString::fromStdString(scenario.title) + "\n\n";
+    markdown += scenario.about.empty() ? QString("*This scenario has no `about`.*") : QString::fromStdString(scenario.about);
+    if (!scenario.reference.empty())
+        markdown += "\n\n*" + QString::fromStdString(scenario.reference) + "*";
+    about_->setMarkdown(markdown);
+    showNote();
+}
+
+void StoryView::showNote() {
+    const std::string note = context_.session()->noteAt(context_.position());
+    QPalette palette = this->palette();
+    palette.setColor(QPalette::Window, context_.theme().note);
+    note_->setPalette(palette);
+    note_->setText(QString::fromStdString(note));
+    note_->setVisible(!note.empty());
+}
+
+} // namespace mirrorscope::views

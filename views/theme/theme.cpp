@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/theme/theme.h"
+
+#include <QApplication>
+#include <QFontDatabase>
+#include <QStyleFactory>
+
+namespace mirrorscope::views {
+
+Theme makeTheme(bool dark) {
+    if (dark)
+        return {true, "#1c2128", "#22272e", "#2b313a", "#e6edf3", "#9aa7b4", "#444c56", "#6cb6ff", "#264d73", "#ff6b6b", "#3a3420"};
+    return {false, "#f3f4f6", "#ffffff", "#eef1f4", "#1b1f24", "#57606a", "#c8ced6", "#0b5cad", "#cfe3fa", "#c1121f", "#fff6d6"};
+}
+
+QPalette paletteOf(const Theme& t) {
+    QPalette p;
+    p.setColor(QPalette::Window, t.window);
+    p.setColor(QPalette::WindowText, t.text);
+    p.setColor(QPalette::Base, t.base);
+    p.setColor(QPalette::AlternateBase, t.alternate);
+    p.setColor(QPalette::Text, t.text);
+    p.setColor(QPalette::Button, t.window);
+    p.setColor(QPalette::ButtonText, t.text);
+    p.setColor(QPalette::BrightText, t.violation);
+    p.setColor(QPalette::ToolTipBase, t.base);
+    p.setColor(QPalette::ToolTipText, t.text);
+    p.setColor(QPalette::Highlight, t.selection);
+    p.setColor(QPalette::HighlightedText, t.text);
+    p.setColor(QPalette::Link, t.accent);
+    p.setColor(QPalette::PlaceholderText, t.dim);
+    p.setColor(QPalette::Mid, t.border);
+    p.setColor(QPalette::Dark, t.border);
+    p.setColor(QPalette::Light, t.base);
+    for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText})
+        p.setColor(QPalette::Disabled, role, t.dim);
+    return p;
+}
+
+void applyTheme(QApplication& application, const Theme& theme) {
+    application.setStyle(QStyleFactory::create("Fusion"));
+    application.setPalette(paletteOf(theme));
+}
+
+QFont monospace(const QFont& like) {
+    QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    font.setPointSizeF(like.pointSizeF());
+    font.setStyleHint(QFont::Monospace);
+    return font;
+}
+
+} // namespace mirrorscope::views

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Light and dark: the palette of the window and the colours of states, which come from the session's table.
+#pragma once
+
+#ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "session/style.h"
+#endif
+
+#include <QColor>
+#include <QFont>
+#include <QPalette>
+
+class QApplication;
+
+namespace mirrorscope::views {
+
+struct Theme {
+    bool dark = false;
+    QColor window, base, alternate, text, dim, border, accent, selection, violation, note;
+    QColor of(const StateStyle& style) const { return QColor(QString::fromUtf8(dark ? style.dark.data() : style.light.data(), 7)); }
+    QColor of(const GroupStyle& style) const { return QColor(QString::fromUtf8(dark ? style.dark.data() : style.light.data(), 7)); }
+};
+
+Theme makeTheme(bool dark);
+QPalette paletteOf(const Theme& theme);
+// Fusion with our palette: the same picture on every desktop.
+void applyTheme(QApplication& application, const Theme& theme);
+// Numbers and raw entries.
+QFont monospace(const QFont& like);
+
+} // namespace mirrorscope::views

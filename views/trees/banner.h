@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Above the trees: one sentence that says what the last micro-step did, where the run stands, and which key goes on.
+#pragma once
+
+#include "views/context.h"
+
+#include <QFrame>
+
+class QLabel;
+
+namespace mirrorscope::views {
+
+class Banner : public QFrame {
+    Q_OBJECT
+public:
+    explicit Banner(Context& context, QWidget* parent = nullptr);
+    // Unusable input: shown until the next scenario is read.
+    void showError(const QString& message);
+    QString sentence() const;
+
+private:
+    void refresh();
+    void restyle();
+    Context& context_;
+    QLabel* sentence_;
+    QLabel* detail_;
+    QString error_;
+};
+
+} // namespace mirrorscope::views

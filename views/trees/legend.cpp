@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/trees/legend.h"
+
+#include <QEvent>
+#include <QHelpEvent>
+#include <QPainter>
+#include <QToolTip>
+
+namespace mirrorscope::views {
+
+Legend::Legend(Context& context, QWidget* parent) : QWidget(parent), context_(context) {
+    setObjectName("legend");
+    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    policy.setHeightForWidth(true);
+    setSizePolicy(policy);
+    connect(&context_, &Context::themeChanged, this, qOverload<>(&QWidget::update));
+}
+
+std::vector<Legend::Item> Legend::items(int width) const {
+    std::vector<Item> list;
+    const QFontMetrics metrics = fontMetrics();
+    const int height = metrics.height() + 6;
+    int x = 8, y = 3;
+    const auto add = [&](const QString& sign, const QString& name, const QString& help, const QColor& colour) {
+        const int w = metrics.horizontalAdvance(sign + "  " + name) + 18;
+        if (x + w > width - 4 && x > 8) {
+            x = 8;
+            y += height;
+        }
+        list.push_back({QRect(x, y, w, height), sign, name, help, colour});
+        x += w;
+    };
+    const auto text = [](std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); };
+    const bool tdx = !context_.session() || context_.session()->hasColumn(Column::Mirror);
+    bool leafSeen = false;
+    for (const StateStyle& style : stateStyles()) {
+        if (style.name == "table-blocked")
+            continue; // drawn as blocked
+        if (!tdx && (style.name == "pending" || style.name == "blocked" || (style.name == "leaf" && !leafSeen))) {
+            leafSeen = leafSeen || style.name == "leaf";
+            continue;
+        }
+        QString name = text(style.name);
+        if (style.name == "leaf" && tdx)
+            name = leafSeen ? "shared leaf" : "private leaf";
+        leafSeen = leafSeen || style.name == "leaf";
+        add(text(style.sign), name, text(style.help), context_.theme().of(style));
+    }
+    add("Δ", "changed now", "changed by the micro-step before this position", context_.theme().accent);
+    add("!", "violation", "a rule was violated here", context_.theme().violation);
+    return list;
+}
+
+int Legend::heightForWidth(int width) const {
+    const auto list = items(width);
+    return list.empty() ? 0 : list.back().at.bottom() + 4;
+}
+
+QSize Legend::sizeHint() const { return {320, heightForWidth(width() > 100 ? width() : 700)}; }
+
+void Legend::resizeEvent(QResizeEvent*) { updateGeometry(); }
+
+void Legend::paintEvent(QPaintEvent*) {
+    QPainter p(this);
+    p.fillRect(rect(), context_.theme().window);
+    p.setPen(context_.theme().border);
+    p.drawLine(0, 0, width(), 0);
+    QFont bold = font();
+    bold.setBold(true);
+    for (const Item& item : items(width())) {
+        p.setPen(item.colour);
+        p.setFont(bold);
+        p.drawText(item.at, Qt::AlignVCenter | Qt::AlignLeft, item.sign);
+        p.setPen(context_.theme().dim);
+        p.setFont(font());
+        p.drawText(item.at.adjusted(fontMetrics().horizontalAdvance(item.sign) + 7, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, item.name);
+    }
+}
+
+bool Legend::event(QEvent* event) {
+    if (event->type() == QEvent::ToolTip) {
+        const auto* help = static_cast<QHelpEvent*>(event);
+        for (const Item& item : items(width()))
+            if (item.at.contains(help->pos())) {
+                QToolTip::showText(help->globalPos(), item.help);
+                return true;
+            }
+    }
+    return QWidget::event(event);
+}
+
+} // namespace mirrorscope::views

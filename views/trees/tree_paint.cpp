@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/trees/tree_paint.h"
+
+#include "base/text.h"
+#include "session/style.h"
+
+#include <QLinearGradient>
+#include <QPainter>
+#include <QPainterPath>
+
+namespace mirrorscope::views {
+
+namespace {
+QColor withAlpha(QColor colour, qreal alpha) {
+    colour.setAlphaF(static_cast<float>(alpha));
+    return colour;
+}
+
+void hatch(QPainter& p, const QRectF& at, const QColor& colour, bool rising) {
+    p.save();
+    p.setClipRect(at);
+    p.setPen(QPen(withAlpha(colour, 0.45), 1.5));
+    for (qreal x = at.left() - at.height(); x < at.right(); x += 8)
+        p.drawLine(QPointF(x, rising ? at.bottom() : at.top()), QPointF(x + at.height(), rising ? at.top() : at.bottom()));
+    p.restore();
+}
+} // namespace
+
+QString rowLabel(const TreeRow& row) {
+    if (row.more > 0)
+        return QString("… %1 more like these").arg(row.more);
+    return QString::fromStdString(hex(row.gfn.v << 12));
+}
+
+QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics) {
+    const qreal size = metrics.row * 0.4;
+    return {label.left() + 6 + row.depth * metrics.indent, label.center().y() - size / 2, size, size};
+}
+
+void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, const Theme& theme, const TreeMetrics& metrics) {
+    const QRectF fold = foldMark(at, row, metrics);
+    p.setRenderHint(QPainter::Antialiasing);
+    // Guides from the parents, so that the depth is read at a glance.
+    p.setPen(QPen(withAlpha(theme.border, 0.7), 1));
+    for (unsigned d = 0; d < row.depth; ++d) {
+        const qreal x = at.left() + 6 + d * metrics.indent + fold.width() / 2;
+        p.drawLine(QPointF(x, at.top()), QPointF(x, at.bottom()));
+    }
+    if (row.expandable) {
+        QPainterPath triangle;
+        if (row.expanded) {
+            triangle.moveTo(fold.left(), fold.top() + fold.height() * 0.2);
+            triangle.lineTo(fold.right(), fold.top() + fold.height() * 0.2);
+            triangle.lineTo(fold.center().x(), fold.bottom());
+        } else {
+            triangle.moveTo(fold.left() + fold.width() * 0.2, fold.top());
+            triangle.lineTo(fold.right(), fold.center().y());
+            triangle.lineTo(fold.left() + fold.width() * 0.2, fold.bottom());
+        }
+        p.fillPath(triangle, theme.dim);
+    }
+    QFont font = row.more > 0 ? metrics.text : metrics.mono;
+    font.setBold(path);
+    font.setItalic(row.more > 0);
+    p.setFont(font);
+    p.setPen(row.more > 0 ? theme.dim : path ? theme.accent : theme.text);
+    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -46, 0);
+    p.drawText(text, Qt::AlignVCenter | Qt::AlignLeft,
+               p.fontMetrics().elidedText(rowLabel(row), Qt::ElideMiddle, static_cast<int>(text.width())));
+    if (row.more == 0) {
+        p.setFont(metrics.text);
+        p.setPen(theme.dim);
+        p.drawText(at.adjusted(0, 0, -10, 0), Qt::AlignVCenter | Qt::AlignRight,
+                   QString::fromUtf8(levelName(row.level).data(), static_cast<int>(levelName(row.level).size())));
+    }
+}
+
+void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
+               const QFont& font) {
+    if (!cell.exists)
+        return;
+    const StateStyle& style = styleOf(column, cell);
+    const QColor colour = theme.of(style);
+    const QRectF box = at.adjusted(4, 2, -4, -2);
+    const bool empty = cell.initial(column) && !cell.zapped;
+    const qreal fade = cell.zapped ? 1.0 - static_cast<qreal>(cell.age) / (kZappedVisible + 2) : 1.0;
+    p.setRenderHint(QPainter::Antialiasing);
+    if (marks.selected) {
+        p.setPen(Qt::NoPen);
+        p.setBrush(theme.selection);
+        p.drawRoundedRect(at.adjusted(1, 0, -1, 0), 5, 5);
+    }
+    QPainterPath shape;
+    shape.addRoundedRect(box, 4, 4);
+    if (!empty) {
+        p.fillPath(shape, withAlpha(colour, (theme.dark ? 0.26 : 0.15) * fade));
+        if (style.hatch != StateStyle::Hatch::None)
+            hatch(p, box, colour, style.hatch == StateStyle::Hatch::Rising);
+        p.save();
+        p.setClipPath(shape);
+        p.fillRect(QRectF(box.left(), box.top(), 4, box.height()), withAlpha(colour, fade));
+        p.restore();
+    }
+    p.setBrush(Qt::NoBrush);
+    if (cell.violation)
+        p.setPen(QPen(theme.violation, 2));
+    else if (cell.changed)
+        p.setPen(QPen(theme.accent, 2));
+    else if (marks.selected || marks.twin)
+        p.setPen(QPen(theme.accent, 1.5, marks.twin ? Qt::DashLine : Qt::SolidLine));
+    else if (marks.path)
+        p.setPen(QPen(withAlpha(theme.accent, 0.8), 1.2));
+    else
+        p.setPen(QPen(empty ? theme.border : withAlpha(colour, 0.55 * fade), 1, empty ? Qt::DotLine : Qt::SolidLine));
+    p.drawPath(shape);
+
+    // What stands at the right end first, so that the text knows how much room there is.
+    qreal right = box.right() - 6;
+    const auto badge = [&](const QString& text, const QColor& ink) {
+        QFont bold = font;
+        bold.setBold(true);
+        p.setFont(bold);
+        p.setPen(ink);
+        const qreal width = p.fontMetrics().horizontalAdvance(text) + 4;
+        p.drawText(QRectF(right - width, box.top(), width, box.height()), Qt::AlignCenter, text);
+        right -= width;
+    };
+    if (cell.violation)
+        badge("!", theme.violation);
+    if (cell.changed)
+        badge("Δ", theme.accent);
+    if (marks.breakpoint) {
+        p.setPen(Qt::NoPen);
+        p.setBrush(theme.violation);
+        p.drawEllipse(QPointF(right - 6, box.center().y()), 4, 4);
+        right -= 14;
+    }
+    if (cell.locked)
+        badge("lock", theme.dim);
+
+    QFont used = font;
+    used.setStrikeOut(cell.zapped.has_value());
+    p.setFont(used);
+    p.setPen(empty ? theme.dim : withAlpha(theme.text, 0.35 + 0.65 * fade));
+    QString text = QString::fromStdString(cellText(column, cell));
+    if (cell.zapped) {
+        // The sign stays readable; only the old value is struck through.
+        QFont plain = font;
+        p.setFont(plain);
+        p.setPen(withAlpha(colour, 0.4 + 0.6 * fade));
+        p.drawText(box.adjusted(10, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, "✕");
+        const qreal advance = p.fontMetrics().horizontalAdvance("✕ ");
+        p.setFont(used);
+        p.setPen(withAlpha(theme.text, 0.35 + 0.65 * fade));
+        text = QString::fromStdString(hex(*cell.zapped));
+        const QRectF room(box.left() + 10 + advance, box.top(), right - box.left() - 14 - advance, box.height());
+        p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft,
+                   p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));
+        return;
+    }
+    const QRectF room(box.left() + 10, box.top(), right - box.left() - 12, box.height());
+    p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft, p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));
+}
+
+} // namespace mirrorscope::views

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How a row of the trees is drawn: a pure function from what the session answered to a painter.
+#pragma once
+
+#include "session/session.h"
+#include "views/theme/theme.h"
+
+#include <QFont>
+#include <QRectF>
+#include <QString>
+
+class QPainter;
+
+namespace mirrorscope::views {
+
+struct TreeMetrics {
+    int row = 24;    // height of a row
+    int label = 230; // width of the column of addresses
+    int cell = 220;  // width of a tree's column
+    int columns = 3;
+    int indent = 14;
+    QFont text, mono;
+};
+
+struct CellMarks {
+    bool selected = false;   // the chosen entry itself
+    bool twin = false;       // the same entry in another tree
+    bool path = false;       // on the way from the root to it
+    bool breakpoint = false; // a run stops when it changes
+};
+
+QString rowLabel(const TreeRow& row);
+void paintCell(QPainter& painter, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
+               const QFont& font);
+void paintLabel(QPainter& painter, const QRectF& at, const TreeRow& row, bool path, const Theme& theme, const TreeMetrics& metrics);
+// Where the triangle that folds a row is, within its label.
+QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
+
+} // namespace mirrorscope::views

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/trees/trees_view.h"
+
+#include "base/text.h"
+
+#include <QEvent>
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QToolTip>
+
+#include <algorithm>
+
+namespace mirrorscope::views {
+
+TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(parent), context_(context) {
+    setObjectName("trees");
+    setAccessibleName("Shared, mirror and private page tables");
+    setFocusPolicy(Qt::StrongFocus);
+    setFrameShape(QFrame::NoFrame);
+    setMinimumSize(360, 160);
+    connect(&context_, &Context::sessionChanged, this, [this] {
+        collapsed_.clear();
+        refresh(true);
+    });
+    connect(&context_, &Context::positionChanged, this, [this] { refresh(true); });
+    connect(&context_, &Context::selectionChanged, this, [this] {
+        refresh(false);
+        if (const auto row = selectedRow())
+            ensureVisible(*row);
+    });
+    connect(&context_, &Context::breakpointsChanged, viewport(), qOverload<>(&QWidget::update));
+    connect(&context_, &Context::themeChanged, viewport(), qOverload<>(&QWidget::update));
+    layoutColumns();
+}
+
+int TreesView::headerHeight() const { return metrics_.row * 2; }
+
+void TreesView::layoutColumns() {
+    metrics_.text = font();
+    metrics_.mono = monospace(font());
+    const QFontMetrics mono(metrics_.mono);
+    metrics_.row = std::max(22, mono.height() + 9);
+    metrics_.indent = mono.horizontalAdvance('0') + 4;
+    metrics_.columns = context_.session() && !context_.session()->hasColumn(Column::Mirror) ? 1 : 3;
+    unsigned depth = 4;
+    for (const TreeRow& row : rows_)
+        depth = std::max(depth, row.depth);
+    metrics_.label = mono.horizontalAdvance("0x800000000000") + static_cast<int>(depth) * metrics_.indent + 56;
+    const int room = viewport()->width() - metrics_.label;
+    metrics_.cell = std::max(mono.horizontalAdvance("■ leaf 00000 rwx") + 34, room / metrics_.columns);
+    const int visible = viewport()->height() - headerHeight();
+    verticalScrollBar()->setRange(0, std::max(0, static_cast<int>(rows_.size()) * metrics_.row - visible));
+    verticalScrollBar()->setPageStep(visible);
+    verticalScrollBar()->setSingleStep(metrics_.row);
+    horizontalScrollBar()->setRange(0, std::max(0, metrics_.label + metrics_.cell * metrics_.columns - viewport()->width()));
+    horizontalScrollBar()->setPageStep(viewport()->width());
+}
+
+void TreesView::refresh(bool follow) {
+    rows_.clear();
+    if (Session* session = context_.session()) {
+        std::optional<std::pair<Gfn, Level>> keep;
+        if (const auto& s = context_.selection())
+            keep = {s->gfn, s->level};
+        rows_ = session->rows(collapsed_, keep);
+    }
+    layoutColumns();
+    if (follow)
+        for (std::size_t i = rows_.size(); i-- > 0;)
+            if (std::any_of(rows_[i].cells.begin(), rows_[i].cells.end(), [](const TreeCell& c) { return c.changed; })) {
+                ensureVisible(i);
+                break;
+            }
+    viewport()->update();
+}
+
+std::optional<std::size_t> TreesView::rowAt(int y) const {
+    if (y < headerHeight())
+        return std::nullopt;
+    const auto index = static_cast<std::size_t>((y - headerHeight() + verticalScrollBar()->value()) / metrics_.row);
+    return index < rows_.size() ? std::optional(index) : std::nullopt;
+}
+
+std::optional<std::size_t> TreesView::selectedRow() const {
+    const auto& s = context_.selection();
+    if (!s)
+        return std::nullopt;
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+        if (rows_[i].more == 0 && rows_[i].gfn == s->gfn && rows_[i].level == s->level)
+            return i;
+    return std::nullopt;
+}
+
+QRect TreesView::cellRect(std::size_t row, Column column) const {
+    return {metrics_.label + static_cast<int>(column) * metrics_.cell - horizontalScrollBar()->value(),
+            headerHeight() + static_cast<int>(row) * metrics_.row - verticalScrollBar()->value(), metrics_.cell, metrics_.row};
+}
+
+void TreesView::ensureVisible(std::size_t row) {
+    const int top = static_cast<int>(row) * metrics_.row;
+    const int visible = viewport()->height() - headerHeight();
+    QScrollBar* bar = verticalScrollBar();
+    if (top < bar->value())
+        bar->setValue(top);
+    else if (top + metrics_.row > bar->value() + visible)
+        bar->setValue(top + metrics_.row - visible);
+}
+
+CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
+    CellMarks marks;
+    const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
+    marks.breakpoint = cell.exists && context_.breakpoints().places.contains(cell.place.v);
+    const auto& s = context_.selection();
+    if (!s || row.more > 0)
+        return marks;
+    if (row.gfn == s->gfn && row.level == s->level) {
+        marks.selected = column == s->column;
+        marks.twin = !marks.selected;
+    } else if (row.level > s->level) {
+        marks.path = row.gfn.v == (s->gfn.v & ~(pagesPer(row.level) - 1));
+    }
+    return marks;
+}
+
+void TreesView::paintEvent(QPaintEvent*) {
+    QPainter p(viewport());
+    const Theme& theme = context_.theme();
+    p.fillRect(viewport()->rect(), theme.base);
+    const int x0 = -horizontalScrollBar()->value();
+    const int head = headerHeight();
+
+    if (!context_.session()) {
+        p.setPen(theme.dim);
+        p.drawText(viewport()->rect(), Qt::AlignCenter, "Reading the scenario…");
+        return;
+    }
+    if (rows_.empty()) {
+        p.setPen(theme.dim);
+        p.drawText(viewport()->rect().adjusted(20, head, -20, 0), Qt::AlignCenter | Qt::TextWordWrap,
+                   "No table exists yet: nothing has touched memory.\nF11 takes one micro-step, F10 runs one step of the script.");
+    }
+    const int first = verticalScrollBar()->value() / metrics_.row;
+    const int last =
+        std::min(static_cast<int>(rows_.size()), (verticalScrollBar()->value() + viewport()->height() - head) / metrics_.row + 1);
+    p.setClipRect(0, head, viewport()->width(), viewport()->height() - head);
+    for (int i = first; i < last; ++i) {
+        const TreeRow& row = rows_[static_cast<std::size_t>(i)];
+        const int y = head + i * metrics_.row - verticalScrollBar()->value();
+        const CellMarks any = marksOf(row, Column::Shared);
+        const bool onPath = any.selected || any.twin || any.path;
+        if (i % 2 == 1)
+            p.fillRect(0, y, viewport()->width(), metrics_.row, theme.alternate);
+        paintLabel(p, QRectF(x0, y, metrics_.label, metrics_.row), row, onPath, theme, metrics_);
+        for (int c = 0; c < metrics_.columns; ++c) {
+            const Column column = columnAt(c);
+            const QRectF at = cellRect(static_cast<std::size_t>(i), column);
+            if (row.more > 0) {
+                if (row.cells[static_cast<unsigned>(c)].exists) {
+                    p.setPen(theme.dim);
+                    p.setFont(metrics_.mono);
+                    p.drawText(at.adjusted(14, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft,
+                               QString::fromUtf8(styleOf(column, row.cells[static_cast<unsigned>(c)]).sign.data()) + " …");
+                }
+                continue;
+            }
+            paintCell(p, at, column, row.cells[static_cast<unsigned>(c)], marksOf(row, column), theme, metrics_.mono);
+        }
+    }
+    p.setClipping(false);
+
+    // The header stays.
+    p.fillRect(0, 0, viewport()->width(), head, theme.window);
+    p.setPen(theme.border);
+    p.drawLine(0, head - 1, viewport()->width(), head - 1);
+    struct Title {
+        const char *name, *who;
+    };
+    const bool one = metrics_.columns == 1;
+    const Title titles[] = {{one ? "direct" : "shared", one ? "the guest's EPT, written by KVM" : "EPT, written by KVM"},
+                            {"mirror", "KVM's copy of the private tree"},
+                            {"private", "secure EPT, in the TDX module"}};
+    QFont bold = metrics_.text;
+    bold.setBold(true);
+    const auto heading = [&](const QRect& at, const QString& name, const QString& who) {
+        p.setFont(bold);
+        p.setPen(theme.text);
+        p.drawText(at.adjusted(6, 4, -4, -metrics_.row), Qt::AlignLeft | Qt::AlignVCenter, name);
+        p.setFont(metrics_.text);
+        p.setPen(theme.dim);
+        p.drawText(at.adjusted(6, metrics_.row - 2, -4, -4), Qt::AlignLeft | Qt::AlignVCenter,
+                   p.fontMetrics().elidedText(who, Qt::ElideRight, at.width() - 10));
+    };
+    heading(QRect(x0, 0, metrics_.label, head), "GPA", "without the shared bit");
+    for (int c = 0; c < metrics_.columns; ++c) {
+        const QRect at(x0 + metrics_.label + c * metrics_.cell, 0, metrics_.cell, head);
+        heading(at, titles[c].name, titles[c].who);
+        p.setPen(theme.border);
+        p.drawLine(at.left(), 6, at.left(), viewport()->height());
+    }
+    if (hasFocus()) {
+        p.setPen(QPen(theme.accent, 1));
+        p.drawLine(0, 0, viewport()->width(), 0);
+    }
+}
+
+void TreesView::resizeEvent(QResizeEvent*) { layoutColumns(); }
+
+void TreesView::changeEvent(QEvent* event) {
+    QAbstractScrollArea::changeEvent(event);
+    if (event->type() == QEvent::FontChange) {
+        layoutColumns();
+        viewport()->update();
+    }
+}
+
+void TreesView::toggle(const TreeRow& row) {
+    const std::pair<u64, unsigned> key{row.gfn.v, number(row.level)};
+    if (collapsed_.erase(key) == 0)
+        collapsed_.insert(key);
+    refresh(false);
+}
+
+void TreesView::mousePressEvent(QMouseEvent* event) {
+    const auto index = rowAt(event->pos().y());
+    if (!index || event->button() != Qt::LeftButton)
+        return;
+    const TreeRow row = rows_[*index];
+    const int x = event->pos().x() + horizontalScrollBar()->value();
+    if (x < metrics_.label) {
+        const QRectF label(0, cellRect(*index, Column::Shared).top(), metrics_.label, metrics_.row);
+        if (row.expandable && foldMark(label, row, metrics_).adjusted(-5, -5, 5, 5).contains(QPointF(x, event->pos().y()))) {
+            toggle(row);
+            return;
+        }
+    }
+    if (row.more > 0)
+        return;
+    const int column = x < metrics_.label ? (metrics_.columns > 1 ? 1 : 0) : (x - metrics_.label) / metrics_.cell;
+    if (column < metrics_.columns)
+        context_.select(Selection{columnAt(column), row.gfn, row.level});
+}
+
+void TreesView::moveSelection(int rowsBy, int columnsBy) {
+    if (rows_.empty())
+        return;
+    int row = static_cast<int>(selectedRow().value_or(0));
+    const int column = context_.selection() ? static_cast<int>(context_.selection()->column) : 0;
+    int next = row;
+    do
+        next += rowsBy;
+    while (rowsBy != 0 && next >= 0 && next < static_cast<int>(rows_.size()) && rows_[static_cast<std::size_t>(next)].more > 0);
+    if (next >= 0 && next < static_cast<int>(rows_.size()))
+        row = next;
+    const TreeRow& chosen = rows_[static_cast<std::size_t>(row)];
+    context_.select(Selection{columnAt(std::clamp(column + columnsBy, 0, metrics_.columns - 1)), chosen.gfn, chosen.level});
+}
+
+void TreesView::keyPressEvent(QKeyEvent* event) {
+    switch (event->key()) {
+    case Qt::Key_Up: moveSelection(-1, 0); return;
+    case Qt::Key_Down: moveSelection(1, 0); return;
+    case Qt::Key_Left: moveSelection(0, -1); return;
+    case Qt::Key_Right: moveSelection(0, 1); return;
+    case Qt::Key_Space:
+    case Qt::Key_Return:
+        if (const auto row = selectedRow(); row && rows_[*row].expandable)
+            toggle(TreeRow(rows_[*row]));
+        return;
+    case Qt::Key_PageUp: verticalScrollBar()->triggerAction(QAbstractSlider::SliderPageStepSub); return;
+    case Qt::Key_PageDown: verticalScrollBar()->triggerAction(QAbstractSlider::SliderPageStepAdd); return;
+    default: QAbstractScrollArea::keyPressEvent(event);
+    }
+}
+
+bool TreesView::viewportEvent(QEvent* event) {
+    if (event->type() == QEvent::ToolTip && context_.session()) {
+        const auto* help = static_cast<QHelpEvent*>(event);
+        const auto index = rowAt(help->pos().y());
+        const int x = help->pos().x() + horizontalScrollBar()->value() - metrics_.label;
+        if (!index || x < 0 || x >= metrics_.columns * metrics_.cell) {
+            QToolTip::hideText();
+            return true;
+        }
+        const TreeRow& row = rows_[*index];
+        const Column column = columnAt(x / metrics_.cell);
+        const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
+        if (cell.exists && row.more == 0) {
+            const StateStyle& style = styleOf(column, cell);
+            const QString alias = QString::fromStdString(aliasedGpa(row.gfn, column == Column::Shared ? Alias::Shared : Alias::Private));
+            QToolTip::showText(help->globalPos(), QString("%1 at %2\nraw %3\n%4 %5: %6")
+                                                      .arg(alias, QString::fromUtf8(levelName(row.level).data()),
+                                                           QString::fromStdString(hex16(cell.raw)), QString::fromUtf8(style.sign.data()),
+                                                           QString::fromUtf8(style.name.data()), QString::fromUtf8(style.help.data())));
+        }
+        return true;
+    }
+    return QAbstractScrollArea::viewportEvent(event);
+}
+
+} // namespace mirrorscope::views

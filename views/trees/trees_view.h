@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The trees side by side, one row for each entry that is somewhere, aligned by GPA. Only visible rows are painted.
+#pragma once
+
+#include "views/context.h"
+#include "views/trees/tree_paint.h"
+
+#include <QAbstractScrollArea>
+
+#include <set>
+#include <vector>
+
+namespace mirrorscope::views {
+
+class TreesView : public QAbstractScrollArea {
+    Q_OBJECT
+public:
+    explicit TreesView(Context& context, QWidget* parent = nullptr);
+
+    // For tests and for accessibility: what is shown where.
+    const std::vector<TreeRow>& rows() const { return rows_; }
+    QRect cellRect(std::size_t row, Column column) const; // in viewport coordinates
+    CellMarks marksOf(const TreeRow& row, Column column) const;
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void changeEvent(QEvent* event) override;
+    bool viewportEvent(QEvent* event) override;
+
+private:
+    void refresh(bool follow);
+    void layoutColumns();
+    void toggle(const TreeRow& row);
+    void moveSelection(int rows, int columns);
+    void ensureVisible(std::size_t row);
+    int headerHeight() const;
+    std::optional<std::size_t> rowAt(int y) const;
+    std::optional<std::size_t> selectedRow() const;
+    Column columnAt(int index) const { return static_cast<Column>(index); }
+
+    Context& context_;
+    TreeMetrics metrics_;
+    std::vector<TreeRow> rows_;
+    std::set<std::pair<u64, unsigned>> collapsed_;
+};
+
+} // namespace mirrorscope::views
