@@ -45,7 +45,7 @@ void HashSet::grow() {
 }
 
 Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
-    : scenario_(scenario), options_(options), runner_(scenario, {.check = true, .maxSteps = ~0ull}) {
+    : scenario_(scenario), options_(options), runner_(scenario, {}) {
     runner_.setIgnoreRaceExpectations(true);
     for (const auto& e : scenario.sometimes)
         result_.sometimes.emplace_back(e.text, false);
@@ -59,6 +59,9 @@ ExploreResult Explorer::run() {
         exploreFrom(0);
     } catch (const Stop&) {
         result_.complete = false;
+    } catch (const BoundReached&) { // one execution alone is longer than a run may be
+        result_.complete = false;
+        result_.stopped = true;
     }
     result_.states = seen_.size();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -161,6 +164,8 @@ void Explorer::exploreFrom(std::size_t item) {
 void Explorer::endOfScript() {
     runner_.finish();
     ++result_.executions;
+    if (options_.finalState)
+        options_.finalState(runner_.system().machine().hash());
     for (const auto& e : runner_.expectations())
         record("expect", "line " + std::to_string(e.line) + ": " + e.text + ": found " + e.found, !e.holds);
     collectViolations();

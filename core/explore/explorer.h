@@ -24,6 +24,8 @@ struct ExploreOptions {
     u64 maxTransitions = 0; // 0: no bound
     std::function<void(u64 states, u64 transitions)> progress = {};
     std::function<bool()> cancelled = {};
+    // Told the hash of the machine at the end of each execution.
+    std::function<void(u64 hash)> finalState = {};
 };
 
 struct ExploreFinding {

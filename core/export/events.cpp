@@ -39,7 +39,7 @@ const std::array kSept{F{"gfn", T::Integer, true, {}}, F{"level", T::Integer, tr
 const std::array kSeamcall{F{"leaf", T::Text, true, {}}, F{"phase", T::Text, true, kPhase}, F{"status", T::Text, false, {}},
                            F{"operand", T::TextOrNull, false, {}}, F{"code", T::Hex, false, {}}};
 const std::array kPage{F{"pfn", T::Integer, true, {}}, F{"was", T::Text, true, {}}, F{"is", T::Text, true, {}},
-                       F{"owner", T::TextOrInteger, true, {}}};
+                       F{"owner", T::TextOrInteger, true, {}}, F{"level", T::Integer, false, {}}};
 const std::array kTlbFields{F{"vcpu", T::Integer, true, {}}, F{"do", T::Text, true, kTlb},      F{"gpa", T::Hex, true, {}},
                             F{"as", T::Text, true, kAs},     F{"level", T::Integer, false, {}}, F{"pfn", T::Integer, false, {}}};
 const std::array kFault{F{"vcpu", T::Integer, true, {}}, F{"gpa", T::Hex, true, {}}, F{"as", T::Text, true, kAs},

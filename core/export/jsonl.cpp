@@ -144,11 +144,13 @@ private:
             if (was != is)
                 put(head(n, "frame") + who(n) +
                     fmt::format(",\"pfn\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":\"host\"", pfn->v, name(was), name(is)));
-        } else if (system.isTdx() && system.module().frameOfPamt(place) &&
-                   place == system.module().pamt4k(*system.module().frameOfPamt(place))) {
-            if (old >> 16 != now >> 16)
+        } else if (const auto run = system.isTdx() ? system.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
+            const bool typeWord = place == system.module().pamt4k(run.first) || place == system.module().pamt2m(run.first) ||
+                                  place == system.module().pamt1g(run.first);
+            if (typeWord && old >> 16 != now >> 16)
                 put(head(n, "pamt") + who(n) +
-                    fmt::format(",\"pfn\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":{}", system.module().frameOfPamt(place)->v,
+                    fmt::format(",\"pfn\":{},\"level\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":{}", run.first.v,
+                                run.count == 1 ? 1 : run.first.v % (512 * 512) == 0 && place == system.module().pamt1g(run.first) ? 3 : 2,
                                 name(pamt::type(old)), name(pamt::type(now)), pamt::owner(now).v));
         } else if (place >= system.sim().lockPlace(LockId::MmuLock) && place < system.sim().lockPlace(LockId::Count_)) {
             const auto lock = static_cast<LockId>(place.v - system.sim().lockPlace(LockId::MmuLock).v);

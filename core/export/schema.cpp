@@ -104,9 +104,11 @@ Json stepSchema(bool withActors) {
     }
     properties["id"] = {{"type", "string"}, {"description", "a name by which `expect` asks for this step's result"}};
     Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
-    if (withActors)
+    if (withActors) {
+        object["properties"]["schedule"] = ref("schedule");
         object["patternProperties"] = {
             {"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}};
+    }
     return {{"anyOf", {object, {{"enum", bare}}}}};
 }
 
@@ -179,22 +181,25 @@ Json expectationSchema() {
           form({{"violations", {{"const", 0}}}}, {"violations"}), form({{"violation", {{"enum", names(ruleNames())}}}}, {"violation"})}}};
 }
 
-Json raceSchema() {
+Json scheduleSchema() {
     Json way = Json::array({{{"type", "integer"}, {"minimum", 1}}, {{"enum", {"step", "done"}}}});
     Json until = Json::array();
     for (const auto site : siteNames())
         until.push_back("until " + std::string(site));
     way.push_back({{"enum", until}});
     const std::string actor = "^(vcpu[0-9]+|host[0-7]?|rcu)$";
+    return {{"type", "array"},
+            {"description", "the interleaving of the race: whole runs of micro-steps, actor by actor"},
+            {"items",
+             {{"anyOf",
+               {{{"type", "string"}, {"pattern", actor}},
+                {{"type", "object"}, {"patternProperties", {{actor, {{"anyOf", way}}}}}, {"additionalProperties", false}}}}}}};
+}
+
+Json raceSchema() {
     return {{"type", "object"},
             {"description", "actors that interleave"},
-            {"properties",
-             {{"schedule",
-               {{"type", "array"},
-                {"items",
-                 {{"anyOf",
-                   {{{"type", "string"}, {"pattern", actor}},
-                    {{"type", "object"}, {"patternProperties", {{actor, {{"anyOf", way}}}}}, {"additionalProperties", false}}}}}}}}}},
+            {"properties", {{"schedule", ref("schedule")}}},
             {"patternProperties",
              {{"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}}},
             {"additionalProperties", false}};
@@ -247,6 +252,7 @@ std::string scenarioSchema() {
                        {"innerStep", stepSchema(false)},
                        {"slot", slotSchema()},
                        {"race", raceSchema()},
+                       {"schedule", scheduleSchema()},
                        {"expectation", expectationSchema()}};
     return schema.dump(1) + "\n";
 }

@@ -314,8 +314,10 @@ public:
     GfnRange attributeRange(Place place) const { return {{u64(place.v - attributes_.v) * 64}, {u64(place.v - attributes_.v) * 64 + 64}}; }
     // Is the table page linked from a live root without a gap? `frozenAbove` tells when the gap is a frozen entry.
     bool reachable(Pfn spt, bool* frozenAbove = nullptr) const;
-    // The mirror page whose external_spt is this frame.
-    Pfn mirrorOfExternal(Pfn external) const { return {frames_.peekInfo(external)}; }
+    // The mirror page whose external_spt is this frame; 0 when it is no external_spt.
+    Pfn mirrorOfExternal(Pfn external) const {
+        return {frames_.peekKind(external) == FrameKind::ExternalTable ? frames_.peekInfo(external) : 0};
+    }
     // Is the frame named by some guest memory record (guest_memfd, host mapping)?
     bool guestMemoryNames(Pfn pfn) const;
     bool cachedByVcpu(Pfn pfn) const;

@@ -67,13 +67,13 @@ void Checker::afterStep() {
         } else if (const auto pfn = frames.frameOfMeta(place)) {
             rules::noStaleTlbFrame(context, *pfn);
             rules::singleOwner(context, *pfn);
-        } else if (system_.isTdx() && system_.module().frameOfPamt(place)) {
-            const Pfn owned = *system_.module().frameOfPamt(place);
+        } else if (const auto run = system_.isTdx() ? system_.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
             // Locks come and go in the same word; only type and owner matter here.
-            if (delta >> 16 != 0) {
-                rules::noStaleTlbFrame(context, owned);
-                rules::singleOwner(context, owned);
-            }
+            if (delta >> 16 != 0)
+                for (u64 i = 0; i < run.count; ++i) {
+                    rules::noStaleTlbFrame(context, {run.first.v + i});
+                    rules::singleOwner(context, {run.first.v + i});
+                }
         } else {
             for (unsigned v = 0; v < system_.config().vcpus; ++v) {
                 const Tlb& tlb = kvm.tlb(v);

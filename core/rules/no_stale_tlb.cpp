@@ -21,9 +21,14 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry)
             return;
         now = kind == FrameKind::Free ? "which is free" : fmt::format("which the PAMT calls {}", name(pamt::type(word)));
     } else {
-        if (kind == FrameKind::HostPage || (kind == FrameKind::Gmem && !system.isTdx()))
+        // A frame that user space still maps may have been given to the TD all the same.
+        const PageType type = system.isTdx() ? pamt::type(system.module().peekPamt(entry.pfn)) : PageType::Nda;
+        const bool hosts = kind == FrameKind::HostPage || (kind == FrameKind::Gmem && !system.isTdx());
+        if (hosts && type == PageType::Nda)
             return;
-        now = kind == FrameKind::Free ? "which is free" : fmt::format("which is {} now", name(kind));
+        now = kind == FrameKind::Free ? "which is free"
+              : hosts                 ? fmt::format("which the PAMT calls {}", name(type))
+                                      : fmt::format("which is {} now", name(kind));
     }
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), entry.pfn.v),
                            fmt::format("vcpu{} can still reach pfn {:#x} through its TLB at {}, {}", vcpu, entry.pfn.v,

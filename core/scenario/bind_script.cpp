@@ -337,7 +337,6 @@ void Binder::arguments(Step& step, const VerbInfo& verb, const YamlNode& key, co
     }
     if (value->kind != YamlNode::Kind::Map)
         fail(*value, "`" + key.text + "` takes a mapping of arguments, not " + std::string(value->kindName()));
-    // `id` may stand with the arguments of a step, too, unless the verb has an `id` of its own.
     std::vector<std::string_view> names;
     for (const auto& arg : verb.args)
         names.push_back(arg.name);
@@ -434,8 +433,11 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         } else if (item.kind != YamlNode::Kind::Scalar) {
             fail(item, "an entry of a schedule is an actor or {actor: how far}");
         }
-        const auto who = actor(*key);
-        const bool takesPart = who && std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& a) { return a.first == *who; });
+        // RCU callbacks run in every race; the explorer's schedules say when.
+        const bool rcu = key->text == "rcu";
+        const auto who = rcu ? std::optional(static_cast<u8>(scenario_.machine.vcpus + Sim::kHosts)) : actor(*key);
+        const bool takesPart =
+            rcu || (who && std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& a) { return a.first == *who; }));
         if (!who) {
             constexpr std::array<std::string_view, 2> known{"vcpu0", "host"};
             unknown(*key, "actor", known);

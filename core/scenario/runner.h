@@ -34,7 +34,7 @@ struct ExpectationResult {
 
 struct RunOptions {
     bool check = true;
-    u64 maxSteps = 100'000'000;
+    u64 maxSteps = 50'000'000;
     bool recording = true;
     // Asked now and then; true ends the run as a bound does.
     std::function<bool()> cancelled = {};

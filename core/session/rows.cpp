@@ -62,8 +62,9 @@ std::optional<Session::Where> Session::locate(Place place) const {
         return std::nullopt;
     if (frames.peekKind(frame) == FrameKind::Table) {
         const MmuPage page = system().kvm().peekPage(frame);
-        return Where{
-            page.isMirror() ? Column::Mirror : Column::Shared, {page.gfn.v + indexOf(place) * pagesPer(page.level())}, page.level()};
+        // The shared half of a TD's direct root stands at indexes that carry the shared bit; a gfn never does.
+        const u64 gfn = (page.gfn.v + indexOf(place) * pagesPer(page.level())) & ~system().config().directBits();
+        return Where{page.isMirror() ? Column::Mirror : Column::Shared, {gfn}, page.level()};
     }
     if (!system().isTdx() || !system().module().isSeptPage(frame))
         return std::nullopt;

@@ -78,6 +78,7 @@ bool Race::run(unsigned i) {
         const u8 actor = sim_.actor();
         sim_.setActor(sim_.rcuActor());
         sim_.setPath(sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback"));
+        ++steps_;
         sim_.begin(Site::RcuFree);
         sim_.rcuRunOne();
         sim_.finishStep();
@@ -89,6 +90,8 @@ bool Race::run(unsigned i) {
     if (lanes_[i].done || !enabled(i))
         return false;
     const u64 before = sim_.machine().steps();
+    ++steps_;
+    ++lanes_[i].steps;
     resume(i);
     const bool stepped = sim_.stepOpen_ || sim_.machine().steps() != before;
     sim_.finishStep();
@@ -104,8 +107,10 @@ void Race::restart() {
         lane.path = 0;
         lane.script = script_;
         lane.observed = 0;
-        lane.retry = {};
+        lane.retries = {};
+        lane.steps = 0;
     }
+    steps_ = 0;
     sim_.setScript(script_);
 }
 

@@ -60,7 +60,8 @@ private:
         u32 path = 0;
         u32 script = 0;
         u64 observed = 0;
-        Sim::Retry retry;
+        Sim::Retries retries;
+        u64 steps = 0; // micro-steps that it took
     };
     void resume(unsigned i);
 
@@ -68,6 +69,7 @@ private:
     std::vector<Lane> lanes_;
     unsigned current_ = 0;
     u32 script_ = 0;
+    u64 steps_ = 0; // of all lanes
     bool tracing_ = false;
 };
 

@@ -90,16 +90,22 @@ void Sim::settle(u64 token) {
 
 void Sim::retryPoint(u64 token) {
     settle(token);
-    Retry& retry = inRace_ ? race_->lanes_[race_->current_].retry : retry_;
+    Retries& retries = inRace_ ? race_->lanes_[race_->current_].retries : retries_;
+    const auto others = [&] { return inRace_ ? race_->steps_ - race_->lanes_[race_->current_].steps : 0; };
     const u64 key = mix(script_, token);
-    if (retry.token == key && retry.hash == machine_->hash()) {
-        const Condition condition{Condition::Kind::HashChanged, {}, retry.hash};
-        if (!inRace_)
-            throw Stuck{"it repeats itself for ever"};
-        suspend(Site::VcpuEnter, condition);
-        settle(token);
+    for (auto& visit : retries.visits) {
+        if (visit.token != key)
+            continue;
+        if (visit.hash == machine_->hash() && visit.others == others()) {
+            if (!inRace_)
+                throw Stuck{"it repeats itself for ever"};
+            suspend(Site::VcpuEnter, {Condition::Kind::HashChanged, {}, visit.hash});
+            settle(token);
+        }
+        visit = {key, machine_->hash(), others()};
+        return;
     }
-    retry = {key, machine_->hash()};
+    retries.visits[retries.next++ % retries.visits.size()] = {key, machine_->hash(), others()};
 }
 
 void Sim::lock(LockId lock, bool write) {

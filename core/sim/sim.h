@@ -16,6 +16,7 @@
 #include "sim/fiber.h"
 #include "sim/marks.h"
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -86,8 +87,8 @@ public:
 
     // What the actor does from here on depends on `token` and on the machine only, not on what it read before.
     void settle(u64 token);
-    // The same at the head of a loop that tries again: when a whole round changed nothing, the actor counts as blocked
-    // until somebody changes the machine (it could only repeat itself).
+    // The same at the head of a loop that tries again: when a whole round changed nothing and nobody else moved meanwhile,
+    // the actor counts as blocked until somebody changes the machine (it could only repeat itself).
     void retryPoint(u64 token);
 
     // Locks. A reader is let in while no writer holds the lock.
@@ -146,9 +147,15 @@ private:
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
 
-    struct Retry {
-        u64 token = ~0ull;
-        u64 hash = 0;
+    // The retry points that an actor has passed lately; loops nest, so there are several.
+    struct Retries {
+        struct Visit {
+            u64 token = 0;
+            u64 hash = 0;
+            u64 others = 0; // micro-steps of the other actors up to then
+        };
+        std::array<Visit, 8> visits;
+        unsigned next = 0;
     };
 
     unsigned vcpus_;
@@ -168,7 +175,7 @@ private:
     bool inRace_ = false;
     bool stepOpen_ = false;
     class Race* race_ = nullptr;
-    Retry retry_;
+    Retries retries_;
     std::function<void()> afterStep_;
     std::function<void(u64)> rcuFree_;
     CallPaths paths_;

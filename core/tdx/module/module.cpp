@@ -4,6 +4,8 @@
 
 #include <openssl/sha.h>
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 TdxModule::TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions)
@@ -85,10 +87,18 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     return status;
 }
 
-std::optional<Pfn> TdxModule::frameOfPamt(Place place) const {
-    if (place < pamt_[0] || place.v >= pamt_[0].v + frames_.count() * 2)
-        return std::nullopt;
-    return Pfn{(place.v - pamt_[0].v) / 2};
+TdxModule::FrameRun TdxModule::framesOfPamt(Place place) const {
+    const u64 frames = frames_.count();
+    u64 span = 1;
+    for (const Place& array : pamt_) {
+        const u64 entries = (frames + span - 1) / span;
+        if (place >= array && place.v < array.v + entries * 2) {
+            const u64 first = (place.v - array.v) / 2 * span;
+            return {{first}, std::min(span, frames - first)};
+        }
+        span *= 512;
+    }
+    return {};
 }
 
 u64 TdxModule::peekPamt(Pfn pfn, Level* size) const {

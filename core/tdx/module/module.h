@@ -53,7 +53,12 @@ public:
     Place pamt4k(Pfn pfn) const { return pamt_[0] + pfn.v * 2; }
     Place pamt2m(Pfn pfn) const { return pamt_[1] + (pfn.v >> 9) * 2; }
     Place pamt1g(Pfn pfn) const { return pamt_[2] + (pfn.v >> 18) * 2; }
-    std::optional<Pfn> frameOfPamt(Place place) const;
+    // The frames that a PAMT entry describes: one, 512 or 512 * 512; none when the place is no PAMT entry.
+    struct FrameRun {
+        Pfn first;
+        u64 count = 0;
+    };
+    FrameRun framesOfPamt(Place place) const;
     // The entry of the size that is in force for this frame: a large page's if one covers it.
     u64 peekPamt(Pfn pfn, Level* size = nullptr) const;
     Pfn tdcs(Pfn tdr, unsigned page = 0) const { return {machine_->peek(wordOf(tdr, mirrorscope::tdr::Tdcx0 + page))}; }

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Sourced by app/run.sh and tests/run.sh: `need PACKAGE…` installs what is missing of a Debian 12, or says what to install.
+
+BUILD_PACKAGES="g++ cmake ninja-build pkg-config qt6-base-dev libqt6svg6-dev libqscintilla2-qt6-dev libyaml-cpp-dev
+ libcli11-dev nlohmann-json3-dev libboost-context-dev libfmt-dev libssl-dev"
+RUN_PACKAGES="libqt6svg6 qt6-qpa-plugins fonts-dejavu-core"
+TEST_PACKAGES="libgtest-dev libbenchmark-dev xvfb xauth xdotool x11-apps clang-format"
+
+need() {
+    missing=
+    for package; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "mirrorscope: this is no Debian; the packages of Debian 12 that it needs are:$missing" >&2
+        return 1
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        as_root=sudo
+    else
+        echo "mirrorscope: neither root nor sudo; please install:$missing" >&2
+        return 1
+    fi
+    echo "mirrorscope: installing$missing" >&2
+    $as_root apt-get update -qq || echo "mirrorscope: the package list could not be refreshed; trying with the old one" >&2
+    # shellcheck disable=SC2086
+    if ! DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null; then
+        echo "mirrorscope: apt-get could not install:$missing" >&2
+        return 1
+    fi
+}

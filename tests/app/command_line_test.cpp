@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The program from outside: subcommands, exit status, one line of error.
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+
+#include <fstream>
+
+namespace mirrorscope::test {
+
+namespace {
+struct Result {
+    int status = -1;
+    std::string out, error;
+};
+
+class CommandLine : public testing::Test {
+protected:
+    void SetUp() override {
+        folder_ = std::filesystem::temp_directory_path() / ("mirrorscope-cli-" + std::to_string(getpid()));
+        std::filesystem::create_directories(folder_);
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    Result call(const std::string& arguments) {
+        const std::string out = (folder_ / "out").string(), error = (folder_ / "error").string();
+        const int raw = std::system((std::string("'") + MIRRORSCOPE_PROGRAM + "' " + arguments + " >'" + out + "' 2>'" + error + "'").c_str());
+        const auto slurp = [](const std::string& file) {
+            std::ifstream in(file, std::ios::binary);
+            return std::string(std::istreambuf_iterator<char>(in), {});
+        };
+        return {WIFEXITED(raw) ? WEXITSTATUS(raw) : 128, slurp(out), slurp(error)};
+    }
+    std::string write(const std::string& name, const std::string& text) {
+        std::ofstream(folder_ / name, std::ios::binary) << text;
+        return "'" + (folder_ / name).string() + "'";
+    }
+    static std::string lesson(const char* name) { return "'" + (kSource / "scenarios/lessons" / name).string() + "'"; }
+
+    std::filesystem::path folder_;
+};
+
+void expectOneLine(const Result& r) {
+    EXPECT_EQ(r.status, 2) << r.out << r.error;
+    EXPECT_EQ(std::count(r.error.begin(), r.error.end(), '\n'), 1) << r.error;
+}
+} // namespace
+
+TEST_F(CommandLine, unusable_input_is_one_line_and_exit_2) {
+    expectOneLine(call("run " + write("empty.yaml", "")));
+    expectOneLine(call("run " + write("binary.yaml", std::string("\x7f" "ELF\0\1\2\3", 8))));
+    expectOneLine(call("check " + write("broken.yaml", "mirrorscope: 1\nscript: [\n")));
+    expectOneLine(call("check " + write("twice.yaml", "mirrorscope: 1\ntitle: a\ntitle: b\n")));
+    expectOneLine(call("run " + write("deep.yaml", "mirrorscope: 1\nscript: " + std::string(200000, '['))));
+    expectOneLine(call("run " + write("deep2.yaml", "mirrorscope: 1\nscript: " + std::string(200000, '[') + std::string(200000, ']'))));
+    expectOneLine(call("run " + write("indent.yaml", [] {
+        std::string text = "mirrorscope: 1\nscript:\n";
+        for (unsigned i = 0; i < 3000; ++i)
+            text += std::string(i, ' ') + "- a:\n";
+        return text;
+    }())));
+    expectOneLine(call("run " + (folder_ / "nowhere.yaml").string()));
+    expectOneLine(call("run " + folder_.string()));
+    expectOneLine(call("rnu"));
+    expectOneLine(call("run --formatt text " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("run --set vcpus " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("run --at 999999 " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("export --at 1 --as pdf " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("mutants"));
+}
+
+TEST_F(CommandLine, a_hundred_megabytes_of_nesting_are_refused_without_being_read) {
+    const std::string file = (folder_ / "huge.yaml").string();
+    {
+        std::ofstream out(file, std::ios::binary);
+        const std::string block(1 << 20, '[');
+        for (unsigned i = 0; i < 100; ++i)
+            out << block;
+    }
+    expectOneLine(call("run " + file));
+}
+
+TEST_F(CommandLine, a_broken_expectation_exits_1_and_prints_what_was_found) {
+    const std::string file = write("wrong.yaml", "mirrorscope: 1\nmachine: {slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                                                 "  - init-mem-region: {gpa: 0}\nexpect: [{tree: secure, gpa: 0, is: free}]\n");
+    for (const char* format : {"text", "jsonl", "junit"}) {
+        const Result r = call("run " + file + " --format " + format);
+        EXPECT_EQ(r.status, 1) << format;
+        EXPECT_NE(r.out.find("mapped"), std::string::npos) << r.out;
+    }
+}
+
+TEST_F(CommandLine, bounds_exit_3) {
+    const Result r = call("run --max-steps 50 " + lesson("01-first-private-page.yaml"));
+    EXPECT_EQ(r.status, 3) << r.out;
+    EXPECT_NE(r.out.find("50"), std::string::npos);
+    EXPECT_EQ(call("explore --max-steps 100 " + lesson("05-two-vcpus-one-page.yaml")).status, 3);
+}
+
+TEST_F(CommandLine, several_files_are_summed_up) {
+    const Result r = call("run " + lesson("01-first-private-page.yaml") + " " + lesson("02-shared-beside-private.yaml"));
+    EXPECT_EQ(r.status, 0);
+    EXPECT_NE(r.out.find("2 of 2 files hold"), std::string::npos) << r.out;
+}
+
+TEST_F(CommandLine, check_refuses_what_run_refuses) {
+    const std::string bad = write("bad.yaml", "mirrorscope: 1\nscript: [{punch-hol: {gpa: 0}}]\n");
+    const Result check = call("check " + bad), run = call("run " + bad);
+    expectOneLine(check);
+    EXPECT_EQ(check.error, run.error);
+    EXPECT_NE(check.error.find("bad.yaml:2:11:"), std::string::npos) << check.error;
+    EXPECT_EQ(call("check " + lesson("03-built-before-it-runs.yaml")).status, 0);
+}
+
+TEST_F(CommandLine, explore_prints_one_json_object_at_the_end) {
+    const Result r = call("explore --format jsonl " + lesson("04-convert-and-back.yaml"));
+    EXPECT_EQ(r.status, 0);
+    const auto start = r.out.rfind('{', r.out.rfind("\"kind\":\"explored\""));
+    const auto json = nlohmann::json::parse(r.out.substr(start));
+    EXPECT_EQ(json["complete"], true);
+    EXPECT_EQ(json["races"], 1);
+    EXPECT_GE(json["executions"], 1);
+}
+
+TEST_F(CommandLine, exports_and_vocabulary_are_what_they_say) {
+    const Result json = call("export --at 100 --as json " + lesson("01-first-private-page.yaml"));
+    EXPECT_EQ(json.status, 0);
+    EXPECT_EQ(nlohmann::json::parse(json.out)["position"], 100);
+    EXPECT_NE(call("export --at end --as text " + lesson("01-first-private-page.yaml")).out.find("leaf"), std::string::npos);
+    const Result svg = call("export --at end --as svg -o " + (folder_ / "t.svg").string() + " " + lesson("01-first-private-page.yaml"));
+    EXPECT_EQ(svg.status, 0) << svg.error;
+    EXPECT_TRUE(readFile((folder_ / "t.svg").string()).starts_with("<svg"));
+    for (const char* what : {"sites", "verbs", "rules", "seamcalls"}) {
+        EXPECT_EQ(call(what).status, 0);
+        const auto list = nlohmann::json::parse(call(std::string(what) + " --format json").out);
+        EXPECT_TRUE(list.is_array());
+        EXPECT_GT(list.size(), 5u);
+    }
+    EXPECT_TRUE(call("--version").out.starts_with("mirrorscope "));
+    EXPECT_NE(call("run --help").out.find("--max-steps"), std::string::npos);
+}
+
+TEST_F(CommandLine, a_screenshot_is_a_picture_of_that_size) {
+    const std::string png = (folder_ / "s.png").string();
+    const Result r = call("screenshot --size 1000x700 -o " + png + " " + lesson("01-first-private-page.yaml"));
+    EXPECT_EQ(r.status, 0) << r.error;
+    std::ifstream in(png, std::ios::binary);
+    const std::string head = [&] {
+        std::string bytes(24, '\0');
+        in.read(bytes.data(), 24);
+        return bytes;
+    }();
+    EXPECT_EQ(head.substr(1, 3), "PNG");
+    const auto number = [&](std::size_t at) {
+        unsigned n = 0;
+        for (std::size_t i = 0; i < 4; ++i)
+            n = n << 8 | static_cast<unsigned char>(head[at + i]);
+        return n;
+    };
+    EXPECT_EQ(number(16), 1000u);
+    EXPECT_EQ(number(20), 700u);
+}
+
+} // namespace mirrorscope::test

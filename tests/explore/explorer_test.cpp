@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/explorer.h"
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace mirrorscope::test {
+
+namespace {
+// Every final state of a race, found by trying each schedule from the beginning, with no reduction and no hashes of
+// states on the way.
+std::set<u64> bruteForce(const Scenario& scenario, u64& executions) {
+    std::set<u64> finals;
+    std::vector<unsigned> path, width;
+    executions = 0;
+    while (true) {
+        Runner runner(scenario, {.check = false});
+        std::size_t item = 0;
+        for (; scenario.script[item].verb != Verb::Race; ++item)
+            runner.runItem(scenario.script[item]);
+        runner.system().sim().setScript(scenario.script[item].index);
+        {
+            Race race(runner.system().sim(), runner.raceActors(scenario.script[item]));
+            std::size_t depth = 0;
+            while (!race.over() || race.enabled(race.count() - 1)) {
+                std::vector<unsigned> enabled;
+                for (unsigned i = 0; i < race.count(); ++i) {
+                    if (!race.isRcu(i))
+                        race.start(i);
+                    if (!race.done(i) && race.enabled(i))
+                        enabled.push_back(i);
+                }
+                if (enabled.empty())
+                    break;
+                if (depth == path.size()) {
+                    path.push_back(0);
+                    width.push_back(static_cast<unsigned>(enabled.size()));
+                }
+                race.run(enabled[path[depth++]]);
+            }
+        }
+        runner.quiet();
+        finals.insert(runner.system().machine().hash());
+        ++executions;
+        while (!path.empty() && path.back() + 1 == width.back()) {
+            path.pop_back();
+            width.pop_back();
+        }
+        if (path.empty())
+            return finals;
+        ++path.back();
+    }
+}
+
+std::set<u64> explored(const Scenario& scenario, ExploreResult& result) {
+    ExploreOptions options;
+    options.all = true;
+    std::set<u64> finals;
+    options.finalState = [&](u64 hash) { finals.insert(hash); };
+    result = Explorer(scenario, options).run();
+    return finals;
+}
+} // namespace
+
+TEST(Explorer, lessons_hold_in_all_interleavings) {
+    for (const auto& file : shippedScenarios("lessons")) {
+        SCOPED_TRACE(file);
+        const Scenario scenario = loadScenario(file.string());
+        const ExploreResult result = Explorer(scenario, {}).run();
+        EXPECT_TRUE(result.complete);
+        EXPECT_TRUE(result.ok());
+        for (const auto& f : result.findings)
+            ADD_FAILURE() << f.rule << ": " << f.text;
+    }
+}
+
+TEST(Explorer, finds_every_final_state_that_brute_force_finds) {
+    const std::string head = "mirrorscope: 1\nmachine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                             "  - vcpu0: {write: 0x1000}\n  - vcpu1: {write: 0x1000}\n";
+    for (const char* race : {"vcpu0: [{write: {gpa: 0x1000, value: 7}}], vcpu1: [{write: {gpa: 0x1000, value: 8}}]",
+                             "vcpu0: [{read: 0x1000}], vcpu1: [{write: {gpa: 0x1000, value: 9}}]"}) {
+        SCOPED_TRACE(race);
+        const Scenario scenario = bindScenario("t.yaml", head + "  - race: {" + race + "}\n");
+        u64 executions = 0;
+        const auto all = bruteForce(scenario, executions);
+        ExploreResult result;
+        EXPECT_EQ(explored(scenario, result), all);
+        EXPECT_TRUE(result.complete);
+        EXPECT_LE(result.executions, executions);
+        EXPECT_GT(executions, 10u);
+    }
+}
+
+TEST(Explorer, says_which_schedule_breaks_it) {
+    const std::string text = "mirrorscope: 1\nmachine: {vm: default, vcpus: 1, BREAK slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - race:\n"
+                             "      vcpu0: [{write: 0x1000}]\n      host: [{discard: {gpa: 0x1000}}]\n";
+    std::string broken = text, honest = text;
+    broken.replace(broken.find("BREAK"), 5, "break: [ignore-invalidate-seq],");
+    honest.replace(honest.find("BREAK"), 5, "");
+    const Scenario bad = bindScenario("t.yaml", broken);
+    const ExploreResult result = Explorer(bad, {}).run();
+    ASSERT_EQ(result.findings.size(), 1u);
+    EXPECT_EQ(result.findings[0].rule, "no-stale-tlb");
+    ASSERT_EQ(result.findings[0].schedule.size(), 1u);
+
+    // The schedule is a scenario's: replayed, it shows the same.
+    std::string schedule;
+    for (const auto& [actor, steps] : result.findings[0].schedule[0])
+        schedule += (schedule.empty() ? "{" : ", {") + actor + ": " + std::to_string(steps) + "}";
+    Ran replay(broken + "    schedule: [" + schedule + "]\nexpect: [{violation: no-stale-tlb}]\n");
+    EXPECT_TRUE(replay.violated(Rule::NoStaleTlb)) << replay.failures();
+
+    const Scenario good = bindScenario("t.yaml", honest);
+    EXPECT_TRUE(Explorer(good, {}).run().ok());
+}
+
+TEST(Explorer, a_bound_ends_it_and_says_so) {
+    const Scenario scenario = loadScenario((kSource / "scenarios/lessons/05-two-vcpus-one-page.yaml").string());
+    ExploreOptions options;
+    options.maxTransitions = 100;
+    const ExploreResult result = Explorer(scenario, options).run();
+    EXPECT_FALSE(result.complete);
+    EXPECT_TRUE(result.stopped);
+    EXPECT_EQ(result.transitions, 100u);
+}
+
+TEST(Explorer, an_unmet_sometimes_is_named) {
+    const Scenario scenario =
+        bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - race:\n"
+                               "      vcpu0: [{write: 0x1000}]\nsometimes: [{tree: direct, gpa: 0x1000, is: none}]\n");
+    const ExploreResult result = Explorer(scenario, {}).run();
+    EXPECT_FALSE(result.ok());
+    EXPECT_TRUE(result.ok(false));
+    ASSERT_EQ(result.sometimes.size(), 1u);
+    EXPECT_FALSE(result.sometimes[0].second);
+}
+
+} // namespace mirrorscope::test

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# real_keys.sh PROGRAM SOURCE: the program under Xvfb, stepped by the keys of a real keyboard driver. The window's title
+# bar carries no position, so what happened is read from a picture before and after.
+set -eu
+program=$1
+unset QT_QPA_PLATFORM WAYLAND_DISPLAY
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+export XDG_RUNTIME_DIR="$work" XDG_CONFIG_HOME="$work"
+Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp 3>"$work/display" 2>"$work/xvfb.log" &
+for _ in $(seq 100); do
+    [ -s "$work/display" ] && break
+    sleep 0.1
+done
+DISPLAY=:$(cat "$work/display")
+export DISPLAY
+"$program" "$2/scenarios/lessons/01-first-private-page.yaml" >"$work/log" 2>&1 &
+pid=$!
+window=
+for _ in $(seq 300); do
+    window=$(xdotool search --name 'Lesson 1' 2>/dev/null | head -1 || true)
+    [ -n "$window" ] && break
+    kill -0 "$pid" 2>/dev/null || { echo "the program ended early:"; cat "$work/log"; exit 1; }
+    sleep 0.1
+done
+[ -n "$window" ] || { echo "no window came up"; cat "$work/log"; exit 1; }
+xdotool windowfocus "$window" 2>/dev/null || true
+picture() { sleep 0.7; import_window >"$work/$1"; }
+import_window() { xdotool getwindowname "$window"; xwd_sum; }
+xwd_sum() { xwd -silent -id "$window" 2>/dev/null | cksum; }
+key() { xdotool key "$1"; }
+picture start
+key F11
+picture forward
+key ctrl+F11
+picture back
+key ctrl+shift+F5
+picture restart
+cmp -s "$work/start" "$work/forward" && { echo "F11 changed nothing"; exit 1; }
+cmp -s "$work/forward" "$work/back" && { echo "Ctrl+F11 changed nothing"; exit 1; }
+cmp -s "$work/back" "$work/restart" && { echo "Ctrl+Shift+F5 changed nothing"; exit 1; }
+key ctrl+q
+for _ in $(seq 100); do
+    kill -0 "$pid" 2>/dev/null || { echo "stepped, went back, restarted and quit by real keys"; exit 0; }
+    sleep 0.1
+done
+echo "Ctrl+Q did not quit"
+exit 1

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The real window, driven by its keys and clicks.
+#include "views/inspector/inspector_view.h"
+#include "views/main_window.h"
+#include "views/script/script_view.h"
+#include "views/timeline/timeline_view.h"
+#include "views/trees/banner.h"
+#include "views/trees/trees_view.h"
+
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QTreeWidget>
+
+#include <memory>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+
+class WindowTest : public QObject {
+    Q_OBJECT
+
+private:
+    std::unique_ptr<MainWindow> window_;
+    TreesView* trees_ = nullptr;
+
+    Session& session() { return *window_->context().session(); }
+    u64 position() { return window_->context().position(); }
+    void key(Qt::Key key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) { QTest::keyClick(trees_, key, modifiers); }
+    void openFile(const QString& file) {
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        window_->open(file);
+        QVERIFY(opened.wait(20000));
+    }
+    int rowOf(u64 gpa, Level level) {
+        for (std::size_t i = 0; i < trees_->rows().size(); ++i)
+            if (trees_->rows()[i].more == 0 && trees_->rows()[i].gfn.v == gpa >> 12 && trees_->rows()[i].level == level)
+                return static_cast<int>(i);
+        return -1;
+    }
+    const TreeRow& row(u64 gpa, Level level) { return trees_->rows().at(static_cast<std::size_t>(rowOf(gpa, level))); }
+
+private Q_SLOTS:
+    void init() {
+        window_ = std::make_unique<MainWindow>();
+        window_->resize(1366, 768);
+        window_->show();
+        trees_ = window_->findChild<TreesView*>("trees");
+        QVERIFY(trees_ != nullptr);
+        openFile(MainWindow::firstLesson());
+    }
+    void cleanup() { window_.reset(); }
+
+    void opens_on_the_frozen_entry_of_the_first_lesson() {
+        QVERIFY(window_->windowTitle().contains("Lesson 1"));
+        QCOMPARE(position(), session().openingPosition());
+        QVERIFY(window_->context().selection().has_value());
+        QCOMPARE(window_->context().selection()->gfn.v, u64{4});
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[1].spte), static_cast<int>(SpteState::Frozen));
+        QVERIFY(window_->findChild<Banner*>("banner")->sentence().contains("frozen"));
+    }
+
+    void a_click_selects_an_entry_and_marks_its_twins_and_its_path() {
+        const int at = rowOf(0x0, Level::k4K);
+        QVERIFY(at >= 0);
+        const QRect cell = trees_->cellRect(static_cast<std::size_t>(at), Column::Private);
+        QTest::mouseClick(trees_->viewport(), Qt::LeftButton, {}, cell.center());
+        QVERIFY(window_->context().selection().has_value());
+        QCOMPARE(static_cast<int>(window_->context().selection()->column), static_cast<int>(Column::Private));
+        QVERIFY(trees_->marksOf(row(0, Level::k4K), Column::Private).selected);
+        QVERIFY(trees_->marksOf(row(0, Level::k4K), Column::Mirror).twin);
+        QVERIFY(!trees_->marksOf(row(0x4000, Level::k4K), Column::Mirror).twin);
+        for (const Level level : {Level::k2M, Level::k1G, Level::k512G})
+            for (const Column column : {Column::Mirror, Column::Private})
+                QVERIFY(trees_->marksOf(row(0, level), column).path);
+    }
+
+    void keys_step_forward_and_back_and_restart() {
+        const u64 start = position();
+        key(Qt::Key_F11);
+        QCOMPARE(position(), start + 1);
+        key(Qt::Key_F11, Qt::ControlModifier);
+        QCOMPARE(position(), start);
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[1].spte), static_cast<int>(SpteState::Frozen));
+        while (row(0x4000, Level::k4K).cells[1].spte == SpteState::Frozen) {
+            key(Qt::Key_F11);
+            QVERIFY(position() < session().end());
+        }
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[1].spte), static_cast<int>(SpteState::Leaf));
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[2].sept), static_cast<int>(SeptState::Pending));
+        key(Qt::Key_F5, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(position(), u64{0});
+        key(Qt::Key_F10);
+        const u64 afterImage = position();
+        QVERIFY(afterImage > 0);
+        key(Qt::Key_F10, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(position(), u64{0});
+        key(Qt::Key_F5);
+        QCOMPARE(position(), session().end());
+        key(Qt::Key_R);
+        QCOMPARE(position(), u64{0});
+    }
+
+    void the_inspector_names_the_writer_and_a_click_goes_there() {
+        auto* history = window_->findChild<QTreeWidget*>("history");
+        QVERIFY(history->topLevelItemCount() >= 2);
+        key(Qt::Key_F5); // to the end
+        QTreeWidgetItem* last = history->topLevelItem(history->topLevelItemCount() - 1);
+        QVERIFY(last->text(1).contains("leaf"));
+        QVERIFY(last->text(2).contains("vcpu0"));
+        QVERIFY(last->toolTip(2).contains("kvm_tdp_mmu_map"));
+        Q_EMIT history->itemClicked(last, 0);
+        const u64 at = position();
+        QCOMPARE(at, last->text(0).toULongLong() + 1);
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[1].spte), static_cast<int>(SpteState::Leaf));
+        key(Qt::Key_N, Qt::ShiftModifier);
+        QCOMPARE(static_cast<int>(row(0x4000, Level::k4K).cells[1].spte), static_cast<int>(SpteState::Frozen));
+        key(Qt::Key_N);
+        QCOMPARE(position(), at);
+        auto* fields = window_->findChild<QTreeWidget*>("fields");
+        QVERIFY(fields->topLevelItemCount() > 8);
+    }
+
+    void breakpoints_stop_a_run() {
+        key(Qt::Key_F9, Qt::ControlModifier); // on the selected entry
+        key(Qt::Key_F5, Qt::ControlModifier | Qt::ShiftModifier);
+        u64 stops = 0;
+        while (position() < session().end()) {
+            const u64 before = position();
+            key(Qt::Key_F5);
+            QVERIFY(position() > before);
+            ++stops;
+        }
+        QVERIFY(stops >= 3); // the fresh table, frozen, the leaf
+        key(Qt::Key_F9, Qt::ControlModifier | Qt::ShiftModifier);
+        key(Qt::Key_F5, Qt::ControlModifier | Qt::ShiftModifier);
+        key(Qt::Key_F5);
+        QCOMPARE(position(), session().end());
+    }
+
+    void arrows_move_the_selection_and_space_folds() {
+        trees_->setFocus();
+        const auto before = window_->context().selection();
+        key(Qt::Key_Up);
+        QVERIFY(window_->context().selection()->gfn.v != before->gfn.v || window_->context().selection()->level != before->level);
+        key(Qt::Key_Right);
+        QCOMPARE(static_cast<int>(window_->context().selection()->column), static_cast<int>(Column::Private));
+        while (window_->context().selection()->level != Level::k512G)
+            key(Qt::Key_Up);
+        const std::size_t rows = trees_->rows().size();
+        key(Qt::Key_Space);
+        QVERIFY(trees_->rows().size() < rows);
+        key(Qt::Key_Space);
+        QCOMPARE(trees_->rows().size(), rows);
+    }
+
+    void the_script_shows_the_running_line() {
+        auto* script = window_->findChild<ScriptView*>("script");
+        QCOMPARE(script->currentLine(), 30u);
+        key(Qt::Key_F5, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(script->currentLine(), 25u);
+    }
+
+    void a_click_in_the_timeline_goes_there() {
+        auto* timeline = window_->findChild<TimelineView*>("timeline");
+        QVERIFY(timeline != nullptr);
+        const u64 target = position() - 5;
+        const QPoint at(static_cast<int>(timeline->xOf(target) + 1), timeline->height() / 2);
+        QTest::mouseClick(timeline, Qt::LeftButton, {}, at);
+        QVERIFY(position() == target || position() == target + 1);
+    }
+
+    void a_broken_file_keeps_the_last_picture_and_says_where() {
+        QTemporaryDir folder;
+        const QString bad = folder.filePath("bad.yaml");
+        QFile file(bad);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write("mirrorscope: 1\nscript:\n  - punch-hol: {gpa: 0}\n");
+        file.close();
+        const std::size_t rows = trees_->rows().size();
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        window_->open(bad);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(opened.first().first().toBool(), false);
+        QCOMPARE(trees_->rows().size(), rows);
+        const QString says = window_->findChild<Banner*>("banner")->sentence();
+        QVERIFY2(says.contains(":3:5:") && says.contains("punch-hole"), qPrintable(says));
+    }
+
+    void every_command_does_something_or_says_why_not() {
+        for (const CommandInfo& info : commandTable()) {
+            QVERIFY2(*info.help != '\0', info.name);
+            QVERIFY2(window_->action(info.command) != nullptr, info.name);
+        }
+        const bool dark = window_->context().theme().dark;
+        window_->action(Command::ToggleTheme)->trigger();
+        QVERIFY(window_->context().theme().dark != dark);
+        const double size = qApp->font().pointSizeF();
+        window_->action(Command::ZoomIn)->trigger();
+        QVERIFY(qApp->font().pointSizeF() > size);
+        window_->action(Command::ZoomReset)->trigger();
+        QCOMPARE(qApp->font().pointSizeF(), size);
+        window_->action(Command::ToggleTheme)->trigger();
+    }
+
+    void an_ordinary_vm_has_one_tree() {
+        QTemporaryDir folder;
+        const QString name = folder.filePath("ordinary.yaml");
+        QFile file(name);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write("mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {write: 0}\n");
+        file.close();
+        openFile(name);
+        QCOMPARE(position(), session().end());
+        QVERIFY(!session().hasColumn(Column::Mirror));
+        QCOMPARE(static_cast<int>(row(0, Level::k4K).cells[0].spte), static_cast<int>(SpteState::Leaf));
+    }
+};
+
+QTEST_MAIN(WindowTest)
+#include "window_test.moc"

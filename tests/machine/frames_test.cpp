@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "machine/frames.h"
+#include "machine/tlb.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace mirrorscope {
+
+namespace {
+struct Host {
+    explicit Host(u64 count, unsigned arenas = 2) {
+        regions.take(count * 512);
+        frames = std::make_unique<Frames>(count, arenas, regions);
+        tlb = std::make_unique<Tlb>(0, 16, regions);
+        frames->layOutIndexes(regions);
+        tlb->layOutIndexes(regions);
+        machine = std::make_unique<Machine>(regions.used(), regions.used());
+        frames->attach(*machine);
+        tlb->attach(*machine, *frames);
+        machine->baseline();
+        machine->beginStep({});
+    }
+    Regions regions;
+    std::unique_ptr<Frames> frames;
+    std::unique_ptr<Tlb> tlb;
+    std::unique_ptr<Machine> machine;
+};
+} // namespace
+
+TEST(Frames, frame_0_is_never_handed_out_and_the_rest_all_is) {
+    Host host(200);
+    std::set<u64> got;
+    while (const auto pfn = host.frames->allocate(FrameKind::Gmem, 0, 1))
+        EXPECT_TRUE(got.insert(pfn->v).second);
+    EXPECT_EQ(got.size(), 199u);
+    EXPECT_FALSE(got.contains(0));
+    EXPECT_EQ(host.frames->inUse(), 199u);
+}
+
+TEST(Frames, agrees_with_a_set_over_random_allocations) {
+    const u64 seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    Host host(5000, 3);
+    std::map<u64, bool> used;
+    for (unsigned n = 0; n < 20000; ++n) {
+        if (random() % 5 < 3 || used.empty()) {
+            const auto pfn = host.frames->allocate(FrameKind::HostPage, n, static_cast<unsigned>(random() % 3));
+            if (used.size() == 4999) {
+                EXPECT_FALSE(pfn);
+                continue;
+            }
+            ASSERT_TRUE(pfn);
+            EXPECT_TRUE(used.emplace(pfn->v, true).second);
+            EXPECT_EQ(host.frames->info(*pfn), n);
+        } else {
+            auto it = used.lower_bound(random() % 5000);
+            if (it == used.end())
+                it = used.begin();
+            host.frames->put({it->first});
+            EXPECT_EQ(host.frames->peekKind({it->first}), FrameKind::Free);
+            used.erase(it);
+        }
+    }
+    EXPECT_EQ(host.frames->inUse(), used.size());
+}
+
+TEST(Frames, a_frame_is_freed_with_its_last_reference_and_cleared) {
+    Host host(16);
+    const Pfn pfn = *host.frames->allocate(FrameKind::Gmem, 0, 0);
+    host.machine->set(wordOf(pfn, 5), 42);
+    host.frames->get(pfn);
+    host.frames->put(pfn);
+    EXPECT_EQ(host.machine->peek(wordOf(pfn, 5)), 42u);
+    host.frames->put(pfn);
+    EXPECT_EQ(host.frames->peekKind(pfn), FrameKind::Free);
+    EXPECT_EQ(host.machine->peek(wordOf(pfn, 5)), 0u);
+}
+
+TEST(Frames, a_run_is_aligned_and_free) {
+    Host host(2048);
+    const auto run = host.frames->allocateRun(FrameKind::Raw, 0, 512);
+    ASSERT_TRUE(run);
+    EXPECT_EQ(run->v % 512, 0u);
+    EXPECT_EQ(host.frames->inUse(), 512u);
+}
+
+TEST(Tlb, keeps_what_was_found_until_it_is_flushed) {
+    Host host(64);
+    host.tlb->insert({{5}, Alias::Private, Level::k4K, {9}, 7, true});
+    host.tlb->insert({{5}, Alias::Shared, Level::k4K, {10}, 3, false});
+    ASSERT_TRUE(host.tlb->lookup({5}, Alias::Private));
+    EXPECT_EQ(host.tlb->lookup({5}, Alias::Private)->pfn, Pfn{9});
+    EXPECT_EQ(host.tlb->lookup({5}, Alias::Shared)->rwx, 3u);
+    EXPECT_FALSE(host.tlb->lookup({6}, Alias::Private));
+    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9})), 1u);
+    host.tlb->flush();
+    EXPECT_FALSE(host.tlb->lookup({5}, Alias::Private));
+    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9})), 0u);
+    EXPECT_EQ(host.tlb->size(), 0u);
+}
+
+} // namespace mirrorscope

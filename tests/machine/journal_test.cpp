@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "machine/machine.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace mirrorscope {
+
+namespace {
+void step(Machine& m) { m.beginStep({}); }
+
+std::vector<u64> contents(const Machine& m) {
+    std::vector<u64> words(m.words());
+    for (u32 i = 0; i < m.words(); ++i)
+        words[i] = m.peek({i});
+    return words;
+}
+} // namespace
+
+TEST(Journal, random_histories_can_be_walked_in_both_directions) {
+    const u64 seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    Machine m(8 * 512, 6 * 512);
+    m.baseline();
+    std::vector<std::vector<u64>> states{contents(m)};
+    for (unsigned n = 0; n < 300; ++n) {
+        step(m);
+        for (u64 k = random() % 4; k > 0; --k) {
+            if (random() % 8 == 0)
+                m.fill({random() % 8}, random() % 3);
+            else
+                m.set({static_cast<u32>(random() % m.words())}, random() % 5);
+        }
+        states.push_back(contents(m));
+    }
+    for (unsigned k = 0; k < 200; ++k) {
+        const u64 position = random() % states.size();
+        m.seek(position);
+        ASSERT_EQ(contents(m), states[position]);
+        ASSERT_EQ(m.hash(), m.hashFromScratch());
+    }
+}
+
+TEST(Journal, a_rewind_forgets_what_came_after) {
+    Machine m(2 * 512, 512);
+    m.baseline();
+    step(m);
+    m.set({3}, 1);
+    const u64 before = m.hash();
+    step(m);
+    m.fill({0}, 9);
+    step(m);
+    m.set({4}, 5);
+    m.rewind(1);
+    EXPECT_EQ(m.steps(), 1u);
+    EXPECT_EQ(m.hash(), before);
+    EXPECT_EQ(m.peek({4}), 0u);
+    step(m);
+    m.fill({0}, 2);
+    m.seek(1);
+    EXPECT_EQ(m.peek({3}), 1u);
+    m.seek(2);
+    EXPECT_EQ(m.peek({3}), 2u);
+}
+
+TEST(Journal, history_names_every_write_with_old_and_new) {
+    Machine m(2 * 512, 512);
+    m.baseline();
+    for (const u64 value : {5u, 5u, 7u}) {
+        step(m);
+        m.set({8}, value);
+    }
+    step(m);
+    m.fill({0}, 1);
+    m.seek(2);
+    const auto writes = m.history({8});
+    ASSERT_EQ(writes.size(), 3u); // the second wrote what was there
+    EXPECT_EQ(writes[0].step, 0u);
+    EXPECT_EQ(writes[1].step, 2u);
+    EXPECT_EQ(writes[1].old, 5u);
+    EXPECT_EQ(writes[1].now, 7u);
+    EXPECT_EQ(writes[2].step, 3u);
+    EXPECT_EQ(writes[2].now, 1u);
+}
+
+TEST(Journal, equal_states_have_equal_hashes_whatever_led_to_them) {
+    Machine a(512, 512), b(512, 512);
+    a.baseline();
+    b.baseline();
+    step(a);
+    step(b);
+    a.set({1}, 2);
+    a.set({2}, 3);
+    b.set({2}, 9);
+    b.set({2}, 3);
+    b.set({1}, 2);
+    EXPECT_EQ(a.hash(), b.hash());
+    b.set({3}, 1);
+    EXPECT_NE(a.hash(), b.hash());
+}
+
+} // namespace mirrorscope

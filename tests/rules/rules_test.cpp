@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Each rule can fail: through raw SEAMCALLs behind KVM's back, or with one step of the protocol turned off.
+#include "explore/explorer.h"
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+namespace mirrorscope::test {
+
+namespace {
+struct Case {
+    Rule rule;
+    const char* how;
+    std::string text;
+};
+
+std::vector<Case> cases() {
+    const std::string raw = "  - vcpu0: {accept: 0x4000}\n  - vcpu0: {read: 0x4000}\n";
+    return {
+        {Rule::Coherent, "a page is blocked", td("  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0}\n")},
+        {Rule::Coherent, "a page is added", td("  - seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0x7000}\n")},
+        {Rule::ParentBeforeChild, "a leaf in a table that the mirror does not have",
+         td("  - seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: 0x40000000, level: 1G}\n  - seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: 0x40000000, "
+            "level: 2M}\n  - seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0x40000000}\n")},
+        {Rule::SingleOwner, "a page of shared memory is given to the TD",
+         td("  - set-memory-attributes: {gpa: 0x9000, size: 4K, as: shared}\n  - vcpu0: {write: {gpa: 0x9000, as: shared}}\n"
+            "  - seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0x7000, page: {of: 0x9000}}\n")},
+        {Rule::NoStaleTlb, "a page of shared memory is given to the TD while a TLB leads to it",
+         td("  - set-memory-attributes: {gpa: 0x9000, size: 4K, as: shared}\n  - vcpu0: {write: {gpa: 0x9000, as: shared}}\n"
+            "  - seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0x7000, page: {of: 0x9000}}\n")},
+        {Rule::NoStaleTlb, "nobody flushes after a zap",
+         "mirrorscope: 1\nmachine: {vm: default, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+         "  - vcpu0: {write: 0x1000}\n  - discard: {gpa: 0x1000}\n"},
+        {Rule::ModuleAgrees, "KVM removes what was taken away",
+         td(raw + "  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x4000}\n  - punch-hole: {gpa: 0x4000}\n")},
+        {Rule::NoLeak, "a page cannot be removed, so it is never given back",
+         td(raw + "  - inject: {seamcall: TDH.PHYMEM.PAGE.WBINVD, status: TDX_OPERAND_BUSY}\n  - punch-hole: {gpa: 0x4000}\n")},
+        {Rule::FrozenOwned, "a failed update leaves the entry frozen",
+         td("  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n  - vcpu0: {accept: 0x4000}\n",
+            "vcpus: 1, break: [stay-frozen]")},
+        {Rule::Progress, "nobody ever thaws the entry",
+         td("  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n  - vcpu0: {accept: 0x4000}\n",
+            "vcpus: 1, break: [stay-frozen]")},
+    };
+}
+} // namespace
+
+TEST(Rules, each_can_fail_and_says_what_is_wrong) {
+    std::set<Rule> shown;
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(std::string(info(c.rule).name) + ": " + c.how);
+        Ran run(c.text);
+        EXPECT_TRUE(run.violated(c.rule)) << run.failures();
+        for (const Violation& v : run.runner.checker().violations())
+            EXPECT_GT(v.text.size(), 20u);
+        shown.insert(c.rule);
+    }
+    for (unsigned i = 0; i < kRules; ++i)
+        if (info(static_cast<Rule>(i)).built) {
+            EXPECT_TRUE(shown.contains(static_cast<Rule>(i))) << info(static_cast<Rule>(i)).name << " is never shown to fail";
+        }
+}
+
+TEST(Rules, a_named_violation_is_a_demonstration) {
+    Ran run(td("  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0}\nexpect: [{violation: coherent}]\n"));
+    EXPECT_TRUE(run.runner.ok());
+    Ran other(td("  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0}\nexpect: [{violation: no-leak}]\n"));
+    EXPECT_FALSE(other.runner.ok());
+}
+
+TEST(Rules, each_built_step_of_the_protocol_is_missed_when_it_is_turned_off) {
+    const std::string zap = "  - vcpu0: {accept: 0x4000}\n  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: {gpa: "
+                            "0x4000}}]\n";
+    const std::string two = "  - race:\n      vcpu0: [{accept: 0x4000}]\n      vcpu1: [{accept: 0x4000}]\n";
+    const std::string busy = "  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n  - vcpu0: {accept: 0x4000}\n";
+    const std::vector<std::pair<Break, std::string>> scenarios{
+        {Break::NoFreeze, two},
+        {Break::NoRollback, busy},
+        {Break::StayFrozen, busy},
+        {Break::SkipBlock, zap},
+        {Break::SkipTrack, zap},
+        {Break::SkipTrackKick, zap},
+        {Break::SkipKick, "  - vcpu0: {accept: {gpa: 0x4000, size: 8K}}\n  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: "
+                          "{gpa: 0x4000, size: 8K}}]\n      vcpu1: [{accept: 0x4000}]\n"},
+    };
+    for (const auto& [which, script] : scenarios) {
+        SCOPED_TRACE(info(which).name);
+        const Scenario broken = bindScenario("test.yaml", td(script, "vcpus: 2, break: [" + std::string(info(which).name) + "]"));
+        ExploreOptions options;
+        options.seconds = 60;
+        const ExploreResult result = Explorer(broken, options).run();
+        EXPECT_FALSE(result.findings.empty()) << result.executions << " executions, " << result.states << " states";
+    }
+}
+
+} // namespace mirrorscope::test

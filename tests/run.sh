@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler and ThreadSanitizer.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/app/install.sh"
+presets="release asan"
+packages="$BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES"
+for argument; do
+    case $argument in
+    --all)
+        presets="$presets clang tsan"
+        packages="$packages clang-14"
+        ;;
+    *)
+        echo "usage: sh tests/run.sh [--all]" >&2
+        exit 2
+        ;;
+    esac
+done
+# shellcheck disable=SC2086
+need $packages || exit 2
+cd "$root"
+export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=1:abort_on_error=1" UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0"
+export QT_QPA_PLATFORM=offscreen
+jobs=$(nproc)
+ran=0
+failed=0
+for preset in $presets; do
+    echo "== $preset: building" >&2
+    # shellcheck disable=SC2086
+    cmake --preset "$preset" ${MIRRORSCOPE_CMAKE_ARGS:-} >"build-$preset.log" 2>&1 || { tail -30 "build-$preset.log" >&2; exit 1; }
+    cmake --build --preset "$preset" >"build-$preset.log" 2>&1 || { grep -E 'error|FAILED' "build-$preset.log" >&2; tail -5 "build-$preset.log" >&2; exit 1; }
+    rm -f "build-$preset.log"
+    echo "== $preset: testing" >&2
+    log="build/$preset/tests.log"
+    ctest --preset "$preset" -j "$jobs" --timeout 600 >"$log" 2>&1 || true
+    summary=$(grep -E '^[0-9]+% tests passed' "$log" || true)
+    if [ -z "$summary" ]; then
+        tail -30 "$log" >&2
+        echo "no test ran" >&2
+        exit 1
+    fi
+    bad=$(echo "$summary" | sed 's/.*, \([0-9]*\) tests\{0,1\} failed out of \([0-9]*\).*/\1/')
+    all=$(echo "$summary" | sed 's/.* out of \([0-9]*\).*/\1/')
+    [ "$bad" = 0 ] || { grep -vE ' +Passed +[0-9.]+ sec$|^ +Start +[0-9]+:' "$log" >&2; }
+    echo "== $preset: $all tests, $bad failures" >&2
+    ran=$((ran + all))
+    failed=$((failed + bad))
+done
+echo "$ran tests, $failed failures ($presets)"
+[ "$failed" = 0 ]

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the window asks: where it opens, the trees, twins, history, breakpoints.
+#include "session/style.h"
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+namespace mirrorscope::test {
+
+namespace {
+Session lesson(const char* name) { return Session(loadScenario((kSource / "scenarios/lessons" / name).string())); }
+
+const TreeRow* rowOf(const std::vector<TreeRow>& rows, u64 gpa, Level level) {
+    for (const TreeRow& row : rows)
+        if (row.more == 0 && row.gfn.v == gpa >> 12 && row.level == level)
+            return &row;
+    return nullptr;
+}
+} // namespace
+
+TEST(Session, opens_at_the_first_pause_on_a_frozen_entry) {
+    Session session = lesson("01-first-private-page.yaml");
+    session.seek(session.openingPosition());
+    const auto frozen = session.frozenNearby();
+    ASSERT_TRUE(frozen);
+    EXPECT_EQ(frozen->gfn.v, 4u);
+    EXPECT_EQ(frozen->column, Column::Mirror);
+    const auto rows = session.rows();
+    const TreeRow* row = rowOf(rows, 0x4000, Level::k4K);
+    ASSERT_NE(row, nullptr);
+    EXPECT_EQ(row->cells[1].spte, SpteState::Frozen);
+    EXPECT_TRUE(row->cells[1].changed);
+    EXPECT_EQ(row->cells[2].sept, SeptState::Free);
+    EXPECT_FALSE(row->cells[0].exists);
+    EXPECT_NE(session.sentence(session.position()).find("frozen"), std::string::npos);
+}
+
+TEST(Session, tells_who_wrote_an_entry_and_when) {
+    Session session = lesson("01-first-private-page.yaml");
+    session.seek(session.end());
+    const TreeCell cell = session.cell(Column::Mirror, {4}, Level::k4K);
+    ASSERT_TRUE(cell.exists);
+    const auto history = session.history(cell.place);
+    ASSERT_EQ(history.size(), 3u); // the fresh table, frozen, the leaf
+    EXPECT_EQ(history[1].now, spte::kFrozen);
+    EXPECT_EQ(history[2].now, cell.raw);
+    const std::string text = session.describe(history[2]);
+    EXPECT_NE(text.find("vcpu0"), std::string::npos) << text;
+    EXPECT_NE(text.find("kvm_tdp_mmu_map"), std::string::npos) << text;
+    EXPECT_NE(text.find(std::to_string(history[2].n)), std::string::npos) << text;
+    const StepView step = session.step(history[2].n);
+    EXPECT_EQ(step.site, Site::SpteSet);
+    session.seek(history[2].n);
+    EXPECT_EQ(session.cell(Column::Mirror, {4}, Level::k4K).raw, spte::kFrozen);
+}
+
+TEST(Session, a_zapped_entry_stays_for_a_while_with_its_old_value) {
+    Session session = lesson("04-convert-and-back.yaml");
+    u64 zap = 0;
+    for (u64 n = 0; n < session.end() && zap == 0; ++n)
+        if (session.stepBrief(n).second == Site::SpteStore)
+            zap = n;
+    ASSERT_GT(zap, 0u);
+    session.seek(zap);
+    const TreeCell before = session.cell(Column::Mirror, {4}, Level::k4K);
+    ASSERT_EQ(before.spte, SpteState::Leaf);
+    session.seek(zap + 1);
+    auto rows = session.rows();
+    const TreeRow* row = rowOf(rows, 0x4000, Level::k4K);
+    ASSERT_NE(row, nullptr);
+    ASSERT_TRUE(row->cells[1].zapped);
+    EXPECT_EQ(*row->cells[1].zapped, before.raw);
+    EXPECT_EQ(styleOf(Column::Mirror, row->cells[1]).name, "zapped");
+    session.seek(zap + 1 + kZappedVisible);
+    rows = session.rows({}, std::pair{Gfn{4}, Level::k4K});
+    row = rowOf(rows, 0x4000, Level::k4K);
+    ASSERT_NE(row, nullptr);
+    EXPECT_FALSE(row->cells[1].zapped);
+}
+
+TEST(Session, script_steps_are_walked_in_both_directions) {
+    Session session = lesson("02-shared-beside-private.yaml");
+    std::vector<u64> forward{0};
+    while (forward.back() < session.end())
+        forward.push_back(session.nextScriptPosition(forward.back()));
+    std::vector<u64> back{session.end()};
+    while (back.back() > 0)
+        back.push_back(session.previousScriptPosition(back.back()));
+    std::reverse(back.begin(), back.end());
+    EXPECT_EQ(forward, back);
+    EXPECT_GT(forward.size(), 5u);
+}
+
+TEST(Session, breakpoints_stop_a_run_on_site_entry_line_and_rule) {
+    Session session = lesson("01-first-private-page.yaml");
+    Session::Breakpoints b;
+    b.sites.insert(Site::SpteFreeze);
+    session.seek(0);
+    const u64 first = session.runForward(b);
+    ASSERT_LT(first, session.end());
+    EXPECT_EQ(session.stepBrief(first - 1).second, Site::SpteFreeze);
+    session.seek(first);
+    const u64 second = session.runForward(b);
+    EXPECT_GT(second, first);
+    session.seek(second);
+    EXPECT_EQ(session.runBack(b), first);
+
+    session.seek(session.end());
+    Session::Breakpoints entry;
+    entry.places.insert(session.cell(Column::Mirror, {4}, Level::k4K).place.v);
+    session.seek(20);
+    session.seek(session.runForward(entry));
+    EXPECT_EQ(session.cell(Column::Mirror, {4}, Level::k4K).raw, spte::kFrozen);
+
+    Session broken(bindScenario("t.yaml", td("  - vcpu0: {read: 0}\n  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0}\n")));
+    Session::Breakpoints rule;
+    rule.rules.insert(Rule::Coherent);
+    broken.seek(0);
+    const u64 at = broken.runForward(rule);
+    ASSERT_FALSE(broken.violations().empty());
+    EXPECT_EQ(at, broken.violations()[0].n + 1);
+}
+
+TEST(Session, decoding_covers_private_entries_too) {
+    Session session = lesson("01-first-private-page.yaml");
+    session.seek(session.end());
+    const TreeCell cell = session.cell(Column::Private, {4}, Level::k4K);
+    EXPECT_EQ(cell.sept, SeptState::Mapped);
+    bool pfn = false;
+    for (const BitField& f : session.decode(Column::Private, cell.raw, Level::k4K))
+        pfn |= f.value == cell.pfn.v;
+    EXPECT_TRUE(pfn);
+}
+
+} // namespace mirrorscope::test

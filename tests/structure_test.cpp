@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The layering of the folders, read from the includes: arrows point down only, and the core knows no Qt.
+#include "scenario/yaml.h"
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <regex>
+
+namespace mirrorscope::test {
+
+namespace {
+// What each folder of the core may include beside itself.
+const std::map<std::string, std::set<std::string>> kBelow = [] {
+    std::map<std::string, std::set<std::string>> below;
+    const auto add = [&](const std::string& folder, std::initializer_list<const char*> direct) {
+        for (const char* d : direct) {
+            below[folder].insert(d);
+            below[folder].insert(below[d].begin(), below[d].end());
+        }
+    };
+    below["base"] = {};
+    add("machine", {"base"});
+    add("sim", {"machine"});
+    add("kvm", {"sim"});
+    add("tdx/module", {"sim"});
+    add("tdx/backend", {"kvm", "tdx/module"});
+    add("system", {"tdx/backend"});
+    add("rules", {"system"});
+    add("scenario", {"rules"});
+    add("explore", {"scenario"});
+    add("session", {"scenario"});
+    add("export", {"session", "explore"});
+    return below;
+}();
+
+std::string folderOf(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+} // namespace
+
+TEST(Structure, includes_point_down_only) {
+    const std::regex include("#include [\"<]([^\">]+)[\">]");
+    const auto core = kSource / "core";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(core)) {
+        const auto extension = entry.path().extension();
+        if (extension != ".h" && extension != ".cpp")
+            continue;
+        const std::string file = std::filesystem::relative(entry.path(), core).string();
+        const std::string folder = folderOf(file);
+        ASSERT_TRUE(kBelow.contains(folder)) << folder << " has no place in the layering";
+        const std::string text = readFile(entry.path().string());
+        for (std::sregex_iterator it(text.begin(), text.end(), include), end; it != end; ++it) {
+            const std::string target = (*it)[1];
+            EXPECT_FALSE(target.starts_with("Q") || target.starts_with("views/") || target.starts_with("app/")) << file << ": " << target;
+            if (std::filesystem::exists(core / target) && folderOf(target) != folder) {
+                EXPECT_TRUE(kBelow.at(folder).contains(folderOf(target))) << file << " includes " << target;
+            }
+        }
+    }
+}
+
+TEST(Structure, every_file_says_its_licence_in_its_first_line) {
+    for (const char* top : {"app", "core", "views", "tests"})
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / top)) {
+            const auto extension = entry.path().extension();
+            if (extension == ".h" || extension == ".cpp") {
+                EXPECT_TRUE(readFile(entry.path().string()).starts_with("// SPDX-License-Identifier: GPL-3.0-or-later\n")) << entry.path();
+            }
+        }
+}
+
+TEST(Structure, views_have_no_rule_of_the_mmu) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / "views")) {
+        if (!entry.is_regular_file() || entry.path().extension() == ".txt")
+            continue;
+        const std::string text = readFile(entry.path().string());
+        for (const char* inner : {"#include \"kvm/", "#include \"tdx/", "#include \"machine/", "#include \"sim/", "#include \"rules/", "system()"})
+            EXPECT_EQ(text.find(inner), std::string::npos) << entry.path() << " reaches past the session: " << inner;
+    }
+}
+
+} // namespace mirrorscope::test
