@@ -12,6 +12,8 @@ namespace mirrorscope {
 namespace {
 
 void walkTree(const System& system, Column column, Pfn root, Pfn table, Level level, Gfn base, std::string& out) {
+    if (!system.holdsTable(table, column == Column::Private))
+        return;
     const u64 direct = column == Column::Shared ? system.config().directBits() : 0;
     for (unsigned i = 0; i < 512; ++i) {
         const Place place = wordOf(table, i);
@@ -96,7 +98,10 @@ std::string stateJson(const Session& session) {
                 continue;
             pamt += fmt::format("{}{{\"pfn\":{},\"size\":\"{}\",\"type\":\"{}\",\"owner\":{},\"bepoch\":{}}}", pamt.empty() ? "" : ",", pfn,
                                 levelName(size), name(mirrorscope::pamt::type(word)), mirrorscope::pamt::owner(word).v,
-                                system.machine().peek(module.pamt4k({pfn}) + 1));
+                                system.machine().peek((size == Level::k1G   ? module.pamt1g({pfn})
+                                                       : size == Level::k2M ? module.pamt2m({pfn})
+                                                                            : module.pamt4k({pfn})) +
+                                                      1));
         }
     }
     std::string tlb;

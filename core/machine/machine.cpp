@@ -25,16 +25,18 @@ void Machine::fill(Pfn pfn, u64 value) {
     const u32 first = wordOf(pfn, 0).v;
     u64* words = words_ + first;
     const u64 old = words[0];
-    bool uniform = true;
-    u64 delta = 0;
-    for (u32 k = 0; k < 512; ++k) {
-        uniform &= words[k] == old;
-        delta += wordHash(first + k, value) - wordHash(first + k, words[k]);
-    }
+    u64 differs = 0;
+    for (u32 k = 0; k < 512; ++k)
+        differs |= words[k] ^ old;
+    const bool uniform = differs == 0;
     if (uniform && old == value)
         return;
-    if (first < hashed_)
+    if (first < hashed_) {
+        u64 delta = 0;
+        for (u32 k = 0; k < 512; ++k)
+            delta += wordHash(first + k, value) - wordHash(first + k, words[k]);
         hash_ += delta;
+    }
     if (recording_) {
         places_.push(kFill);
         deltas_.push(fills_.size());

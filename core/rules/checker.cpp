@@ -6,8 +6,7 @@
 namespace mirrorscope {
 
 void Checker::report(Rule rule, u64 key, std::string text, std::vector<Place> places) {
-    const auto same = [&](const Violation& v) { return v.rule == rule && v.key == key; };
-    if (std::any_of(violations_.begin(), violations_.end(), same))
+    if (!known_.insert(mix(key, static_cast<u64>(rule))).second)
         return;
     const u64 steps = system_.machine().steps();
     Violation violation;
@@ -20,6 +19,12 @@ void Checker::report(Rule rule, u64 key, std::string text, std::vector<Place> pl
     violation.places = std::move(places);
     violations_.push_back(std::move(violation));
     system_.sim().mark({.kind = MarkKind::Violation, .code = static_cast<u8>(rule), .a = {violations_.size() - 1, 0, 0, 0, 0, 0}});
+}
+
+void Checker::truncate(std::size_t size) {
+    for (std::size_t i = size; i < violations_.size(); ++i)
+        known_.erase(mix(violations_[i].key, static_cast<u64>(violations_[i].rule)));
+    violations_.resize(size);
 }
 
 void Checker::reset() {

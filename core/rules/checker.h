@@ -8,6 +8,7 @@
 #include "system/system.h"
 
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace mirrorscope {
@@ -45,13 +46,15 @@ public:
 
     void report(Rule rule, u64 key, std::string text, std::vector<Place> places = {});
     const std::vector<Violation>& violations() const { return violations_; }
-    void truncate(std::size_t size) { violations_.resize(size); }
+    // Forgets the violations from `size` on; they may be reported again.
+    void truncate(std::size_t size);
 
 private:
     System& system_;
     u64 seen_ = 0;      // changes looked at
     u64 quietSeen_ = 0; // changes before the last quiet point
     std::vector<Violation> violations_;
+    std::unordered_set<u64> known_; // what was reported, by rule and key
 };
 
 // ---- the rules: each function is one file

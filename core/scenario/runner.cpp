@@ -285,6 +285,11 @@ Outcome Runner::rawSeamcall(const Step& step) {
     regs.rdx = step.has("rdx") ? step.number("rdx") : fill(what.rdx);
     regs.r8 = step.has("r8") ? step.number("r8") : fill(what.r8);
     regs.r9 = step.has("r9") ? step.number("r9") : fill(what.r9);
+    regs.version = static_cast<unsigned>(std::min<u64>(step.number("version"), 255));
+    if (regs.version != 0 && leaf == Leaf::MemSeptAdd && !step.has("r9"))
+        regs.r9 = ~0ull; // no table for an L2 VM
+    regs.r10 = step.number("r10", regs.version != 0 ? ~0ull : 0);
+    regs.r11 = step.number("r11", regs.version != 0 ? ~0ull : 0);
     if (full)
         return {Outcome::Kind::Errno, kENOMEM, 0};
 

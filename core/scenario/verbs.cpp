@@ -56,7 +56,9 @@ constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see 
                                    ArgInfo{"rcx", T::Number, false, "the raw register, in place of what it is made of"},
                                    ArgInfo{"rdx", T::Number, false, "the raw register"},
                                    ArgInfo{"r8", T::Number, false, "the raw register"},
-                                   ArgInfo{"r9", T::Number, false, "the raw register"}};
+                                   ArgInfo{"r9", T::Number, false, "the raw register"},
+                                   ArgInfo{"r10", T::Number, false, "the raw register"},
+                                   ArgInfo{"r11", T::Number, false, "the raw register"}};
 constexpr std::array kInjectArgs{
     ArgInfo{"seamcall", T::Name, false, "the leaf"}, ArgInfo{"status", T::Name, false, "the completion status"},
     ArgInfo{"times", T::Count, false, "how often, 1 by default"}, ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},

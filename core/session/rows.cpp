@@ -42,7 +42,7 @@ Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
         return {0};
     const bool table =
         column == Column::Private ? cell.sept == SeptState::Table || cell.sept == SeptState::TableBlocked : cell.spte == SpteState::Table;
-    return table ? ept::pfnOf(cell.raw) : Pfn{0};
+    return table && system().holdsTable(ept::pfnOf(cell.raw), column == Column::Private) ? ept::pfnOf(cell.raw) : Pfn{0};
 }
 
 TreeCell Session::cell(Column column, Gfn gfn, Level level) const {

@@ -53,6 +53,10 @@ public:
         u64 value = 0;
     };
     SpteAt spteAt(Pfn root, Gfn gfn, Level level = Level::None) const;
+    // Is that frame a table still? An entry may name one that was taken back meanwhile (a TD in teardown).
+    bool holdsTable(Pfn pfn, bool secure) const {
+        return secure ? isTdx() && module().isSeptPage(pfn) : frames_.valid(pfn) && frames_.peekKind(pfn) == FrameKind::Table;
+    }
     TdxModule::SeptWalk septAt(Gfn gfn, Level level = Level::k4K) const;
 
 private:

@@ -6,9 +6,12 @@ set -eu
 program=$1
 unset QT_QPA_PLATFORM WAYLAND_DISPLAY
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+xvfb=
+pid=
+trap 'kill $pid $xvfb 2>/dev/null || true; rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR="$work" XDG_CONFIG_HOME="$work"
-Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp 3>"$work/display" 2>"$work/xvfb.log" &
+Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp 3>"$work/display" >"$work/xvfb.log" 2>&1 &
+xvfb=$!
 for _ in $(seq 100); do
     [ -s "$work/display" ] && break
     sleep 0.1

@@ -14,6 +14,7 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
     LeafCall c(*this, regs);
     c.tdr = pamt::owner(machine_->get(pamt4k(tdvpr)));
 
+    c.takeInputs();
     const auto body = [&]() -> u64 {
         if (const u64 s = c.takeGpa(0, 1); s != 0)
             return s;

@@ -100,8 +100,7 @@ u64 LeafCall::checkPrivateGpa(u64 address, u32 op) const {
 }
 
 u64 LeafCall::takeGpa(unsigned minLevel, unsigned maxLevel) {
-    const u64 rcx = r.rcx;
-    r.rcx = r.rdx = 0; // outputs, zero without extended error information
+    const u64 rcx = rcxIn_;
     const unsigned l = rcx & 7;
     gpa = rcx & ept::kPfnMask;
     if ((rcx & ~(ept::kPfnMask | 7)) != 0 || l < minLevel || l > maxLevel)
@@ -156,9 +155,16 @@ void LeafCall::unlockEntry() {
 
 void LeafCall::storeEntry(u64 value) {
     sim.step(Site::SeptSet);
-    // The lock bit stays until the leaf ends, whatever value is stored; a fresh value forgets a lost host's priority.
+    // A fresh value forgets a lost host's priority.
     machine.set(walk.place, value | (entryLocked_ ? sept::kLock : 0));
     walk.entry = value;
+}
+
+void LeafCall::storeEntryAndUnlock(u64 value) {
+    sim.step(Site::SeptSet);
+    machine.set(walk.place, value);
+    walk.entry = value;
+    entryLocked_ = false; // whoever locks it from here on is somebody else
 }
 
 void LeafCall::extended(u64 entry, Level l) {

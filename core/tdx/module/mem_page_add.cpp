@@ -8,7 +8,8 @@ namespace mirrorscope {
 
 u64 tdh_mem_page_add(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Exclusive, kOpInit); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Exclusive, kOpInit); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, 0); s != 0)
         return s;

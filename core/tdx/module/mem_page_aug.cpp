@@ -6,7 +6,8 @@ namespace mirrorscope {
 
 u64 tdh_mem_page_aug(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, 1); s != 0)
         return s;
@@ -18,7 +19,7 @@ u64 tdh_mem_page_aug(LeafCall& c) {
         return s;
 
     const Pfn page = pfnOf(c.r.r8);
-    c.storeEntry(sept::kPendingLeaf | hpa(page));
+    c.storeEntryAndUnlock(sept::kPendingLeaf | hpa(page));
     c.sim.step(Site::PamtSet);
     c.setPage(page, c.level, PageType::Reg, c.tdr, true);
     c.addChildren(pagesPer(c.level));

@@ -6,9 +6,11 @@ namespace mirrorscope {
 
 u64 tdh_mem_page_demote(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if ((c.r.rdx & 0xfff) != 0)
+    c.takeInputs();
+    // Bit 0 of RDX is the L2 mode, which means nothing without L2 VMs.
+    if ((c.rdxIn() & 0xffe) != 0 || c.rdxIn() >> 52 != 0)
         return tdx::status(tdx::OPERAND_INVALID, tdx::RDX);
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    if (const u64 s = c.enterTd(c.rdxIn() & ~0xfffull, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(1, 2); s != 0)
         return s;

@@ -6,7 +6,10 @@ namespace mirrorscope {
 
 u64 tdh_mem_page_promote(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.checkVersion(); s != 0)
+        return s;
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(1, 2); s != 0)
         return s;
@@ -58,7 +61,7 @@ u64 tdh_mem_page_promote(LeafCall& c) {
     c.sim.step(Site::PamtSet);
     for (unsigned i = 0; i < 512; ++i)
         c.setPage({page.v + i * pagesPer(child)}, child, PageType::Nda, c.tdr, false);
-    c.setPage(page, c.level, PageType::Reg, c.tdr, true);
+    c.setPage(page, c.level, PageType::Reg, c.tdr, false); // pamt_promote() keeps the large entry's old BEPOCH
     c.addChildren(~0ull);
     c.setPage(table, Level::k4K, PageType::Nda, c.tdr, false);
     c.r.rcx = hpa(table);

@@ -6,7 +6,8 @@ namespace mirrorscope {
 
 u64 tdh_mem_page_remove(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, 2); s != 0)
         return s;
@@ -21,7 +22,7 @@ u64 tdh_mem_page_remove(LeafCall& c) {
     if (const u64 s = c.checkTracking(c.bepoch(page, c.level)); s != 0)
         return s;
 
-    c.storeEntry(sept::kFree);
+    c.storeEntryAndUnlock(sept::kFree);
     c.sim.step(Site::PamtSet);
     c.addChildren(-pagesPer(c.level));
     c.setPage(page, c.level, PageType::Nda, c.tdr, false);

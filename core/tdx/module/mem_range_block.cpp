@@ -6,7 +6,8 @@ namespace mirrorscope {
 
 u64 tdh_mem_range_block(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, c.topLevel()); s != 0)
         return s;

@@ -6,7 +6,8 @@ namespace mirrorscope {
 
 u64 tdh_mem_range_unblock(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, c.topLevel()); s != 0)
         return s;
@@ -19,7 +20,7 @@ u64 tdh_mem_range_unblock(LeafCall& c) {
     if (c.trackedState() && !c.tracked(c.bepoch(ept::pfnOf(entry), size)))
         return tdx::status(tdx::TLB_TRACKING_NOT_DONE, tdx::SEPT_TREE);
     const bool pending = sept::stateOf(entry) == SeptState::PendingBlocked;
-    c.storeEntry((entry & ~sept::kBlocked) | (pending ? 0 : ept::kRwx));
+    c.storeEntryAndUnlock((entry & ~sept::kBlocked) | (pending ? 0 : ept::kRwx));
     return tdx::kSuccess;
 }
 

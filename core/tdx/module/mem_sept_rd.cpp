@@ -5,7 +5,8 @@
 namespace mirrorscope {
 
 u64 tdh_mem_sept_rd(LeafCall& c) {
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, LeafCall::Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, LeafCall::Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(0, c.topLevel()); s != 0)
         return s;

@@ -6,7 +6,10 @@ namespace mirrorscope {
 
 u64 tdh_mem_sept_remove(LeafCall& c) {
     using Mode = LeafCall::Mode;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
+    c.takeInputs();
+    if (const u64 s = c.checkVersion(); s != 0)
+        return s;
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, Mode::Shared, kOpInitRun); s != 0)
         return s;
     if (const u64 s = c.takeGpa(1, c.topLevel()); s != 0)
         return s;
@@ -24,7 +27,7 @@ u64 tdh_mem_sept_remove(LeafCall& c) {
         if (sept::stateOf(c.machine.get(wordOf(table, i))) != SeptState::Free)
             return c.fail(tdx::EPT_PAGE_NOT_FREE);
 
-    c.storeEntry(sept::kFree);
+    c.storeEntryAndUnlock(sept::kFree);
     c.sim.step(Site::PamtSet);
     c.addChildren(~0ull);
     c.setPage(table, Level::k4K, PageType::Nda, c.tdr, false);

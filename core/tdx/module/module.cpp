@@ -78,7 +78,9 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     } else {
         if (after != 0)
             machine_->set(injected + 2, after - 1);
-        status = function(leaf)(c);
+        // The dispatcher refuses versions of leaves that have none.
+        const bool versioned = leaf == Leaf::MemSeptAdd || leaf == Leaf::MemSeptRemove || leaf == Leaf::MemPagePromote;
+        status = regs.version != 0 && !versioned ? tdx::status(tdx::OPERAND_INVALID, tdx::RAX) : function(leaf)(c);
     }
     sim_.step(Site::SeamcallLeave);
     c.releaseAll();

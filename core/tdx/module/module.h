@@ -114,7 +114,18 @@ public:
     // The same from an owner's TDR: the entry lock only.
     u64 enterTdImplicit(Pfn tdr, unsigned states);
     u64 checkTd(Mode mode, unsigned states);
-    // G(a..b) on RCX, in the module's level numbers.
+    // The leaves of the MEM group and MR.EXTEND begin so: RCX and RDX are taken and become outputs, zero without extended
+    // error information.
+    void takeInputs() {
+        rcxIn_ = r.rcx;
+        rdxIn_ = r.rdx;
+        r.rcx = r.rdx = 0;
+    }
+    u64 rcxIn() const { return rcxIn_; }
+    u64 rdxIn() const { return rdxIn_; }
+    // Only versions 0 and 1 exist of a leaf that has versions at all.
+    u64 checkVersion() const { return r.version > 1 ? tdx::status(tdx::OPERAND_INVALID, tdx::RAX) : tdx::kSuccess; }
+    // G(a..b) on the RCX that was taken, in the module's level numbers.
     u64 takeGpa(unsigned minLevel, unsigned maxLevel);
     u64 checkPrivateGpa(u64 gpa, u32 op) const;
     unsigned topLevel() const;
@@ -135,7 +146,9 @@ public:
     u64 implicitPage(Pfn pfn, u32 op, Mode mode, Level size = Level::k4K);
     bool lock(Place place, Mode mode);
     void unlockEntry();
-    void storeEntry(u64 value); // sept.set
+    // sept.set: the entry stays locked until the leaf ends, or the store itself releases the lock, as some leaves do.
+    void storeEntry(u64 value);
+    void storeEntryAndUnlock(u64 value);
     void releaseAll();
 
     u64 tdrWord(unsigned word) const { return machine.get(wordOf(tdr, word)); }
@@ -161,6 +174,7 @@ private:
     std::array<Held, 24> held_{};
     unsigned heldCount_ = 0;
     bool entryLocked_ = false;
+    u64 rcxIn_ = 0, rdxIn_ = 0;
 };
 
 // op_state sets, one bit per state.

@@ -7,11 +7,11 @@
 namespace mirrorscope {
 
 u64 tdh_mr_extend(LeafCall& c) {
+    c.takeInputs();
     constexpr u64 kChunk = 256;
-    if (const u64 s = c.enterTd(c.r.rdx, tdx::RDX, LeafCall::Mode::Exclusive, kOpInit); s != 0)
+    if (const u64 s = c.enterTd(c.rdxIn(), tdx::RDX, LeafCall::Mode::Exclusive, kOpInit); s != 0)
         return s;
-    const u64 gpa = c.r.rcx;
-    c.r.rcx = c.r.rdx = 0;
+    const u64 gpa = c.rcxIn();
     if ((gpa & (kChunk - 1)) != 0)
         return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
     if (const u64 s = c.checkPrivateGpa(gpa, tdx::RCX); s != 0)

@@ -28,8 +28,10 @@ u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
 u64 tdh_phymem_page_rdmd(LeafCall& c) {
     Pfn pfn;
     Level size = Level::k4K;
-    if (const u64 s = coveringPage(c, LeafCall::Mode::Shared, pfn, size); s != 0)
+    if (const u64 s = coveringPage(c, LeafCall::Mode::Shared, pfn, size); s != 0) {
+        c.r.rcx = c.r.rdx = c.r.r8 = c.r.r9 = c.r.r10 = c.r.r11 = 0;
         return s;
+    }
     const u64 word = c.machine.get(c.pamtOf(pfn, size));
     const PageType type = pamt::type(word);
     c.r.rcx = static_cast<u8>(type);
@@ -74,8 +76,9 @@ u64 tdh_phymem_page_reclaim(LeafCall& c) {
 }
 
 u64 tdh_phymem_page_wbinvd(LeafCall& c) {
-    // The HKID bits of the address are stripped before the page is looked up.
-    return c.explicitPage(c.r.rcx & ((1ull << 46) - 1), tdx::RCX, PageType::Nda, LeafCall::Mode::Shared);
+    // The HKID bits of the address, 51:46, are stripped before the page is looked up.
+    constexpr u64 kHkidBits = 0x3full << 46;
+    return c.explicitPage(c.r.rcx & ~kHkidBits, tdx::RCX, PageType::Nda, LeafCall::Mode::Shared);
 }
 
 } // namespace mirrorscope
