@@ -22,6 +22,7 @@ void addCheck(CLI::App& root, Invocation& invoke);
 void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);
 void addScreenshot(CLI::App& root, Invocation& invoke);
+void addSeamcalls(CLI::App& root, Invocation& invoke);
 void addVocabulary(CLI::App& root, Invocation& invoke);
 void addUnbuilt(CLI::App& root, Invocation& invoke);
 int openWindow(const std::string& file);

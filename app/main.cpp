@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
     addExport(root, invoke);
     addScreenshot(root, invoke);
     addVocabulary(root, invoke);
+    addSeamcalls(root, invoke);
     addUnbuilt(root, invoke);
     try {
         root.parse(argc, argv);

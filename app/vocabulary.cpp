@@ -22,7 +22,6 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
     add("sites", "the sites at which a micro-step can stand", Vocabulary::Sites);
     add("verbs", "the verbs of the language, the keys of `machine`, the values of `break`", Vocabulary::Verbs);
     add("rules", "the rules that are checked", Vocabulary::Rules);
-    add("seamcalls", "the leaves that `seamcall` can call", Vocabulary::Seamcalls);
 
     auto of = std::make_shared<std::string>("scenario");
     auto format = std::make_shared<std::string>("json");

@@ -27,11 +27,12 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("tdx/module", {"sim"});
     add("tdx/backend", {"kvm", "tdx/module"});
     add("system", {"tdx/backend"});
+    add("tdx/matrix", {"system"});
     add("rules", {"system"});
     add("scenario", {"rules"});
     add("explore", {"scenario"});
     add("session", {"scenario"});
-    add("export", {"session", "explore"});
+    add("export", {"session", "explore", "tdx/matrix"});
     return below;
 }();
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "export/vocabulary.h"
 
+#include "base/text.h"
 #include "base/vocab.h"
 #include "scenario/verbs.h"
-#include "tdx/module/leaves.h"
 
 #include <nlohmann/json.hpp>
 
@@ -49,14 +49,23 @@ std::string_view whereName(VerbInfo::Where where) {
     return "";
 }
 
-std::string levels(const LeafInfo& leaf) {
-    std::string text;
-    for (const auto& [operand, reg] :
-         {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
+std::vector<std::pair<std::string_view, Operand>> operandsOf(const LeafInfo& leaf) {
+    std::vector<std::pair<std::string_view, Operand>> list;
+    for (const auto& [reg, operand] : {std::pair{"RCX", leaf.rcx}, std::pair{"RDX", leaf.rdx}, std::pair{"R8", leaf.r8}, std::pair{"R9", leaf.r9}})
         if (operand != Operand::None)
-            text += (text.empty() ? "" : ", ") + std::string(reg) + "=" +
-                    (operand == Operand::GpaLevel ? "gpa|level" : std::string(name(operand)));
-    return text;
+            list.emplace_back(reg, operand);
+    return list;
+}
+
+// "4K to 2M"; empty for a leaf that names no level.
+std::string levelsOf(const LeafInfo& leaf) {
+    if (leaf.rcx != Operand::GpaLevel)
+        return "";
+    const std::string low(levelName(levelOf(leaf.minLevel + 1u)));
+    if (leaf.maxLevel > 4)
+        return low + " to the top of the tree";
+    const std::string high(levelName(levelOf(leaf.maxLevel + 1u)));
+    return low == high ? low : low + " to " + high;
 }
 
 std::string verbsText() {
@@ -123,11 +132,6 @@ std::string vocabularyText(Vocabulary what) {
         for (unsigned i = 0; i < kRules; ++i)
             out += entry(info(static_cast<Rule>(i)).name, info(static_cast<Rule>(i)).help, info(static_cast<Rule>(i)).built);
         return out;
-    case Vocabulary::Seamcalls:
-        for (const LeafInfo& leaf : leafTable())
-            out += entry(leaf.name, std::string(leaf.help) + "; " + levels(leaf) + "; locks " +
-                                        (leaf.locks.empty() ? "none" : std::string(leaf.locks)));
-        return out;
     }
     return out;
 }
@@ -148,23 +152,46 @@ std::string vocabularyJson(Vocabulary what) {
             list.push_back({{"name", rule.name}, {"built", rule.built}, {"help", rule.help}});
         }
         break;
-    case Vocabulary::Seamcalls:
-        for (const LeafInfo& leaf : leafTable()) {
-            Json operands = Json::array();
-            for (const auto& [operand, reg] :
-                 {std::pair{leaf.rcx, "RCX"}, std::pair{leaf.rdx, "RDX"}, std::pair{leaf.r8, "R8"}, std::pair{leaf.r9, "R9"}})
-                if (operand != Operand::None)
-                    operands.push_back(
-                        {{"register", reg}, {"name", operand == Operand::GpaLevel ? "gpa, level" : std::string(name(operand))}});
-            list.push_back({{"leaf", leaf.name},
-                            {"number", leaf.number},
-                            {"function", leaf.function},
-                            {"operands", operands},
-                            {"locks", leaf.locks},
-                            {"op_states", leaf.opStates},
-                            {"help", leaf.help}});
-        }
-        break;
+    }
+    return list.dump(1) + "\n";
+}
+
+std::string seamcallsText(std::optional<Leaf> only) {
+    std::string out;
+    for (const LeafInfo& leaf : leafTable()) {
+        if (only && leaf.leaf != *only)
+            continue;
+        std::string operands;
+        for (const auto& [reg, operand] : operandsOf(leaf))
+            operands += (operands.empty() ? "" : ", ") + std::string(reg) + " " +
+                        (operand == Operand::GpaLevel ? "gpa and level" : std::string(name(operand)));
+        out += std::string(leaf.name) + " (" + std::to_string(leaf.number) + "): " + std::string(leaf.help) + "\n";
+        out += entry("operands", operands.empty() ? "none" : operands);
+        if (const std::string levels = levelsOf(leaf); !levels.empty())
+            out += entry("levels", levels);
+        out += entry("op_state", leaf.opStates);
+        out += entry("locks", leaf.locks);
+    }
+    return out;
+}
+
+std::string seamcallsJson(std::optional<Leaf> only) {
+    Json list = Json::array();
+    for (const LeafInfo& leaf : leafTable()) {
+        if (only && leaf.leaf != *only)
+            continue;
+        Json operands = Json::array();
+        for (const auto& [reg, operand] : operandsOf(leaf))
+            operands.push_back({{"register", reg}, {"name", operand == Operand::GpaLevel ? "gpa, level" : std::string(name(operand))}});
+        list.push_back({{"leaf", leaf.name},
+                        {"number", leaf.number},
+                        {"function", leaf.function},
+                        {"guest", leaf.guest},
+                        {"operands", operands},
+                        {"levels", levelsOf(leaf)},
+                        {"op_states", leaf.opStates},
+                        {"locks", leaf.locks},
+                        {"help", leaf.help}});
     }
     return list.dump(1) + "\n";
 }
