@@ -241,7 +241,10 @@ private:
             break;
         }
         case MarkKind::Exit: {
-            const std::string_view reason = mark.code == 48 ? "EPT_VIOLATION" : mark.code == 49 ? "EPT_MISCONFIG" : "TDCALL";
+            const std::string_view reason = mark.code == 48   ? "EPT_VIOLATION"
+                                            : mark.code == 49 ? "EPT_MISCONFIG"
+                                            : mark.code == 18 ? "VMCALL"
+                                                              : "TDCALL";
             put(head(n, "exit") + context +
                 fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])));
             break;

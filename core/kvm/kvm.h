@@ -244,6 +244,10 @@ public:
 
     // ---- vCPUs (vcpu.cpp)
     Outcome runGuest(unsigned vcpu, const GuestOp& op);
+    // The guest leaves to user space by a hypercall or a halt (hypercall.cpp).
+    Outcome leaveGuest(unsigned vcpu, KvmExit reason);
+    // TDG.VP.VMCALL<MapGPA>, answered by user space.
+    Outcome mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate);
     // The end of the inner part of vcpu_enter_guest(): the vCPU is OUTSIDE_GUEST_MODE and IPIs are served.
     void vcpu_exit_guest(unsigned vcpu);
     void kvm_flush_remote_tlbs();
@@ -372,6 +376,9 @@ private:
     bool kvm_unmap_gfn_range(const GfnRange& range, unsigned filter);
 
     EnterResult vcpu_enter_guest(unsigned vcpu);
+    // Enters, however often it takes; 0 or a positive errno.
+    int enterGuest(unsigned vcpu, u64 token);
+    void exitForCall(unsigned vcpu);
     bool access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk);
 
     MachineConfig config_;

@@ -359,7 +359,8 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
                          step.verb == Verb::Inject || step.verb == Verb::Accept;
     if (tdxOnly && m.vm != VmType::Tdx)
         fail(key, "`" + key.text + "` needs a TD; this machine is `vm: " + std::string(name(m.vm)) + "`");
-    if ((step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes) && !m.hasPrivateMem())
+    const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
+    if (privateOnly && !m.hasPrivateMem())
         fail(key, "`" + key.text + "` needs private memory; this machine is `vm: default`");
     if (verb.where == VerbInfo::Where::Guest && step.has("as") && (m.vm == VmType::Default || m.vm == VmType::SwProtected))
         fail(key, "`as` has no meaning here: a `" + std::string(name(m.vm)) + "` VM has no alias");

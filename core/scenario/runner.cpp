@@ -160,6 +160,9 @@ Outcome Runner::perform(const Step& step) {
         }
         return kvm.runGuest(step.actor, op);
     }
+    case Verb::MapGpa: return kvm.mapGpa(step.actor, gpa, size, step.number("as") == 0);
+    case Verb::Hypercall: return kvm.leaveGuest(step.actor, KvmExit::Hypercall);
+    case Verb::Halt: return kvm.leaveGuest(step.actor, KvmExit::Hlt);
     case Verb::SetMemoryAttributes:
         return aligned ? errnoOf(kvm.kvm_vm_set_mem_attributes(range, step.number("as") == 0)) : errnoOf(-kEINVAL);
     case Verb::InitMemRegion: {
