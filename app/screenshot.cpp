@@ -3,6 +3,7 @@
 
 #include "views/main_window.h"
 
+#include <QAction>
 #include <QApplication>
 #include <QDockWidget>
 #include <QEventLoop>
@@ -55,10 +56,20 @@ int screenshot(const ScreenshotArguments& args) {
     for (int i = 0; i < 10; ++i)
         QApplication::processEvents();
     QWidget* what = &window;
+    if (args.panel == "matrix")
+        window.action(views::Command::Matrix)->trigger();
     if (!args.panel.empty()) {
         what = window.findChild<QWidget*>(QString::fromStdString(args.panel));
         if (what == nullptr)
-            throw UsageError("--panel " + args.panel + ": trees, legend, banner, script, story, inspector or timeline is expected");
+            throw UsageError("--panel " + args.panel +
+                             ": trees, legend, banner, script, story, inspector, td, frames, matrix or timeline is expected");
+        for (QWidget* parent = what; parent != nullptr; parent = parent->parentWidget())
+            if (auto* dock = qobject_cast<QDockWidget*>(parent)) { // it may stand behind another
+                dock->show();
+                dock->raise();
+            }
+        for (int i = 0; i < 10; ++i)
+            QApplication::processEvents();
     }
     const QString beside = QString::fromStdString(args.out) + ".part";
     if (!what->grab().save(beside, "PNG"))
@@ -74,7 +85,7 @@ void addScreenshot(CLI::App& root, Invocation& invoke) {
     sub->add_option("FILE", args->file, "a scenario")->required();
     sub->add_option("--at", args->at, "a position or `end`; by default where the window would open");
     sub->add_option("--size", args->size, "WIDTHxHEIGHT in pixels, 1366x768 by default");
-    sub->add_option("--panel", args->panel, "one panel: trees, legend, banner, script, story, inspector, timeline");
+    sub->add_option("--panel", args->panel, "one panel: trees, legend, banner, script, story, inspector, td, frames, matrix, timeline");
     sub->add_option("--theme", args->theme, "light or dark")->check(CLI::IsMember({"light", "dark"}));
     sub->add_option("-o,--output", args->out, "the PNG to write")->required();
     sub->callback([args, &invoke] { invoke = [args] { return screenshot(*args); }; });

@@ -24,6 +24,7 @@ std::span<const CommandInfo> commandTable() {
         {C::PreviousChange, "&Go", "Previous change of the entry", "Shift+N", "where the selected entry changed before", {}, false},
         {C::Writer, "&Go", "Who wrote this", "W", "the micro-step that wrote the selected entry", {}, false},
         {C::GoTo, "&Go", "Go to position…", "Ctrl+G", "type a position, or a site such as spte.freeze", {}, false},
+        {C::Matrix, "&View", "SEAMCALL matrix…", "Ctrl+M", "what each leaf of the TDX module says on each entry state", {}, false},
         {C::ToggleTheme, "&View", "Dark or light", "Ctrl+Shift+L", "change the theme", I::Theme, true},
         {C::ZoomIn, "&View", "Larger text", "Ctrl++; Ctrl+=", "zoom in", {}, false},
         {C::ZoomOut, "&View", "Smaller text", "Ctrl+-", "zoom out", {}, false},

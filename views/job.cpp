@@ -19,16 +19,24 @@ void LoadJob::cancel() {
 }
 
 void LoadJob::start(const QString& file) {
+    run([name = file.toStdString()] { return loadScenario(name); });
+}
+
+void LoadJob::startText(const QString& name, const QString& text) {
+    run([name = name.toStdString(), text = text.toStdString()] { return bindScenario(name, text); });
+}
+
+void LoadJob::run(std::function<Scenario()> read) {
     cancel();
     cancel_ = std::make_shared<std::atomic<bool>>(false);
     running_ = true;
     const unsigned generation = generation_;
-    thread_ = std::thread([this, generation, name = file.toStdString(), cancelled = cancel_] {
+    thread_ = std::thread([this, generation, read = std::move(read), cancelled = cancel_] {
         auto session = std::make_shared<std::unique_ptr<Session>>();
         QString error;
         unsigned line = 0, column = 0;
         try {
-            *session = std::make_unique<Session>(loadScenario(name), RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
+            *session = std::make_unique<Session>(read(), RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
         } catch (const InputError& e) {
             error = QString::fromStdString(e.what());
             line = e.line;

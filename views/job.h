@@ -10,6 +10,7 @@
 #include <QString>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -23,6 +24,8 @@ public:
     ~LoadJob() override;
     // Cancels what is running.
     void start(const QString& file);
+    // The same of a text that is in no file; `name` stands for it in messages.
+    void startText(const QString& name, const QString& text);
     void cancel();
     bool running() const { return running_; }
     // After `loaded`: the session, once.
@@ -33,6 +36,8 @@ Q_SIGNALS:
     void failed(QString message, unsigned line, unsigned column);
 
 private:
+    void run(std::function<Scenario()> read);
+
     std::thread thread_;
     std::shared_ptr<std::atomic<bool>> cancel_;
     std::unique_ptr<Session> result_;

@@ -4,6 +4,9 @@
 #include "views/inspector/inspector_view.h"
 #include "views/lesson/story_view.h"
 #include "views/script/script_view.h"
+#include "views/tdx/frames_view.h"
+#include "views/tdx/matrix_view.h"
+#include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
 #include "views/trees/legend.h"
@@ -20,6 +23,7 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QStatusBar>
+#include <QTabWidget>
 #include <QToolBar>
 #include <QVBoxLayout>
 
@@ -122,6 +126,12 @@ void MainWindow::buildDocks() {
     QDockWidget* story = dock("Story", new StoryView(context_, this), Qt::LeftDockWidgetArea);
     QDockWidget* script = dock("Script", script_, Qt::LeftDockWidgetArea);
     QDockWidget* inspector = dock("Inspector", inspector_, Qt::RightDockWidgetArea);
+    QDockWidget* td = dock("TD", new TdPane(context_, this), Qt::RightDockWidgetArea);
+    QDockWidget* frames = dock("Frames", new FramesView(context_, this), Qt::RightDockWidgetArea);
+    tabifyDockWidget(inspector, td);
+    tabifyDockWidget(td, frames);
+    inspector->raise();
+    setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
     QDockWidget* timeline = dock("Timeline", new TimelineView(context_, this), Qt::BottomDockWidgetArea);
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
     setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
@@ -145,6 +155,23 @@ void MainWindow::open(const QString& file, std::optional<u64> at) {
     job_.start(file);
 }
 
+void MainWindow::openText(const QString& title, const QString& text) {
+    file_.clear();
+    openAt_.reset();
+    statusBar()->showMessage("Running " + title + " …");
+    job_.startText(title, text);
+}
+
+void MainWindow::showMatrix() {
+    if (matrix_ == nullptr) {
+        matrix_ = new MatrixView(context_, this);
+        connect(matrix_, &MatrixView::scenarioChosen, this, &MainWindow::openText);
+    }
+    matrix_->show();
+    matrix_->raise();
+    matrix_->activateWindow();
+}
+
 void MainWindow::loaded() {
     auto session = job_.take();
     const u64 at = openAt_ ? std::min(*openAt_, session->end()) : session->openingPosition();
@@ -153,7 +180,7 @@ void MainWindow::loaded() {
     context_.setSession(std::move(session), at);
     setWindowTitle((title.isEmpty() ? QFileInfo(file_).fileName() : title) + " — Mirrorscope");
     statusBar()->showMessage(QString("%1: %2 micro-steps, %3")
-                                 .arg(QFileInfo(file_).fileName())
+                                 .arg(QFileInfo(QString::fromStdString(context_.session()->scenario().file)).fileName())
                                  .arg(context_.session()->end())
                                  .arg(ok ? "everything holds" : "NOT everything holds"));
     refreshActions();
@@ -202,6 +229,7 @@ void MainWindow::perform(Command command) {
         return;
     case Command::Quit: close(); return;
     case Command::ToggleTheme: setDark(!context_.theme().dark); return;
+    case Command::Matrix: showMatrix(); return;
     case Command::ZoomIn: zoomText(1.1); return;
     case Command::ZoomOut: zoomText(1 / 1.1); return;
     case Command::ZoomReset: zoomText(0); return;

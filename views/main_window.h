@@ -20,6 +20,7 @@ namespace mirrorscope::views {
 
 class Banner;
 class InspectorView;
+class MatrixView;
 class ScriptView;
 class TreesView;
 
@@ -32,6 +33,8 @@ public:
     // Reads the file beside the window; `opened` follows, whether it could be read or not.
     // Stands at `at`, or where a reader would begin.
     void open(const QString& file, std::optional<u64> at = {});
+    // The same of a text that is in no file yet.
+    void openText(const QString& title, const QString& text);
     // The first lesson, wherever the scenarios are.
     static QString firstLesson();
 
@@ -49,6 +52,7 @@ private:
     void refreshActions();
     void askPosition();
     void showKeys();
+    void showMatrix();
     void zoomText(double factor);
     void loaded();
     void failed(const QString& message, unsigned line, unsigned column);
@@ -64,6 +68,7 @@ private:
     ScriptView* script_;
     InspectorView* inspector_;
     QToolBar* toolbar_;
+    MatrixView* matrix_ = nullptr; // made when it is first asked for
     std::map<Command, QAction*> actions_;
 };
 

@@ -150,7 +150,9 @@ private:
             if (typeWord && old >> 16 != now >> 16)
                 put(head(n, "pamt") + who(n) +
                     fmt::format(",\"pfn\":{},\"level\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":{}", run.first.v,
-                                run.count == 1 ? 1 : run.first.v % (512 * 512) == 0 && place == system.module().pamt1g(run.first) ? 3 : 2,
+                                run.count == 1                                                                 ? 1
+                                : run.first.v % (512 * 512) == 0 && place == system.module().pamt1g(run.first) ? 3
+                                                                                                               : 2,
                                 name(pamt::type(old)), name(pamt::type(now)), pamt::owner(now).v));
         } else if (place >= system.sim().lockPlace(LockId::MmuLock) && place < system.sim().lockPlace(LockId::Count_)) {
             const auto lock = static_cast<LockId>(place.v - system.sim().lockPlace(LockId::MmuLock).v);

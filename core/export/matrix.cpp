@@ -47,9 +47,10 @@ std::string json(std::span<const MatrixCell> cells) {
     std::string out;
     for (const MatrixCell& cell : cells) {
         const Row r = rowOf(cell);
-        out += fmt::format("{}{{\"leaf\":{},\"level\":{},\"op_state\":{},\"tracked\":{},\"state\":{},\"status\":{},\"operand\":{},\"after\":{}}}",
-                           out.empty() ? "[\n" : ",\n", text(r.leaf), text(r.level), text(r.opState), r.tracked.empty() ? "null" : r.tracked,
-                           text(r.state), text(r.status), text(r.operand), text(r.after));
+        out += fmt::format(
+            "{}{{\"leaf\":{},\"level\":{},\"op_state\":{},\"tracked\":{},\"state\":{},\"status\":{},\"operand\":{},\"after\":{}}}",
+            out.empty() ? "[\n" : ",\n", text(r.leaf), text(r.level), text(r.opState), r.tracked.empty() ? "null" : r.tracked,
+            text(r.state), text(r.status), text(r.operand), text(r.after));
     }
     return (out.empty() ? "[" : out) + "\n]\n";
 }
@@ -69,7 +70,8 @@ std::string shortly(const MatrixCell& cell) {
 std::string statesText(const std::vector<MatrixCase>& cases) {
     std::string out;
     for (const MatrixCase& c : cases) {
-        const auto twin = std::find_if(cases.begin(), cases.end(), [&](const MatrixCase& o) { return o.state == c.state && o.tracked != c.tracked; });
+        const auto twin =
+            std::find_if(cases.begin(), cases.end(), [&](const MatrixCase& o) { return o.state == c.state && o.tracked != c.tracked; });
         if (twin != cases.end() && c.tracked)
             continue; // named with its twin
         out += (out.empty() ? "" : ", ") + std::string(name(c.state));
@@ -111,7 +113,8 @@ std::string text(std::span<const MatrixCell> cells) {
                 continue;
             }
             std::vector<std::pair<std::string, std::vector<MatrixCase>>> answers;
-            for (; i < cells.size() && cells[i].of.leaf == leaf && cells[i].of.opState == first.opState && cells[i].of.level == first.level; ++i) {
+            for (; i < cells.size() && cells[i].of.leaf == leaf && cells[i].of.opState == first.opState && cells[i].of.level == first.level;
+                 ++i) {
                 const std::string what = shortly(cells[i]);
                 auto it = std::find_if(answers.begin(), answers.end(), [&](const auto& a) { return a.first == what; });
                 if (it == answers.end())
@@ -127,12 +130,13 @@ std::string text(std::span<const MatrixCell> cells) {
 }
 
 std::string html(std::span<const MatrixCell> cells) {
-    std::string out = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>TDX module 1.5: leaf × entry state × TD state</title>\n"
-                      "<style>body{font:14px sans-serif;margin:2em;color:#1b1f24}table{border-collapse:collapse;margin:0 0 2em}"
-                      "th,td{border:1px solid #c8ccd1;padding:3px 8px;text-align:left;font-size:13px}th{background:#f1f3f5}"
-                      ".ok{background:#dcefe6}.no{background:#fbe9dd}.na{color:#8c959f}caption{text-align:left;font-weight:bold;padding:6px 0}"
-                      "</style>\n<h1>What each leaf says on each entry state</h1>\n<p>Computed by calling the leaf on a machine put in that "
-                      "state; TDX module 1.5.01, a TD with 4 levels. U: the entry's epoch is not finished; T: it is.</p>\n";
+    std::string out =
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>TDX module 1.5: leaf × entry state × TD state</title>\n"
+        "<style>body{font:14px sans-serif;margin:2em;color:#1b1f24}table{border-collapse:collapse;margin:0 0 2em}"
+        "th,td{border:1px solid #c8ccd1;padding:3px 8px;text-align:left;font-size:13px}th{background:#f1f3f5}"
+        ".ok{background:#dcefe6}.no{background:#fbe9dd}.na{color:#8c959f}caption{text-align:left;font-weight:bold;padding:6px 0}"
+        "</style>\n<h1>What each leaf says on each entry state</h1>\n<p>Computed by calling the leaf on a machine put in that "
+        "state; TDX module 1.5.01, a TD with 4 levels. U: the entry's epoch is not finished; T: it is.</p>\n";
     for (std::size_t i = 0; i < cells.size();) {
         const Leaf leaf = cells[i].of.leaf;
         out += fmt::format("<table><caption>{}</caption>\n", info(leaf).name);
@@ -145,7 +149,10 @@ std::string html(std::span<const MatrixCell> cells) {
         for (; i < cells.size() && cells[i].of.leaf == leaf;) {
             const MatrixCase& first = cells[i].of;
             out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td>", tdcs::opStateName(first.opState),
-                               cells[i].hasEntry ? levelName(first.level) : "", !cells[i].hasEntry ? "" : first.tracked ? "T" : "U");
+                               cells[i].hasEntry ? levelName(first.level) : "",
+                               !cells[i].hasEntry ? ""
+                               : first.tracked    ? "T"
+                                                  : "U");
             do {
                 const MatrixCell& cell = cells[i++];
                 const char* kind = !cell.possible ? "na" : cell.status == tdx::kSuccess && !cell.exits ? "ok" : "no";

@@ -246,14 +246,10 @@ std::string scenarioSchema() {
                             {"sometimes", {{"type", "array"}, {"items", ref("expectation")}}}};
     schema["required"] = {"mirrorscope"};
     schema["additionalProperties"] = false;
-    schema["$defs"] = {{"number", number()},
-                       {"steps", {{"type", "array"}, {"items", ref("step")}}},
-                       {"step", stepSchema(true)},
-                       {"innerStep", stepSchema(false)},
-                       {"slot", slotSchema()},
-                       {"race", raceSchema()},
-                       {"schedule", scheduleSchema()},
-                       {"expectation", expectationSchema()}};
+    schema["$defs"] = {{"number", number()},           {"steps", {{"type", "array"}, {"items", ref("step")}}},
+                       {"step", stepSchema(true)},     {"innerStep", stepSchema(false)},
+                       {"slot", slotSchema()},         {"race", raceSchema()},
+                       {"schedule", scheduleSchema()}, {"expectation", expectationSchema()}};
     return schema.dump(1) + "\n";
 }
 

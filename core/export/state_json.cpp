@@ -98,10 +98,7 @@ std::string stateJson(const Session& session) {
                 continue;
             pamt += fmt::format("{}{{\"pfn\":{},\"size\":\"{}\",\"type\":\"{}\",\"owner\":{},\"bepoch\":{}}}", pamt.empty() ? "" : ",", pfn,
                                 levelName(size), name(mirrorscope::pamt::type(word)), mirrorscope::pamt::owner(word).v,
-                                system.machine().peek((size == Level::k1G   ? module.pamt1g({pfn})
-                                                       : size == Level::k2M ? module.pamt2m({pfn})
-                                                                            : module.pamt4k({pfn})) +
-                                                      1));
+                                system.machine().peek(module.pamtEntry({pfn}, size) + 1));
         }
     }
     std::string tlb;

@@ -51,7 +51,8 @@ std::string_view whereName(VerbInfo::Where where) {
 
 std::vector<std::pair<std::string_view, Operand>> operandsOf(const LeafInfo& leaf) {
     std::vector<std::pair<std::string_view, Operand>> list;
-    for (const auto& [reg, operand] : {std::pair{"RCX", leaf.rcx}, std::pair{"RDX", leaf.rdx}, std::pair{"R8", leaf.r8}, std::pair{"R9", leaf.r9}})
+    for (const auto& [reg, operand] :
+         {std::pair{"RCX", leaf.rcx}, std::pair{"RDX", leaf.rdx}, std::pair{"R8", leaf.r8}, std::pair{"R9", leaf.r9}})
         if (operand != Operand::None)
             list.emplace_back(reg, operand);
     return list;

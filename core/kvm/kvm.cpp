@@ -176,6 +176,17 @@ bool Kvm::guestMemoryNames(Pfn pfn) const {
     return machine_->peek(gmem) == pfn.v || machine_->peek(host) == pfn.v;
 }
 
+std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
+    const u64 info = frames_.peekInfo(pfn);
+    for (unsigned i = 0; i < config_.slots.size(); ++i) {
+        const Place at = slots_ + u64{i} * kSlotWords;
+        const u64 offset = machine_->peek(at + kOffset);
+        if (machine_->peek(at + kUsed) != 0 && info >= offset && info < offset + machine_->peek(at + kPages))
+            return Gfn{machine_->peek(at + kBase) + info - offset};
+    }
+    return std::nullopt;
+}
+
 bool Kvm::cachedByVcpu(Pfn pfn) const {
     for (unsigned v = 0; v < config_.vcpus; ++v)
         for (const auto cache : {VcpuWord::ShadowCache, VcpuWord::ExternalCache})

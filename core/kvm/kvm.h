@@ -324,6 +324,8 @@ public:
     }
     // Is the frame named by some guest memory record (guest_memfd, host mapping)?
     bool guestMemoryNames(Pfn pfn) const;
+    // Where a page of guest memory belongs; nothing for any other frame.
+    std::optional<Gfn> gfnOfGuestMemory(Pfn pfn) const;
     bool cachedByVcpu(Pfn pfn) const;
 
     // ---- pieces that the backend needs

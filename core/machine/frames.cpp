@@ -83,6 +83,16 @@ std::optional<Pfn> Frames::firstFree(u64 from, u64 to) const {
     return Pfn{bit};
 }
 
+std::vector<u64> Frames::usedLines() const {
+    std::vector<u64> lines;
+    for (u64 line = 0; line * 64 < frames_; ++line) {
+        const u64 left = frames_ - line * 64;
+        if (machine_->peek(bitmap_[0] + line) != (left >= 64 ? ~0ull : (1ull << left) - 1))
+            lines.push_back(line);
+    }
+    return lines;
+}
+
 void Frames::account(FrameKind was, FrameKind is) {
     if (counted(was) != counted(is))
         machine_->set(inUse_, machine_->peek(inUse_) + (counted(is) ? 1 : u64(-1)));

@@ -10,6 +10,7 @@
 #include "machine/machine.h"
 
 #include <optional>
+#include <vector>
 
 namespace mirrorscope {
 
@@ -43,6 +44,8 @@ public:
 
     // Frames in use by the VM: tables, control pages, guest memory.
     u64 inUse() const { return machine_->peek(inUse_); }
+    // The words of the free bitmap that are not all free: which runs of 64 frames hold one in use.
+    std::vector<u64> usedLines() const;
     bool valid(Pfn pfn) const { return pfn.v < frames_; }
 
     Place meta(Pfn pfn) const { return meta_ + pfn.v * 2; }

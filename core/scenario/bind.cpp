@@ -172,6 +172,7 @@ Scenario bindScenario(const std::string& file, const std::string& text, const st
             apply(root, change);
     Scenario scenario;
     scenario.file = file;
+    scenario.source = text;
     Binder(file, scenario).bind(root);
     return scenario;
 }

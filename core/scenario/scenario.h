@@ -91,6 +91,7 @@ struct Step {
 
 struct Scenario {
     std::string file;
+    std::string source; // the text as it was read
     std::string title, about, reference;
     std::vector<std::string> tags;
     MachineConfig machine;

@@ -195,6 +195,13 @@ std::string Session::stateNameOfRaw(Column column, u64 raw, Level level) const {
     return std::string(column == Column::Private ? name(sept::stateOf(raw)) : name(stateOf(system().kvm().masks(), raw, level)));
 }
 
+std::string Session::changeText(Column column, u64 old, u64 now, Level level) const {
+    const std::string was = stateNameOfRaw(column, old, level), is = stateNameOfRaw(column, now, level);
+    if (column == Column::Private && ((old ^ now) & ~(sept::kLock | sept::kHostPriority)) == 0)
+        return is + ((old & ~now & sept::kLock) != 0 ? ", unlocked" : (now & ~old & sept::kLock) != 0 ? ", locked" : ", host priority");
+    return was == is && old != now ? is + ", other bits" : was + " → " + is;
+}
+
 std::vector<BitField> Session::decode(Column column, u64 raw, Level level) const {
     if (column != Column::Private)
         return decodeSpte(system().kvm().masks(), raw, level);

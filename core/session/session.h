@@ -10,6 +10,7 @@
 #pragma once
 
 #include "scenario/runner.h"
+#include "session/td.h"
 
 #include <map>
 #include <memory>
@@ -121,9 +122,18 @@ public:
     std::vector<BitField> decode(Column column, u64 raw, Level level) const;
     std::string stateName(Column column, const TreeCell& cell) const;
     std::string stateNameOfRaw(Column column, u64 raw, Level level) const;
+    // "none → frozen", or what else changed when the state did not.
+    std::string changeText(Column column, u64 old, u64 now, Level level) const;
 
     std::vector<HistoryEntry> history(Place place) const;
     std::string describe(const HistoryEntry& entry) const;
+
+    // ---- the TD and the frames of memory (td.cpp)
+    TdView td() const;
+    FrameView frame(Pfn pfn) const;
+    u64 frameCount() const;
+    // The lines of kFramesPerLine frames that hold one in use, ascending.
+    std::vector<u64> usedFrameLines() const;
 
     // ---- breakpoints: positions at which a run stops
     struct Breakpoints {

@@ -26,7 +26,8 @@ protected:
 
     Result call(const std::string& arguments) {
         const std::string out = (folder_ / "out").string(), error = (folder_ / "error").string();
-        const int raw = std::system((std::string("'") + MIRRORSCOPE_PROGRAM + "' " + arguments + " >'" + out + "' 2>'" + error + "'").c_str());
+        const int raw =
+            std::system((std::string("'") + MIRRORSCOPE_PROGRAM + "' " + arguments + " >'" + out + "' 2>'" + error + "'").c_str());
         const auto slurp = [](const std::string& file) {
             std::ifstream in(file, std::ios::binary);
             return std::string(std::istreambuf_iterator<char>(in), {});
@@ -50,17 +51,19 @@ void expectOneLine(const Result& r) {
 
 TEST_F(CommandLine, unusable_input_is_one_line_and_exit_2) {
     expectOneLine(call("run " + write("empty.yaml", "")));
-    expectOneLine(call("run " + write("binary.yaml", std::string("\x7f" "ELF\0\1\2\3", 8))));
+    expectOneLine(call("run " + write("binary.yaml", std::string("\x7f"
+                                                                 "ELF\0\1\2\3",
+                                                                 8))));
     expectOneLine(call("check " + write("broken.yaml", "mirrorscope: 1\nscript: [\n")));
     expectOneLine(call("check " + write("twice.yaml", "mirrorscope: 1\ntitle: a\ntitle: b\n")));
     expectOneLine(call("run " + write("deep.yaml", "mirrorscope: 1\nscript: " + std::string(200000, '['))));
     expectOneLine(call("run " + write("deep2.yaml", "mirrorscope: 1\nscript: " + std::string(200000, '[') + std::string(200000, ']'))));
     expectOneLine(call("run " + write("indent.yaml", [] {
-        std::string text = "mirrorscope: 1\nscript:\n";
-        for (unsigned i = 0; i < 3000; ++i)
-            text += std::string(i, ' ') + "- a:\n";
-        return text;
-    }())));
+                           std::string text = "mirrorscope: 1\nscript:\n";
+                           for (unsigned i = 0; i < 3000; ++i)
+                               text += std::string(i, ' ') + "- a:\n";
+                           return text;
+                       }())));
     expectOneLine(call("run " + (folder_ / "nowhere.yaml").string()));
     expectOneLine(call("run " + folder_.string()));
     expectOneLine(call("rnu"));

@@ -55,13 +55,15 @@ void ordinaryFaults(benchmark::State& state) {
     lastStep(state, s, mode(static_cast<int>(state.range(0))), kPages);
 }
 void privateZaps(benchmark::State& state) {
-    const Scenario s = bulk("tdx", fmt::format("  - vcpu0: {{accept: {{gpa: 0x200000, size: {0}}}}}\n  - punch-hole: {{gpa: 0x200000, size: {0}}}\n",
-                                               kPages * 4096));
+    const Scenario s =
+        bulk("tdx", fmt::format("  - vcpu0: {{accept: {{gpa: 0x200000, size: {0}}}}}\n  - punch-hole: {{gpa: 0x200000, size: {0}}}\n",
+                                kPages * 4096));
     lastStep(state, s, mode(static_cast<int>(state.range(0))), kPages);
 }
 void ordinaryZaps(benchmark::State& state) {
-    const Scenario s = bulk("default", fmt::format("  - vcpu0: {{write: {{gpa: 0x200000, pages: {}}}}}\n  - discard: {{gpa: 0x200000, size: {}}}\n",
-                                                   kPages, kPages * 4096));
+    const Scenario s =
+        bulk("default", fmt::format("  - vcpu0: {{write: {{gpa: 0x200000, pages: {}}}}}\n  - discard: {{gpa: 0x200000, size: {}}}\n",
+                                    kPages, kPages * 4096));
     lastStep(state, s, mode(static_cast<int>(state.range(0))), kPages);
 }
 

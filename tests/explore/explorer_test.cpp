@@ -94,8 +94,9 @@ TEST(Explorer, finds_every_final_state_that_brute_force_finds) {
 }
 
 TEST(Explorer, says_which_schedule_breaks_it) {
-    const std::string text = "mirrorscope: 1\nmachine: {vm: default, vcpus: 1, BREAK slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - race:\n"
-                             "      vcpu0: [{write: 0x1000}]\n      host: [{discard: {gpa: 0x1000}}]\n";
+    const std::string text =
+        "mirrorscope: 1\nmachine: {vm: default, vcpus: 1, BREAK slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - race:\n"
+        "      vcpu0: [{write: 0x1000}]\n      host: [{discard: {gpa: 0x1000}}]\n";
     std::string broken = text, honest = text;
     broken.replace(broken.find("BREAK"), 5, "break: [ignore-invalidate-seq],");
     honest.replace(honest.find("BREAK"), 5, "");

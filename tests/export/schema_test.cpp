@@ -55,9 +55,9 @@ TEST(Schema, every_shipped_scenario_is_valid) {
 
 TEST(Schema, what_is_misspelt_is_not) {
     const JsonSchema schema(Json::parse(scenarioSchema()));
-    for (const char* text : {"mirrorscope: 1\ntitel: x\n", "mirrorscope: 1\nscript: [{punch-hol: {gpa: 0}}]\n",
-                             "mirrorscope: 1\nmachine: {vm: tdz}\n", "mirrorscope: 1\nscript: [{vcpu0: {read: {gpo: 0}}}]\n",
-                             "mirrorscope: 1\nexpect: [{tree: mirror, gpa: 0, is: leef}]\n"})
+    for (const char* text :
+         {"mirrorscope: 1\ntitel: x\n", "mirrorscope: 1\nscript: [{punch-hol: {gpa: 0}}]\n", "mirrorscope: 1\nmachine: {vm: tdz}\n",
+          "mirrorscope: 1\nscript: [{vcpu0: {read: {gpo: 0}}}]\n", "mirrorscope: 1\nexpect: [{tree: mirror, gpa: 0, is: leef}]\n"})
         EXPECT_NE(schema.check(jsonOf(parseYaml("t.yaml", text))), "") << text;
 }
 

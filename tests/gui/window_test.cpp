@@ -3,11 +3,16 @@
 #include "views/inspector/inspector_view.h"
 #include "views/main_window.h"
 #include "views/script/script_view.h"
+#include "views/tdx/frames_view.h"
+#include "views/tdx/matrix_view.h"
+#include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
 #include "views/trees/trees_view.h"
 
+#include <QDockWidget>
 #include <QSignalSpy>
+#include <QTableWidget>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTreeWidget>
@@ -201,6 +206,60 @@ private Q_SLOTS:
         window_->action(Command::ZoomReset)->trigger();
         QCOMPARE(qApp->font().pointSizeF(), size);
         window_->action(Command::ToggleTheme)->trigger();
+    }
+
+    void the_td_and_its_frames_are_shown_at_every_position() {
+        auto* td = window_->findChild<TdPane*>("td");
+        auto* frames = window_->findChild<FramesView*>("frames");
+        QVERIFY(td != nullptr && frames != nullptr);
+        for (QWidget* pane : {static_cast<QWidget*>(td), static_cast<QWidget*>(frames)}) {
+            for (QWidget* parent = pane; parent != nullptr; parent = parent->parentWidget())
+                if (auto* dock = qobject_cast<QDockWidget*>(parent))
+                    dock->raise();
+            QTRY_VERIFY(pane->isVisible());
+        }
+        key(Qt::Key_F5);
+        const TdView view = session().td();
+        QVERIFY(view.exists);
+        QCOMPARE(QString::fromStdString(view.opState), QString("RUNNABLE"));
+        QVERIFY(view.mrtdFinal);
+        QCOMPARE(view.mrtd.size(), std::size_t{96});
+        QVERIFY(!session().usedFrameLines().empty());
+        const TreeCell page = session().cell(Column::Private, {4}, Level::k4K);
+        const FrameView frame = session().frame(page.pfn);
+        QCOMPARE(QString::fromStdString(frame.pamt), QString("PT_REG"));
+        QVERIFY(QString::fromStdString(frame.use).contains("private 0x4000"));
+        bool named = false;
+        for (int y = 0; y < frames->height() && !named; y += 3)
+            for (int x = 0; x < frames->width() && !named; x += 3)
+                named = frames->textAt({x, y}).contains("PT_EPT");
+        QVERIFY(named);
+        key(Qt::Key_F5, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(QString::fromStdString(session().td().opState), QString("INITIALIZED"));
+    }
+
+    void a_cell_of_the_matrix_opens_as_a_scenario() {
+        window_->action(Command::Matrix)->trigger();
+        auto* matrix = window_->findChild<MatrixView*>("matrix");
+        QVERIFY(matrix != nullptr);
+        matrix->choose("TDH.MEM.RANGE.BLOCK");
+        auto* table = matrix->findChild<QTableWidget*>();
+        QVERIFY(table->rowCount() > 10);
+        for (int r = 0; r < table->rowCount(); ++r)
+            for (int c = 0; c < table->columnCount(); ++c)
+                QVERIFY(table->item(r, c) != nullptr && !table->item(r, c)->text().isEmpty());
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        int row = 0;
+        while (table->verticalHeaderItem(row)->text() != "RUNNABLE · 4K")
+            ++row;
+        int column = 0;
+        while (table->horizontalHeaderItem(column)->text() != "mapped")
+            ++column;
+        Q_EMIT table->cellDoubleClicked(row, column);
+        QVERIFY(opened.wait(20000));
+        QVERIFY(opened.first().first().toBool());
+        QVERIFY2(window_->windowTitle().contains("TDH.MEM.RANGE.BLOCK on mapped"), qPrintable(window_->windowTitle()));
+        matrix->close();
     }
 
     void an_ordinary_vm_has_one_tree() {

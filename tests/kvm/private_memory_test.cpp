@@ -165,8 +165,9 @@ TEST(PrivateMemory, contents_of_the_image_are_what_the_guest_reads) {
 }
 
 TEST(PrivateMemory, destroy_vm_gives_every_frame_back) {
-    for (const char* script : {"", "  - vcpu0: {accept: {gpa: 0x10000, size: 64K}}\n  - set-memory-attributes: {gpa: 0x100000, size: 8K, as: "
-                                   "shared}\n  - vcpu1: {write: {gpa: 0x100000, as: shared, pages: 2}}\n"}) {
+    for (const char* script :
+         {"", "  - vcpu0: {accept: {gpa: 0x10000, size: 64K}}\n  - set-memory-attributes: {gpa: 0x100000, size: 8K, as: "
+              "shared}\n  - vcpu1: {write: {gpa: 0x100000, as: shared, pages: 2}}\n"}) {
         Ran run(td(std::string(script) + "  - destroy-vm\nexpect: [{count: frame, is: 0}, {violations: 0}]\n"));
         EXPECT_TRUE(run.runner.ok()) << run.failures();
     }

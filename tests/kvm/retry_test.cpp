@@ -52,7 +52,8 @@ expect: [{result: a, is: ok}, {count: TDH.MEM.PAGE.AUG, is: 4}, {count: spte.res
 TEST(Retry, a_zap_that_finds_the_module_busy_keeps_vcpus_out_and_tries_once_more) {
     for (const char* leaf : {"TDH.MEM.RANGE.BLOCK", "TDH.MEM.TRACK", "TDH.MEM.PAGE.REMOVE"}) {
         SCOPED_TRACE(leaf);
-        const std::string head = "  - vcpu0: {accept: 0x2000}\n  - inject: {seamcall: " + std::string(leaf) + ", status: TDX_OPERAND_BUSY, times: ";
+        const std::string head =
+            "  - vcpu0: {accept: 0x2000}\n  - inject: {seamcall: " + std::string(leaf) + ", status: TDX_OPERAND_BUSY, times: ";
         const std::string tail = "}\n  - punch-hole: {gpa: 0x2000}\nexpect: [{count: " + std::string(leaf) + ", is: 2}]\n";
         Ran once(td(head + "1" + tail));
         EXPECT_TRUE(once.runner.ok()) << once.failures();

@@ -80,8 +80,9 @@ TEST(Rules, each_built_step_of_the_protocol_is_missed_when_it_is_turned_off) {
         {Break::SkipBlock, zap},
         {Break::SkipTrack, zap},
         {Break::SkipTrackKick, zap},
-        {Break::SkipKick, "  - vcpu0: {accept: {gpa: 0x4000, size: 8K}}\n  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: "
-                          "{gpa: 0x4000, size: 8K}}]\n      vcpu1: [{accept: 0x4000}]\n"},
+        {Break::SkipKick,
+         "  - vcpu0: {accept: {gpa: 0x4000, size: 8K}}\n  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: "
+         "{gpa: 0x4000, size: 8K}}]\n      vcpu1: [{accept: 0x4000}]\n"},
     };
     for (const auto& [which, script] : scenarios) {
         SCOPED_TRACE(info(which).name);

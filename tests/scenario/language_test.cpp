@@ -54,7 +54,8 @@ TEST(Language, include_takes_the_steps_of_another_file) {
     const auto folder = std::filesystem::temp_directory_path() / ("mirrorscope-include-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder / "parts");
     std::ofstream(folder / "parts/write.yaml") << "- vcpu0: {write: {gpa: 0, value: 9}}\n";
-    std::ofstream(folder / "main.yaml") << kOrdinary << "  - include: parts/write.yaml\n  - vcpu0: {read: 0, id: r}\nexpect: [{result: r, value: 9}]\n";
+    std::ofstream(folder / "main.yaml") << kOrdinary
+                                        << "  - include: parts/write.yaml\n  - vcpu0: {read: 0, id: r}\nexpect: [{result: r, value: 9}]\n";
     const Scenario scenario = loadScenario((folder / "main.yaml").string());
     Runner runner(scenario);
     EXPECT_TRUE(runner.runAll());
@@ -76,11 +77,12 @@ TEST(Language, a_schedule_goes_until_a_site_has_run_and_reports_what_it_waited_f
 }
 
 TEST(Language, each_form_of_expect_can_fail) {
-    for (const char* e : {"{tree: direct, gpa: 0, is: none}", "{tree: direct, gpa: 0, is: leaf, writable: false}", "{tree: direct, gpa: 0, level: 2M}",
-                          "{tree: direct, gpa: 0, dirty: false}", "{tree: direct, gpa: 0, accessed: false}", "{tree: direct, gpa: 0, executable: false}",
-                          "{result: r, value: 1}", "{result: r, is: EIO}", "{result: r, operand: RCX}", "{count: fault, is: 5}",
-                          "{count: leaf, at-least: 2}", "{count: table, at-most: 0}", "{count: spte.read, is: 0}", "{tlb: vcpu0, gpa: 0, is: empty}",
-                          "{tlb: vcpu1, gpa: 0, is: cached}", "{violation: coherent}"}) {
+    for (const char* e :
+         {"{tree: direct, gpa: 0, is: none}", "{tree: direct, gpa: 0, is: leaf, writable: false}", "{tree: direct, gpa: 0, level: 2M}",
+          "{tree: direct, gpa: 0, dirty: false}", "{tree: direct, gpa: 0, accessed: false}", "{tree: direct, gpa: 0, executable: false}",
+          "{result: r, value: 1}", "{result: r, is: EIO}", "{result: r, operand: RCX}", "{count: fault, is: 5}",
+          "{count: leaf, at-least: 2}", "{count: table, at-most: 0}", "{count: spte.read, is: 0}", "{tlb: vcpu0, gpa: 0, is: empty}",
+          "{tlb: vcpu1, gpa: 0, is: cached}", "{violation: coherent}"}) {
         Ran run(kOrdinary + "  - vcpu0: [{write: {gpa: 0, value: 2}}, {read: 0, id: r}]\nexpect: [" + e + "]\n");
         EXPECT_FALSE(run.runner.ok()) << e;
         ASSERT_EQ(run.runner.expectations().size(), 1u);

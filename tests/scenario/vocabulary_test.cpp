@@ -46,7 +46,8 @@ TEST(Vocabulary, every_site_that_is_built_is_reached_by_a_shipped_scenario_or_a_
                  "      vcpu0: [{read: 0x2000}]\n      host: [{punch-hole: {gpa: 0x2000}}]\n    schedule: [{vcpu0: until tlb.hit}, "
                  "{host: done}, {vcpu0: done}]\n  - destroy-vm\n"));
     take(retry.runner);
-    Ran ordinary("mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {write: 0}\n  - discard: {gpa: 0}\n"
+    Ran ordinary("mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {write: 0}\n  - discard: "
+                 "{gpa: 0}\n"
                  "  - vcpu0: {write: 0}\n");
     take(ordinary.runner);
     for (unsigned i = 0; i < kSites; ++i)

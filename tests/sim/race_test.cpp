@@ -32,9 +32,9 @@ TEST(Locks, readers_share_and_a_writer_waits_for_all_of_them) {
         sim.readUnlock(LockId::MmuLock);
     };
     Race race(sim, {{0, reader}, {1, reader}, {sim.hostActor(), [&] {
-                         sim.writeLock(LockId::MmuLock);
-                         sim.writeUnlock(LockId::MmuLock);
-                     }}});
+                                                   sim.writeLock(LockId::MmuLock);
+                                                   sim.writeUnlock(LockId::MmuLock);
+                                               }}});
     race.run(0);
     race.run(1);
     race.start(2);
@@ -115,8 +115,7 @@ TEST(Steps, the_call_path_of_a_micro_step_is_recorded) {
         sim.step(Site::SpteCmpxchg);
     }
     const u64 last = sim.machine().steps() - 1;
-    EXPECT_EQ(sim.paths().names(sim.machine().step(last).path),
-              (std::vector<std::string>{"kvm_tdp_mmu_map", "tdp_mmu_set_spte_atomic"}));
+    EXPECT_EQ(sim.paths().names(sim.machine().step(last).path), (std::vector<std::string>{"kvm_tdp_mmu_map", "tdp_mmu_set_spte_atomic"}));
 }
 
 } // namespace mirrorscope

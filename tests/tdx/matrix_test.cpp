@@ -53,7 +53,8 @@ TEST(Matrix, agrees_with_the_modules_own_code_cell_by_cell) {
         c.state = septStateFromName(row[5]).value();
         const MatrixCell cell = matrix.call(c);
         const std::string status = statusOf(cell);
-        const std::string got = (status.starts_with("TDX_") ? status.substr(4) : status) + "," + operandOf(cell) + "," + std::string(name(cell.after));
+        const std::string got =
+            (status.starts_with("TDX_") ? status.substr(4) : status) + "," + operandOf(cell) + "," + std::string(name(cell.after));
         EXPECT_EQ(got, row[6] + "," + row[7] + "," + row[8])
             << row[0] << " " << v << " " << row[2] << " " << row[3] << " " << row[4] << " " << row[5];
         ++compared;
@@ -91,8 +92,8 @@ TEST(Matrix, higher_levels_follow_the_rules_of_the_lower_ones) {
     for (const LeafInfo& leaf : leafTable())
         for (const unsigned opState : {tdcs::Initialized, tdcs::Runnable})
             for (const bool tracked : {false, true})
-                for (const SeptState state : {SeptState::Free, SeptState::Table, SeptState::TableBlocked, SeptState::Mapped, SeptState::Blocked,
-                                              SeptState::Pending, SeptState::PendingBlocked}) {
+                for (const SeptState state : {SeptState::Free, SeptState::Table, SeptState::TableBlocked, SeptState::Mapped,
+                                              SeptState::Blocked, SeptState::Pending, SeptState::PendingBlocked}) {
                     if (leaf.rcx != Operand::GpaLevel || leaf.maxLevel < 2 || leaf.leaf == Leaf::MemPagePromote)
                         continue;
                     const MatrixCell at2M = matrix.call({leaf.leaf, Level::k2M, opState, tracked, state});

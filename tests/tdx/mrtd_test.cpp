@@ -72,9 +72,10 @@ TEST(Mrtd, of_contents_measured_and_not) {
     std::string stream;
     addPage(stream, 0x5000, pattern, true);
     addPage(stream, 0x9000, std::string(4096, '\xab'), false);
-    EXPECT_EQ(mrtdOf("  - init-mem-region: {gpa: 0x5000, content: '123456'}\n  - init-mem-region: {gpa: 0x9000, content: 0xab, measure: false}\n"
-                     "  - finalize-vm\n"),
-              sha384sum(stream));
+    EXPECT_EQ(
+        mrtdOf("  - init-mem-region: {gpa: 0x5000, content: '123456'}\n  - init-mem-region: {gpa: 0x9000, content: 0xab, measure: false}\n"
+               "  - finalize-vm\n"),
+        sha384sum(stream));
 }
 
 } // namespace mirrorscope::test

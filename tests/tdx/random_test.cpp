@@ -86,7 +86,8 @@ public:
             EXPECT_EQ(machine_.peek(module_.pamt4k({pfn})) & 3, 0u) << last_ << " left a lock on pfn " << pfn;
             if (type == PageType::Nda || type == PageType::Tdr || (pfn & (pagesPer(size) - 1)) != 0)
                 continue;
-            EXPECT_EQ(pamt::type(module_.peekPamt(pamt::owner(word))), PageType::Tdr) << last_ << ": the owner of pfn " << pfn << " is no TDR";
+            EXPECT_EQ(pamt::type(module_.peekPamt(pamt::owner(word))), PageType::Tdr)
+                << last_ << ": the owner of pfn " << pfn << " is no TDR";
             owned[pamt::owner(word).v] += pagesPer(size);
         }
         for (u64 pfn = 0; pfn < config().frames; ++pfn)

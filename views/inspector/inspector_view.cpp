@@ -28,9 +28,11 @@ QTreeWidget* table(const QStringList& columns, QWidget* parent) {
 } // namespace
 
 InspectorView::InspectorView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), title_(new QLabel(this)), twins_(new QLabel(this)),
+    : QWidget(parent), context_(context), title_(new QLabel(this)), twins_(new QLabel(this)), raw_(new QLabel(this)),
       fields_(table({"bits", "field", "value", "meaning"}, this)), history_(table({"step", "was → is", "written by"}, this)) {
     setObjectName("inspector");
+    fields_->setWordWrap(true); // meanings are sentences
+    fields_->setUniformRowHeights(false);
     fields_->setObjectName("fields");
     history_->setObjectName("history");
     history_->setAccessibleName("History of the selected entry");
@@ -43,6 +45,9 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     layout->setSpacing(6);
     layout->addWidget(title_);
     layout->addWidget(twins_);
+    raw_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    raw_->setAccessibleName("Raw value of the selected entry");
+    layout->addWidget(raw_);
     layout->addWidget(fields_, 3);
     auto* heading = new QLabel("<b>History</b> — click to go there, N and Shift+N to walk, W for the last writer", this);
     heading->setWordWrap(true);
@@ -75,6 +80,7 @@ void InspectorView::refresh() {
     if (!session || !s) {
         title_->setText("Select an entry in one of the trees to see its bits, its twins and who wrote it.");
         twins_->clear();
+        raw_->clear();
         history_->clear();
         place_.reset();
         return;
@@ -99,17 +105,19 @@ void InspectorView::refresh() {
         twins += QString(" <b style='color:%1'>%2</b>").arg(colour, state.toHtmlEscaped());
     }
     twins_->setText(twins);
+    raw_->clear();
     if (cell.exists) {
         const QFont mono = monospace(font());
-        auto* raw = new QTreeWidgetItem(
-            fields_, {"63:0", "raw", QString::fromStdString(hex16(cell.raw)), QString::fromStdString(session->stateName(column, cell))});
-        raw->setFont(2, mono);
+        raw_->setFont(mono);
+        raw_->setText(QString::fromStdString(hex16(cell.raw)));
         for (const BitField& f : session->decode(column, cell.raw, s->level)) {
             const QString bits = f.high == f.low ? QString::number(f.high) : QString("%1:%2").arg(f.high).arg(f.low);
             auto* item = new QTreeWidgetItem(fields_, {bits, QString::fromStdString(f.name),
                                                        QString::fromStdString(f.high == f.low ? std::to_string(f.value) : hex(f.value)),
                                                        QString::fromStdString(f.help)});
             item->setFont(2, mono);
+            for (int c = 0; c < 3; ++c)
+                item->setToolTip(c, QString::fromStdString(f.help));
             item->setToolTip(3, QString::fromStdString(f.help));
             if (f.value == 0)
                 for (int c = 0; c < 4; ++c)
@@ -135,12 +143,11 @@ void InspectorView::refreshHistory() {
         place_ = place->v;
         entries_ = session->history(*place);
         history_->clear();
-        const auto stateOf = [&](u64 raw) { return QString::fromStdString(session->stateNameOfRaw(s->column, raw, s->level)); };
         for (const HistoryEntry& entry : entries_) {
             const StepView step = session->step(entry.n);
             auto* item = new QTreeWidgetItem(
                 history_,
-                {QString::number(entry.n), stateOf(entry.old) + " → " + stateOf(entry.now),
+                {QString::number(entry.n), QString::fromStdString(session->changeText(s->column, entry.old, entry.now, s->level)),
                  QString("%1, %2").arg(QString::fromStdString(session->actorName(step.actor)),
                                        step.where.empty() ? text(info(step.site).name) : QString::fromStdString(step.where.back()))});
             item->setData(0, Qt::UserRole, static_cast<qulonglong>(entry.n));

@@ -28,6 +28,7 @@ private:
     Context& context_;
     QLabel* title_;
     QLabel* twins_;
+    QLabel* raw_;
     QTreeWidget* fields_;
     QTreeWidget* history_;
     std::vector<HistoryEntry> entries_; // of the selected place, oldest first

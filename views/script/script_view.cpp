@@ -9,7 +9,6 @@
 #undef signals
 #undef slots
 
-#include <QFile>
 #include <QVBoxLayout>
 
 namespace mirrorscope::views {
@@ -93,10 +92,8 @@ void ScriptView::restyle() {
 }
 
 void ScriptView::load() {
-    QFile file(QString::fromStdString(context_.session()->scenario().file));
-    const QByteArray text = file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
     editor_->markerDeleteAll();
-    editor_->setText(QString::fromUtf8(text));
+    editor_->setText(QString::fromStdString(context_.session()->scenario().source));
     editor_->setMarginWidth(kNumbers, QString::number(editor_->lines() * 10));
     current_ = 0;
     showPosition();

@@ -180,8 +180,8 @@ void TreesView::paintEvent(QPaintEvent*) {
     };
     const bool one = metrics_.columns == 1;
     const Title titles[] = {{one ? "direct" : "shared", one ? "the guest's EPT, written by KVM" : "EPT, written by KVM"},
-                            {"mirror", "KVM's copy of the private tree"},
-                            {"private", "secure EPT, in the TDX module"}};
+                            {"mirror", "KVM's own copy"},
+                            {"private", "secure EPT, the module's"}};
     QFont bold = metrics_.text;
     bold.setBold(true);
     const auto heading = [&](const QRect& at, const QString& name, const QString& who) {

@@ -31,8 +31,7 @@ SeptMatrix::SeptMatrix() : system_(std::make_unique<System>(config())), machine_
 SeptMatrix::~SeptMatrix() = default;
 
 void SeptMatrix::record(Pfn pfn, Level size, PageType type, u64 bepoch) {
-    const TdxModule& module = system_->module();
-    const Place place = size == Level::k4K ? module.pamt4k(pfn) : size == Level::k2M ? module.pamt2m(pfn) : module.pamt1g(pfn);
+    const Place place = system_->module().pamtEntry(pfn, size);
     machine_.set(place, pamt::make(machine_.peek(place), type, system_->backend().tdr()));
     machine_.set(place + 1, bepoch);
     children_ += pagesPer(size);
@@ -209,7 +208,8 @@ std::optional<std::string> scenarioOf(const MatrixCell& cell) {
     const MatrixCase& c = cell.of;
     const LeafInfo& leaf = info(c.leaf);
     const bool inInit = c.opState == tdcs::Initialized;
-    if (!cell.possible || !cell.hasEntry || c.opState == tdcs::Uninitialized || (!isTable(c.state) && c.level > Level::k2M && c.state != SeptState::Free))
+    if (!cell.possible || !cell.hasEntry || c.opState == tdcs::Uninitialized ||
+        (!isTable(c.state) && c.level > Level::k2M && c.state != SeptState::Free))
         return std::nullopt;
     if (c.leaf == Leaf::MemPagePromote && isTable(c.state))
         return std::nullopt; // 512 children in one piece of memory
@@ -222,9 +222,10 @@ std::optional<std::string> scenarioOf(const MatrixCell& cell) {
         return text + (id.empty() ? "" : ", id: " + std::string(id)) + "}\n";
     };
     const std::string track = "  - {seamcall: {leaf: TDH.MEM.TRACK}}\n";
-    std::string text = "mirrorscope: 1\ntitle: \"" + std::string(leaf.name) + " on " + std::string(name(c.state)) + " at " +
-                       std::string(levelName(c.level)) + ", " + std::string(tdcs::opStateName(c.opState)) + (c.tracked ? ", tracked" : "") +
-                       "\"\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 16M}]}\nscript:\n  - init-mem-region: {gpa: 0, size: 4K}\n";
+    std::string text =
+        "mirrorscope: 1\ntitle: \"" + std::string(leaf.name) + " on " + std::string(name(c.state)) + " at " +
+        std::string(levelName(c.level)) + ", " + std::string(tdcs::opStateName(c.opState)) + (c.tracked ? ", tracked" : "") +
+        "\"\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 16M}]}\nscript:\n  - init-mem-region: {gpa: 0, size: 4K}\n";
     for (Level level = levelOf(kLevels); level > c.level; level = below(level))
         text += step("TDH.MEM.SEPT.ADD", level);
     const bool accepted = mapped && (c.level > Level::k4K || !inInit);
@@ -244,15 +245,17 @@ std::optional<std::string> scenarioOf(const MatrixCell& cell) {
     } else {
         text += build + "  - finalize-vm\n";
         if (accepted)
-            text += step("TDH.MEM.PAGE.AUG", c.level) + "  - {vcpu0: {accept: {gpa: " + std::string(kScenarioGpa) + ", level: " + std::string(levelName(c.level)) +
-                    "}}}\n";
+            text += step("TDH.MEM.PAGE.AUG", c.level) + "  - {vcpu0: {accept: {gpa: " + std::string(kScenarioGpa) +
+                    ", level: " + std::string(levelName(c.level)) + "}}}\n";
     }
     if (c.state == SeptState::TableBlocked || c.state == SeptState::Blocked || c.state == SeptState::PendingBlocked)
         text += block();
-    text += "  - expect: {tree: secure, gpa: " + std::string(kScenarioGpa) + ", is: " + std::string(name(c.state)) + ", level: " + std::string(levelName(c.level)) + "}\n";
+    text += "  - expect: {tree: secure, gpa: " + std::string(kScenarioGpa) + ", is: " + std::string(name(c.state)) +
+            ", level: " + std::string(levelName(c.level)) + "}\n";
     text += "  - note: The call.\n";
     if (leaf.guest)
-        text += "  - {vcpu0: {accept: {gpa: " + std::string(kScenarioGpa) + ", level: " + std::string(levelName(c.level)) + "}}, id: call}\n";
+        text +=
+            "  - {vcpu0: {accept: {gpa: " + std::string(kScenarioGpa) + ", level: " + std::string(levelName(c.level)) + "}}, id: call}\n";
     else
         text += step(leaf.name, c.level, "call");
     const std::string status = statusOf(cell);

@@ -53,6 +53,7 @@ public:
     Place pamt4k(Pfn pfn) const { return pamt_[0] + pfn.v * 2; }
     Place pamt2m(Pfn pfn) const { return pamt_[1] + (pfn.v >> 9) * 2; }
     Place pamt1g(Pfn pfn) const { return pamt_[2] + (pfn.v >> 18) * 2; }
+    Place pamtEntry(Pfn pfn, Level size) const { return size == Level::k4K ? pamt4k(pfn) : size == Level::k2M ? pamt2m(pfn) : pamt1g(pfn); }
     // The frames that a PAMT entry describes: one, 512 or 512 * 512; none when the place is no PAMT entry.
     struct FrameRun {
         Pfn first;
@@ -155,9 +156,7 @@ public:
     void setTdr(unsigned word, u64 value) { machine.set(wordOf(tdr, word), value); }
     u64 tdcsWord(unsigned word) const { return machine.get(wordOf(m.tdcs(tdr), word)); }
     void setTdcs(unsigned word, u64 value) { machine.set(wordOf(m.tdcs(tdr), word), value); }
-    Place pamtOf(Pfn pfn, Level size) const {
-        return size == Level::k4K ? m.pamt4k(pfn) : size == Level::k2M ? m.pamt2m(pfn) : m.pamt1g(pfn);
-    }
+    Place pamtOf(Pfn pfn, Level size) const { return m.pamtEntry(pfn, size); }
     void setPage(Pfn pfn, Level size, PageType type, Pfn owner, bool clearBepoch);
     u64 bepoch(Pfn pfn, Level size) const { return machine.get(pamtOf(pfn, size) + 1); }
     void addChildren(u64 pages) { setTdr(tdr::ChldCnt, tdrWord(tdr::ChldCnt) + pages); }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/tdx/td_view.h"
+
+#include <QHeaderView>
+#include <QLabel>
+#include <QTreeWidget>
+#include <QVBoxLayout>
+
+namespace mirrorscope::views {
+
+TdPane::TdPane(Context& context, QWidget* parent)
+    : QWidget(parent), context_(context), text_(new QLabel(this)), vcpus_(new QTreeWidget(this)) {
+    setObjectName("td");
+    setAccessibleName("The trust domain");
+    text_->setTextFormat(Qt::RichText);
+    text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    text_->setWordWrap(true);
+    vcpus_->setHeaderLabels({"vCPU", "state", "epoch", "next entry"});
+    vcpus_->setRootIsDecorated(false);
+    vcpus_->setFrameShape(QFrame::NoFrame);
+    vcpus_->setUniformRowHeights(true);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(8, 8, 8, 4);
+    layout->addWidget(text_);
+    layout->addWidget(vcpus_, 1);
+    for (const auto signal : {&Context::sessionChanged, &Context::positionChanged, &Context::themeChanged})
+        connect(&context_, signal, this, &TdPane::refresh);
+}
+
+void TdPane::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    refresh();
+}
+
+void TdPane::refresh() {
+    if (!isVisible() || !context_.session())
+        return;
+    vcpus_->clear();
+    const TdView td = context_.session()->td();
+    if (!td.exists) {
+        text_->setText(context_.session()->hasColumn(Column::Mirror) ? "The TD does not exist any more: its TDR was reclaimed."
+                                                                     : "This VM is no TD.");
+        vcpus_->hide();
+        return;
+    }
+    const QString dim = context_.theme().dim.name();
+    QString rows;
+    const auto row = [&](const char* name, const QString& value, const char* help) {
+        rows += QString("<tr><td style='color:%1'>%2&nbsp;&nbsp;</td><td title='%4'><b>%3</b></td></tr>")
+                    .arg(dim, name, value.toHtmlEscaped(), help);
+    };
+    const auto text = [](const std::string& s) { return QString::fromStdString(s); };
+    row("life cycle", text(td.lifecycle), "TDR.LIFECYCLE");
+    row("op_state", td.opState.empty() ? QString("no TDCS any more") : text(td.opState), "TDCS.OP_STATE");
+    row("KVM's state", text(td.kvmState), "kvm_tdx->state");
+    row("TD_EPOCH", QString::number(td.epoch), "only TRACK raises it");
+    row("inside", QString("%1 even, %2 odd epoch").arg(td.refcount[0]).arg(td.refcount[1]),
+        "REFCOUNT: vCPUs inside that entered in an epoch of that parity");
+    row("pages", QString("%1 (CHLDCNT)").arg(td.pages), "4K pages that belong to the TD, its TDR excluded");
+    if (td.premapped != 0)
+        row("nr_premapped", QString::number(td.premapped), "mapped in the mirror, not yet added");
+    QString mrtd = text(td.mrtd);
+    for (int at = 24; at < mrtd.size(); at += 25)
+        mrtd.insert(at, ' ');
+    text_->setText("<table cellspacing=2>" + rows + "</table><p style='color:" + dim + "'>MRTD" + (td.mrtdFinal ? "" : ", so far") +
+                   "<br><code style='color:" + context_.theme().text.name() + "'>" + mrtd + "</code></p>");
+    vcpus_->show();
+    for (std::size_t v = 0; v < td.vcpus.size(); ++v) {
+        const TdVcpuView& vcpu = td.vcpus[v];
+        auto* item = new QTreeWidgetItem(vcpus_, {QString("vcpu%1").arg(v), text(vcpu.state) + (vcpu.inside ? ", inside" : ""),
+                                                  QString::number(vcpu.epoch),
+                                                  vcpu.inside         ? ""
+                                                  : vcpu.flushPending ? "flushes first"
+                                                                      : "keeps its TLB"});
+        item->setToolTip(0, vcpu.associatedWith.empty() ? QString("associated with no CPU")
+                                                        : "associated with the " + text(vcpu.associatedWith));
+        if (vcpu.inside)
+            for (int c = 0; c < 4; ++c)
+                item->setForeground(c, context_.theme().accent);
+    }
+    for (int c = 0; c < 3; ++c)
+        vcpus_->resizeColumnToContents(c);
+}
+
+} // namespace mirrorscope::views
