@@ -147,10 +147,10 @@ private:
     u64 hash_ = 0;
     mutable u64* observer_ = nullptr;
     bool recording_ = false;
-    Log<u32> places_;
-    Log<u64> deltas_;
+    Log<u32, 19> places_;
+    Log<u64, 18> deltas_;
     std::vector<Fill> fills_;
-    Log<StepRecord> steps_;
+    Log<StepRecord, 18> steps_;
     std::array<u64, kSites> siteCounts_{};
     u64 position_ = 0;
 };
