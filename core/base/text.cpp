@@ -79,6 +79,35 @@ std::string aliasedGpa(Gfn gfn, Alias alias) {
     return fmt::format("{} {:#x}", alias == Alias::Private ? "private" : "shared", gfn.v << 12);
 }
 
+std::string wrapped(std::string_view text, std::string_view first, std::size_t indent) {
+    constexpr std::size_t kWidth = 78;
+    const auto length = [](std::string_view s) {
+        return static_cast<std::size_t>(
+            std::count_if(s.begin(), s.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    };
+    std::string out(first);
+    std::size_t width = length(first.substr(first.rfind('\n') + 1));
+    bool empty = true; // nothing stands in this line yet
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        const std::string_view word = text.substr(at, end - at);
+        if (!empty && width + 1 + length(word) > kWidth) {
+            out += "\n" + std::string(indent, ' ');
+            width = indent;
+            empty = true;
+        }
+        if (!empty) {
+            out += ' ';
+            ++width;
+        }
+        out += word;
+        width += length(word);
+        empty = false;
+        at = end + 1;
+    }
+    return out + "\n";
+}
+
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string_view> candidates) {
     std::string_view best;
     unsigned bestDistance = ~0u;

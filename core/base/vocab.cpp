@@ -49,6 +49,9 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {"page.free", "free_page", "a frame is freed"},
     {"rmp.set", "rmpupdate", "an RMP entry changes"},
     {"vm.state", "kvm_vm_ioctl / kvm_vm_dead", "the VM's own state changes: dead, bugged, finalized"},
+    {"slot.set", "kvm_swap_active_memslots", "a new set of memslots is active"},
+    {"root.invalidate", "kvm_tdp_mmu_invalidate_roots", "a root becomes invalid"},
+    {"srcu.sync", "synchronize_srcu", "everybody who may have seen the old memslots has left"},
 }};
 
 constexpr std::array<RuleInfo, kRules> kRuleTable{{
@@ -92,6 +95,7 @@ constexpr std::array<CounterInfo, kCounters> kCounterTable{{
     {"exit", "exits of a vCPU from the guest"},
     {"retry", "faults that ended in RET_PF_RETRY"},
     {"zap", "leaves that were zapped"},
+    {"private-op", "calls of the backend that `private-ops: observe` registers"},
     {"leaf", "leaf entries present now in KVM's trees"},
     {"table", "table entries present now in KVM's trees"},
     {"frame", "frames in use now by the VM"},

@@ -57,6 +57,9 @@ enum class Site : u8 {
     PageFree,
     RmpSet,
     VmState,
+    SlotSet,
+    RootInvalidate,
+    SrcuSync,
     Count_
 };
 inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);
@@ -129,7 +132,7 @@ std::optional<Break> breakFromName(std::string_view name);
 std::span<const std::string_view> breakNames();
 
 // What `expect: {count: …}` can ask for beside SEAMCALL leaves and sites.
-enum class Counter : u8 { TlbFlush, Fault, Exit, Retry, Zap, Leaf, Table, Frame, Count_ };
+enum class Counter : u8 { TlbFlush, Fault, Exit, Retry, Zap, PrivateOp, Leaf, Table, Frame, Count_ };
 inline constexpr unsigned kCounters = static_cast<unsigned>(Counter::Count_);
 // Leaf, table and frame are counted from the state; those before them are counted as they happen.
 inline constexpr unsigned kEventCounters = static_cast<unsigned>(Counter::Leaf);

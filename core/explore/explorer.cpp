@@ -69,8 +69,8 @@ ExploreResult Explorer::run() {
 }
 
 Explorer::Snapshot Explorer::snapshot() const {
-    return {runner_.system().machine().steps(), runner_.system().sim().marks().size(), runner_.checker().violations().size(),
-            runner_.expectations().size()};
+    return {runner_.system().machine().steps(), runner_.system().sim().marks().size(), runner_.system().machine().hash(),
+            runner_.checker().violations().size(), runner_.expectations().size()};
 }
 
 void Explorer::restore(const Snapshot& at) {
@@ -189,6 +189,8 @@ void Explorer::replay(Race& race, const Snapshot& base, const std::vector<u8>& p
     race.restart();
     for (unsigned i = 0; i + 1 < race.count(); ++i)
         race.start(i);
+    if (runner_.system().machine().hash() != base.hash)
+        throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
     runner_.setChecking(withRules);
     for (const u8 choice : path)
         race.run(choice);

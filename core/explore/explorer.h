@@ -70,7 +70,7 @@ public:
 
 private:
     struct Snapshot {
-        u64 position, marks;
+        u64 position, marks, hash;
         std::size_t violations, expectations;
     };
     struct Stop {};

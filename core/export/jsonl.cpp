@@ -123,11 +123,12 @@ private:
                 return;
             if (where->column == Column::Private) {
                 constexpr u64 kLockBits = sept::kLock | sept::kHostPriority;
-                if (((old ^ now) & ~kLockBits) == 0 || old == 0)
-                    return;
+                if (((old ^ now) & ~kLockBits) == 0 || (old == 0 && sept::stateOf(now) == SeptState::Free))
+                    return; // a lock, or the table itself was just made
                 put(head(n, "sept") + who(n) +
                     fmt::format(",\"gfn\":{},\"level\":{},\"old\":\"{}\",\"new\":\"{}\",\"was\":\"{}\",\"is\":\"{}\"", where->gfn.v,
-                                number(where->level), hex16(old), hex16(now), name(sept::stateOf(old)), name(sept::stateOf(now))));
+                                number(where->level), hex16(old), hex16(now), name(old == 0 ? SeptState::Free : sept::stateOf(old)),
+                                name(sept::stateOf(now))));
                 return;
             }
             if (old == 0)
@@ -229,7 +230,7 @@ private:
                 const u64 status = mark.a[0];
                 const bool exits = mark.kind == MarkKind::TdCall && mark.a[1] != 0;
                 text += fmt::format(",\"status\":\"{}\",\"operand\":{},\"code\":\"{}\"", exits ? "EXIT" : tdx::statusName(status),
-                                    status == 0 ? "null" : jsonString(tdx::operandName(static_cast<u32>(status))), hex16(status));
+                                    tdx::operandText(status).empty() ? "null" : jsonString(tdx::operandText(status)), hex16(status));
             }
             put(text);
             break;

@@ -81,25 +81,6 @@ std::string statesText(const std::vector<MatrixCase>& cases) {
     return out;
 }
 
-// `text` in lines of at most 78 columns, the first behind four blanks, the others behind six.
-std::string wrapped(const std::string& text) {
-    std::string out = "   ";
-    std::size_t width = out.size();
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find(' ', at), text.size());
-        if (width + 1 + end - at > 78) {
-            out += "\n     ";
-            width = 5;
-        }
-        out += " ";
-        ++width;
-        out += text.substr(at, end - at);
-        width += end - at;
-        at = end + 1;
-    }
-    return out + "\n";
-}
-
 // For each leaf, op_state and level: what it says, and on which states.
 std::string text(std::span<const MatrixCell> cells) {
     std::string out;
@@ -123,7 +104,7 @@ std::string text(std::span<const MatrixCell> cells) {
             }
             out += fmt::format("  {} at {}\n", tdcs::opStateName(first.opState), levelName(first.level));
             for (const auto& [what, states] : answers)
-                out += wrapped(fmt::format("{}: {}", what, statesText(states)));
+                out += wrapped(fmt::format("{}: {}", what, statesText(states)), "    ", 6);
         }
     }
     return out;

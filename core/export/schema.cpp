@@ -41,6 +41,8 @@ Json argument(ArgType type) {
     case ArgType::Alias: return oneOf({"private", "shared"});
     case ArgType::Level: return oneOf({"4K", "2M", "1G", "512G", "256T"});
     case ArgType::Order: return oneOf({"sequential", "random"});
+    case ArgType::Access: return oneOf({"read", "write", "exec"});
+    case ArgType::RootTypes: return oneOf({"direct", "mirror", "valid", "all"});
     case ArgType::Bool: return {{"type", "boolean"}};
     case ArgType::Name:
     case ArgType::Text: return {{"type", "string"}};
@@ -301,7 +303,7 @@ std::string stateSchema() {
                        {"level", integer},
                        {"raw", hexText},
                        {"is", {{"enum", names(states)}}},
-                       {"pfn", integer}});
+                       {"pfn", {{"type", {"integer", "null"}}}}});
     };
     Json trees{
         {"type", "object"},
@@ -315,7 +317,8 @@ std::string stateSchema() {
                               {"level", integer},
                               {"count", integer},
                               {"invalid", {{"type", "boolean"}}}});
-    const Json tlbEntry = object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", integer}});
+    const Json tlbEntry =
+        object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", {{"type", {"integer", "null"}}}}});
     const Json pamt =
         object({{"pfn", integer}, {"size", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"owner", integer}, {"bepoch", integer}});
     const Json lock = object({{"lock", {{"type", "string"}}}, {"readers", integer}, {"writer", {{"type", {"string", "null"}}}}});

@@ -72,7 +72,7 @@ std::string treesText(const Session& session) {
     }
     for (const Violation& v : session.violations())
         if (v.n < session.position())
-            out += fmt::format("\n! {} (micro-step {}): {}\n", info(v.rule).name, v.n, v.text);
+            out += "\n" + wrapped(fmt::format("{} (micro-step {}): {}", info(v.rule).name, v.n, v.text), "! ", 2);
     return out;
 }
 
@@ -141,6 +141,19 @@ std::string junitXml(const std::vector<JunitCase>& cases) {
                        cases.size(), failures, seconds, body);
 }
 
+namespace {
+// A note, each line of it behind a sign of its own.
+std::string commented(const std::string& text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        out += fmt::format("  # {}\n", text.substr(at, end - at));
+        at = end + 1;
+    }
+    return out;
+}
+} // namespace
+
 std::string runText(const Session& session, bool verbose) {
     const Runner& runner = session.runner();
     const Scenario& scenario = session.scenario();
@@ -152,7 +165,7 @@ std::string runText(const Session& session, bool verbose) {
             if (step == nullptr)
                 continue;
             if (marks[i].kind == MarkKind::Note)
-                out += fmt::format("  # {}\n", step->text);
+                out += commented(step->text);
             if (marks[i].kind == MarkKind::Ask) {
                 out += fmt::format("  ? {}\n", step->text);
                 for (const auto& choice : step->choices)
@@ -165,6 +178,8 @@ std::string runText(const Session& session, bool verbose) {
                 std::string line = fmt::format("  {:<12} {:<6} {}", step->path, session.actorName(step->actor), info(step->verb).name);
                 if (step->has("gpa"))
                     line += fmt::format(" {:#x}", step->number("gpa"));
+                if (step->has("level"))
+                    line += fmt::format(" at {}", levelName(levelOf(static_cast<unsigned>(step->number("level")))));
                 if (step->verb == Verb::Seamcall)
                     line += " " + step->text;
                 line += " → " + outcomeName(outcome);

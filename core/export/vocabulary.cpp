@@ -14,30 +14,10 @@ using Json = nlohmann::ordered_json;
 
 // One entry: the name, then text that wraps in a column of its own.
 std::string entry(std::string_view name, std::string_view help, bool built = true) {
-    constexpr std::size_t kIndent = 24, kWidth = 78;
-    std::string line = "  " + std::string(name);
-    std::string out;
-    if (line.size() + 1 > kIndent) {
-        out += line + "\n";
-        line.clear();
-    }
-    line.resize(kIndent, ' ');
-    const std::string text = std::string(help) + (built ? "" : " (not built yet)");
-    std::size_t at = 0;
-    bool empty = true;
-    while (at < text.size()) {
-        std::size_t end = text.find(' ', at);
-        end = end == std::string::npos ? text.size() : end;
-        if (!empty && line.size() + 1 + end - at > kWidth) {
-            out += line + "\n";
-            line.assign(kIndent, ' ');
-            empty = true;
-        }
-        line += (empty ? "" : " ") + text.substr(at, end - at);
-        empty = false;
-        at = end + 1;
-    }
-    return out + line + "\n";
+    constexpr std::size_t kIndent = 24;
+    std::string first = "  " + std::string(name);
+    first += first.size() + 1 > kIndent ? "\n" + std::string(kIndent, ' ') : std::string(kIndent - first.size(), ' ');
+    return wrapped(std::string(help) + (built ? "" : " (not built yet)"), first, kIndent);
 }
 
 std::string_view whereName(VerbInfo::Where where) {

@@ -6,13 +6,17 @@ namespace mirrorscope {
 
 int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit) {
     Call call(sim_, "kvm_mmu_page_fault");
+    // For this kind of VM the attributes are the truth, so no access can disagree with them.
+    if (config_.vm == VmType::SwProtected)
+        isPrivate = kvm_mem_is_private({addr >> 12});
     const int r = kvm_mmu_do_page_fault(vcpu, addr, access, isPrivate, present, false, exit);
     if (r == RET_PF_RETRY)
         sim_.count(Counter::Retry);
     return r;
 }
 
-int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit) {
+int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
+                               Level* level) {
     Call call(sim_, "kvm_mmu_do_page_fault");
     KvmPageFault fault;
     fault.vcpu = vcpu;
@@ -24,6 +28,8 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     fault.prefetch = prefetch;
     fault.isPrivate = isPrivate;
     fault.slot = slotOf(fault.gfn);
+    if (fault.slot >= 0)
+        fault.memslot = slot(fault.slot);
     sim_.count(Counter::Fault);
     int r = kvm_tdp_mmu_page_fault(fault);
     if (r == RET_PF_EMULATE && fault.isPrivate) {
@@ -31,6 +37,8 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
         r = -kEFAULT;
     }
     exit = fault.exit;
+    if (level != nullptr)
+        *level = fault.goalLevel;
     const auto alias = config_.directBits() != 0 ? ((addr >> 12 & config_.directBits()) != 0) : !isPrivate;
     sim_.mark({.kind = MarkKind::Fault,
                .code = static_cast<u8>(access),
@@ -39,13 +47,6 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
 }
 
 void Kvm::prepareMemoryFault(KvmPageFault& fault) { fault.exit = KvmExit::MemoryFault; }
-
-// The D bit and write-tracking paths have nothing to fix while nothing write-protects: dirty logging and aging are not
-// built yet, so a present leaf of the direct root always allows what the slot allows.
-int Kvm::fast_page_fault(KvmPageFault& fault) {
-    (void)fault;
-    return RET_PF_INVALID;
-}
 
 int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
     Call call(sim_, "kvm_tdp_mmu_page_fault");
@@ -57,11 +58,12 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
     if (r = kvm_mmu_faultin_pfn(fault); r != RET_PF_CONTINUE)
         return r;
     r = RET_PF_RETRY;
+    const Pfn page = fault.pfn; // a huge mapping rounds it down
     sim_.readLock(LockId::MmuLock);
     if (!is_page_fault_stale(fault))
         r = kvm_tdp_mmu_map(fault);
     if (fault.slot >= 0)
-        put_page(fault.pfn); // kvm_mmu_finish_page_fault()
+        put_page(page); // kvm_mmu_finish_page_fault()
     sim_.readUnlock(LockId::MmuLock);
     return r;
 }
@@ -86,11 +88,13 @@ int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
     }
     if (fault.slot < 0)
         return kvm_handle_noslot_fault(fault);
+    const Memslot& memslot = fault.memslot;
+    if (memslot.invalid)
+        return RET_PF_RETRY;
     const bool check = !config_.broken(Break::IgnoreInvalidateSeq);
     if (check && mmu_invalidate_retry_gfn(fault.mmuSeq, fault.gfn, false))
         return RET_PF_RETRY;
 
-    const Memslot memslot = slot(fault.slot);
     if (fault.isPrivate) {
         if (!memslot.guestMemfd) {
             prepareMemoryFault(fault);
@@ -101,6 +105,7 @@ int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
             return r;
         }
         fault.mapWritable = !memslot.readonly;
+        fault.maxLevel = Level::k4K; // guest_memfd has pages of order 0
     } else if (const int r = hostFaultin(memslot, fault); r != 0) {
         return r;
     }
@@ -122,7 +127,8 @@ int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
     return RET_PF_CONTINUE; // an MMIO SPTE will be made
 }
 
-// __kvm_faultin_pfn(): the host's own page tables; an absent page is populated with a zeroed one.
+// __kvm_faultin_pfn(): the host's own page tables; an absent page is populated with a zeroed one of the backing's size. A
+// write to a page that the host has write-protected makes it writable again (the copy on write of its sole owner).
 int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
     Call call(sim_, "__kvm_faultin_pfn");
     if (memslot.readonly && fault.write)
@@ -131,29 +137,44 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
     sim_.step(Site::HostFault);
     u64 found = machine_->get(place);
     if (found == 0) {
-        const auto page = frames_.allocate(FrameKind::HostPage, place.v - host_.v, sim_.actor());
-        if (!page)
+        const auto [block, level] = hostBlock(memslot, fault.gfn);
+        const Place first = hostPlace(memslot, block.start);
+        const u64 pages = block.end.v - block.start.v;
+        const auto run = level == Level::k4K ? frames_.allocate(FrameKind::HostPage, first.v - host_.v, sim_.actor())
+                                             : frames_.allocateRun(FrameKind::HostPage, 0, pages);
+        if (!run)
             return -kENOMEM;
-        machine_->set(place, page->v);
-        found = page->v;
+        for (u64 i = 0; i < pages; ++i) {
+            if (level != Level::k4K)
+                frames_.setKind({run->v + i}, FrameKind::HostPage, first.v - host_.v + i);
+            machine_->set(first + i, run->v + i);
+        }
+        found = machine_->get(place);
+    } else if ((found & kHostProtected) != 0 && fault.write) {
+        found &= ~kHostProtected;
+        machine_->set(place, found);
     }
-    fault.pfn = {found};
+    fault.pfn = {found & kHostPfn};
     frames_.get(fault.pfn);
-    fault.mapWritable = !memslot.readonly;
+    fault.mapWritable = !memslot.readonly && (found & kHostProtected) == 0;
     return 0;
 }
 
 // KVM_PRE_FAULT_MEMORY and the TD's image go through here.
-int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate) {
+int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level) {
     Call call(sim_, "kvm_tdp_map_page");
     while (true) {
         sim_.retryPoint(mix(addr, 0x3a));
         if (vmDead())
             return -kEIO;
         KvmExit exit = KvmExit::None;
-        const int r = kvm_mmu_do_page_fault(vcpu, addr, Access::Read, isPrivate, false, true, exit);
-        if (r == RET_PF_RETRY)
+        const int r = kvm_mmu_do_page_fault(vcpu, addr, Access::Read, isPrivate, false, true, exit, level);
+        if (r == RET_PF_RETRY) {
+            // v6.18 (3ccbf6f47098): the update of the slot waits for this SRCU reader, so that it must not wait for the update.
+            if (const int index = slotOf({(addr >> 12) & ~config_.directBits()}); config_.kernelFixed && index >= 0 && slot(index).invalid)
+                return -kEAGAIN;
             continue;
+        }
         if (r < 0)
             return r;
         return r == RET_PF_EMULATE ? -kENOENT : 0;

@@ -7,14 +7,18 @@
 
 namespace mirrorscope {
 
+// Begins a KVM_RUN. The SRCU section that its exit opens is for the caller to close.
 int Kvm::enterGuest(unsigned vcpu, u64 token) {
+    sim_.srcuReadLock();
     while (true) {
         sim_.retryPoint(token);
         const EnterResult entered = vcpu_enter_guest(vcpu);
         if (entered.kind == EnterResult::Kind::Entered)
             return 0;
-        if (entered.kind == EnterResult::Kind::Failed)
+        if (entered.kind == EnterResult::Kind::Failed) {
+            sim_.srcuReadUnlock();
             return entered.error;
+        }
     }
 }
 
@@ -29,6 +33,7 @@ Outcome Kvm::leaveGuest(unsigned vcpu, KvmExit reason) {
     if (const int error = enterGuest(vcpu, 0x4c); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     exitForCall(vcpu);
+    sim_.srcuReadUnlock();
     return {Outcome::Kind::Exit, static_cast<u64>(reason), 0};
 }
 
@@ -41,6 +46,7 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
     if (const int error = enterGuest(vcpu, 0x3a); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     exitForCall(vcpu);
+    sim_.srcuReadUnlock(); // user space answers
     int result = 0;
     {
         Call handler(sim_, "tdx_map_gpa");
@@ -55,6 +61,7 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
     if (const int error = enterGuest(vcpu, 0x3b); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     vcpu_exit_guest(vcpu);
+    sim_.srcuReadUnlock();
     return result == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-result), 0};
 }
 

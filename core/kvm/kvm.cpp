@@ -50,16 +50,13 @@ u64 GuestOp::address(u64 i) const {
     return gpa + k * stride;
 }
 
-namespace {
-enum SlotWord { kUsed, kBase, kPages, kOffset, kSlotFlags, kSlotWords };
-} // namespace
-
 Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions) : config_(config), sim_(sim), frames_(frames) {
     u64 lastGfn = 1 << 20;
     for (const auto& slot : config.slots) {
         slotPages_ += slot.pages;
         lastGfn = std::max(lastGfn, slot.base.v + slot.pages);
     }
+    slotPages_ += config.laterPages;
     vm_ = regions.take(static_cast<unsigned>(VmWord::Count_));
     vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_));
     actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_));
@@ -67,6 +64,10 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
     slots_ = regions.take(u64{kMaxSlots} * kSlotWords);
     attributeWords_ = (lastGfn + 63) / 64;
     attributes_ = regions.take(attributeWords_);
+    mixed2M_ = regions.take(mixedWords(Level::k2M));
+    mixed1G_ = regions.take(mixedWords(Level::k1G));
+    dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1));
+    pml_ = regions.take(config.vcpus * kPmlEntries);
     gmem_ = regions.take(slotPages_);
     host_ = regions.take(slotPages_);
     sp_ = regions.take(frames.count() * kSpWords);
@@ -74,6 +75,8 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
         tlbs_.emplace_back(v, slotPages_ * (config.vm == VmType::Tdx ? 2 : 1), regions);
     if (config.vm == VmType::Tdx)
         masks_ = {.mmioValue = 0, .ignoreGuestPat = false};
+    masks_.adEnabled = config.adBits;
+    masks_.nxHugePages = config.nxHugePages;
     sim.onRcuFree([this](u64 spt) { releaseTable({spt}); });
 }
 
@@ -87,47 +90,8 @@ void Kvm::attach(Machine& machine) {
     machine_ = &machine;
     for (Tlb& tlb : tlbs_)
         tlb.attach(machine, frames_);
-    u64 offset = 0;
-    for (unsigned i = 0; i < config_.slots.size(); ++i) {
-        const auto& slot = config_.slots[i];
-        const Place at = slots_ + u64{i} * kSlotWords;
-        machine.set(at + kUsed, slot.id + 1);
-        machine.set(at + kBase, slot.base.v);
-        machine.set(at + kPages, slot.pages);
-        machine.set(at + kOffset, offset);
-        machine.set(at + kSlotFlags, u64(slot.guestMemfd) | u64(slot.readonly) << 1);
-        offset += slot.pages;
-    }
-    machine.set(vm(VmWord::SlotsGeneration), 2 * config_.slots.size());
+    attachSlots();
     machine.set(vm(VmWord::PreFaultAllowed), config_.vm == VmType::Default || config_.vm == VmType::SwProtected);
-}
-
-const Memslot Kvm::slot(int index) const {
-    Memslot slot;
-    const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
-    slot.used = machine_->get(at + kUsed) != 0;
-    if (!slot.used)
-        return slot;
-    slot.id = static_cast<u32>(machine_->get(at + kUsed) - 1);
-    slot.base = {machine_->get(at + kBase)};
-    slot.pages = machine_->get(at + kPages);
-    slot.offset = machine_->get(at + kOffset);
-    const u64 flags = machine_->get(at + kSlotFlags);
-    slot.guestMemfd = (flags & 1) != 0;
-    slot.readonly = (flags & 2) != 0;
-    return slot;
-}
-
-int Kvm::slotOf(Gfn gfn) const {
-    for (unsigned i = 0; i < config_.slots.size(); ++i) {
-        const Place at = slots_ + u64{i} * kSlotWords;
-        if (machine_->get(at + kUsed) == 0)
-            continue;
-        const u64 base = machine_->get(at + kBase);
-        if (gfn.v >= base && gfn.v < base + machine_->get(at + kPages))
-            return static_cast<int>(i);
-    }
-    return -1;
 }
 
 MmuPage Kvm::peekPage(Pfn spt) const {
@@ -173,18 +137,7 @@ bool Kvm::guestMemoryNames(Pfn pfn) const {
     const Place host = host_ + info;
     if (info >= slotPages_)
         return false;
-    return machine_->peek(gmem) == pfn.v || machine_->peek(host) == pfn.v;
-}
-
-std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
-    const u64 info = frames_.peekInfo(pfn);
-    for (unsigned i = 0; i < config_.slots.size(); ++i) {
-        const Place at = slots_ + u64{i} * kSlotWords;
-        const u64 offset = machine_->peek(at + kOffset);
-        if (machine_->peek(at + kUsed) != 0 && info >= offset && info < offset + machine_->peek(at + kPages))
-            return Gfn{machine_->peek(at + kBase) + info - offset};
-    }
-    return std::nullopt;
+    return machine_->peek(gmem) == pfn.v || (machine_->peek(host) & kHostPfn) == pfn.v;
 }
 
 bool Kvm::cachedByVcpu(Pfn pfn) const {

@@ -10,6 +10,7 @@
 #include "machine/tlb.h"
 #include "sim/sim.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -45,7 +46,7 @@ enum RangeFilter : unsigned { KVM_FILTER_SHARED = 1, KVM_FILTER_PRIVATE = 2 };
 
 // union kvm_mmu_page_role, the bits that matter for TDP.
 namespace role {
-inline constexpr u64 kDirect = 1 << 7, kInvalid = 1 << 11, kMirror = 1 << 19;
+inline constexpr u64 kDirect = 1 << 7, kInvalid = 1 << 11, kAdDisabled = 1 << 16, kMirror = 1 << 19;
 inline constexpr u64 kBase = kDirect | 7 << 8 | 1 << 12 | 1 << 13; // direct, ACC_ALL, efer_nx, cr0_wp
 constexpr Level level(u64 word) { return levelOf(word & 15); }
 constexpr bool isMirror(u64 word) { return (word & kMirror) != 0; }
@@ -114,8 +115,24 @@ public:
     virtual HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) = 0;
     // The TDCALL of an accept; the vCPU is inside. `exits` when it must leave with a violation.
     virtual Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) = 0;
+    // kvm_x86_flush_tlb_current(): what KVM itself can flush.
+    virtual void flushCurrent(unsigned vcpu) = 0;
     // Could the vCPU use this cached translation now, or would entering flush it first?
     virtual bool flushPending(unsigned vcpu) const = 0;
+};
+
+struct Memslot {
+    bool used = false;
+    u32 id = 0;
+    Gfn base;
+    u64 pages = 0;
+    u64 offset = 0; // of its pages in the per-slot arrays
+    bool guestMemfd = false;
+    bool readonly = false;
+    bool dirtyLog = false;
+    bool invalid = false; // KVM_MEMSLOT_INVALID: it is about to go
+    Level backing = Level::k4K;
+    bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
 };
 
 struct KvmPageFault {
@@ -127,9 +144,12 @@ struct KvmPageFault {
     bool present = false;
     bool prefetch = false;
     bool isPrivate = false;
-    Level maxLevel = Level::k4K;
+    Level maxLevel = Level::k1G;
+    Level reqLevel = Level::k4K;
     Level goalLevel = Level::k4K;
+    bool hugePageDisallowed = false;
     int slot = -1;
+    Memslot memslot; // as it was when the fault looked it up; the kernel's stays as it was until the SRCU readers have left
     u64 mmuSeq = 0;
     Pfn pfn;
     bool mapWritable = false;
@@ -148,17 +168,9 @@ struct TdpIter {
     Level level = Level::k4K;
     u64 oldSpte = 0;
     bool valid = false;
-};
-
-struct Memslot {
-    bool used = false;
-    u32 id = 0;
-    Gfn base;
-    u64 pages = 0;
-    u64 offset = 0; // of its pages in the per-slot arrays
-    bool guestMemfd = false;
-    bool readonly = false;
-    bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
+    bool isPrivate = false; // told by whoever walks; only dispatch by iterator asks
+    bool yielded = false;
+    u64 yieldedGfn = 0;
 };
 
 // A page of KVM's tables as the views and rules see it (struct kvm_mmu_page).
@@ -200,6 +212,8 @@ public:
     // ---- roots (roots.cpp)
     bool kvm_has_mirrored_tdp() const { return config_.vm == VmType::Tdx; }
     int kvm_mmu_load(unsigned vcpu);
+    // The same outside of KVM_RUN: an obsolete root is given back first.
+    int kvm_mmu_reload(unsigned vcpu);
     int mmu_topup_memory_caches(unsigned vcpu);
     Pfn kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror);
     // The vCPUs are gone: their roots and their page caches are given back.
@@ -214,26 +228,74 @@ public:
 
     // ---- fault (fault.cpp)
     int kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit);
-    int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit);
-    int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate);
+    int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
+                              Level* level = nullptr);
+    int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level = nullptr);
 
     // ---- set_spte.cpp
-    int tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte);
-    u64 tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level);
+    // `fault`: the fault on whose behalf, none for workers. `iterPrivate`: what the walk was told (see dispatch/).
+    int tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte, const KvmPageFault* fault = nullptr);
+    u64 tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level, bool iterPrivate);
+
+    // ---- roots that become invalid (invalidate.cpp)
+    void kvm_tdp_mmu_invalidate_roots(unsigned types);
+    void kvm_tdp_mmu_zap_invalidated_roots(bool shared);
+    void kvm_mmu_zap_all_fast();
+
+    // ---- huge pages (huge.cpp)
+    Level kvm_mmu_max_mapping_level(const Memslot& slot, Gfn gfn, Level max, bool isPrivate) const;
+    int kvm_tdp_mmu_try_split_huge_pages(const GfnRange& range, Level target, bool shared);
+    int kvm_mmu_slot_try_split_huge_pages(const GfnRange& range, Level target);
+    bool kvm_tdp_mmu_recover_huge_pages(int slotIndex);
+    void kvm_mmu_recover_huge_pages(int slotIndex);
+    u64 kvm_recover_nx_huge_pages(const GfnRange& range);
+    bool kvm_tdp_mmu_zap_sp(Pfn sp);
+    // A large host page or a single one: the host's page around a gfn, and its size.
+    std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
+
+    // ---- dirty logging (dirty_log.cpp)
+    bool cpuDirtyLog() const;
+    bool kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel);
+    void kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range);
+    void kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot);
+    bool kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel);
+    void mark_page_dirty_in_slot(int slotIndex, Gfn gfn);
+    Outcome kvm_get_dirty_log_protect(u32 id);
+    Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages);
+
+    // ---- aging (age.cpp); the answer is whether a page was young
+    bool kvm_tdp_mmu_age_gfn_range(const GfnRange& range, unsigned filter);
+    bool kvm_tdp_mmu_test_age_gfn(const GfnRange& range, unsigned filter);
+
+    // ---- memslots (slots.cpp); 0 or a negative errno
+    int kvm_set_memory_region(const SlotConfig& config);
+    int deleteMemoryRegion(u32 id);
+    int setDirtyLogging(u32 id, bool on);
+    int slotById(u32 id) const;
+    unsigned slotCount() const;
 
     // ---- zap (zap.cpp)
+    bool kvm_tdp_mmu_zap_leafs(const GfnRange& range, bool flush);
+    void kvm_tdp_mmu_zap_all();
+    void kvm_zap_gfn_range(const GfnRange& range);
     bool kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter);
     void kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
 
     // ---- memory: slots, attributes, guest_memfd, host mapping, invalidation (memory.cpp)
     int slotOf(Gfn gfn) const;
-    const Memslot slot(int index) const;
+    Memslot slot(int index) const;
+    Memslot peekSlot(int index) const; // no actor's observation
     bool kvm_mem_is_private(Gfn gfn) const;
     bool peekPrivate(Gfn gfn) const;
     int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
     int kvm_gmem_punch_hole(const GfnRange& range);
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
-    void discard(const GfnRange& range); // MADV_DONTNEED
+    // The MMU notifiers: MADV_DONTNEED, a page moved, write-protected (notifier.cpp).
+    void discard(const GfnRange& range);
+    int migrate(const GfnRange& range);
+    void protect(const GfnRange& range);
+    // kvm_mmu_notifier_clear_young()
+    bool age(const GfnRange& range);
     void kvm_mmu_invalidate_begin();
     void kvm_mmu_invalidate_range_add(const GfnRange& range);
     void kvm_mmu_invalidate_end();
@@ -282,6 +344,8 @@ public:
         PremapGfn,
         Tdr,
         Destroyed,
+        SlotCount,
+        PagesUsed,
         Count_
     };
     enum class VcpuWord : u8 {
@@ -293,10 +357,12 @@ public:
         ShadowCache,
         ExternalCache = ShadowCache + 6,
         Tdvpr = ExternalCache + 6,
+        PmlCount,
         Count_
     };
     enum class ActorWord : u8 { Freezing, Clearing, ClearingLevel, Count_ };
-    static constexpr u64 kReqTlbFlush = 1;
+    static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2;
+    static constexpr u64 kPmlEntries = 512;
 
     Place vm(VmWord word) const { return vm_ + static_cast<unsigned>(word); }
     Place vcpuWord(unsigned vcpu, VcpuWord word) const {
@@ -336,11 +402,15 @@ public:
 
 private:
     friend class TdxBackend;
+    static constexpr u64 kHostPfn = (1ull << 40) - 1, kHostProtected = 1ull << 62; // a word of the host's mapping
+    static constexpr u64 kNxHugePageDisallowed = 1, kScheduledRootToZap = 2;       // kFlags
+    static constexpr unsigned kSlotWords = 5;
     static constexpr unsigned kSpWords = 6;
     enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags };
     Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
     u64 spGet(Pfn spt, SpWord word) const { return machine_->get(sp(spt, word)); }
     void spSet(Pfn spt, SpWord word, u64 value) { machine_->set(sp(spt, word), value); }
+    bool isMirrorRoot(Pfn root) const { return role::isMirror(spGet(root, kRole)); }
     bool is_mirror_sptep(Place sptep) const { return role::isMirror(spGet(frameOf(sptep), kRole)); }
 
     u64 read_spte(Place sptep);
@@ -349,7 +419,46 @@ private:
     bool tdp_iter_step_side(TdpIter& iter);
     bool tdp_iter_step_up(TdpIter& iter);
 
+    // Each root that matches, while it is held; `f` may drop mmu_lock.
+    template <class F>
+    void forEachRoot(unsigned types, F&& f);
+    // tdp_mmu_iter_cond_resched(): the lock was dropped, the caller must `continue`.
+    bool iterYield(TdpIter& iter, bool flush, bool shared);
+
+    bool page_fault_can_be_fast(const KvmPageFault& fault);
+    static bool is_access_allowed(const KvmPageFault& fault, u64 spte);
     int fast_page_fault(KvmPageFault& fault);
+    void kvm_mmu_hugepage_adjust(KvmPageFault& fault);
+    bool hugepageMixed(Gfn gfn, Level level) const;
+    void setHugepageMixed(Gfn gfn, Level level, bool mixed);
+    u64 mixedWords(Level level) const;
+    void updateMixed(const GfnRange& range);
+    bool lpageDisallowed(const Memslot& slot, Gfn gfn, Level level) const;
+    Level hostMappingLevel(const Memslot& slot, Gfn gfn) const;
+    std::optional<Pfn> allocSplitTable();
+    int tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const KvmPageFault* fault = nullptr);
+    int tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared);
+    std::optional<u64> tdp_mmu_make_huge_spte(const TdpIter& parent);
+    bool ageRange(const GfnRange& range, unsigned filter, bool testOnly);
+    Place dirtyWord(const Memslot& slot, Gfn gfn) const;
+    void logByCpu(unsigned vcpu, Gfn gfn);
+    void flushPml(unsigned vcpu);
+    void enableLogDirtyPtMasked(Gfn gfn, u64 mask);
+    void kvm_mmu_free_obsolete_roots(unsigned vcpu);
+    void attachSlots();
+    void putSlot(int index, const SlotConfig& config);
+    template <bool kObserved>
+    Memslot readSlot(int index) const;
+    void setSlotFlag(int index, u64 flag, bool on);
+    void swapActiveMemslots();
+    void kvm_invalidate_memslot(int index);
+    void kvm_mmu_zap_memslot(int index);
+    bool overlaps(const SlotConfig& config, int except) const;
+    int setDirtyLogging(int index, bool on);
+    template <class F>
+    void invalidateAround(const GfnRange& range, unsigned filter, F&& between);
+    template <class F>
+    void forEachSlotPart(const GfnRange& range, F&& f) const;
     int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
     int kvm_mmu_faultin_pfn(KvmPageFault& fault);
     int kvm_handle_noslot_fault(KvmPageFault& fault);
@@ -359,24 +468,31 @@ private:
 
     int kvm_tdp_mmu_map(KvmPageFault& fault);
     int tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter);
-    int tdp_mmu_link_sp(TdpIter& iter, Pfn sp);
+    int tdp_mmu_link_sp(TdpIter& iter, Pfn sp, bool shared, const KvmPageFault* fault = nullptr);
     Pfn tdp_mmu_alloc_sp(unsigned vcpu);
     void tdp_mmu_init_child_sp(Pfn child, const TdpIter& iter);
     void tdp_mmu_free_sp(Pfn spt);
     void releaseTable(Pfn spt);
 
     int set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level);
-    void handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared);
-    void handle_removed_pt(Pfn child, bool shared);
+    // Whence a change comes, as far as a dispatch policy may look at it.
+    struct Origin {
+        const KvmPageFault* fault = nullptr;
+        bool iterPrivate = false;
+    };
+    bool carriesOver(Pfn table, Gfn gfn, const Origin& origin) const;
+    void handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared, const Origin& origin);
+    void handle_removed_pt(Pfn child, bool shared, const Origin& origin);
     void remove_external_spte(Gfn gfn, u64 oldSpte, Level level);
     void accountPages(u64 oldSpte, u64 newSpte, Level level);
 
     bool tdp_mmu_root_match(Pfn root, unsigned types) const;
     void kvm_tdp_mmu_put_root(Pfn root);
-    bool tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush);
+    bool tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush, bool isPrivate);
     void tdp_mmu_zap_root(Pfn root, bool shared);
     bool kvm_unmap_gfn_range(const GfnRange& range, unsigned filter);
 
+    Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
     EnterResult vcpu_enter_guest(unsigned vcpu);
     // Enters, however often it takes; 0 or a positive errno.
     int enterGuest(unsigned vcpu, u64 token);
@@ -392,9 +508,34 @@ private:
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
 
-    Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_;
+    Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, pml_, mixed2M_, mixed1G_;
     u64 attributeWords_ = 0;
     u64 slotPages_ = 0;
 };
+
+template <class F>
+void Kvm::forEachRoot(unsigned types, F&& f) {
+    for (unsigned i = 0; i < kMaxRoots; ++i) {
+        const Pfn root{machine_->get(roots_ + i)};
+        if (root.v == 0 || !tdp_mmu_root_match(root, types) || spGet(root, kRootCount) == 0)
+            continue;
+        // Held, so that it stays while the lock is dropped.
+        spSet(root, kRootCount, spGet(root, kRootCount) + 1);
+        f(root);
+        kvm_tdp_mmu_put_root(root);
+    }
+}
+
+template <class F>
+void Kvm::forEachSlotPart(const GfnRange& range, F&& f) const {
+    for (unsigned i = 0; i < slotCount(); ++i) {
+        const Memslot s = slot(static_cast<int>(i));
+        if (!s.used)
+            continue;
+        const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
+        if (!part.empty())
+            f(s, part);
+    }
+}
 
 } // namespace mirrorscope

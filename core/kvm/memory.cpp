@@ -72,23 +72,22 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
 
     bool locked = false;
     bool flush = false;
-    const auto slotParts = [&](auto&& f) {
-        for (unsigned i = 0; i < config_.slots.size(); ++i) {
-            const Memslot s = slot(static_cast<int>(i));
-            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
-            if (s.used && !part.empty())
-                f(part);
-        }
-    };
     {
         Call pre(sim_, "kvm_pre_set_memory_attributes");
-        slotParts([&](const GfnRange& part) {
+        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
             if (!locked) {
                 locked = true;
                 sim_.writeLock(LockId::MmuLock);
                 kvm_mmu_invalidate_begin();
             }
             kvm_mmu_invalidate_range_add(part);
+            // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
+            for (const Level level : {Level::k2M, Level::k1G})
+                for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
+                    const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
+                    if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
+                        kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
+                }
             // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
             flush |= kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
         });
@@ -108,10 +107,29 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
         Call post(sim_, "kvm_post_set_memory_attributes");
         sim_.writeLock(LockId::MmuLock);
         kvm_mmu_invalidate_end();
+        updateMixed(range);
         sim_.writeUnlock(LockId::MmuLock);
     }
     sim_.writeUnlock(LockId::SlotsLock);
     return 0;
+}
+
+// kvm_arch_post_set_memory_attributes(): which huge pages have both kinds of memory.
+void Kvm::updateMixed(const GfnRange& range) {
+    for (Gfn gfn = roundDown(range.start, Level::k2M); gfn < range.end; gfn.v += 512) {
+        bool mixed = false;
+        for (u64 i = 1; i < 512 && !mixed; ++i)
+            mixed = kvm_mem_is_private({gfn.v + i}) != kvm_mem_is_private(gfn);
+        setHugepageMixed(gfn, Level::k2M, mixed);
+    }
+    for (Gfn gfn = roundDown(range.start, Level::k1G); gfn < range.end; gfn.v += pagesPer(Level::k1G)) {
+        bool mixed = false;
+        for (u64 i = 0; i < 512 && !mixed; ++i) {
+            const Gfn part{gfn.v + i * 512};
+            mixed = hugepageMixed(part, Level::k2M) || kvm_mem_is_private(part) != kvm_mem_is_private(gfn);
+        }
+        setHugepageMixed(gfn, Level::k1G, mixed);
+    }
 }
 
 // ---- guest_memfd
@@ -138,12 +156,10 @@ int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     sim_.writeLock(LockId::FilemapInvalidateLock);
     bool found = false;
     const auto parts = [&](auto&& f) {
-        for (unsigned i = 0; i < config_.slots.size(); ++i) {
-            const Memslot s = slot(static_cast<int>(i));
-            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
-            if (s.used && s.guestMemfd && !part.empty())
+        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+            if (s.guestMemfd)
                 f(s, part);
-        }
+        });
     };
     {
         Call begin(sim_, "kvm_gmem_invalidate_begin");
@@ -188,62 +204,10 @@ int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     return 0;
 }
 
-// ---- the host mapping
-
-// MADV_DONTNEED: notifier start, the host's own entries, notifier end.
-void Kvm::discard(const GfnRange& range) {
-    Call call(sim_, "madvise_dontneed");
-    const auto parts = [&](auto&& f) {
-        for (unsigned i = 0; i < config_.slots.size(); ++i) {
-            const Memslot s = slot(static_cast<int>(i));
-            const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
-            if (s.used && !part.empty())
-                f(s, part);
-        }
-    };
-    bool locked = false;
-    {
-        Call start(sim_, "kvm_mmu_notifier_invalidate_range_start");
-        bool flush = false;
-        parts([&](const Memslot&, const GfnRange& part) {
-            if (!locked) {
-                locked = true;
-                sim_.writeLock(LockId::MmuLock);
-                kvm_mmu_invalidate_begin();
-            }
-            kvm_mmu_invalidate_range_add(part);
-            flush |= kvm_unmap_gfn_range(part, KVM_FILTER_SHARED);
-        });
-        if (flush)
-            kvm_flush_remote_tlbs();
-        if (locked)
-            sim_.writeUnlock(LockId::MmuLock);
-    }
-    parts([&](const Memslot& s, const GfnRange& part) {
-        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-            const Place place = hostPlace(s, gfn);
-            if (machine_->peek(place) == 0)
-                continue;
-            sim_.step(Site::HostUnmap);
-            const u64 page = machine_->get(place);
-            if (page == 0)
-                continue;
-            machine_->set(place, 0);
-            frames_.put({page});
-        }
-    });
-    if (locked) {
-        Call end(sim_, "kvm_mmu_notifier_invalidate_range_end");
-        sim_.writeLock(LockId::MmuLock);
-        kvm_mmu_invalidate_end();
-        sim_.writeUnlock(LockId::MmuLock);
-    }
-}
-
 void Kvm::freeGuestMemory() {
     for (u64 i = 0; i < slotPages_; ++i)
         for (const Place place : {gmem_ + i, host_ + i})
-            if (const u64 page = machine_->peek(place); page != 0) {
+            if (const u64 page = machine_->peek(place) & kHostPfn; page != 0) {
                 sim_.step(Site::PageFree);
                 machine_->set(place, 0);
                 frames_.put({page});

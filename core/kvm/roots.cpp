@@ -49,7 +49,7 @@ int Kvm::mmu_topup_memory_caches(unsigned vcpu) {
         }
         return 0;
     };
-    if (kvm_has_mirrored_tdp())
+    if (external_ != nullptr)
         if (const int r = topUp(VcpuWord::ExternalCache, false); r != 0)
             return r;
     return topUp(VcpuWord::ShadowCache, true);
@@ -70,7 +70,7 @@ Pfn Kvm::tdp_mmu_alloc_sp(unsigned vcpu) { return takeFromCache(vcpu, VcpuWord::
 
 Pfn Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
     Call call(sim_, "kvm_tdp_mmu_alloc_root");
-    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0);
+    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0) | (config_.adBits ? 0 : role::kAdDisabled);
     const auto reuse = [&]() -> Pfn {
         for (unsigned i = 0; i < kMaxRoots; ++i) {
             const Pfn root{machine_->get(roots_ + i)};
@@ -112,7 +112,12 @@ int Kvm::kvm_mmu_load(unsigned vcpu) {
     if (kvm_has_mirrored_tdp() && machine_->get(vcpuWord(vcpu, VcpuWord::MirrorRootHpa)) == 0)
         kvm_tdp_mmu_alloc_root(vcpu, true);
     kvm_tdp_mmu_alloc_root(vcpu, false);
-    // kvm_mmu_load_pgd() and the flush of the current context; nothing can be cached of a new root.
+    // kvm_mmu_load_pgd(), then a flush of the current context: what was cached of an older root goes.
+    if (tlbs_[vcpu].size() != 0) {
+        sim_.step(Site::TlbFlush);
+        vcpuOps_->flushCurrent(vcpu);
+        sim_.count(Counter::TlbFlush);
+    }
     return 0;
 }
 

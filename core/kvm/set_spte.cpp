@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How an SPTE changes, and how the change of a mirror is carried to the real table
 // (Linux v6.16 tdp_mmu.c: tdp_mmu_set_spte_atomic(), set_external_spte_present(), handle_changed_spte()).
+#include "kvm/dispatch/dispatch.h"
 #include "kvm/kvm.h"
 
 #include <cassert>
@@ -8,11 +9,12 @@
 namespace mirrorscope {
 
 // mmu_lock is held for reading. 0, -EBUSY when somebody else was faster, or what the backend said.
-int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
+int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte, const KvmPageFault* fault) {
     Call call(sim_, "tdp_mmu_set_spte_atomic");
     assert(sim_.heldByMe(LockId::MmuLock));
     assert(!spte::isFrozen(iter.oldSpte));
-    if (is_mirror_sptep(iter.sptep) && !spte::isFrozen(newSpte)) {
+    const Origin origin{fault, iter.isPrivate};
+    if (carriesOver(frameOf(iter.sptep), iter.gfn, origin) && !spte::isFrozen(newSpte)) {
         if (!spte::isPresent(newSpte)) {
             kvm_bug(0xff, 0); // an atomic zap of a mirror entry
             return -kEBUSY;
@@ -28,8 +30,19 @@ int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
         }
         machine_->set(iter.sptep, newSpte);
     }
-    handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
+    handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true, origin);
     return 0;
+}
+
+bool Kvm::carriesOver(Pfn table, Gfn gfn, const Origin& origin) const {
+    if (external_ == nullptr)
+        return false;
+    const bool mirror = role::isMirror(spGet(table, kRole));
+    return carries(config_.dispatch, {.mirrorPage = mirror,
+                                      .fault = origin.fault,
+                                      .iterPrivate = origin.iterPrivate,
+                                      .rawGfn = gfn.v | (mirror ? 0 : config_.directBits()),
+                                      .directBits = config_.directBits()});
 }
 
 int Kvm::set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level) {
@@ -48,7 +61,12 @@ int Kvm::set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpt
         ret = external_->set_external_spte(gfn, level, ept::pfnOf(newSpte));
     } else {
         const Pfn external{spGet(ept::pfnOf(newSpte), kExternal)};
-        ret = external_->link_external_spt(gfn, level, external);
+        if (external.v == 0) { // who allocated the table decided otherwise
+            kvm_bug(0xff, 0);
+            ret = -kEIO;
+        } else {
+            ret = external_->link_external_spt(gfn, level, external);
+        }
     }
 
     if (ret == 0) {
@@ -74,18 +92,20 @@ void Kvm::accountPages(u64 oldSpte, u64 newSpte, Level level) {
     bump(1, spte::isTable(oldSpte, level), spte::isTable(newSpte, level));
 }
 
-void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared) {
+void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared, const Origin& origin) {
     if (oldSpte == newSpte)
         return;
+    assert(gfn.v % pagesPer(level) == 0);
+    // BUG() in the kernel: a present leaf never gets another page.
+    assert(!(spte::isLeaf(oldSpte, level) && spte::isLeaf(newSpte, level) && ept::pfnOf(oldSpte) != ept::pfnOf(newSpte)));
     accountPages(oldSpte, newSpte, level);
     if (spte::isTable(oldSpte, level) && (!spte::isPresent(newSpte) || spte::isLast(newSpte, level)))
-        handle_removed_pt(ept::pfnOf(oldSpte), shared);
-    (void)gfn;
+        handle_removed_pt(ept::pfnOf(oldSpte), shared, origin);
 }
 
 // The table was unlinked: every entry of it is made unusable, what it held is removed, and it is freed after a grace
 // period.
-void Kvm::handle_removed_pt(Pfn child, bool shared) {
+void Kvm::handle_removed_pt(Pfn child, bool shared, const Origin& origin) {
     Call call(sim_, "handle_removed_pt");
     const u64 word = spGet(child, kRole);
     const Level level = role::level(word);
@@ -110,15 +130,14 @@ void Kvm::handle_removed_pt(Pfn child, bool shared) {
             sim_.step(Site::SpteStore);
             machine_->set(sptep, spte::kFrozen);
         }
-        handle_changed_spte(gfn, old, spte::kFrozen, level, shared);
-        if (role::isMirror(word) && spte::isPresent(old)) {
+        handle_changed_spte(gfn, old, spte::kFrozen, level, shared, origin);
+        if (spte::isPresent(old) && carriesOver(child, gfn, origin)) {
             if (shared)
                 kvm_bug(0xff, 0);
             remove_external_spte(gfn, old, level);
         }
     }
-    if (role::isMirror(word)) {
-        const Pfn external{spGet(child, kExternal)};
+    if (const Pfn external{spGet(child, kExternal)}; external.v != 0 && carriesOver(child, base, origin)) {
         if (external_->free_external_spt(base, level, external) != 0)
             spSet(child, kExternal, 0); // leaked on purpose: the module may still use it
     }
@@ -134,12 +153,14 @@ void Kvm::remove_external_spte(Gfn gfn, u64 oldSpte, Level level) {
 }
 
 // mmu_lock is held for writing. Mirror entry first, then the real one: nobody can fault into the gap.
-u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level) {
+u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level, bool iterPrivate) {
     Call call(sim_, "tdp_mmu_set_spte");
     assert(sim_.heldForWriting(LockId::MmuLock));
     assert(!spte::isFrozen(newSpte));
     const Place clearing = actorWord(sim_.actor(), ActorWord::Clearing);
     const Place clearingLevel = actorWord(sim_.actor(), ActorWord::ClearingLevel);
+    const Origin origin{nullptr, iterPrivate};
+    const bool carried = carriesOver(frameOf(sptep), gfn, origin);
     const bool mirror = is_mirror_sptep(sptep);
     sim_.step(Site::SpteStore);
     oldSpte = machine_->get(sptep); // the CPU may have set A or D meanwhile
@@ -148,11 +169,13 @@ u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level 
         machine_->set(clearingLevel, number(level));
         machine_->set(clearing, gfn.v + 1);
     }
-    handle_changed_spte(gfn, oldSpte, newSpte, level, false);
-    if (mirror) {
+    handle_changed_spte(gfn, oldSpte, newSpte, level, false, origin);
+    if (carried) {
         if (spte::isPresent(newSpte))
             kvm_bug(0xff, 0);
         remove_external_spte(gfn, oldSpte, level);
+    }
+    if (mirror) {
         machine_->set(clearing, 0);
         machine_->set(clearingLevel, 0);
     }

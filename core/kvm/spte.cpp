@@ -16,9 +16,11 @@ u64 field(u64 value, unsigned high, unsigned low) {
 
 u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool hostWritable, bool allowExec) {
     u64 spte = spte::kMmuPresent | kPresentMask | ept::kRead;
+    if (!masks.adEnabled)
+        spte |= spte::kAdDisabled;
     if (!prefetch)
         spte |= ept::kAccessed;
-    if (allowExec)
+    if (allowExec && !(level > Level::k4K && masks.nxHugePages))
         spte |= ept::kExec;
     if (level > Level::k4K)
         spte |= ept::kLarge;
@@ -26,10 +28,42 @@ u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool 
     spte |= pfn.v << 12;
     if (hostWritable)
         spte |= spte::kHostWritable | spte::kMmuWritable | ept::kWrite | ept::kDirty;
+    return prefetch ? spte::markForAccessTrack(spte) : spte;
+}
+
+u64 spte::markForAccessTrack(u64 spte) {
+    if (adEnabled(spte))
+        return spte & ~ept::kAccessed;
+    if (isAccessTracked(spte))
+        return spte;
+    spte |= (spte & (ept::kRead | ept::kExec)) << kSavedShift;
+    return spte & ~(ept::kRwx | ept::kAccessed);
+}
+
+u64 spte::restoreAccessTrack(u64 spte) {
+    const u64 saved = (spte & kSavedBits) >> kSavedShift;
+    return (spte & ~(ept::kRwx | kSavedBits)) | saved;
+}
+
+u64 make_nonleaf_spte(Pfn child, bool adDisabled) {
+    return spte::kMmuPresent | child.v << 12 | kPresentMask | ept::kRwx | (adDisabled ? spte::kAdDisabled : ept::kAccessed);
+}
+
+u64 make_small_spte(const SpteMasks& masks, u64 huge, Level childLevel, unsigned index) {
+    u64 spte = huge + (u64{index} * pagesPer(childLevel) << 12);
+    if (childLevel == Level::k4K) {
+        spte &= ~ept::kLarge;
+        if (masks.nxHugePages) // a 4K page may be executable again
+            spte |= spte::isAccessTracked(spte) ? ept::kExec << spte::kSavedShift : u64{ept::kExec};
+    }
     return spte;
 }
 
-u64 make_nonleaf_spte(Pfn child) { return spte::kMmuPresent | child.v << 12 | kPresentMask | ept::kRwx | ept::kAccessed; }
+u64 make_huge_spte(const SpteMasks& masks, u64 small, Level level) {
+    u64 spte = small | ept::kLarge;
+    spte &= ~(ept::kPfnMask & (bytesPer(level) - 1));
+    return masks.nxHugePages ? spte & ~u64{ept::kExec} : spte;
+}
 
 u64 make_mmio_spte(const SpteMasks& masks, Gfn gfn, u64 generation) {
     // Generation bits 0-7 go to SPTE bits 3-10, bits 8-18 to 52-62.

@@ -20,6 +20,10 @@ inline constexpr u64 kIpat = 1ull << 6;
 inline constexpr u64 kNonpresent = 1ull << 63;            // SHADOW_NONPRESENT_VALUE
 inline constexpr u64 kFrozen = kNonpresent | 0x5a0;       // FROZEN_SPTE
 inline constexpr u64 kMmioMask = kNonpresent | ept::kRwx; // shadow_mmio_mask
+inline constexpr u64 kAdDisabled = 1ull << 52;            // SPTE_TDP_AD_DISABLED
+inline constexpr u64 kAdMask = 3ull << 52;                // SPTE_TDP_AD_MASK
+inline constexpr unsigned kSavedShift = 54;               // SHADOW_ACC_TRACK_SAVED_BITS_SHIFT
+inline constexpr u64 kSavedBits = (ept::kRead | ept::kExec) << kSavedShift;
 
 constexpr bool isPresent(u64 spte) { return (spte & kMmuPresent) != 0; }
 constexpr bool isLarge(u64 spte) { return (spte & ept::kLarge) != 0; }
@@ -28,19 +32,37 @@ constexpr bool isFrozen(u64 spte) { return spte == kFrozen; }
 constexpr bool isWritable(u64 spte) { return (spte & ept::kWrite) != 0; }
 constexpr bool isLeaf(u64 spte, Level level) { return isPresent(spte) && isLast(spte, level); }
 constexpr bool isTable(u64 spte, Level level) { return isPresent(spte) && !isLast(spte, level); }
+constexpr bool isMmuWritable(u64 spte) { return (spte & kMmuWritable) != 0; }
+constexpr bool adEnabled(u64 spte) { return (spte & kAdMask) != kAdDisabled; }
+constexpr bool isAccessTracked(u64 spte) { return !adEnabled(spte) && (spte & ept::kRwx) == 0; }
+// spte_needs_atomic_update(): another CPU may change W (fast page fault) or D (the hardware) at any time.
+constexpr bool needsAtomicUpdate(u64 spte) {
+    if (!isWritable(spte) && isMmuWritable(spte))
+        return true;
+    return !adEnabled(spte) || (isWritable(spte) && (spte & ept::kDirty) == 0);
+}
+// mark_spte_for_access_track() and restore_acc_track_spte(). W is not restored.
+u64 markForAccessTrack(u64 spte);
+u64 restoreAccessTrack(u64 spte);
 } // namespace spte
 
 // What differs between VMs (kvm_mmu_set_ept_masks(), kvm->arch.shadow_mmio_value).
 struct SpteMasks {
     u64 mmioValue = ept::kWrite | ept::kExec; // an EPT misconfiguration; 0 on a TD, so that the guest gets a #VE
     bool ignoreGuestPat = true;               // KVM_X86_QUIRK_IGNORE_GUEST_PAT; off on a TD
+    bool adEnabled = true;                    // kvm_ad_enabled
+    bool nxHugePages = false;                 // is_nx_huge_page_enabled()
 
     bool isMmio(u64 spte) const { return (spte & spte::kMmioMask) == mmioValue; }
 };
 
 // make_spte() for the TDP MMU: ACC_ALL, no synchronizing. `prefetch` leaves the accessed bit clear.
 u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool hostWritable, bool allowExec);
-u64 make_nonleaf_spte(Pfn child);
+u64 make_nonleaf_spte(Pfn child, bool adDisabled = false);
+// make_small_spte(): the `index`-th part of a huge leaf, for a table whose entries are of `childLevel`.
+u64 make_small_spte(const SpteMasks& masks, u64 huge, Level childLevel, unsigned index);
+// make_huge_spte(): a leaf of `level` out of one of its parts.
+u64 make_huge_spte(const SpteMasks& masks, u64 small, Level level);
 // make_mmio_spte(): `generation` is that of the memslots.
 u64 make_mmio_spte(const SpteMasks& masks, Gfn gfn, u64 generation);
 u64 get_mmio_spte_generation(u64 spte);

@@ -9,6 +9,10 @@ bool Kvm::tlbUsable(unsigned vcpu) const {
         return true;
     if ((machine_->peek(vcpuWord(vcpu, VcpuWord::Requests)) & kReqTlbFlush) != 0)
         return false;
+    // It loads another root before it enters, and flushes then; on a TD that reaches the shared half only.
+    const Pfn root{machine_->peek(vcpuWord(vcpu, VcpuWord::RootHpa))};
+    if (config_.vm != VmType::Tdx && (root.v == 0 || role::isInvalid(machine_->peek(sp(root, kRole)))))
+        return false;
     return !vcpuOps_->flushPending(vcpu);
 }
 
@@ -16,9 +20,14 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     Call call(sim_, "vcpu_enter_guest");
     if (vmDead())
         return {EnterResult::Kind::Failed, kEIO};
+    const Place requests = vcpuWord(vcpu, VcpuWord::Requests);
+    if ((machine_->get(requests) & kReqFreeObsoleteRoots) != 0) {
+        sim_.step(Site::TlbRequest);
+        machine_->set(requests, machine_->get(requests) & ~kReqFreeObsoleteRoots);
+        kvm_mmu_free_obsolete_roots(vcpu);
+    }
     if (const int r = kvm_mmu_load(vcpu); r != 0)
         return {EnterResult::Kind::Failed, -r};
-    const Place requests = vcpuWord(vcpu, VcpuWord::Requests);
     if ((machine_->get(requests) & kReqTlbFlush) != 0) {
         sim_.step(Site::TlbFlush);
         machine_->set(requests, machine_->get(requests) & ~kReqTlbFlush);
@@ -30,6 +39,7 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     if (machine_->get(requests) != 0 || vmDead())
         return {EnterResult::Kind::Again, 0};
     machine_->set(vcpuWord(vcpu, VcpuWord::Mode), 1);
+    sim_.srcuReadUnlock(); // kvm_vcpu_srcu_read_unlock(): the guest runs outside of it
     const EnterResult result = vcpuOps_->vcpu_run(vcpu);
     if (result.kind != EnterResult::Kind::Entered)
         vcpu_exit_guest(vcpu); // cancel_injection: OUTSIDE_GUEST_MODE again
@@ -41,6 +51,8 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
 void Kvm::vcpu_exit_guest(unsigned vcpu) {
     sim_.step(Site::VcpuExit);
     vcpuOps_->left(vcpu);
+    sim_.srcuReadLock();
+    flushPml(vcpu);
     machine_->set(vcpuWord(vcpu, VcpuWord::Mode), 0);
     if (machine_->get(vcpuWord(vcpu, VcpuWord::Ipi)) != 0) {
         sim_.step(Site::KickAck);
@@ -64,12 +76,14 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
         if (walk.outcome != EptWalk::Outcome::Translated)
             return false;
         // The CPU sets accessed bits on the way and the dirty bit of the leaf; the secure EPT has A/D off.
-        const bool secure = config_.directBits() != 0 && op.alias == Alias::Private;
+        const bool secure = (config_.directBits() != 0 && op.alias == Alias::Private) || !config_.adBits;
         if (!secure) {
             for (unsigned i = 0; i < walk.depth; ++i)
                 machine_->set(walk.path[i], machine_->get(walk.path[i]) | ept::kAccessed);
-            if (kind == Access::Write)
+            if (kind == Access::Write && (machine_->get(walk.place) & ept::kDirty) == 0) {
                 machine_->set(walk.place, machine_->get(walk.place) | ept::kDirty);
+                logByCpu(vcpu, gfn);
+            }
         }
         const u64 leaf = machine_->get(walk.place);
         const u64 offset = gfn.v & (pagesPer(walk.level) - 1);
@@ -91,6 +105,13 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
 // KVM_RUN until what the guest does in this script step is done, or user space is needed.
 Outcome Kvm::runGuest(unsigned vcpu, const GuestOp& op) {
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
+    sim_.srcuReadLock();
+    const Outcome outcome = runGuestInside(vcpu, op);
+    sim_.srcuReadUnlock();
+    return outcome;
+}
+
+Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
     Outcome outcome;
     bool inside = false;
     const Place ipi = vcpuWord(vcpu, VcpuWord::Ipi);

@@ -26,8 +26,7 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     }
     Call call(sim, "handle_ept_violation");
     const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : op.kind == GuestOp::Kind::Exec ? Access::Exec : Access::Read;
-    const int r =
-        kvm_.kvm_mmu_page_fault(vcpu, gpa, access, false, (walk.entry & ept::kRwx) != 0 && walk.level == Level::k4K, handled.reason);
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, access, false, walk.rwx != 0, handled.reason);
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;

@@ -15,6 +15,7 @@ public:
     Pfn hardwareRoot(unsigned vcpu, Alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned, const GuestOp&, u64, bool& exits) override;
+    void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); }
     bool flushPending(unsigned) const override { return false; }
 
 private:

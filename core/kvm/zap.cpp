@@ -7,15 +7,20 @@
 namespace mirrorscope {
 
 // mmu_lock is held for writing. Returns whether a TLB flush is owed. Table pages stay.
-bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
+bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush, bool isPrivate) {
     Call call(sim_, "tdp_mmu_zap_leafs");
     sim_.rcuReadLock();
     TdpIter iter;
+    iter.isPrivate = isPrivate;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+        if (iterYield(iter, flush, false)) {
+            flush = false;
+            continue;
+        }
         if (!spte::isLeaf(iter.oldSpte, iter.level))
             continue;
         sim_.count(Counter::Zap);
-        iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level);
+        iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level, iter.isPrivate);
         if (!role::isInvalid(spGet(root, kRole)))
             flush = true;
     }
@@ -23,16 +28,40 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
     return flush;
 }
 
+bool Kvm::kvm_tdp_mmu_zap_leafs(const GfnRange& range, bool flush) {
+    Call call(sim_, "kvm_tdp_mmu_zap_leafs");
+    forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush, isMirrorRoot(root)); });
+    return flush;
+}
+
 bool Kvm::kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter) {
     Call call(sim_, "kvm_tdp_mmu_unmap_gfn_range");
-    const unsigned types = kvm_gfn_range_filter_to_root_types(filter) | KVM_INVALID_ROOTS;
     bool flush = false;
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v != 0 && tdp_mmu_root_match(root, types))
-            flush = tdp_mmu_zap_leafs(root, range, flush);
-    }
+    forEachRoot(kvm_gfn_range_filter_to_root_types(filter) | KVM_INVALID_ROOTS,
+                // The filter says which kind of memory goes; with both of them the root must tell.
+                [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush, filter == KVM_FILTER_PRIVATE || isMirrorRoot(root)); });
     return flush;
+}
+
+// The notifier's release: valid mirror roots are left alone.
+void Kvm::kvm_tdp_mmu_zap_all() {
+    Call call(sim_, "kvm_tdp_mmu_zap_all");
+    forEachRoot(KVM_DIRECT_ROOTS | KVM_INVALID_ROOTS, [&](Pfn root) {
+        sim_.rcuReadLock();
+        tdp_mmu_zap_root(root, false);
+        sim_.rcuReadUnlock();
+    });
+}
+
+void Kvm::kvm_zap_gfn_range(const GfnRange& range) {
+    Call call(sim_, "kvm_zap_gfn_range");
+    sim_.writeLock(LockId::MmuLock);
+    kvm_mmu_invalidate_begin();
+    kvm_mmu_invalidate_range_add(range);
+    if (kvm_tdp_mmu_zap_leafs(range, false))
+        kvm_flush_remote_tlbs();
+    kvm_mmu_invalidate_end();
+    sim_.writeUnlock(LockId::MmuLock);
 }
 
 bool Kvm::kvm_unmap_gfn_range(const GfnRange& range, unsigned filter) {
@@ -40,23 +69,33 @@ bool Kvm::kvm_unmap_gfn_range(const GfnRange& range, unsigned filter) {
     return kvm_tdp_mmu_unmap_gfn_range(range, filter);
 }
 
+// Leaves first, then tables, so that no step is long; what is left hangs from the root's own entries.
 void Kvm::tdp_mmu_zap_root(Pfn root, bool shared) {
     Call call(sim_, "tdp_mmu_zap_root");
-    (void)shared;
     const Level top = role::level(spGet(root, kRole));
     for (const Level zapLevel : {Level::k4K, Level::k2M, Level::k1G, top}) {
         if (zapLevel > top)
             continue;
         TdpIter iter;
+        iter.isPrivate = isMirrorRoot(root);
         tdp_iter_start(iter, root, zapLevel, {0});
         // The raw table, both halves of it: index bits only, no direct bits.
         iter.gfnBits = 0;
         iter.gfn = {0};
         iterRefresh(iter);
         for (; iter.valid; tdp_iter_next(iter)) {
-            if (!spte::isPresent(iter.oldSpte) || iter.level > zapLevel)
+            if (iterYield(iter, false, shared))
                 continue;
-            iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level);
+            while (spte::isPresent(iter.oldSpte) && iter.level <= zapLevel) {
+                if (spte::isLeaf(iter.oldSpte, iter.level))
+                    sim_.count(Counter::Zap);
+                if (!shared) {
+                    iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte::kNonpresent, iter.gfn, iter.level, iter.isPrivate);
+                    break;
+                }
+                if (tdp_mmu_set_spte_atomic(iter, spte::kNonpresent) == 0)
+                    break;
+            }
         }
     }
 }

@@ -15,7 +15,12 @@ struct SlotConfig {
     u64 pages = 0;
     bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
     bool readonly = false;
+    bool dirtyLog = false;      // KVM_MEM_LOG_DIRTY_PAGES
+    Level backing = Level::k4K; // the host's pages
 };
+
+// Which rule decides that an update must also reach the private table (machine.dispatch).
+enum class Dispatch : u8 { Role, Fault, Iter, Gfn };
 
 struct MachineConfig {
     VmType vm = VmType::Tdx;
@@ -24,7 +29,14 @@ struct MachineConfig {
     unsigned levels = 4;         // EPT levels
     Level maxLevel = Level::k1G; // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
-    u64 frames = 0; // host physical memory in 4K frames; 0: enough for the slots
+    u64 laterPages = 0;       // of slots that the script makes
+    bool adBits = true;       // kvm_ad_enabled
+    bool pml = true;          // page-modification log; never for a TD
+    bool nxHugePages = false; // the iTLB multihit mitigation
+    bool eagerSplit = true;   // eager_page_split
+    Dispatch dispatch = Dispatch::Role;
+    bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
+    u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots
     bool privateByDefault = true;
     bool septVeDisable = true;
     bool veHandlerAccepts = true;

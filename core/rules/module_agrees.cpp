@@ -13,10 +13,10 @@ void moduleAgrees(RuleContext& context) {
     const u64 status = kvm.peekVm(Kvm::VmWord::BugStatus);
     if (leaf >= kLeaves) // a KVM_BUG_ON that no SEAMCALL led to
         return;
-    const u32 operand = static_cast<u32>(status);
+    const std::string operand = tdx::operandText(status);
     context.checker.report(Rule::ModuleAgrees, mix(times, leaf),
                            fmt::format("{} answered {}{}, at which KVM bugs the VM", info(static_cast<Leaf>(leaf)).name,
-                                       tdx::statusName(status), operand == 0 ? "" : " with operand " + tdx::operandName(operand)),
+                                       tdx::statusName(status), operand.empty() ? "" : " with operand " + operand),
                            {kvm.vm(Kvm::VmWord::Bugged)});
 }
 

@@ -13,6 +13,9 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
         return;
     const System& system = context.system;
     const Pfn frame = frameOf(place);
+    // A second TD, made by raw SEAMCALLs, has no mirror.
+    if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
+        return;
     // Which GPA the entry translates: the mirror page knows, or what a raw SEPT.ADD left in the frame's record.
     Gfn base;
     Level level = Level::k4K;

@@ -87,7 +87,7 @@ Expectation Binder::expectation(const YamlNode& node) {
         if (const YamlNode* operand = node.find("operand")) {
             u32 id = 0;
             if (!tdx::operandFromName(word(*operand, "operand"), id))
-                fail(*operand, "unknown operand `" + operand->text + "`");
+                unknown(*operand, "operand", tdx::operandNames());
             e.operand = id;
         }
         if (!has("is") && !e.value && !e.operand)

@@ -57,10 +57,16 @@ void Binder::slot(const YamlNode& node) {
             fail(*value, "KVM refuses read-only slots for a TD");
         slot.readonly = true;
     }
-    if (const YamlNode* value = node.find("dirty-log"); value != nullptr && boolean(*value))
-        notBuilt(*value, "dirty-log: true");
-    if (const YamlNode* value = node.find("backing"); value != nullptr && level(*value) != Level::k4K)
-        notBuilt(*value, "backing: " + value->text);
+    if (const YamlNode* value = node.find("dirty-log"); value != nullptr && boolean(*value)) {
+        if (slot.guestMemfd)
+            fail(*value, "KVM refuses dirty logging for a slot with guest_memfd");
+        slot.dirtyLog = true;
+    }
+    if (const YamlNode* value = node.find("backing")) {
+        slot.backing = level(*value);
+        if (slot.backing > Level::k1G)
+            fail(*value, "backing is 4K, 2M or 1G");
+    }
     for (const auto& other : scenario_.machine.slots) {
         if (other.id == slot.id)
             fail(need("id"), "slot " + std::to_string(slot.id) + " stands twice");
@@ -76,10 +82,6 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         const std::vector<std::string_view> list(names);
         const unsigned chosen = oneOf(value, list, key);
         if (chosen != built)
-            notBuilt(value, key + ": " + value.text);
-    };
-    const auto boolDefault = [&](bool built) {
-        if (boolean(value) != built)
             notBuilt(value, key + ": " + value.text);
     };
     if (key == "vcpus") {
@@ -120,18 +122,22 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.septVeDisable = boolean(value);
     } else if (key == "ve-handler") {
         m.veHandlerAccepts = oneOf(value, std::array<std::string_view, 2>{"accept", "none"}, "ve-handler") == 0;
-    } else if (key == "ad-bits" || key == "eager-split") {
-        boolDefault(true);
+    } else if (key == "ad-bits") {
+        m.adBits = boolean(value);
+        if (!m.adBits && m.vm == VmType::Tdx)
+            fail(value, "KVM needs accessed and dirty bits for a TD");
+    } else if (key == "eager-split") {
+        m.eagerSplit = boolean(value);
     } else if (key == "nx-huge-pages") {
-        boolDefault(false);
+        m.nxHugePages = boolean(value);
     } else if (key == "pml") {
-        boolDefault(true);
+        m.pml = boolean(value);
     } else if (key == "kernel") {
         m.kernelFixed = oneOf(value, std::array<std::string_view, 2>{"6.16", "fixed"}, "kernel") == 1;
     } else if (key == "dispatch") {
-        onlyDefault({"role", "fault", "iter", "gfn"}, 0);
+        m.dispatch = static_cast<Dispatch>(oneOf(value, std::array<std::string_view, 4>{"role", "fault", "iter", "gfn"}, "dispatch"));
     } else if (key == "private-ops") {
-        onlyDefault({"none", "observe"}, 0);
+        m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
     } else if (key == "yield") {
         onlyDefault({"contended", "always", "never"}, 0);
     } else if (key == "preset") {
@@ -169,7 +175,7 @@ void Binder::machine(const YamlNode* node) {
     // The VM type first: the other keys depend on it.
     if (const YamlNode* vm = map.find("vm")) {
         m.vm = static_cast<VmType>(oneOf(*vm, std::array<std::string_view, 4>{"default", "sw-protected", "snp", "tdx"}, "VM type"));
-        if (m.vm == VmType::SwProtected || m.vm == VmType::Snp)
+        if (m.vm == VmType::Snp)
             notBuilt(*vm, "vm: " + vm->text);
     }
     m.privateByDefault = m.vm == VmType::Tdx || m.vm == VmType::Snp;

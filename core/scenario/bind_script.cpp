@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/text.h"
+#include "kvm/kvm.h"
 #include "scenario/binder.h"
+#include "scenario/kernel_calls.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
 
@@ -239,6 +241,13 @@ void Binder::content(Step& step, const YamlNode& value) {
         step.content.push_back(static_cast<char>(std::stoul(hexDigits.substr(i, 2), nullptr, 16)));
 }
 
+u64 Binder::oneWord(const YamlNode& value, std::span<const std::string_view> names, const std::string& what) const {
+    const auto found = std::find(names.begin(), names.end(), word(value, what));
+    if (found == names.end())
+        unknown(value, what, names);
+    return static_cast<u64>(found - names.begin());
+}
+
 void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     const std::string name(arg.name);
     switch (arg.type) {
@@ -256,15 +265,12 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     }
     case ArgType::Alias: step.numbers[name] = alias(value) == Alias::Shared; break;
     case ArgType::Level: step.numbers[name] = mirrorscope::number(level(value)); break;
-    case ArgType::Order: {
-        constexpr std::array<std::string_view, 2> names{"sequential", "random"};
-        const auto found = std::find(names.begin(), names.end(), word(value, "order"));
-        if (found == names.end())
-            unknown(value, "order", names);
-        step.numbers[name] = static_cast<u64>(found - names.begin());
-        break;
-    }
+    case ArgType::Order: step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"sequential", "random"}, "order"); break;
     case ArgType::Bool: step.numbers[name] = boolean(value); break;
+    case ArgType::Access: step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read", "write", "exec"}, "access"); break;
+    case ArgType::RootTypes:
+        step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"direct", "mirror", "valid", "all"}, "kind of roots");
+        break;
     case ArgType::Name:
         if (name == "leaf" || name == "seamcall") {
             const auto leaf = leafFromName(word(value, "a leaf"));
@@ -281,6 +287,12 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
             step.numbers["status"] = status;
         } else if (name == "alloc") {
             notBuilt(value, "inject: {alloc: fail}");
+        } else if (name == "do") {
+            step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
+        } else if (name == "call") {
+            const auto names = kernelCallNames();
+            step.numbers[name] = oneWord(value, names, "kernel function");
+            step.text = value.text;
         }
         break;
     case ArgType::Text: (name == "question" ? step.text : name == "answer" ? step.answer : step.why) = word(value, name); break;
@@ -308,7 +320,8 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
 }
 
 void Binder::arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value) {
-    const bool none = value == nullptr || value->kind == YamlNode::Kind::Null;
+    const bool none =
+        value == nullptr || value->kind == YamlNode::Kind::Null || (value->kind == YamlNode::Kind::Map && value->entries.empty());
     if (verb.verb == Verb::Expect) {
         if (none)
             fail(key, "expect needs what must hold");
@@ -383,6 +396,18 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     }
     if (step.verb == Verb::Accept && step.has("level") && step.number("level") > 2)
         fail(key, "accept works on 4K and 2M");
+    if (step.verb == Verb::SetMemoryRegion) {
+        const u64 size = step.number("size");
+        if (((step.number("gpa") | size) & 0xfff) != 0 || size == 0 || size > 16ull << 30)
+            fail(key, "a slot is whole pages, at most 16G");
+        if (step.number("id") >= Kvm::kMaxSlots)
+            fail(key, "slot ids are 0..63");
+        scenario_.machine.laterPages += size >> 12;
+        if (scenario_.machine.laterPages > 64ull << 18)
+            fail(key, "the slots that the script makes have more than 64G together");
+    }
+    if ((step.verb == Verb::PreFault || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
+        fail(key, "vcpu names a vCPU that is not there");
     if (step.verb == Verb::Inject && (!step.has("leaf") || !step.has("status")))
         fail(key, "inject needs `seamcall` and `status`");
     if (step.verb == Verb::Seamcall && step.has("tdvpr") && step.number("tdvpr") >= m.vcpus)

@@ -52,6 +52,7 @@ private:
     void verbStep(const YamlNode& key, const YamlNode* value, const YamlNode* id, const std::string& path, const Context& context,
                   std::vector<Step>& out);
     void arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value);
+    u64 oneWord(const YamlNode& value, std::span<const std::string_view> names, const std::string& what) const;
     void argument(Step& step, const ArgInfo& arg, const YamlNode& value);
     void checkStep(const Step& step, const YamlNode& key);
     void race(const YamlNode& node, const YamlNode* schedule, Step& step, const std::string& path);

@@ -75,9 +75,9 @@ Evaluation evaluateResult(const Expectation& e, const System& system) {
         result.found += fmt::format(", value {}", outcome->value);
     }
     if (e.operand) {
-        const auto operand = static_cast<u32>(outcome->code);
-        result.holds &= outcome->kind == Outcome::Kind::Status && operand == *e.operand;
-        result.found += outcome->kind == Outcome::Kind::Status ? ", operand " + tdx::operandName(operand) : ", no operand";
+        const std::string operand = outcome->kind == Outcome::Kind::Status ? tdx::operandText(outcome->code) : "";
+        result.holds &= operand == tdx::operandName(*e.operand);
+        result.found += operand.empty() ? ", no operand" : ", operand " + operand;
     }
     return result;
 }
@@ -97,6 +97,7 @@ u64 counted(const Expectation& e, const System& system) {
     case Counter::Exit:
     case Counter::Retry:
     case Counter::Zap:
+    case Counter::PrivateOp:
     case Counter::Count_: break;
     }
     return system.sim().counter(static_cast<Counter>(e.countId));

@@ -2,6 +2,7 @@
 #include "scenario/runner.h"
 
 #include "base/text.h"
+#include "scenario/kernel_calls.h"
 
 #include <fmt/format.h>
 
@@ -79,6 +80,7 @@ void Runner::finish() {
 }
 
 void Runner::runItem(const Step& step) {
+    system_.sim().startOver();
     if (step.verb == Verb::Race)
         runRace(step);
     else
@@ -131,6 +133,8 @@ Outcome Runner::perform(const Step& step) {
     // A range is whole pages: those that it touches.
     const u64 size = step.number("size", 4096);
     const GfnRange range{{gpa >> 12}, {size == 0 ? gpa >> 12 : (gpa + size + 4095) >> 12}};
+    // Workers look at everything unless they are told otherwise.
+    const GfnRange wide = step.has("size") ? range : GfnRange{range.start, {1ull << 40}};
     const bool aligned = ((gpa | size) & 0xfff) == 0 && size != 0;
     const auto errnoOf = [](int r) { return r == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-r), 0}; };
 
@@ -155,8 +159,9 @@ Outcome Runner::perform(const Step& step) {
             op.level = levelOf(static_cast<unsigned>(step.number("level", 1)));
             op.stride = bytesPer(op.level);
             op.gpa = gpa & ~(op.stride - 1);
-            const u64 bytes = step.number("size", op.stride);
-            op.count = std::max<u64>(1, (gpa + bytes - op.gpa + op.stride - 1) / op.stride);
+            // The page that holds the address, or those that the range touches.
+            if (step.has("size"))
+                op.count = std::max<u64>(1, (gpa + step.number("size") - op.gpa + op.stride - 1) / op.stride);
         }
         return kvm.runGuest(step.actor, op);
     }
@@ -190,6 +195,56 @@ Outcome Runner::perform(const Step& step) {
             return errnoOf(-kEINVAL);
         kvm.discard(range);
         return {};
+    case Verb::SetMemoryRegion: {
+        SlotConfig slot;
+        slot.id = static_cast<u32>(step.number("id"));
+        slot.base = {gpa >> 12};
+        slot.pages = step.number("size") >> 12;
+        slot.guestMemfd = step.number("private", system_.config().hasPrivateMem()) != 0;
+        slot.readonly = step.number("readonly") != 0;
+        slot.dirtyLog = step.number("dirty-log") != 0;
+        slot.backing = levelOf(static_cast<unsigned>(step.number("backing", 1)));
+        return errnoOf(kvm.kvm_set_memory_region(slot));
+    }
+    case Verb::DeleteMemoryRegion: return errnoOf(kvm.deleteMemoryRegion(static_cast<u32>(step.number("id"))));
+    case Verb::PreFault: return preFault(step, gpa, size);
+    case Verb::Migrate: return aligned ? errnoOf(kvm.migrate(range)) : errnoOf(-kEINVAL);
+    case Verb::Protect:
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        kvm.protect(range);
+        return {};
+    case Verb::Age: return aligned ? Outcome{Outcome::Kind::Ok, 0, kvm.age(range)} : errnoOf(-kEINVAL);
+    case Verb::DirtyLog: {
+        const auto id = static_cast<u32>(step.number("id"));
+        switch (step.number("do")) {
+        case 0: return errnoOf(kvm.setDirtyLogging(id, true));
+        case 1: return errnoOf(kvm.setDirtyLogging(id, false));
+        case 2: return kvm.kvm_get_dirty_log_protect(id);
+        }
+        const int index = kvm.slotById(id);
+        if (index < 0)
+            return errnoOf(-kENOENT);
+        const Memslot slot = kvm.slot(index);
+        const u64 first = step.has("gpa") ? range.start.v - slot.base.v : 0;
+        return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages));
+    }
+    case Verb::SplitHugePages:
+        return errnoOf(kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1)))));
+    case Verb::RecoverHugePages:
+        for (unsigned i = 0; i < kvm.slotCount(); ++i)
+            if (const Memslot s = kvm.slot(static_cast<int>(i)); s.used && s.base < wide.end && wide.start.v < s.base.v + s.pages)
+                kvm.kvm_mmu_recover_huge_pages(static_cast<int>(i));
+        return {};
+    case Verb::RecoverNxPages: return {Outcome::Kind::Ok, 0, kvm.kvm_recover_nx_huge_pages(wide)};
+    case Verb::ZapAll: {
+        Call call(system_.sim(), "kvm_mmu_invalidate_mmio_sptes");
+        system_.sim().writeLock(LockId::SlotsLock);
+        kvm.kvm_mmu_zap_all_fast();
+        system_.sim().writeUnlock(LockId::SlotsLock);
+        return {};
+    }
+    case Verb::Kernel: return kernelCalls()[step.number("call")].call(kvm, step, range);
     case Verb::DestroyVm:
         if (kvm.peekVm(Kvm::VmWord::Destroyed) == 0)
             system_.destroyVm();
@@ -202,6 +257,37 @@ Outcome Runner::perform(const Step& step) {
         return {};
     default: return {};
     }
+}
+
+// KVM_PRE_FAULT_MEMORY: page by page; 0 if at least one was mapped.
+Outcome Runner::preFault(const Step& step, u64 gpa, u64 size) {
+    Kvm& kvm = system_.kvm();
+    Call call(system_.sim(), "kvm_vcpu_pre_fault_memory");
+    const auto vcpu = static_cast<unsigned>(step.number("vcpu"));
+    const auto failed = [](int error) { return Outcome{Outcome::Kind::Errno, static_cast<u64>(error), 0}; };
+    if (((gpa | size) & 0xfff) != 0 || size == 0)
+        return failed(kEINVAL);
+    if (kvm.peekVm(Kvm::VmWord::PreFaultAllowed) == 0)
+        return failed(kEOPNOTSUPP);
+    // User space names no alias: the attribute says which it is. `as: shared` is the address with the shared bit, which is refused.
+    if (step.number("as") != 0 && system_.config().directBits() != 0)
+        return failed(kEINVAL);
+    system_.sim().srcuReadLock();
+    int result = 0;
+    u64 mapped = 0;
+    while (mapped < size && result == 0) {
+        if (result = kvm.kvm_mmu_reload(vcpu); result != 0)
+            break;
+        const Gfn gfn{(gpa + mapped) >> 12};
+        const bool isPrivate = system_.config().hasPrivateMem() && kvm.kvm_mem_is_private(gfn);
+        const u64 addr = isPrivate ? gfn.v << 12 : (gfn.v | system_.config().directBits()) << 12;
+        Level level = Level::k4K;
+        result = kvm.kvm_tdp_map_page(vcpu, addr, isPrivate, &level);
+        if (result == 0)
+            mapped = (((gpa + mapped) / bytesPer(level) + 1) * bytesPer(level)) - gpa;
+    }
+    system_.sim().srcuReadUnlock();
+    return mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, std::min(mapped, size)} : failed(-result);
 }
 
 std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {
@@ -244,8 +330,18 @@ Outcome Runner::rawSeamcall(const Step& step) {
         switch (operand) {
         case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
         case Operand::Gpa: return step.number("gpa");
-        case Operand::Tdr:
-        case Operand::Params: return hpa(tdr);
+        case Operand::Tdr: return hpa(tdr);
+        case Operand::Params: {
+            // A shared page with valid TD_PARAMS, those of this machine.
+            const auto page = operandPage(step, "source", Level::k4K, FrameKind::Cache);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            source = *page;
+            system_.backend().writeTdParams(*page);
+            return hpa(*page);
+        }
         case Operand::TdrFlags: return hpa(tdr) | (step.number("allow-existing") != 0 ? 1 : 0);
         case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
         case Operand::Page: {
@@ -296,12 +392,16 @@ Outcome Runner::rawSeamcall(const Step& step) {
     if (full)
         return {Outcome::Kind::Errno, kENOMEM, 0};
 
-    const u64 status = module.seamcall(leaf, regs);
-    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
-        module.tdExit(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
-    // A raw table remembers what it translates, so that the rules can name what hangs below it.
-    if (status == tdx::kSuccess && leaf == Leaf::MemSeptAdd && allocated)
+    // A raw table remembers what it translates, so that what hangs below it can be named.
+    if ((leaf == Leaf::MemSeptAdd || leaf == Leaf::MemPageDemote) && allocated)
         frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v << 3 | (number(level) - 1));
+    const u64 status = module.seamcall(leaf, regs);
+    const auto vcpu = static_cast<unsigned>(step.number("tdvpr"));
+    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
+        module.tdExit(system_.backend().tdvpr(vcpu));
+    // The module flushes the CPU that it runs on: at an entry into a new epoch, and by VP.FLUSH.
+    if (status == tdx::kSuccess && ((leaf == Leaf::VpEnter && regs.r10 != 0) || leaf == Leaf::VpFlush))
+        system_.kvm().tlb(vcpu).flush();
     const auto isIdle = [&](Pfn pfn) {
         return frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda;
     };

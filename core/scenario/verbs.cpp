@@ -39,8 +39,21 @@ constexpr std::array kPreFaultArgs{ArgInfo{"vcpu", T::Number, false, "which vCPU
 constexpr std::array kDirtyArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
                                 ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
                                 ArgInfo{"gpa", T::Address, false, "start of the range"}, kSize};
-constexpr std::array kHugeArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "target level"}};
-constexpr std::array kKernelArgs{ArgInfo{"call", T::Name, true, "the TDP MMU entry point"}};
+constexpr std::array kHugeArgs{ArgInfo{"gpa", T::Address, false, "start of the range, 0 by default"},
+                               ArgInfo{"size", T::Size, false, "bytes of the range; everything by default"},
+                               ArgInfo{"level", T::Level, false, "target level, 4K by default"}};
+constexpr std::array kKernelArgs{ArgInfo{"call", T::Name, true, "the TDP MMU entry point, see below"},
+                                 ArgInfo{"vcpu", T::Number, false, "whose root and caches, 0 by default"},
+                                 ArgInfo{"gpa", T::Address, false, "0 by default"},
+                                 ArgInfo{"size", T::Size, false, "one 4K page by default"},
+                                 ArgInfo{"as", T::Alias, false, "private (default) or shared: the alias, or the filter of a range"},
+                                 ArgInfo{"level", T::Level, false, "min or target level, 4K by default"},
+                                 ArgInfo{"access", T::Access, false, "read (default), write or exec"},
+                                 ArgInfo{"prefetch", T::Bool, false, "map as a prefetch, false by default"},
+                                 ArgInfo{"id", T::SlotId, false, "the slot, where one is asked for"},
+                                 ArgInfo{"mask", T::Number, false, "of 64 pages"},
+                                 ArgInfo{"wrprot", T::Bool, false, "clear W in place of D"},
+                                 ArgInfo{"types", T::RootTypes, false, "direct (default), mirror, valid or all roots"}};
 constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see `mirrorscope seamcalls`"},
                                    ArgInfo{"gpa", T::Address, false, "0 by default"},
                                    ArgInfo{"level", T::Level, false, "of the entry, 4K by default"},
@@ -75,24 +88,24 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::MapGpa, "map-gpa", W::Guest, "", kMapArgs, true, "TDVMCALL MapGPA or page-state change, answered by the VMM"},
     {Verb::Hypercall, "hypercall", W::Guest, "", {}, true, "leave the guest by a hypercall"},
     {Verb::Halt, "halt", W::Guest, "", {}, true, "leave the guest by HLT"},
-    {Verb::SetMemoryRegion, "set-memory-region", W::Host, "", kSlotArgs, false, "KVM_SET_USER_MEMORY_REGION2"},
-    {Verb::DeleteMemoryRegion, "delete-memory-region", W::Host, "", kSlotIdArgs, false, "KVM_SET_USER_MEMORY_REGION2 with size 0"},
+    {Verb::SetMemoryRegion, "set-memory-region", W::Host, "", kSlotArgs, true, "KVM_SET_USER_MEMORY_REGION2"},
+    {Verb::DeleteMemoryRegion, "delete-memory-region", W::Host, "", kSlotIdArgs, true, "KVM_SET_USER_MEMORY_REGION2 with size 0"},
     {Verb::SetMemoryAttributes, "set-memory-attributes", W::Host, "", kAttributeArgs, true, "KVM_SET_MEMORY_ATTRIBUTES"},
     {Verb::InitMemRegion, "init-mem-region", W::Host, "", kImageArgs, true, "KVM_TDX_INIT_MEM_REGION: PAGE.ADD and MR.EXTEND"},
     {Verb::FinalizeVm, "finalize-vm", W::Host, "", {}, true, "KVM_TDX_FINALIZE_VM"},
-    {Verb::PreFault, "pre-fault", W::Host, "", kPreFaultArgs, false, "KVM_PRE_FAULT_MEMORY"},
+    {Verb::PreFault, "pre-fault", W::Host, "", kPreFaultArgs, true, "KVM_PRE_FAULT_MEMORY"},
     {Verb::PunchHole, "punch-hole", W::Host, "", kRange, true, "fallocate(PUNCH_HOLE) on guest_memfd"},
     {Verb::Discard, "discard", W::Host, "", kRange, true, "MADV_DONTNEED on the host mapping"},
-    {Verb::Migrate, "migrate", W::Host, "", kRange, false, "the host moves a page"},
-    {Verb::Protect, "protect", W::Host, "", kRange, false, "the host write-protects its mapping"},
-    {Verb::Age, "age", W::Host, "", kRange, false, "test and clear young"},
-    {Verb::DirtyLog, "dirty-log", W::Host, "", kDirtyArgs, false, "dirty logging of a slot"},
-    {Verb::SplitHugePages, "split-huge-pages", W::Host, "", kHugeArgs, false, "eager page splitting"},
-    {Verb::RecoverHugePages, "recover-huge-pages", W::Host, "", kHugeArgs, false, "collapse small mappings"},
-    {Verb::RecoverNxPages, "recover-nx-pages", W::Host, "", kHugeArgs, false, "the NX huge page recovery worker"},
-    {Verb::ZapAll, "zap-all", W::Host, "", {}, false, "fast zap of all roots"},
+    {Verb::Migrate, "migrate", W::Host, "", kRange, true, "the host moves a page"},
+    {Verb::Protect, "protect", W::Host, "", kRange, true, "the host write-protects its mapping"},
+    {Verb::Age, "age", W::Host, "", kRange, true, "test and clear young"},
+    {Verb::DirtyLog, "dirty-log", W::Host, "", kDirtyArgs, true, "dirty logging of a slot"},
+    {Verb::SplitHugePages, "split-huge-pages", W::Host, "", kHugeArgs, true, "eager page splitting"},
+    {Verb::RecoverHugePages, "recover-huge-pages", W::Host, "", kHugeArgs, true, "collapse small mappings"},
+    {Verb::RecoverNxPages, "recover-nx-pages", W::Host, "", kHugeArgs, true, "the NX huge page recovery worker"},
+    {Verb::ZapAll, "zap-all", W::Host, "", {}, true, "fast zap of all roots"},
     {Verb::DestroyVm, "destroy-vm", W::Host, "", {}, true, "teardown, HKID release and reclaim"},
-    {Verb::Kernel, "kernel", W::Host, "", kKernelArgs, false, "one TDP MMU entry point called directly"},
+    {Verb::Kernel, "kernel", W::Host, "", kKernelArgs, true, "one TDP MMU entry point called directly"},
     {Verb::Seamcall, "seamcall", W::Host, "", kSeamcallArgs, true, "one raw SEAMCALL behind KVM's back"},
     {Verb::Inject, "inject", W::Host, "", kInjectArgs, true, "answer the next matching SEAMCALLs without entering the module"},
     {Verb::Note, "note", W::Flow, "", {}, true, "a remark in Markdown"},
@@ -147,9 +160,9 @@ std::optional<Verb> verbFromName(std::string_view name) {
 }
 
 std::string_view typeName(ArgType type) {
-    constexpr std::array<std::string_view, 15> names{"address", "size",  "number",        "count",   "private or shared",
-                                                     "level",   "order", "true or false", "name",    "text",
-                                                     "content", "page",  "operand",       "slot id", "special"};
+    constexpr std::array<std::string_view, 17> names{"address", "size",          "number",  "count",  "private or shared", "level",
+                                                     "order",   "true or false", "name",    "text",   "content",           "page",
+                                                     "operand", "slot id",       "special", "access", "root types"};
     return names[static_cast<unsigned>(type)];
 }
 

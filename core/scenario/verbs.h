@@ -49,7 +49,25 @@ enum class Verb : u8 {
 };
 inline constexpr unsigned kVerbs = static_cast<unsigned>(Verb::Count_);
 
-enum class ArgType : u8 { Address, Size, Number, Count, Alias, Level, Order, Bool, Name, Text, Content, PageRef, Operand, SlotId, Special };
+enum class ArgType : u8 {
+    Address,
+    Size,
+    Number,
+    Count,
+    Alias,
+    Level,
+    Order,
+    Bool,
+    Name,
+    Text,
+    Content,
+    PageRef,
+    Operand,
+    SlotId,
+    Special,
+    Access,
+    RootTypes
+};
 
 struct ArgInfo {
     std::string_view name;

@@ -111,6 +111,9 @@ StepGroup groupOf(Site site) {
     case Site::RcuLeave:
     case Site::RcuQueue:
     case Site::RcuFree: return StepGroup::Rcu;
+    case Site::SlotSet: return StepGroup::Memory;
+    case Site::RootInvalidate: return StepGroup::Entry;
+    case Site::SrcuSync: return StepGroup::Rcu;
     case Site::VmState:
     case Site::Count_: break;
     }

@@ -7,6 +7,7 @@ namespace mirrorscope {
 
 Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim), script_(sim.script()) {
     sim.finishStep();
+    sim.startOver();
     for (auto& actor : actors) {
         Lane lane;
         lane.actor = actor.actor;
@@ -89,13 +90,16 @@ bool Race::run(unsigned i) {
     start(i);
     if (lanes_[i].done || !enabled(i))
         return false;
-    const u64 before = sim_.machine().steps();
+    const u64 before = sim_.begun_;
     ++steps_;
     ++lanes_[i].steps;
     resume(i);
-    const bool stepped = sim_.stepOpen_ || sim_.machine().steps() != before;
+    // What woke up at a retry point only reads up to its next site; that belongs to the micro-step there, so that a schedule
+    // in micro-steps says all.
+    while (sim_.begun_ == before && !lanes_[i].done && enabled(i))
+        resume(i);
     sim_.finishStep();
-    return stepped;
+    return sim_.begun_ != before;
 }
 
 void Race::restart() {
@@ -111,6 +115,7 @@ void Race::restart() {
         lane.steps = 0;
     }
     steps_ = 0;
+    sim_.startOver();
     sim_.setScript(script_);
 }
 

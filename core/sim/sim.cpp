@@ -23,6 +23,8 @@ Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
     locks_ = regions.take(kLocks);
     held_ = regions.take(actors());
     rcuDepth_ = regions.take(actors());
+    srcuDepth_ = regions.take(actors());
+    srcuInside_.resize(actors());
     rcuCount_ = regions.take(1);
     rcuQueue_ = regions.take(kRcuCapacity * 3);
     script_ = 0;
@@ -155,6 +157,32 @@ void Sim::rcuReadUnlock() {
         const Place readers = rcuQueue_ + i * 3 + 1 + actor_ / 64;
         machine_->set(readers, machine_->peek(readers) & ~(1ull << actor_ % 64));
     }
+}
+
+bool Sim::inOwnStep() const { return inRace_ ? race_->lanes_[race_->current_].steps != 0 : begun_ != begunBefore_; }
+
+void Sim::srcuReadLock() {
+    ++srcuInside_[actor_];
+    if (inOwnStep())
+        applySrcu();
+}
+
+void Sim::srcuReadUnlock() {
+    --srcuInside_[actor_];
+    applySrcu();
+}
+
+void Sim::startOver() {
+    begunBefore_ = begun_;
+    for (unsigned a = 0; a < actors(); ++a)
+        srcuInside_[a] = machine_->peek(srcuDepth_ + a);
+    retries_ = {};
+}
+
+void Sim::synchronizeSrcu() {
+    for (unsigned a = 0; a < actors(); ++a)
+        if (a != actor_ && machine_->peek(srcuDepth_ + a) != 0)
+            wait(Site::SrcuSync, {Condition::Kind::Equals, srcuDepth_ + a, 0});
 }
 
 void Sim::callRcu(u64 object) {

@@ -112,6 +112,14 @@ public:
     // Ends all grace periods; only when the machine is quiet.
     void rcuBarrier();
 
+    // kvm->srcu: held over the whole handling of an exit. synchronizeSrcu() waits for those who are inside now. Entering
+    // and leaving are no micro-steps of their own: they belong to the actor's present one, and before its first to that one.
+    void srcuReadLock();
+    void srcuReadUnlock();
+    void synchronizeSrcu();
+    // Where the actors stand follows from the machine alone: between script steps, and when a race starts over.
+    void startOver();
+
     // Call path of the running actor.
     CallPaths& paths() { return paths_; }
     const CallPaths& paths() const { return paths_; }
@@ -139,9 +147,16 @@ private:
 
     void begin(Site site) {
         stepOpen_ = true;
+        ++begun_;
         machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
         if (machine_->observer() != nullptr)
             machine_->note(static_cast<u64>(site));
+        applySrcu();
+    }
+    bool inOwnStep() const;
+    void applySrcu() {
+        if (const Place word = srcuDepth_ + actor_; machine_->peek(word) != srcuInside_[actor_])
+            machine_->set(word, srcuInside_[actor_]);
     }
     void bump(Place place, u64 by) { machine_->set(place, machine_->peek(place) + by); }
     void suspend(Site site, const Condition& condition);
@@ -164,6 +179,7 @@ private:
     Place locks_;
     Place held_;     // per actor: bit 2n lock n for reading, bit 2n+1 for writing
     Place rcuDepth_; // per actor
+    Place srcuDepth_;
     Place rcuCount_;
     Place rcuQueue_; // object, readers 0..63, readers 64..
     Place counters_;
@@ -174,8 +190,11 @@ private:
     u32 path_ = 0;
     bool inRace_ = false;
     bool stepOpen_ = false;
+    u64 begun_ = 0; // micro-steps, recorded or not
     class Race* race_ = nullptr;
     Retries retries_;
+    std::vector<u64> srcuInside_; // per actor
+    u64 begunBefore_ = 0;         // when the present script step started
     std::function<void()> afterStep_;
     std::function<void(u64)> rcuFree_;
     CallPaths paths_;

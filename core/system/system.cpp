@@ -15,6 +15,7 @@ u64 defaultFrames(const MachineConfig& config) {
     u64 pages = 0;
     for (const auto& slot : config.slots)
         pages += slot.pages;
+    pages += config.laterPages;
     return pages * 2 + pages / 64 + 4096 + 64 * config.vcpus;
 }
 
@@ -41,7 +42,9 @@ System::System(const MachineConfig& config, unsigned results)
         backend_->build();
     } else {
         vmx_ = std::make_unique<VmxOps>(*kvm_);
-        kvm_->setOps(nullptr, vmx_.get());
+        if (config_.observePrivateOps)
+            observe_ = std::make_unique<ObserveOps>(sim_);
+        kvm_->setOps(observe_.get(), vmx_.get());
     }
     sim_.baseline();
 }
@@ -64,8 +67,8 @@ void System::destroyVm() {
     Call call(sim_, "kvm_destroy_vm");
     if (module_) {
         // The guest_memfd files are closed first: private leaves go while the HKID is still assigned.
-        for (const auto& slot : config_.slots)
-            if (slot.guestMemfd)
+        for (unsigned i = 0; i < kvm_->slotCount(); ++i)
+            if (const Memslot slot = kvm_->slot(static_cast<int>(i)); slot.used && slot.guestMemfd)
                 kvm_->kvm_gmem_punch_hole({slot.base, {slot.base.v + slot.pages}});
         backend_->destroyVm();
     } else {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kvm/kvm.h"
+#include "kvm/observe.h"
 #include "kvm/vmx.h"
 #include "tdx/backend/backend.h"
 #include "tdx/module/module.h"
@@ -69,6 +70,7 @@ private:
     std::unique_ptr<TdxModule> module_;
     std::unique_ptr<TdxBackend> backend_;
     std::unique_ptr<VmxOps> vmx_;
+    std::unique_ptr<ObserveOps> observe_;
     Place results_;
     unsigned resultCount_;
     std::unique_ptr<Machine> machine_;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace mirrorscope::test {
@@ -64,13 +65,20 @@ std::set<u64> explored(const Scenario& scenario, ExploreResult& result) {
 }
 } // namespace
 
-TEST(Explorer, lessons_hold_in_all_interleavings) {
-    for (const auto& file : shippedScenarios("lessons")) {
+TEST(Explorer, shipped_scenarios_hold_in_all_interleavings) {
+    for (const auto& file : shippedScenarios()) {
         SCOPED_TRACE(file);
         const Scenario scenario = loadScenario(file.string());
-        const ExploreResult result = Explorer(scenario, {}).run();
-        EXPECT_TRUE(result.complete);
-        EXPECT_TRUE(result.ok());
+        // A walk over a whole root is thousands of micro-steps: such a race is tried in part.
+        const bool isLong = std::find(scenario.tags.begin(), scenario.tags.end(), "long") != scenario.tags.end();
+        ExploreOptions options;
+        options.maxTransitions = isLong ? 20'000 : 0;
+        const ExploreResult result = Explorer(scenario, options).run();
+        EXPECT_EQ(result.complete, !isLong);
+        EXPECT_TRUE(result.findings.empty());
+        if (!isLong) {
+            EXPECT_TRUE(result.ok());
+        }
         for (const auto& f : result.findings)
             ADD_FAILURE() << f.rule << ": " << f.text;
     }

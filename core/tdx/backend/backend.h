@@ -29,6 +29,7 @@ public:
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) override;
+    void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); } // ept_sync_global()
     bool flushPending(unsigned vcpu) const override;
 
     // Ioctls. 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.
@@ -37,6 +38,9 @@ public:
     int tdx_td_finalize();
     // kvm_destroy_vm() as the TDX backend sees it: the HKID is given back, then everything is reclaimed.
     void destroyVm();
+
+    // TD_PARAMS of this machine into a shared page.
+    void writeTdParams(Pfn params);
 
     Pfn tdr() const { return {kvm_.peekVm(Kvm::VmWord::Tdr)}; }
     Pfn tdvpr(unsigned vcpu) const { return {kvm_.machine().peek(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::Tdvpr))}; }

@@ -26,10 +26,7 @@ void TdxBackend::build() {
     for (unsigned i = 0; i < tdcs::kPages; ++i)
         must(Leaf::MngAddcx, {.rcx = hpa(control()), .rdx = hpa(tdr)});
     const Pfn params = *kvm_.alloc_page(FrameKind::Cache, 0);
-    kvm_.machine().set(wordOf(params, 0), config.septVeDisable ? 1ull << 28 : 0);
-    kvm_.machine().set(wordOf(params, 1), config.levels);
-    kvm_.machine().set(wordOf(params, 2), config.gpaw == 52);
-    kvm_.machine().set(wordOf(params, 3), 576);
+    writeTdParams(params);
     must(Leaf::MngInit, {.rcx = hpa(tdr), .rdx = hpa(params)});
     kvm_.free_page(params);
     const u8 self = sim_.actor();
@@ -44,6 +41,14 @@ void TdxBackend::build() {
     }
     sim_.setActor(self);
     vmSet(Kvm::VmWord::TdState, kInitialized);
+}
+
+void TdxBackend::writeTdParams(Pfn params) {
+    const MachineConfig& config = kvm_.config();
+    kvm_.machine().set(wordOf(params, 0), config.septVeDisable ? 1ull << 28 : 0);
+    kvm_.machine().set(wordOf(params, 1), config.levels);
+    kvm_.machine().set(wordOf(params, 2), config.gpaw == 52);
+    kvm_.machine().set(wordOf(params, 3), 576);
 }
 
 int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
@@ -138,7 +143,8 @@ void TdxBackend::destroyVm() {
         for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
             sim_.setActor(static_cast<u8>(v)); // VP.FLUSH runs on the CPU that the vCPU is associated with
             Regs regs{.rcx = hpa(tdvpr(v))};
-            module_.seamcall(Leaf::VpFlush, regs);
+            if (module_.seamcall(Leaf::VpFlush, regs) == tdx::kSuccess)
+                kvm_.tlb(v).flush();
         }
         sim_.setActor(self);
         Regs done{.rcx = hpa(tdr)};

@@ -105,8 +105,12 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
             return handled;
         }
         const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
-        if (r == RET_PF_RETRY)
-            continue;
+        if (r == RET_PF_RETRY) {
+            // v6.18 (2bc2694fe20b): the update of the slot waits for this SRCU reader; the guest is entered, and asks again.
+            const int index = kvm_.slotOf({gpa >> 12});
+            if (!(kvm_.config().kernelFixed && index >= 0 && kvm_.slot(index).invalid))
+                continue;
+        }
         handled.result = r < 0 ? r : 1;
         return handled;
     }

@@ -195,13 +195,7 @@ std::string operandOf(const MatrixCell& cell) {
         return "";
     if (cell.exits)
         return "EPT_VIOLATION";
-    const u32 high = tdx::highOf(cell.status);
-    // These two carry a level where others carry an operand.
-    if (high == tdx::PAGE_ALREADY_ACCEPTED || high == tdx::PAGE_SIZE_MISMATCH)
-        return "level" + std::to_string(static_cast<u32>(cell.status));
-    const auto operand = static_cast<u32>(cell.status);
-    const bool none = operand == 0 && high != tdx::OPERAND_INVALID && high != tdx::OPERAND_BUSY;
-    return none ? "" : tdx::operandName(operand);
+    return tdx::operandText(cell.status);
 }
 
 std::optional<std::string> scenarioOf(const MatrixCell& cell) {

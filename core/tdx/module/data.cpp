@@ -58,11 +58,49 @@ constexpr std::pair<u32, std::string_view> kStatuses[] = {
     {EPT_PAGE_NOT_FREE, "EPT_PAGE_NOT_FREE"},
 };
 constexpr std::pair<u32, std::string_view> kOperands[] = {
-    {0, "RAX"},        {1, "RCX"},         {2, "RDX"},    {3, "RBX"},        {5, "RBP"},         {6, "RSI"},          {7, "RDI"},
-    {8, "R8"},         {9, "R9"},          {10, "R10"},   {11, "R11"},       {12, "R12"},        {13, "R13"},         {14, "R14"},
-    {15, "R15"},       {64, "ATTRIBUTES"}, {65, "XFAM"},  {68, "MAX_VCPUS"}, {95, "PAGE"},       {128, "TDR"},        {129, "TDCX"},
-    {130, "TDVPR"},    {132, "REG_PAGE"},  {144, "TDCS"}, {145, "TDVPS"},    {146, "SEPT_TREE"}, {147, "SEPT_ENTRY"}, {168, "RTMR"},
-    {169, "TD_EPOCH"}, {172, "OP_STATE"},  {184, "SYS"},  {185, "TDMR"},     {186, "KOT"},       {187, "KET"},        {188, "WBCACHE"},
+    {0, "RAX"},
+    {1, "RCX"},
+    {2, "RDX"},
+    {3, "RBX"},
+    {5, "RBP"},
+    {6, "RSI"},
+    {7, "RDI"},
+    {8, "R8"},
+    {9, "R9"},
+    {10, "R10"},
+    {11, "R11"},
+    {12, "R12"},
+    {13, "R13"},
+    {14, "R14"},
+    {15, "R15"},
+    {64, "ATTRIBUTES"},
+    {65, "XFAM"},
+    {66, "EXEC_CONTROLS"},
+    {67, "EPTP_CONTROLS"},
+    {68, "MAX_VCPUS"},
+    {69, "CPUID_CONFIG"},
+    {70, "TSC_FREQUENCY"},
+    {71, "NUM_L2_VMS"},
+    {72, "ARCH_CAPABILITIES"},
+    {95, "PAGE"},
+    {96, "TDMR_INFO_PA"},
+    {128, "TDR"},
+    {129, "TDCX"},
+    {176, "METADATA_FIELD"},
+    {130, "TDVPR"},
+    {132, "REG_PAGE"},
+    {144, "TDCS"},
+    {145, "TDVPS"},
+    {146, "SEPT_TREE"},
+    {147, "SEPT_ENTRY"},
+    {168, "RTMR"},
+    {169, "TD_EPOCH"},
+    {172, "OP_STATE"},
+    {184, "SYS"},
+    {185, "TDMR"},
+    {186, "KOT"},
+    {187, "KET"},
+    {188, "WBCACHE"},
 };
 } // namespace
 
@@ -78,6 +116,22 @@ std::string operandName(u32 id) {
         if (code == id)
             return std::string(text);
     return std::to_string(id);
+}
+
+std::string operandText(u64 status) {
+    const u32 high = highOf(status);
+    const auto low = static_cast<u32>(status);
+    if (high == PAGE_ALREADY_ACCEPTED || high == PAGE_SIZE_MISMATCH)
+        return "level" + std::to_string(low);
+    // 0 is RAX, but most statuses with 0 there name no operand.
+    return low == 0 && high != OPERAND_INVALID && high != OPERAND_BUSY ? "" : operandName(low);
+}
+
+std::vector<std::string_view> operandNames() {
+    std::vector<std::string_view> names;
+    for (const auto& [code, text] : kOperands)
+        names.push_back(text);
+    return names;
 }
 
 bool statusFromName(std::string_view name, u64& status) {

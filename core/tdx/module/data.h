@@ -38,9 +38,12 @@ inline constexpr u32 RAX = 0, RCX = 1, RDX = 2, R8 = 8, R9 = 9, TDR = 128, SEPT_
 // "TDX_OPERAND_BUSY"; the value in hex when it has no name.
 std::string statusName(u64 status);
 std::string operandName(u32 id);
+// What stands in bits 31:0 of a status: an operand's name, "level1" of the two statuses that carry a level, or nothing.
+std::string operandText(u64 status);
 // Of a name with or without "TDX_".
 bool statusFromName(std::string_view name, u64& status);
 std::vector<std::string_view> statusNames();
+std::vector<std::string_view> operandNames();
 bool operandFromName(std::string_view name, u32& id);
 } // namespace tdx
 

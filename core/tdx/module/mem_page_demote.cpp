@@ -30,9 +30,9 @@ u64 tdh_mem_page_demote(LeafCall& c) {
     const Pfn table = pfnOf(c.r.r8);
     const Level child = below(c.level);
     const bool pending = state == SeptState::Pending || state == SeptState::PendingBlocked;
+    c.sim.step(Site::PamtSet);
     for (unsigned i = 0; i < 512; ++i)
         c.machine.set(wordOf(table, i), (pending ? sept::kPendingLeaf : sept::kMapped) | hpa({page.v + i * pagesPer(child)}));
-    c.sim.step(Site::PamtSet);
     c.setPage(page, c.level, PageType::Nda, c.tdr, false);
     for (unsigned i = 0; i < 512; ++i)
         c.setPage({page.v + i * pagesPer(child)}, child, PageType::Reg, c.tdr, true);

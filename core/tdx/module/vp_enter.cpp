@@ -8,11 +8,14 @@ namespace mirrorscope {
 
 u64 tdh_vp_enter(LeafCall& c) {
     c.r.r10 = 0;
-    if ((c.r.rcx & 0xfff) != 0 || c.r.rcx >> 52 != 0)
+    // Bit 52 is the host's hint, bit 53 resumes an L1: both are looked at last.
+    constexpr u64 kHint = 1ull << 52, kResumeL1 = 1ull << 53;
+    const u64 rcx = c.r.rcx & ~(kHint | kResumeL1);
+    if ((rcx & 0xfff) != 0 || rcx >> 52 != 0)
         return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
-    if (const u64 s = c.explicitPage(c.r.rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Shared); s != 0)
+    if (const u64 s = c.explicitPage(rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Shared); s != 0)
         return s;
-    const Pfn tdvpr = pfnOf(c.r.rcx);
+    const Pfn tdvpr = pfnOf(rcx);
     if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.get(c.m.pamt4k(tdvpr))), kOpRun); s != 0)
         return s;
     const auto vp = [&](unsigned word) { return wordOf(tdvpr, word); };
@@ -28,6 +31,9 @@ u64 tdh_vp_enter(LeafCall& c) {
         c.machine.set(vp(tdvps::AssocLp), lp);
         c.setTdcs(tdcs::NumAssocVcpus, c.tdcsWord(tdcs::NumAssocVcpus) + 1);
     }
+
+    if (rcx != c.r.rcx) // no trap exit came before, and there are no L2 VMs
+        return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
 
     // The epoch is sampled and counted under its lock, so that TRACK can lose no vCPU.
     c.sim.step(Site::EpochSample);

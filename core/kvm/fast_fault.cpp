@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Faults that are mended without mmu_lock: write protection and access tracking (Linux v6.16 mmu.c: fast_page_fault()).
+// Only the direct root is looked at, on a TD too.
+#include "kvm/kvm.h"
+
+namespace mirrorscope {
+
+bool Kvm::page_fault_can_be_fast(const KvmPageFault& fault) {
+    if (config_.hasPrivateMem() && fault.isPrivate != kvm_mem_is_private(fault.gfn))
+        return false;
+    if (!fault.present)
+        return !masks_.adEnabled;
+    return fault.write;
+}
+
+bool Kvm::is_access_allowed(const KvmPageFault& fault, u64 spte) {
+    const u64 need = fault.exec ? ept::kExec : fault.write ? ept::kWrite : ept::kRead;
+    return (spte & need) != 0;
+}
+
+int Kvm::fast_page_fault(KvmPageFault& fault) {
+    if (!page_fault_can_be_fast(fault))
+        return RET_PF_INVALID;
+    Call call(sim_, "fast_page_fault");
+    const Pfn root{machine_->get(vcpuWord(fault.vcpu, VcpuWord::RootHpa))};
+    int ret = RET_PF_INVALID;
+    sim_.rcuReadLock();
+    for (unsigned tries = 0; tries < 5; ++tries) {
+        TdpIter iter;
+        for (tdp_iter_start(iter, root, Level::k4K, fault.gfn); iter.valid && iter.gfn <= fault.gfn; tdp_iter_next(iter))
+            if (!spte::isTable(iter.oldSpte, iter.level))
+                break;
+        const u64 spte = iter.oldSpte;
+        if (!iter.valid || !spte::isLeaf(spte, iter.level))
+            break;
+        if (is_access_allowed(fault, spte)) {
+            ret = RET_PF_SPURIOUS;
+            break;
+        }
+        u64 now = spte;
+        if (!masks_.adEnabled && spte::isAccessTracked(spte))
+            now = spte::restoreAccessTrack(now) | ept::kAccessed;
+        if (fault.write && spte::isMmuWritable(spte)) {
+            now |= ept::kWrite;
+            // A huge page that is logged must be split, which is not for here.
+            if (iter.level > Level::k4K && fault.slot >= 0 && fault.memslot.dirtyLog)
+                break;
+        }
+        if (now == spte || !is_access_allowed(fault, now))
+            break;
+        sim_.step(Site::SpteCmpxchg);
+        if (machine_->get(iter.sptep) != spte)
+            continue;
+        machine_->set(iter.sptep, now);
+        if (spte::isWritable(now) && !spte::isWritable(spte) && fault.slot >= 0)
+            mark_page_dirty_in_slot(fault.slot, fault.gfn);
+        ret = RET_PF_FIXED;
+        break;
+    }
+    sim_.rcuReadUnlock();
+    return ret;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `private-ops: observe`: a private backend for VM types that need none. It counts its calls and always succeeds, so that the claim
+// that one dispatch serves them all can be tried.
+#pragma once
+
+#include "kvm/kvm.h"
+
+namespace mirrorscope {
+
+class ObserveOps final : public ExternalOps {
+public:
+    explicit ObserveOps(Sim& sim) : sim_(sim) {}
+    int link_external_spt(Gfn, Level, Pfn) override { return count(); }
+    int set_external_spte(Gfn, Level, Pfn) override { return count(); }
+    int free_external_spt(Gfn, Level, Pfn) override { return count(); }
+    int remove_external_spte(Gfn, Level, Pfn) override { return count(); }
+
+private:
+    int count() {
+        sim_.count(Counter::PrivateOp);
+        return 0;
+    }
+    Sim& sim_;
+};
+
+} // namespace mirrorscope
