@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "system/system.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 namespace {
@@ -16,7 +18,9 @@ u64 defaultFrames(const MachineConfig& config) {
     for (const auto& slot : config.slots)
         pages += slot.pages;
     pages += config.laterPages;
-    return pages * 2 + pages / 64 + 4096 + 64 * config.vcpus;
+    // A place names one of 2^32 words, so that a larger VM gets what there is: 28 GiB that can be touched at a time.
+    constexpr u64 kMost = 7 << 20;
+    return std::min(pages * 2 + pages / 64 + 4096 + 64 * config.vcpus, kMost);
 }
 
 System::System(const MachineConfig& config, unsigned results)

@@ -96,6 +96,16 @@ TEST(MmuOperations, slots_come_move_and_go) {
              "  - {result: e, is: KVM_EXIT_MMIO}\n  - {result: f, is: EINVAL}\n"));
 }
 
+// A machine is reserved, not committed: its size costs nothing until it is touched.
+TEST(MmuOperations, a_slot_of_64_GiB_is_a_slot_like_any_other) {
+    for (const char* type : {"default", "tdx"})
+        holds(vm(std::string("vm: ") + type + ", slots: [{id: 0, gpa: 0, size: 64G}]",
+                 std::string(type) == "tdx"
+                     ? "  - init-mem-region: {gpa: 0, size: 4K}\n  - finalize-vm\n  - {vcpu0: {accept: 0xffffff000}, id: a}\n"
+                     : "  - {vcpu0: {write: 0xffffff000}, id: a}\n",
+                 "  - {result: a, is: ok}\n"));
+}
+
 TEST(MmuOperations, pre_fault_refuses_what_the_ioctl_refuses) {
     holds(vm(kSmall,
              "  - {pre-fault: {vcpu: 0, gpa: 0x800, size: 4K}, id: a}\n  - {pre-fault: {vcpu: 0, gpa: 0x1000, size: 8K}, id: b}\n"
