@@ -22,6 +22,8 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
     if (system.frames().peekKind(frame) == FrameKind::Raw) {
         base = {system.frames().peekInfo(frame) >> 3};
         level = levelOf(static_cast<unsigned>(system.frames().peekInfo(frame) & 7));
+        if (level == Level::None)
+            return; // a frame that the script named itself: what it translates is not noted
     } else {
         const MmuPage page = context.kvm().peekPage(context.kvm().mirrorOfExternal(frame));
         if (!page.isMirror())

@@ -345,8 +345,6 @@ Outcome Runner::rawSeamcall(const Step& step) {
         case Operand::TdrFlags: return hpa(tdr) | (step.number("allow-existing") != 0 ? 1 : 0);
         case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
         case Operand::Page: {
-            const bool takesNew = what.r8 == Operand::Page || leaf == Leaf::MngCreate || leaf == Leaf::MngAddcx || leaf == Leaf::VpCreate ||
-                                  leaf == Leaf::VpAddcx;
             const Level size = leaf == Leaf::MemPageAug && level == Level::k2M ? Level::k2M : Level::k4K;
             const auto it = step.pages.find("page");
             const bool isNew = it == step.pages.end() || it->second.kind == PageRef::Kind::New;
@@ -358,7 +356,6 @@ Outcome Runner::rawSeamcall(const Step& step) {
             given = *page;
             allocated = isNew;
             run = isNew ? pagesPer(size) : 1;
-            (void)takesNew;
             return hpa(given);
         }
         case Operand::Source: {

@@ -78,6 +78,8 @@ std::optional<Session::Where> Session::locate(Place place) const {
     }
     if (frames.peekKind(frame) == FrameKind::Raw) {
         const Level level = levelOf(static_cast<unsigned>(frames.peekInfo(frame) & 7));
+        if (level == Level::None) // of a second TD, or a frame that the script named itself: what it translates is not noted
+            return std::nullopt;
         return Where{Column::Private, {(frames.peekInfo(frame) >> 3) + indexOf(place) * pagesPer(level)}, level};
     }
     return std::nullopt;
