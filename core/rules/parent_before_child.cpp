@@ -16,22 +16,11 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
     // A second TD, made by raw SEAMCALLs, has no mirror.
     if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
         return;
-    // Which GPA the entry translates: the mirror page knows, or what a raw SEPT.ADD left in the frame's record.
-    Gfn base;
-    Level level = Level::k4K;
-    if (system.frames().peekKind(frame) == FrameKind::Raw) {
-        base = {system.frames().peekInfo(frame) >> 3};
-        level = levelOf(static_cast<unsigned>(system.frames().peekInfo(frame) & 7));
-        if (level == Level::None)
-            return; // a frame that the script named itself: what it translates is not noted
-    } else {
-        const MmuPage page = context.kvm().peekPage(context.kvm().mirrorOfExternal(frame));
-        if (!page.isMirror())
-            return;
-        base = page.gfn;
-        level = page.level();
-    }
-    const Gfn gfn{base.v + indexOf(place) * pagesPer(level)};
+    const auto table = system.septTable(frame);
+    if (!table)
+        return;
+    const Level level = table->level;
+    const Gfn gfn{table->base.v + indexOf(place) * pagesPer(level)};
     const auto real = system.septAt(gfn, level);
     const auto mirror = system.spteAt(system.mirrorRoot(), gfn, level);
     const bool realLinked = real.reached && real.place == place;

@@ -72,16 +72,8 @@ std::optional<Session::Where> Session::locate(Place place) const {
         const Level level = levelOf(system().config().levels);
         return Where{Column::Private, {indexOf(place) * pagesPer(level)}, level};
     }
-    if (frames.peekKind(frame) == FrameKind::ExternalTable) {
-        const MmuPage page = system().kvm().peekPage(system().kvm().mirrorOfExternal(frame));
-        return Where{Column::Private, {page.gfn.v + indexOf(place) * pagesPer(page.level())}, page.level()};
-    }
-    if (frames.peekKind(frame) == FrameKind::Raw) {
-        const Level level = levelOf(static_cast<unsigned>(frames.peekInfo(frame) & 7));
-        if (level == Level::None) // of a second TD, or a frame that the script named itself: what it translates is not noted
-            return std::nullopt;
-        return Where{Column::Private, {(frames.peekInfo(frame) >> 3) + indexOf(place) * pagesPer(level)}, level};
-    }
+    if (const auto table = system().septTable(frame))
+        return Where{Column::Private, {table->base.v + indexOf(place) * pagesPer(table->level)}, table->level};
     return std::nullopt;
 }
 

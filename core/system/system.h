@@ -58,6 +58,13 @@ public:
     bool holdsTable(Pfn pfn, bool secure) const {
         return secure ? isTdx() && module().isSeptPage(pfn) : frames_.valid(pfn) && frames_.peekKind(pfn) == FrameKind::Table;
     }
+    // What a page of the secure EPT below its root translates: as its mirror page says, or as noted when a raw SEAMCALL gave it.
+    // Nothing for a page of a second TD, or one that the script named itself.
+    struct SeptTable {
+        Gfn base;
+        Level level = Level::None;
+    };
+    std::optional<SeptTable> septTable(Pfn frame) const;
     TdxModule::SeptWalk septAt(Gfn gfn, Level level = Level::k4K) const;
 
 private:
