@@ -8,10 +8,7 @@ bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {
     const unsigned types = kvm_gfn_range_filter_to_root_types(filter);
     bool young = false;
     sim_.rcuReadLock();
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v == 0 || !tdp_mmu_root_match(root, types))
-            continue;
+    forEachListedRoot(types, [&](Pfn root) {
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
             if (!spte::isLeaf(iter.oldSpte, iter.level) || (iter.oldSpte & ept::kAccessed) == 0)
@@ -26,7 +23,7 @@ bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {
             else if (found == iter.oldSpte) // a failure is ignored
                 machine_->set(iter.sptep, spte::markForAccessTrack(found));
         }
-    }
+    });
     sim_.rcuReadUnlock();
     return young;
 }

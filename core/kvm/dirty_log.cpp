@@ -59,8 +59,6 @@ bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, minLevel, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (iterYield(iter, false, true))
-                continue;
             while (spte::isLeaf(iter.oldSpte, iter.level) && spte::isWritable(iter.oldSpte)) {
                 if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~u64{ept::kWrite}) == 0) {
                     changed = true;
@@ -79,8 +77,6 @@ void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (iterYield(iter, false, true))
-                continue;
             while (spte::isLeaf(iter.oldSpte, iter.level) && (iter.oldSpte & ept::kDirty) != 0)
                 if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~u64{ept::kDirty}) == 0)
                     break;
@@ -141,6 +137,28 @@ void Kvm::enableLogDirtyPtMasked(Gfn gfn, u64 mask) {
     kvm_tdp_mmu_clear_dirty_pt_masked(gfn, mask, !cpuDirtyLog());
 }
 
+// Pages first … end-1 of the slot: their bits are cleared and they are protected again. Returns how many were dirty.
+u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end) {
+    if (cpuDirtyLog())
+        kick_all_outside_guest_mode(); // kvm_arch_sync_dirty_log(): each vCPU's log is read at its exit
+    u64 pages = 0;
+    sim_.writeLock(LockId::MmuLock);
+    for (; first < end; first += 64) {
+        const Gfn gfn{memslot.base.v + first};
+        const Place word = dirtyWord(memslot, gfn);
+        const u64 mask = machine_->get(word);
+        if (mask == 0)
+            continue;
+        pages += static_cast<unsigned>(std::popcount(mask));
+        machine_->set(word, 0);
+        enableLogDirtyPtMasked(gfn, mask);
+    }
+    sim_.writeUnlock(LockId::MmuLock);
+    if (pages != 0)
+        kvm_flush_remote_tlbs();
+    return pages;
+}
+
 Outcome Kvm::kvm_get_dirty_log_protect(u32 id) {
     Call call(sim_, "kvm_get_dirty_log_protect");
     sim_.writeLock(LockId::SlotsLock);
@@ -149,25 +167,8 @@ Outcome Kvm::kvm_get_dirty_log_protect(u32 id) {
         sim_.writeUnlock(LockId::SlotsLock);
         return {Outcome::Kind::Errno, kENOENT, 0};
     }
-    if (cpuDirtyLog())
-        kick_all_outside_guest_mode(); // kvm_arch_sync_dirty_log(): each vCPU's log is read at its exit
     const Memslot s = slot(index);
-    u64 pages = 0;
-    bool flush = false;
-    sim_.writeLock(LockId::MmuLock);
-    for (u64 first = 0; first < s.pages; first += 64) {
-        const Place word = dirtyWord(s, {s.base.v + first});
-        const u64 mask = machine_->get(word);
-        if (mask == 0)
-            continue;
-        flush = true;
-        pages += static_cast<unsigned>(std::popcount(mask));
-        machine_->set(word, 0);
-        enableLogDirtyPtMasked({s.base.v + first}, mask);
-    }
-    sim_.writeUnlock(LockId::MmuLock);
-    if (flush)
-        kvm_flush_remote_tlbs();
+    const u64 pages = takeDirtyPages(s, 0, s.pages);
     sim_.writeUnlock(LockId::SlotsLock);
     return {Outcome::Kind::Ok, 0, pages};
 }
@@ -183,24 +184,8 @@ Outcome Kvm::kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 count) {
     else if (const Memslot s = slot(index);
              firstPage % 64 != 0 || firstPage > s.pages || count > s.pages - firstPage || (count % 64 != 0 && firstPage + count != s.pages))
         outcome = {Outcome::Kind::Errno, kEINVAL, 0};
-    else {
-        if (cpuDirtyLog())
-            kick_all_outside_guest_mode();
-        bool flush = false;
-        sim_.writeLock(LockId::MmuLock);
-        for (u64 first = firstPage; first < firstPage + count; first += 64) {
-            const Place word = dirtyWord(s, {s.base.v + first});
-            const u64 mask = machine_->get(word);
-            if (mask == 0)
-                continue;
-            flush = true;
-            machine_->set(word, 0);
-            enableLogDirtyPtMasked({s.base.v + first}, mask);
-        }
-        sim_.writeUnlock(LockId::MmuLock);
-        if (flush)
-            kvm_flush_remote_tlbs();
-    }
+    else
+        takeDirtyPages(s, firstPage, firstPage + count);
     sim_.writeUnlock(LockId::SlotsLock);
     return outcome;
 }

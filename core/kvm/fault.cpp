@@ -127,6 +127,17 @@ int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
     return RET_PF_CONTINUE; // an MMIO SPTE will be made
 }
 
+// Frames for a host page of that size, the first of whose words of the host's mapping is `first`.
+std::optional<Pfn> Kvm::allocHostPages(Place first, Level level) {
+    const u64 info = first.v - host_.v;
+    if (level == Level::k4K)
+        return frames_.allocate(FrameKind::HostPage, info, sim_.actor());
+    const auto run = frames_.allocateRun(FrameKind::HostPage, 0, pagesPer(level));
+    for (u64 i = 0; run && i < pagesPer(level); ++i)
+        frames_.setKind({run->v + i}, FrameKind::HostPage, info + i);
+    return run;
+}
+
 // __kvm_faultin_pfn(): the host's own page tables; an absent page is populated with a zeroed one of the backing's size. A
 // write to a page that the host has write-protected makes it writable again (the copy on write of its sole owner).
 int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
@@ -140,13 +151,10 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
         const auto [block, level] = hostBlock(memslot, fault.gfn);
         const Place first = hostPlace(memslot, block.start);
         const u64 pages = block.end.v - block.start.v;
-        const auto run = level == Level::k4K ? frames_.allocate(FrameKind::HostPage, first.v - host_.v, sim_.actor())
-                                             : frames_.allocateRun(FrameKind::HostPage, 0, pages);
+        const auto run = allocHostPages(first, level);
         if (!run)
             return -kENOMEM;
         for (u64 i = 0; i < pages; ++i) {
-            if (level != Level::k4K)
-                frames_.setKind({run->v + i}, FrameKind::HostPage, first.v - host_.v + i);
             machine_->set(first + i, run->v + i);
         }
         found = machine_->get(place);
@@ -179,6 +187,34 @@ int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level)
             return r;
         return r == RET_PF_EMULATE ? -kENOENT : 0;
     }
+}
+
+Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sharedBit) {
+    Call call(sim_, "kvm_vcpu_pre_fault_memory");
+    const auto failed = [](int error) { return Outcome{Outcome::Kind::Errno, static_cast<u64>(error), 0}; };
+    if (((gpa | size) & 0xfff) != 0 || size == 0)
+        return failed(kEINVAL);
+    if (peekVm(VmWord::PreFaultAllowed) == 0)
+        return failed(kEOPNOTSUPP);
+    // User space names no alias: the attribute says which it is. An address with the shared bit is refused.
+    if (sharedBit && config_.directBits() != 0)
+        return failed(kEINVAL);
+    sim_.srcuReadLock();
+    int result = 0;
+    u64 mapped = 0;
+    while (mapped < size && result == 0) {
+        if (result = kvm_mmu_reload(vcpu); result != 0)
+            break;
+        const Gfn gfn{(gpa + mapped) >> 12};
+        const bool isPrivate = config_.hasPrivateMem() && kvm_mem_is_private(gfn);
+        const u64 addr = isPrivate ? gfn.v << 12 : (gfn.v | config_.directBits()) << 12;
+        Level level = Level::k4K;
+        result = kvm_tdp_map_page(vcpu, addr, isPrivate, &level);
+        if (result == 0)
+            mapped = (((gpa + mapped) / bytesPer(level) + 1) * bytesPer(level)) - gpa;
+    }
+    sim_.srcuReadUnlock();
+    return mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, std::min(mapped, size)} : failed(-result);
 }
 
 } // namespace mirrorscope

@@ -70,12 +70,6 @@ void Kvm::kvm_mmu_hugepage_adjust(KvmPageFault& fault) {
     fault.pfn.v &= ~(pagesPer(fault.goalLevel) - 1);
 }
 
-// A table page outside of any vCPU's cache, for splitting.
-std::optional<Pfn> Kvm::allocSplitTable() {
-    const auto page = alloc_page(FrameKind::Table, 0);
-    return page;
-}
-
 int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const KvmPageFault* fault) {
     Call call(sim_, "tdp_mmu_split_huge_page");
     const u64 huge = iter.oldSpte;
@@ -105,7 +99,7 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 // The lock is dropped for the allocation, and the walk begins anew where it stood.
                 sim_.rcuReadUnlock();
                 shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
-                sp = allocSplitTable();
+                sp = alloc_page(FrameKind::Table, 0); // not of any vCPU's cache
                 shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
                 sim_.rcuReadLock();
                 if (!sp) {
@@ -153,10 +147,8 @@ int Kvm::kvm_mmu_slot_try_split_huge_pages(const GfnRange& range, Level target) 
 // tdp_mmu_make_huge_spte(): out of the first present leaf below.
 std::optional<u64> Kvm::tdp_mmu_make_huge_spte(const TdpIter& parent) {
     Call call(sim_, "tdp_mmu_make_huge_spte");
-    const Pfn table = ept::pfnOf(parent.oldSpte);
     TdpIter iter;
     tdp_iter_start(iter, frameOf(parent.sptep), Level::k4K, parent.gfn);
-    (void)table;
     for (; iter.valid && iter.gfn.v < parent.gfn.v + pagesPer(parent.level); tdp_iter_next(iter))
         if (iter.level < parent.level && spte::isLeaf(iter.oldSpte, iter.level))
             return make_huge_spte(masks_, iter.oldSpte, parent.level);
@@ -174,10 +166,6 @@ bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (iterYield(iter, flush, true)) {
-                flush = false;
-                continue;
-            }
             while (iter.level <= Level::k1G && spte::isTable(iter.oldSpte, iter.level) && iter.gfn >= range.start &&
                    iter.gfn.v + pagesPer(iter.level) <= range.end.v) {
                 if (kvm_mmu_max_mapping_level(s, iter.gfn, Level::k1G, s.guestMemfd && kvm_mem_is_private(iter.gfn)) < iter.level)
@@ -213,10 +201,7 @@ u64 Kvm::kvm_recover_nx_huge_pages(const GfnRange& range) {
     u64 zapped = 0;
     sim_.writeLock(LockId::MmuLock);
     sim_.rcuReadLock();
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v == 0 || !tdp_mmu_root_match(root, KVM_DIRECT_ROOTS))
-            continue;
+    forEachListedRoot(KVM_DIRECT_ROOTS, [&](Pfn root) {
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
             if (!spte::isTable(iter.oldSpte, iter.level))
@@ -228,7 +213,7 @@ u64 Kvm::kvm_recover_nx_huge_pages(const GfnRange& range) {
                 ++zapped;
             }
         }
-    }
+    });
     if (zapped != 0)
         kvm_flush_remote_tlbs();
     sim_.rcuReadUnlock();

@@ -9,14 +9,13 @@ namespace mirrorscope {
 
 void Kvm::kvm_tdp_mmu_invalidate_roots(unsigned types) {
     Call call(sim_, "kvm_tdp_mmu_invalidate_roots");
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v == 0 || !tdp_mmu_root_match(root, types) || role::isInvalid(spGet(root, kRole)))
-            continue;
+    forEachListedRoot(types, [&](Pfn root) {
+        if (role::isInvalid(spGet(root, kRole)))
+            return;
         sim_.step(Site::RootInvalidate);
         spSet(root, kFlags, spGet(root, kFlags) | kScheduledRootToZap);
         spSet(root, kRole, spGet(root, kRole) | role::kInvalid);
-    }
+    });
 }
 
 void Kvm::kvm_tdp_mmu_zap_invalidated_roots(bool shared) {

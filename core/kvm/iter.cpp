@@ -60,14 +60,6 @@ bool Kvm::tdp_iter_step_up(TdpIter& iter) {
     return true;
 }
 
-// The lock is dropped only if the walk has come further since it last was; then it begins anew at the goal.
-bool Kvm::iterYield(TdpIter& iter, bool flush, bool shared) {
-    (void)flush;
-    (void)shared;
-    iter.yielded = false;
-    return false;
-}
-
 void Kvm::tdp_iter_next(TdpIter& iter) {
     if (tdp_iter_step_down(iter))
         return;

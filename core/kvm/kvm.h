@@ -169,8 +169,6 @@ struct TdpIter {
     u64 oldSpte = 0;
     bool valid = false;
     bool isPrivate = false; // told by whoever walks; only dispatch by iterator asks
-    bool yielded = false;
-    u64 yieldedGfn = 0;
 };
 
 // A page of KVM's tables as the views and rules see it (struct kvm_mmu_page).
@@ -231,6 +229,8 @@ public:
     int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
                               Level* level = nullptr);
     int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level = nullptr);
+    // KVM_PRE_FAULT_MEMORY, gpa and size in bytes; ok with the bytes mapped if at least one page was.
+    Outcome kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sharedBit);
 
     // ---- set_spte.cpp
     // `fault`: the fault on whose behalf, none for workers. `iterPrivate`: what the walk was told (see dispatch/).
@@ -422,8 +422,9 @@ private:
     // Each root that matches, while it is held; `f` may drop mmu_lock.
     template <class F>
     void forEachRoot(unsigned types, F&& f);
-    // tdp_mmu_iter_cond_resched(): the lock was dropped, the caller must `continue`.
-    bool iterYield(TdpIter& iter, bool flush, bool shared);
+    // The same without a reference, and those that nobody holds any more, too (for_each_tdp_mmu_root_rcu() and its like).
+    template <class F>
+    void forEachListedRoot(unsigned types, F&& f);
 
     bool page_fault_can_be_fast(const KvmPageFault& fault);
     static bool is_access_allowed(const KvmPageFault& fault, u64 spte);
@@ -435,7 +436,6 @@ private:
     void updateMixed(const GfnRange& range);
     bool lpageDisallowed(const Memslot& slot, Gfn gfn, Level level) const;
     Level hostMappingLevel(const Memslot& slot, Gfn gfn) const;
-    std::optional<Pfn> allocSplitTable();
     int tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const KvmPageFault* fault = nullptr);
     int tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared);
     std::optional<u64> tdp_mmu_make_huge_spte(const TdpIter& parent);
@@ -444,6 +444,7 @@ private:
     void logByCpu(unsigned vcpu, Gfn gfn);
     void flushPml(unsigned vcpu);
     void enableLogDirtyPtMasked(Gfn gfn, u64 mask);
+    u64 takeDirtyPages(const Memslot& memslot, u64 first, u64 end);
     void kvm_mmu_free_obsolete_roots(unsigned vcpu);
     void attachSlots();
     void putSlot(int index, const SlotConfig& config);
@@ -456,7 +457,10 @@ private:
     bool overlaps(const SlotConfig& config, int except) const;
     int setDirtyLogging(int index, bool on);
     template <class F>
-    void invalidateAround(const GfnRange& range, unsigned filter, F&& between);
+    void invalidateAround(const GfnRange& range, F&& between);
+    template <class Wanted, class F>
+    bool invalidateParts(const GfnRange& range, Wanted&& wanted, F&& unmap);
+    void dropPages(Place first, u64 pages, Site site);
     template <class F>
     void forEachSlotPart(const GfnRange& range, F&& f) const;
     int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
@@ -464,6 +468,7 @@ private:
     int kvm_handle_noslot_fault(KvmPageFault& fault);
     bool is_page_fault_stale(const KvmPageFault& fault);
     int hostFaultin(const Memslot& slot, KvmPageFault& fault);
+    std::optional<Pfn> allocHostPages(Place first, Level level);
     void prepareMemoryFault(KvmPageFault& fault);
 
     int kvm_tdp_mmu_map(KvmPageFault& fault);
@@ -514,16 +519,22 @@ private:
 };
 
 template <class F>
+void Kvm::forEachListedRoot(unsigned types, F&& f) {
+    for (unsigned i = 0; i < kMaxRoots; ++i)
+        if (const Pfn root{machine_->get(roots_ + i)}; root.v != 0 && tdp_mmu_root_match(root, types))
+            f(root);
+}
+
+template <class F>
 void Kvm::forEachRoot(unsigned types, F&& f) {
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v == 0 || !tdp_mmu_root_match(root, types) || spGet(root, kRootCount) == 0)
-            continue;
+    forEachListedRoot(types, [&](Pfn root) {
+        if (spGet(root, kRootCount) == 0)
+            return;
         // Held, so that it stays while the lock is dropped.
         spSet(root, kRootCount, spGet(root, kRootCount) + 1);
         f(root);
         kvm_tdp_mmu_put_root(root);
-    }
+    });
 }
 
 template <class F>
@@ -536,6 +547,30 @@ void Kvm::forEachSlotPart(const GfnRange& range, F&& f) const {
         if (!part.empty())
             f(s, part);
     }
+}
+
+// kvm_handle_gfn_range() with kvm_mmu_invalidate_begin() when it locks: mmu_lock is taken at the first part of the range that lies
+// in a wanted slot, and the TLBs are flushed once. Returns whether there was such a part, so that an end is owed.
+template <class Wanted, class F>
+bool Kvm::invalidateParts(const GfnRange& range, Wanted&& wanted, F&& unmap) {
+    bool locked = false;
+    bool flush = false;
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+        if (!wanted(s))
+            return;
+        if (!locked) {
+            locked = true;
+            sim_.writeLock(LockId::MmuLock);
+            kvm_mmu_invalidate_begin();
+        }
+        kvm_mmu_invalidate_range_add(part);
+        flush |= unmap(s, part);
+    });
+    if (flush)
+        kvm_flush_remote_tlbs();
+    if (locked)
+        sim_.writeUnlock(LockId::MmuLock);
+    return locked;
 }
 
 } // namespace mirrorscope

@@ -70,31 +70,22 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
         return 0;
     }
 
-    bool locked = false;
-    bool flush = false;
+    bool locked;
     {
         Call pre(sim_, "kvm_pre_set_memory_attributes");
-        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-            if (!locked) {
-                locked = true;
-                sim_.writeLock(LockId::MmuLock);
-                kvm_mmu_invalidate_begin();
-            }
-            kvm_mmu_invalidate_range_add(part);
-            // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
-            for (const Level level : {Level::k2M, Level::k1G})
-                for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
-                    const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
-                    if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
-                        kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
-                }
-            // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
-            flush |= kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
-        });
-        if (flush)
-            kvm_flush_remote_tlbs();
-        if (locked)
-            sim_.writeUnlock(LockId::MmuLock);
+        locked = invalidateParts(
+            range, [](const Memslot&) { return true; },
+            [&](const Memslot& s, const GfnRange& part) {
+                // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
+                for (const Level level : {Level::k2M, Level::k1G})
+                    for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
+                        const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
+                        if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
+                            kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
+                    }
+                // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
+                return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
+            });
     }
     sim_.step(Site::AttrSet);
     for (Gfn gfn = range.start; gfn < range.end && gfn.v < attributeWords_ * 64; ++gfn.v) {
@@ -154,44 +145,18 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
 int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     Call call(sim_, "kvm_gmem_punch_hole");
     sim_.writeLock(LockId::FilemapInvalidateLock);
-    bool found = false;
-    const auto parts = [&](auto&& f) {
-        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-            if (s.guestMemfd)
-                f(s, part);
-        });
-    };
+    const auto ofFile = [](const Memslot& s) { return s.guestMemfd; };
+    bool found;
     {
         Call begin(sim_, "kvm_gmem_invalidate_begin");
-        bool flush = false;
-        parts([&](const Memslot&, const GfnRange& part) {
-            if (!found) {
-                found = true;
-                sim_.writeLock(LockId::MmuLock);
-                kvm_mmu_invalidate_begin();
-            }
-            kvm_mmu_invalidate_range_add(part);
-            flush |= kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE);
-        });
-        if (flush)
-            kvm_flush_remote_tlbs();
-        if (found)
-            sim_.writeUnlock(LockId::MmuLock);
+        found = invalidateParts(
+            range, ofFile, [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
     }
     {
         Call truncate(sim_, "truncate_inode_pages_range");
-        parts([&](const Memslot& s, const GfnRange& part) {
-            for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-                const Place place = gmemPlace(s, gfn);
-                if (machine_->peek(place) == 0)
-                    continue;
-                sim_.step(Site::GmemRemove);
-                const u64 page = machine_->get(place);
-                if (page == 0)
-                    continue;
-                machine_->set(place, 0);
-                frames_.put({page});
-            }
+        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+            if (ofFile(s))
+                dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
         });
     }
     if (found) {
@@ -202,6 +167,20 @@ int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     }
     sim_.writeUnlock(LockId::FilemapInvalidateLock);
     return 0;
+}
+
+// The pages that these words of guest_memfd, or of the host's mapping, name are let go, each in a micro-step.
+void Kvm::dropPages(Place first, u64 pages, Site site) {
+    for (u64 i = 0; i < pages; ++i) {
+        if (machine_->peek(first + i) == 0)
+            continue;
+        sim_.step(site);
+        const u64 page = machine_->get(first + i) & kHostPfn;
+        if (page == 0)
+            continue;
+        machine_->set(first + i, 0);
+        frames_.put({page});
+    }
 }
 
 void Kvm::freeGuestMemory() {

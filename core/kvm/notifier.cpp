@@ -7,26 +7,15 @@
 
 namespace mirrorscope {
 
-// Unmaps what the filter says between a begin and an end of the invalidation protocol; `between` changes the host's mapping.
+// Unmaps shared memory between a begin and an end of the invalidation protocol; `between` changes the host's mapping.
 template <class F>
-void Kvm::invalidateAround(const GfnRange& range, unsigned filter, F&& between) {
-    bool locked = false;
+void Kvm::invalidateAround(const GfnRange& range, F&& between) {
+    bool locked;
     {
         Call start(sim_, "kvm_mmu_notifier_invalidate_range_start");
-        bool flush = false;
-        forEachSlotPart(range, [&](const Memslot&, const GfnRange& part) {
-            if (!locked) {
-                locked = true;
-                sim_.writeLock(LockId::MmuLock);
-                kvm_mmu_invalidate_begin();
-            }
-            kvm_mmu_invalidate_range_add(part);
-            flush |= kvm_unmap_gfn_range(part, filter);
-        });
-        if (flush)
-            kvm_flush_remote_tlbs();
-        if (locked)
-            sim_.writeUnlock(LockId::MmuLock);
+        locked = invalidateParts(
+            range, [](const Memslot&) { return true; },
+            [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
     }
     between();
     if (locked) {
@@ -58,19 +47,9 @@ GfnRange wholePages(const Kvm& kvm, const GfnRange& range) {
 void Kvm::discard(const GfnRange& range) {
     Call call(sim_, "madvise_dontneed");
     const GfnRange whole = wholePages(*this, range);
-    invalidateAround(whole, KVM_FILTER_SHARED, [&] {
+    invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
-            for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-                const Place place = hostPlace(s, gfn);
-                if (machine_->peek(place) == 0)
-                    continue;
-                sim_.step(Site::HostUnmap);
-                const u64 page = machine_->get(place) & kHostPfn;
-                if (page == 0)
-                    continue;
-                machine_->set(place, 0);
-                frames_.put({page});
-            }
+            dropPages(hostPlace(s, part.start), part.end.v - part.start.v, Site::HostUnmap);
         });
     });
 }
@@ -80,7 +59,7 @@ int Kvm::migrate(const GfnRange& range) {
     Call call(sim_, "migrate_pages");
     const GfnRange whole = wholePages(*this, range);
     int result = 0;
-    invalidateAround(whole, KVM_FILTER_SHARED, [&] {
+    invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
             for (Gfn gfn = part.start; gfn < part.end && result == 0;) {
                 const auto [block, level] = hostBlock(s, gfn);
@@ -90,8 +69,7 @@ int Kvm::migrate(const GfnRange& range) {
                 if (machine_->peek(first) == 0)
                     continue;
                 sim_.step(Site::HostUnmap);
-                const auto run = level == Level::k4K ? frames_.allocate(FrameKind::HostPage, first.v - host_.v, sim_.actor())
-                                                     : frames_.allocateRun(FrameKind::HostPage, 0, pages);
+                const auto run = allocHostPages(first, level);
                 if (!run) {
                     result = -kENOMEM;
                     break;
@@ -99,8 +77,6 @@ int Kvm::migrate(const GfnRange& range) {
                 for (u64 i = 0; i < pages; ++i) {
                     const u64 word = machine_->get(first + i);
                     const Pfn old{word & kHostPfn};
-                    if (level != Level::k4K)
-                        frames_.setKind({run->v + i}, FrameKind::HostPage, first.v - host_.v + i);
                     for (unsigned w = 0; w < 512; ++w)
                         machine_->set(wordOf({run->v + i}, w), machine_->get(wordOf(old, w)));
                     machine_->set(first + i, (word & ~kHostPfn) | (run->v + i));
@@ -115,7 +91,7 @@ int Kvm::migrate(const GfnRange& range) {
 void Kvm::protect(const GfnRange& range) {
     Call call(sim_, "change_protection");
     const GfnRange whole = wholePages(*this, range);
-    invalidateAround(whole, KVM_FILTER_SHARED, [&] {
+    invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
             sim_.step(Site::HostUnmap);
             for (Gfn gfn = part.start; gfn < part.end; ++gfn.v)

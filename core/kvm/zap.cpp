@@ -13,10 +13,6 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush, bool is
     TdpIter iter;
     iter.isPrivate = isPrivate;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-        if (iterYield(iter, flush, false)) {
-            flush = false;
-            continue;
-        }
         if (!spte::isLeaf(iter.oldSpte, iter.level))
             continue;
         sim_.count(Counter::Zap);
@@ -84,8 +80,6 @@ void Kvm::tdp_mmu_zap_root(Pfn root, bool shared) {
         iter.gfn = {0};
         iterRefresh(iter);
         for (; iter.valid; tdp_iter_next(iter)) {
-            if (iterYield(iter, false, shared))
-                continue;
             while (spte::isPresent(iter.oldSpte) && iter.level <= zapLevel) {
                 if (spte::isLeaf(iter.oldSpte, iter.level))
                     sim_.count(Counter::Zap);

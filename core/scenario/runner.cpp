@@ -207,7 +207,8 @@ Outcome Runner::perform(const Step& step) {
         return errnoOf(kvm.kvm_set_memory_region(slot));
     }
     case Verb::DeleteMemoryRegion: return errnoOf(kvm.deleteMemoryRegion(static_cast<u32>(step.number("id"))));
-    case Verb::PreFault: return preFault(step, gpa, size);
+    case Verb::PreFault:
+        return kvm.kvm_vcpu_pre_fault_memory(static_cast<unsigned>(step.number("vcpu")), gpa, size, step.number("as") != 0);
     case Verb::Migrate: return aligned ? errnoOf(kvm.migrate(range)) : errnoOf(-kEINVAL);
     case Verb::Protect:
         if (!aligned)
@@ -257,37 +258,6 @@ Outcome Runner::perform(const Step& step) {
         return {};
     default: return {};
     }
-}
-
-// KVM_PRE_FAULT_MEMORY: page by page; 0 if at least one was mapped.
-Outcome Runner::preFault(const Step& step, u64 gpa, u64 size) {
-    Kvm& kvm = system_.kvm();
-    Call call(system_.sim(), "kvm_vcpu_pre_fault_memory");
-    const auto vcpu = static_cast<unsigned>(step.number("vcpu"));
-    const auto failed = [](int error) { return Outcome{Outcome::Kind::Errno, static_cast<u64>(error), 0}; };
-    if (((gpa | size) & 0xfff) != 0 || size == 0)
-        return failed(kEINVAL);
-    if (kvm.peekVm(Kvm::VmWord::PreFaultAllowed) == 0)
-        return failed(kEOPNOTSUPP);
-    // User space names no alias: the attribute says which it is. `as: shared` is the address with the shared bit, which is refused.
-    if (step.number("as") != 0 && system_.config().directBits() != 0)
-        return failed(kEINVAL);
-    system_.sim().srcuReadLock();
-    int result = 0;
-    u64 mapped = 0;
-    while (mapped < size && result == 0) {
-        if (result = kvm.kvm_mmu_reload(vcpu); result != 0)
-            break;
-        const Gfn gfn{(gpa + mapped) >> 12};
-        const bool isPrivate = system_.config().hasPrivateMem() && kvm.kvm_mem_is_private(gfn);
-        const u64 addr = isPrivate ? gfn.v << 12 : (gfn.v | system_.config().directBits()) << 12;
-        Level level = Level::k4K;
-        result = kvm.kvm_tdp_map_page(vcpu, addr, isPrivate, &level);
-        if (result == 0)
-            mapped = (((gpa + mapped) / bytesPer(level) + 1) * bytesPer(level)) - gpa;
-    }
-    system_.sim().srcuReadUnlock();
-    return mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, std::min(mapped, size)} : failed(-result);
 }
 
 std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {

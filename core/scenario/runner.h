@@ -81,7 +81,6 @@ public:
 private:
     void execute(const Step& step);
     Outcome perform(const Step& step);
-    Outcome preFault(const Step& step, u64 gpa, u64 size);
     Outcome rawSeamcall(const Step& step);
     std::optional<Pfn> operandPage(const Step& step, const char* name, Level size, FrameKind kind);
     void runRace(const Step& step);
