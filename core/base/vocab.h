@@ -93,7 +93,6 @@ inline constexpr unsigned kRules = static_cast<unsigned>(Rule::Count_);
 struct RuleInfo {
     std::string_view name;
     std::string_view help;
-    bool built; // the others are known to the language and refused as not built yet
 };
 const RuleInfo& info(Rule rule);
 std::optional<Rule> ruleFromName(std::string_view name);
@@ -125,7 +124,6 @@ inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);
 struct BreakInfo {
     std::string_view name;
     std::string_view help;
-    bool built;
 };
 const BreakInfo& info(Break value);
 std::optional<Break> breakFromName(std::string_view name);

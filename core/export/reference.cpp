@@ -16,7 +16,6 @@ std::string cell(std::string_view text) {
         out += c == '|' ? std::string("\\|") : std::string(1, c);
     return out;
 }
-std::string unbuilt(bool built) { return built ? "" : " *(not built yet)*"; }
 } // namespace
 
 std::string referenceMarkdown() {
@@ -37,7 +36,7 @@ std::string referenceMarkdown() {
             for (const ArgInfo& arg : verb.args)
                 args += fmt::format("{}{}`{}`{} {}", args.empty() ? "" : "; ", arg.required ? "**" : "", arg.name, arg.required ? "**" : "",
                                     cell(arg.help));
-            out += fmt::format("| `{}`{} | {} | {} |\n", verb.name, unbuilt(verb.built), args, cell(verb.help));
+            out += fmt::format("| `{}` | {} | {} |\n", verb.name, args, cell(verb.help));
         }
     }
     out += "\n## Sites\n\n| site | stands in | the micro-step |\n| --- | --- | --- |\n";
@@ -47,12 +46,10 @@ std::string referenceMarkdown() {
     }
     out += "\n## Rules\n\n| rule | says |\n| --- | --- |\n";
     for (unsigned i = 0; i < kRules; ++i)
-        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Rule>(i)).name, unbuilt(info(static_cast<Rule>(i)).built),
-                           cell(info(static_cast<Rule>(i)).help));
+        out += fmt::format("| `{}` | {} |\n", info(static_cast<Rule>(i)).name, cell(info(static_cast<Rule>(i)).help));
     out += "\n## Values of `break`\n\n| value | what is not followed |\n| --- | --- |\n";
     for (unsigned i = 0; i < kBreaks; ++i)
-        out += fmt::format("| `{}`{} | {} |\n", info(static_cast<Break>(i)).name, unbuilt(info(static_cast<Break>(i)).built),
-                           cell(info(static_cast<Break>(i)).help));
+        out += fmt::format("| `{}` | {} |\n", info(static_cast<Break>(i)).name, cell(info(static_cast<Break>(i)).help));
     out += "\n## What `count` can ask for\n\nEvery SEAMCALL leaf and every site, and:\n\n| name | counts |\n| --- | --- |\n";
     for (unsigned i = 0; i < kCounters; ++i)
         out += fmt::format("| `{}` | {} |\n", info(static_cast<Counter>(i)).name, cell(info(static_cast<Counter>(i)).help));

@@ -92,7 +92,7 @@ Json verbSchema(const VerbInfo& verb) {
     if (required.empty())
         forms.push_back({{"type", "null"}});
     Json schema = forms.size() == 1 ? object : Json{{"anyOf", forms}};
-    schema["description"] = std::string(verb.help) + (verb.built ? "" : " (not built yet)");
+    schema["description"] = std::string(verb.help);
     return schema;
 }
 

@@ -13,11 +13,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // One entry: the name, then text that wraps in a column of its own.
-std::string entry(std::string_view name, std::string_view help, bool built = true) {
+std::string entry(std::string_view name, std::string_view help) {
     constexpr std::size_t kIndent = 24;
     std::string first = "  " + std::string(name);
     first += first.size() + 1 > kIndent ? "\n" + std::string(kIndent, ' ') : std::string(kIndent - first.size(), ' ');
-    return wrapped(std::string(help) + (built ? "" : " (not built yet)"), first, kIndent);
+    return wrapped(std::string(help), first, kIndent);
 }
 
 std::string_view whereName(VerbInfo::Where where) {
@@ -61,7 +61,7 @@ std::string verbsText() {
             std::string args;
             for (const ArgInfo& arg : verb.args)
                 args += (args.empty() ? " {" : ", ") + std::string(arg.name);
-            out += entry(verb.name, std::string(verb.help) + (args.empty() ? "" : ":" + args + "}"), verb.built);
+            out += entry(verb.name, std::string(verb.help) + (args.empty() ? "" : ":" + args + "}"));
         }
         out += "\n";
     }
@@ -71,7 +71,7 @@ std::string verbsText() {
                                    (key.fallback.empty() ? "" : " (" + std::string(key.fallback) + ")"));
     out += "\nValues of `break`\n";
     for (unsigned i = 0; i < kBreaks; ++i)
-        out += entry(info(static_cast<Break>(i)).name, info(static_cast<Break>(i)).help, info(static_cast<Break>(i)).built);
+        out += entry(info(static_cast<Break>(i)).name, info(static_cast<Break>(i)).help);
     return out;
 }
 
@@ -82,18 +82,13 @@ Json verbsJson() {
         Json args = Json::array();
         for (const ArgInfo& arg : verb.args)
             args.push_back({{"name", arg.name}, {"type", typeName(arg.type)}, {"required", arg.required}, {"help", arg.help}});
-        list.push_back({{"name", verb.name},
-                        {"kind", "verb"},
-                        {"where", whereName(verb.where)},
-                        {"args", args},
-                        {"built", verb.built},
-                        {"help", verb.help}});
+        list.push_back({{"name", verb.name}, {"kind", "verb"}, {"where", whereName(verb.where)}, {"args", args}, {"help", verb.help}});
     }
     for (const MachineKey& key : machineKeys())
         list.push_back({{"name", key.name}, {"kind", "machine"}, {"values", key.values}, {"default", key.fallback}, {"help", key.help}});
     for (unsigned i = 0; i < kBreaks; ++i) {
         const BreakInfo& b = info(static_cast<Break>(i));
-        list.push_back({{"name", b.name}, {"kind", "break"}, {"built", b.built}, {"help", b.help}});
+        list.push_back({{"name", b.name}, {"kind", "break"}, {"help", b.help}});
     }
     return list;
 }
@@ -111,7 +106,7 @@ std::string vocabularyText(Vocabulary what) {
     case Vocabulary::Verbs: return verbsText();
     case Vocabulary::Rules:
         for (unsigned i = 0; i < kRules; ++i)
-            out += entry(info(static_cast<Rule>(i)).name, info(static_cast<Rule>(i)).help, info(static_cast<Rule>(i)).built);
+            out += entry(info(static_cast<Rule>(i)).name, info(static_cast<Rule>(i)).help);
         return out;
     }
     return out;
@@ -130,7 +125,7 @@ std::string vocabularyJson(Vocabulary what) {
     case Vocabulary::Rules:
         for (unsigned i = 0; i < kRules; ++i) {
             const RuleInfo& rule = info(static_cast<Rule>(i));
-            list.push_back({{"name", rule.name}, {"built", rule.built}, {"help", rule.help}});
+            list.push_back({{"name", rule.name}, {"help", rule.help}});
         }
         break;
     }

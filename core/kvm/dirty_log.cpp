@@ -59,6 +59,8 @@ bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, minLevel, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+            if (tdp_mmu_iter_cond_resched(iter, false, true))
+                continue;
             while (spte::isLeaf(iter.oldSpte, iter.level) && spte::isWritable(iter.oldSpte)) {
                 if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~u64{ept::kWrite}) == 0) {
                     changed = true;
@@ -77,6 +79,8 @@ void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+            if (tdp_mmu_iter_cond_resched(iter, false, true))
+                continue;
             while (spte::isLeaf(iter.oldSpte, iter.level) && (iter.oldSpte & ept::kDirty) != 0)
                 if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~u64{ept::kDirty}) == 0)
                     break;

@@ -70,7 +70,7 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
 
 bool Kvm::is_page_fault_stale(const KvmPageFault& fault) {
     const Pfn root{machine_->get(vcpuWord(fault.vcpu, VcpuWord::RootHpa))};
-    if (root.v != 0 && role::isInvalid(spGet(root, kRole)))
+    if (root.v != 0 && role::isInvalid(spGet(root, kRole)) && !config_.broken(Break::KeepInvalidRoot))
         return true;
     if (fault.slot < 0 || config_.broken(Break::IgnoreInvalidateSeq))
         return false;

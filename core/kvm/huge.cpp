@@ -90,6 +90,8 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, above(target), range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+        if (tdp_mmu_iter_cond_resched(iter, false, shared))
+            continue;
         bool again = true;
         while (again) {
             again = false;
@@ -106,8 +108,8 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                     result = -kENOMEM;
                     break;
                 }
-                tdp_iter_start(iter, root, above(target), iter.nextLastLevelGfn);
-                continue; // look at what stands there now
+                iter.yielded = true;
+                break; // look at what stands there now
             }
             tdp_mmu_init_child_sp(*sp, iter);
             if (tdp_mmu_split_huge_page(iter, *sp, shared) == 0) {
@@ -161,11 +163,16 @@ bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
     if (s.dirtyLog)
         return false;
     const GfnRange range{s.base, {s.base.v + s.pages}};
-    bool flush = false;
+    bool any = false;
     forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) {
+        bool flush = false;
         sim_.rcuReadLock();
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+            if (tdp_mmu_iter_cond_resched(iter, flush, true)) {
+                flush = false;
+                continue;
+            }
             while (iter.level <= Level::k1G && spte::isTable(iter.oldSpte, iter.level) && iter.gfn >= range.start &&
                    iter.gfn.v + pagesPer(iter.level) <= range.end.v) {
                 if (kvm_mmu_max_mapping_level(s, iter.gfn, Level::k1G, s.guestMemfd && kvm_mem_is_private(iter.gfn)) < iter.level)
@@ -174,7 +181,7 @@ bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
                 if (!huge)
                     break;
                 if (tdp_mmu_set_spte_atomic(iter, *huge) == 0) {
-                    flush = true;
+                    any = flush = true;
                     iter.oldSpte = *huge;
                     break;
                 }
@@ -185,7 +192,7 @@ bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
             kvm_flush_remote_tlbs();
         sim_.rcuReadUnlock();
     });
-    return flush;
+    return any;
 }
 
 void Kvm::kvm_mmu_recover_huge_pages(int index) {
@@ -201,20 +208,26 @@ u64 Kvm::kvm_recover_nx_huge_pages(const GfnRange& range) {
     u64 zapped = 0;
     sim_.writeLock(LockId::MmuLock);
     sim_.rcuReadLock();
-    forEachListedRoot(KVM_DIRECT_ROOTS, [&](Pfn root) {
+    bool flush = false;
+    forEachRoot(KVM_DIRECT_ROOTS, [&](Pfn root) {
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+            if (tdp_mmu_iter_cond_resched(iter, flush, false)) {
+                flush = false;
+                continue;
+            }
             if (!spte::isTable(iter.oldSpte, iter.level))
                 continue;
             const Pfn child = ept::pfnOf(iter.oldSpte);
             if ((spGet(child, kFlags) & kNxHugePageDisallowed) != 0) {
                 kvm_tdp_mmu_zap_sp(child);
                 iter.oldSpte = spte::kNonpresent;
+                flush = true;
                 ++zapped;
             }
         }
     });
-    if (zapped != 0)
+    if (flush)
         kvm_flush_remote_tlbs();
     sim_.rcuReadUnlock();
     sim_.writeUnlock(LockId::MmuLock);

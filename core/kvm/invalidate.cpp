@@ -52,7 +52,7 @@ void Kvm::kvm_mmu_zap_all_fast() {
 void Kvm::kvm_mmu_free_obsolete_roots(unsigned vcpu) {
     const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
     const Pfn root{machine_->get(place)};
-    if (root.v == 0 || !role::isInvalid(spGet(root, kRole)))
+    if (root.v == 0 || !role::isInvalid(spGet(root, kRole)) || config_.broken(Break::KeepInvalidRoot))
         return;
     Call call(sim_, "kvm_mmu_free_obsolete_roots");
     sim_.readLock(LockId::MmuLock);

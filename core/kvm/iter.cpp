@@ -6,6 +6,8 @@ namespace mirrorscope {
 
 u64 Kvm::read_spte(Place sptep) {
     sim_.step(Site::SpteRead);
+    if (watch_ != nullptr)
+        watch_->tableRead(sptep);
     return machine_->get(sptep);
 }
 
@@ -14,16 +16,43 @@ void Kvm::iterRefresh(TdpIter& iter) {
     iter.oldSpte = read_spte(iter.sptep);
 }
 
-void Kvm::tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn) {
-    iter.gfnBits = kvm_gfn_root_bits(root);
+void Kvm::tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn, u64 gfnBits) {
+    iter.gfnBits = gfnBits;
     iter.rootLevel = role::level(spGet(root, kRole));
     iter.minLevel = minLevel;
     iter.nextLastLevelGfn = gfn;
     iter.ptPath[number(iter.rootLevel) - 1] = root;
+    tdp_iter_restart(iter);
+}
+
+void Kvm::tdp_iter_restart(TdpIter& iter) {
+    iter.yielded = false;
+    iter.yieldedGfn = iter.nextLastLevelGfn;
     iter.level = iter.rootLevel;
-    iter.gfn = roundDown(gfn, iter.level);
+    iter.gfn = roundDown(iter.nextLastLevelGfn, iter.level);
     iterRefresh(iter);
     iter.valid = true;
+}
+
+bool Kvm::tdp_mmu_iter_need_resched(const TdpIter& iter) const {
+    // Something must have been done since the last time, or two that wait for each other would never end.
+    if (config_.yield == Yield::Never || iter.nextLastLevelGfn == iter.yieldedGfn)
+        return false;
+    return config_.yield == Yield::Always || sim_.contended(LockId::MmuLock);
+}
+
+bool Kvm::tdp_mmu_iter_cond_resched(TdpIter& iter, bool flush, bool shared) {
+    if (!tdp_mmu_iter_need_resched(iter))
+        return false;
+    Call call(sim_, "tdp_mmu_iter_cond_resched");
+    if (flush)
+        kvm_flush_remote_tlbs();
+    sim_.rcuReadUnlock();
+    shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
+    shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+    sim_.rcuReadLock();
+    iter.yielded = true;
+    return true;
 }
 
 bool Kvm::tdp_iter_step_down(TdpIter& iter) {
@@ -61,6 +90,11 @@ bool Kvm::tdp_iter_step_up(TdpIter& iter) {
 }
 
 void Kvm::tdp_iter_next(TdpIter& iter) {
+    if (iter.yielded) {
+        tdp_iter_restart(iter);
+        if (!config_.broken(Break::NextAfterRestart))
+            return;
+    }
     if (tdp_iter_step_down(iter))
         return;
     do {

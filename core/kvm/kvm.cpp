@@ -70,6 +70,7 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
     pml_ = regions.take(config.vcpus * kPmlEntries);
     gmem_ = regions.take(slotPages_);
     host_ = regions.take(slotPages_);
+    lastWrite_ = regions.take(slotPages_ * 4);
     sp_ = regions.take(frames.count() * kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
         tlbs_.emplace_back(v, slotPages_ * (config.vm == VmType::Tdx ? 2 : 1), regions);

@@ -121,6 +121,16 @@ public:
     virtual bool flushPending(unsigned vcpu) const = 0;
 };
 
+// Somebody who wants to know what was read, which leaves no change behind: the rules.
+class ReadWatch {
+public:
+    virtual ~ReadWatch() = default;
+    // A word of guest memory, found by a guest; `record` is where its last write is noted (see Kvm::lastWrite()), if anywhere.
+    virtual void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) = 0;
+    // An entry of a page table, by KVM or by the CPU.
+    virtual void tableRead(Place entry) = 0;
+};
+
 struct Memslot {
     bool used = false;
     u32 id = 0;
@@ -168,6 +178,8 @@ struct TdpIter {
     Level level = Level::k4K;
     u64 oldSpte = 0;
     bool valid = false;
+    bool yielded = false;   // mmu_lock was dropped: the walk begins anew at the goal
+    Gfn yieldedGfn;         // the goal when it last began
     bool isPrivate = false; // told by whoever walks; only dispatch by iterator asks
 };
 
@@ -204,6 +216,7 @@ public:
     Tlb& tlb(unsigned vcpu) { return tlbs_[vcpu]; }
     const Tlb& tlb(unsigned vcpu) const { return tlbs_[vcpu]; }
     const SpteMasks& masks() const { return masks_; }
+    void watchReads(ReadWatch* watch) { watch_ = watch; }
     VcpuOps& vcpuOps() { return *vcpuOps_; }
     const VcpuOps& vcpuOps() const { return *vcpuOps_; }
 
@@ -221,7 +234,11 @@ public:
     u64 kvm_gfn_root_bits(Pfn root) const;
 
     // ---- iterator (iter.cpp)
-    void tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn);
+    void tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn) {
+        tdp_iter_start(iter, root, minLevel, gfn, kvm_gfn_root_bits(root));
+    }
+    // `gfnBits`: 0 walks the raw table, both halves of it.
+    void tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn, u64 gfnBits);
     void tdp_iter_next(TdpIter& iter);
 
     // ---- fault (fault.cpp)
@@ -279,7 +296,7 @@ public:
     void kvm_tdp_mmu_zap_all();
     void kvm_zap_gfn_range(const GfnRange& range);
     bool kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter);
-    void kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
+    void kvm_mmu_uninit_tdp_mmu();
 
     // ---- memory: slots, attributes, guest_memfd, host mapping, invalidation (memory.cpp)
     int slotOf(Gfn gfn) const;
@@ -302,6 +319,10 @@ public:
     bool mmu_invalidate_retry_gfn(u64 seq, Gfn gfn, bool locked);
     Place gmemPlace(const Memslot& slot, Gfn gfn) const { return gmem_ + (slot.offset + gfn.v - slot.base.v); }
     Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.offset + gfn.v - slot.base.v); }
+    // Two words for each page of a slot and each kind of memory: the number of the word + 1 that a guest wrote last, and its value. Kept
+    // for the rules; it ends with the page, its conversion or its acceptance, and nothing in KVM reads it.
+    std::optional<Place> lastWrite(Gfn gfn, Alias alias) const;
+    void forgetWrites(const GfnRange& range, Alias alias);
     void freeGuestMemory(); // the gmem files are closed and the host mapping is gone
 
     // ---- vCPUs (vcpu.cpp)
@@ -376,6 +397,7 @@ public:
     // ---- for those who look
     MmuPage peekPage(Pfn spt) const;
     std::vector<Pfn> roots() const;
+    bool ownsRootList(Place place) const { return place >= roots_ && place.v < roots_.v + kMaxRoots; }
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
     u64 leafCount() const { return machine_->peek(pageStats_); }
     u64 tableCount() const { return machine_->peek(pageStats_ + 1); }
@@ -415,6 +437,10 @@ private:
 
     u64 read_spte(Place sptep);
     void iterRefresh(TdpIter& iter);
+    void tdp_iter_restart(TdpIter& iter);
+    // Drops mmu_lock if it must; the caller goes on with the next entry, what it owed a flush for is flushed.
+    bool tdp_mmu_iter_cond_resched(TdpIter& iter, bool flush, bool shared);
+    bool tdp_mmu_iter_need_resched(const TdpIter& iter) const;
     bool tdp_iter_step_down(TdpIter& iter);
     bool tdp_iter_step_side(TdpIter& iter);
     bool tdp_iter_step_up(TdpIter& iter);
@@ -512,8 +538,9 @@ private:
     std::vector<Tlb> tlbs_;
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
+    ReadWatch* watch_ = nullptr;
 
-    Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, pml_, mixed2M_, mixed1G_;
+    Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, pml_, mixed2M_, mixed1G_, lastWrite_;
     u64 attributeWords_ = 0;
     u64 slotPages_ = 0;
 };

@@ -63,6 +63,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
     const Pfn root = tdp_mmu_get_root_for_fault(fault);
     kvm_mmu_hugepage_adjust(fault);
     int ret = RET_PF_RETRY;
+    std::optional<TdpIter> unlinked; // only with `break: [leaf-before-link]`
     sim_.rcuReadLock();
     TdpIter iter;
     iter.isPrivate = fault.isPrivate;
@@ -98,7 +99,11 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
         if (fault.hugePageDisallowed && fault.reqLevel < iter.level)
             spSet(child, kFlags, spGet(child, kFlags) & ~kNxHugePageDisallowed);
         iter.oldSpte = make_nonleaf_spte(child, !masks_.adEnabled);
+        if (config_.broken(Break::LeafBeforeLink) && iter.level == Level::k2M && spGet(child, kExternal) != 0)
+            unlinked = iter;
     }
+    if (unlinked)
+        external_->link_external_spt(unlinked->gfn, unlinked->level, {spGet(ept::pfnOf(unlinked->oldSpte), kExternal)});
     sim_.rcuReadUnlock();
     return ret;
 }

@@ -94,6 +94,8 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
         const u64 old = machine_->get(word);
         machine_->set(word, makePrivate != config_.privateByDefault ? old | bit : old & ~bit);
     }
+    forgetWrites(range, Alias::Private);
+    forgetWrites(range, Alias::Shared);
     if (locked) {
         Call post(sim_, "kvm_post_set_memory_attributes");
         sim_.writeLock(LockId::MmuLock);
@@ -123,6 +125,28 @@ void Kvm::updateMixed(const GfnRange& range) {
     }
 }
 
+std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
+    for (unsigned i = 0; i < slotCount(); ++i)
+        if (const Memslot s = peekSlot(static_cast<int>(i)); s.contains(gfn)) {
+            const u64 page = s.offset + gfn.v - s.base.v;
+            const bool isPrivate =
+                config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
+            return lastWrite_ + 2 * (isPrivate ? page : slotPages_ + page);
+        }
+    return std::nullopt;
+}
+
+void Kvm::forgetWrites(const GfnRange& range, Alias alias) {
+    const u64 kind = alias == Alias::Private ? 0 : slotPages_;
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
+            const Place record = lastWrite_ + 2 * (kind + s.offset + gfn.v - s.base.v);
+            machine_->set(record, 0);
+            machine_->set(record + 1, 0);
+        }
+    });
+}
+
 // ---- guest_memfd
 
 int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
@@ -146,19 +170,24 @@ int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     Call call(sim_, "kvm_gmem_punch_hole");
     sim_.writeLock(LockId::FilemapInvalidateLock);
     const auto ofFile = [](const Memslot& s) { return s.guestMemfd; };
+    const auto truncate = [&] {
+        Call remove(sim_, "truncate_inode_pages_range");
+        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+            if (ofFile(s))
+                dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
+        });
+    };
+    const bool early = config_.broken(Break::FreeBeforeRemove);
+    if (early)
+        truncate();
     bool found;
     {
         Call begin(sim_, "kvm_gmem_invalidate_begin");
         found = invalidateParts(
             range, ofFile, [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
     }
-    {
-        Call truncate(sim_, "truncate_inode_pages_range");
-        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-            if (ofFile(s))
-                dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
-        });
-    }
+    if (!early)
+        truncate();
     if (found) {
         Call end(sim_, "kvm_gmem_invalidate_end");
         sim_.writeLock(LockId::MmuLock);
@@ -179,6 +208,9 @@ void Kvm::dropPages(Place first, u64 pages, Site site) {
         if (page == 0)
             continue;
         machine_->set(first + i, 0);
+        const u64 record = first.v + i >= host_.v ? slotPages_ + (first.v + i - host_.v) : first.v + i - gmem_.v;
+        machine_->set(lastWrite_ + 2 * record, 0);
+        machine_->set(lastWrite_ + 2 * record + 1, 0);
         frames_.put({page});
     }
 }

@@ -11,6 +11,8 @@ u64 Kvm::kvm_gfn_root_bits(Pfn root) const { return role::isMirror(spGet(root, k
 unsigned Kvm::kvm_gfn_range_filter_to_root_types(unsigned filter) const {
     if (!kvm_has_mirrored_tdp())
         return KVM_DIRECT_ROOTS;
+    if (config_.broken(Break::IgnoreRootFilter))
+        return KVM_VALID_ROOTS;
     unsigned types = 0;
     if ((filter & KVM_FILTER_PRIVATE) != 0)
         types |= KVM_MIRROR_ROOTS;

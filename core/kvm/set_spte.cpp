@@ -50,6 +50,13 @@ int Kvm::set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpt
     const bool freeze = !config_.broken(Break::NoFreeze);
     const Place mine = actorWord(sim_.actor(), ActorWord::Freezing);
 
+    if (config_.broken(Break::LeafBeforeLink) && !spte::isLast(newSpte, level) && level == Level::k2M) {
+        sim_.step(Site::SpteSet);
+        if (machine_->get(sptep) != oldSpte)
+            return -kEBUSY;
+        machine_->set(sptep, newSpte); // kvm_tdp_mmu_map() links it once it has set the leaf
+        return 0;
+    }
     sim_.step(freeze ? Site::SpteFreeze : Site::SpteSet);
     if (machine_->get(sptep) != oldSpte)
         return -kEBUSY;
@@ -110,6 +117,14 @@ void Kvm::handle_removed_pt(Pfn child, bool shared, const Origin& origin) {
     const u64 word = spGet(child, kRole);
     const Level level = role::level(word);
     const Gfn base{spGet(child, kGfn)};
+    const auto freeExternal = [&] {
+        if (const Pfn external{spGet(child, kExternal)}; external.v != 0 && carriesOver(child, base, origin)) {
+            if (external_->free_external_spt(base, level, external) != 0)
+                spSet(child, kExternal, 0); // leaked on purpose: the module may still use it
+        }
+    };
+    if (config_.broken(Break::HookBeforeChildren))
+        freeExternal();
     for (unsigned i = 0; i < 512; ++i) {
         const Place sptep = wordOf(child, i);
         const Gfn gfn{base.v + i * pagesPer(level)};
@@ -137,11 +152,12 @@ void Kvm::handle_removed_pt(Pfn child, bool shared, const Origin& origin) {
             remove_external_spte(gfn, old, level);
         }
     }
-    if (const Pfn external{spGet(child, kExternal)}; external.v != 0 && carriesOver(child, base, origin)) {
-        if (external_->free_external_spt(base, level, external) != 0)
-            spSet(child, kExternal, 0); // leaked on purpose: the module may still use it
-    }
-    sim_.callRcu(child.v);
+    if (!config_.broken(Break::HookBeforeChildren))
+        freeExternal();
+    if (config_.broken(Break::FreeWithoutRcu))
+        tdp_mmu_free_sp(child);
+    else
+        sim_.callRcu(child.v);
 }
 
 void Kvm::remove_external_spte(Gfn gfn, u64 oldSpte, Level level) {

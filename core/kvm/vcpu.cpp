@@ -11,7 +11,8 @@ bool Kvm::tlbUsable(unsigned vcpu) const {
         return false;
     // It loads another root before it enters, and flushes then; on a TD that reaches the shared half only.
     const Pfn root{machine_->peek(vcpuWord(vcpu, VcpuWord::RootHpa))};
-    if (config_.vm != VmType::Tdx && (root.v == 0 || role::isInvalid(machine_->peek(sp(root, kRole)))))
+    if (config_.vm != VmType::Tdx && !config_.broken(Break::KeepInvalidRoot) &&
+        (root.v == 0 || role::isInvalid(machine_->peek(sp(root, kRole)))))
         return false;
     return !vcpuOps_->flushPending(vcpu);
 }
@@ -73,6 +74,8 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
         sim_.step(Site::TlbFill);
         const u64 gpn = gfn.v | (op.alias == Alias::Shared ? config_.directBits() : 0);
         walk = walkEpt(*machine_, vcpuOps_->hardwareRoot(vcpu, op.alias), config_.levels, gpn, kind);
+        for (unsigned i = 0; watch_ != nullptr && i < walk.depth; ++i)
+            watch_->tableRead(walk.path[i]);
         if (walk.outcome != EptWalk::Outcome::Translated)
             return false;
         // The CPU sets accessed bits on the way and the dirty bit of the leaf; the secure EPT has A/D off.
@@ -95,10 +98,19 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
         return false;
     sim_.mark({.kind = MarkKind::TlbHit, .a = {gfn.v << 12, op.alias == Alias::Shared, vcpu, entry->pfn.v, 0, 0}});
     const Place word = wordOf(entry->pfn, static_cast<unsigned>(gpa >> 3 & 511));
-    if (op.kind == GuestOp::Kind::Write)
+    const auto record = lastWrite(gfn, op.alias);
+    const u64 number = gpa >> 3 & 511;
+    if (op.kind == GuestOp::Kind::Write) {
         machine_->set(word, value);
-    else
+        if (record) {
+            machine_->set(*record, number + 1);
+            machine_->set(*record + 1, value);
+        }
+    } else {
         outcome.value = machine_->get(word);
+        if (watch_ != nullptr)
+            watch_->guestRead(vcpu, gfn, op.alias, number, outcome.value, record);
+    }
     return true;
 }
 

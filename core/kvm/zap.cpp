@@ -13,6 +13,10 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush, bool is
     TdpIter iter;
     iter.isPrivate = isPrivate;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
+        if (tdp_mmu_iter_cond_resched(iter, flush, false)) {
+            flush = false;
+            continue;
+        }
         if (!spte::isLeaf(iter.oldSpte, iter.level))
             continue;
         sim_.count(Counter::Zap);
@@ -33,7 +37,8 @@ bool Kvm::kvm_tdp_mmu_zap_leafs(const GfnRange& range, bool flush) {
 bool Kvm::kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter) {
     Call call(sim_, "kvm_tdp_mmu_unmap_gfn_range");
     bool flush = false;
-    forEachRoot(kvm_gfn_range_filter_to_root_types(filter) | KVM_INVALID_ROOTS,
+    const unsigned invalid = config_.broken(Break::UnmapValidRootsOnly) ? 0u : unsigned{KVM_INVALID_ROOTS};
+    forEachRoot(kvm_gfn_range_filter_to_root_types(filter) | invalid,
                 // The filter says which kind of memory goes; with both of them the root must tell.
                 [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush, filter == KVM_FILTER_PRIVATE || isMirrorRoot(root)); });
     return flush;
@@ -72,14 +77,14 @@ void Kvm::tdp_mmu_zap_root(Pfn root, bool shared) {
     for (const Level zapLevel : {Level::k4K, Level::k2M, Level::k1G, top}) {
         if (zapLevel > top)
             continue;
+        // The first two passes leave no table with children, as with CONFIG_KVM_PROVE_MMU only the last two do not.
+        if (config_.broken(Break::HookBeforeChildren) && zapLevel < Level::k1G)
+            continue;
         TdpIter iter;
         iter.isPrivate = isMirrorRoot(root);
-        tdp_iter_start(iter, root, zapLevel, {0});
-        // The raw table, both halves of it: index bits only, no direct bits.
-        iter.gfnBits = 0;
-        iter.gfn = {0};
-        iterRefresh(iter);
-        for (; iter.valid; tdp_iter_next(iter)) {
+        for (tdp_iter_start(iter, root, zapLevel, {0}, 0); iter.valid; tdp_iter_next(iter)) {
+            if (tdp_mmu_iter_cond_resched(iter, false, shared))
+                continue;
             while (spte::isPresent(iter.oldSpte) && iter.level <= zapLevel) {
                 if (spte::isLeaf(iter.oldSpte, iter.level))
                     sim_.count(Counter::Zap);
@@ -94,21 +99,11 @@ void Kvm::tdp_mmu_zap_root(Pfn root, bool shared) {
     }
 }
 
-// kvm_mmu_uninit_tdp_mmu(): no vCPU runs any more; mmu_lock is held for writing.
-void Kvm::kvm_tdp_mmu_zap_invalidated_roots_at_uninit() {
+// No vCPU runs any more.
+void Kvm::kvm_mmu_uninit_tdp_mmu() {
     Call call(sim_, "kvm_mmu_uninit_tdp_mmu");
-    sim_.writeLock(LockId::MmuLock);
-    for (unsigned i = 0; i < kMaxRoots; ++i) {
-        const Pfn root{machine_->get(roots_ + i)};
-        if (root.v == 0)
-            continue;
-        spSet(root, kRole, spGet(root, kRole) | role::kInvalid);
-        sim_.rcuReadLock();
-        tdp_mmu_zap_root(root, false);
-        sim_.rcuReadUnlock();
-        kvm_tdp_mmu_put_root(root);
-    }
-    sim_.writeUnlock(LockId::MmuLock);
+    kvm_tdp_mmu_invalidate_roots(KVM_VALID_ROOTS);
+    kvm_tdp_mmu_zap_invalidated_roots(false);
 }
 
 } // namespace mirrorscope

@@ -21,6 +21,8 @@ struct SlotConfig {
 
 // Which rule decides that an update must also reach the private table (machine.dispatch).
 enum class Dispatch : u8 { Role, Fault, Iter, Gfn };
+// When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
+enum class Yield : u8 { Contended, Always, Never };
 
 struct MachineConfig {
     VmType vm = VmType::Tdx;
@@ -35,6 +37,7 @@ struct MachineConfig {
     bool nxHugePages = false; // the iTLB multihit mitigation
     bool eagerSplit = true;   // eager_page_split
     Dispatch dispatch = Dispatch::Role;
+    Yield yield = Yield::Contended;
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
     u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots
     bool privateByDefault = true;

@@ -6,7 +6,10 @@
 
 namespace mirrorscope {
 
-Frames::Frames(u64 frames, unsigned arenas, Regions& regions) : frames_(frames), arenas_(arenas) { meta_ = regions.take(frames * 2); }
+Frames::Frames(u64 frames, unsigned arenas, Regions& regions) : frames_(frames), arenas_(arenas) {
+    meta_ = regions.take(frames * 2);
+    fail_ = regions.take(2);
+}
 
 void Frames::layOutIndexes(Regions& indexes) {
     u64 bits = frames_;
@@ -98,7 +101,25 @@ void Frames::account(FrameKind was, FrameKind is) {
         machine_->set(inUse_, machine_->peek(inUse_) + (counted(is) ? 1 : u64(-1)));
 }
 
+void Frames::injectFailure(u64 times, u64 after) {
+    machine_->set(fail_, times);
+    machine_->set(fail_ + 1, after);
+}
+
+bool Frames::failsNow() {
+    const u64 times = machine_->get(fail_);
+    if (times == 0)
+        return false;
+    const Place after = fail_ + 1;
+    const bool now = machine_->get(after) == 0;
+    const Place counted = now ? fail_ : after;
+    machine_->set(counted, machine_->peek(counted) - 1);
+    return now;
+}
+
 std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
+    if (failsNow())
+        return std::nullopt;
     const u64 start = frames_ / arenas_ * (arena % arenas_);
     auto pfn = firstFree(start, frames_);
     if (!pfn)
@@ -114,6 +135,8 @@ std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
 }
 
 std::optional<Pfn> Frames::allocateRun(FrameKind kind, u64 info, u64 pages) {
+    if (failsNow())
+        return std::nullopt;
     for (u64 start = pages; start + pages <= frames_; start += pages) {
         bool allFree = true;
         for (u64 i = 0; i < pages && allFree; ++i)

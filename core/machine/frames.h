@@ -28,6 +28,8 @@ public:
     // The same, aligned to `pages` (a power of two) and as long.
     std::optional<Pfn> allocateRun(FrameKind kind, u64 info, u64 pages);
     void free(Pfn pfn);
+    // `inject: {alloc: fail}`: after `after` further allocations, `times` of them fail.
+    void injectFailure(u64 times, u64 after);
 
     FrameKind kind(Pfn pfn) const { return static_cast<FrameKind>(machine_->get(meta(pfn)) & 0xff); }
     FrameKind peekKind(Pfn pfn) const { return static_cast<FrameKind>(machine_->peek(meta(pfn)) & 0xff); }
@@ -59,6 +61,7 @@ public:
     Place cachedBy(Pfn pfn) const { return cachedBy_ + pfn.v; }
 
 private:
+    bool failsNow();
     void setFree(Pfn pfn, bool free);
     std::optional<Pfn> firstFree(u64 from, u64 to) const;
     static bool counted(FrameKind kind) { return kind != FrameKind::Free && kind != FrameKind::Reserved && kind != FrameKind::Cache; }
@@ -68,6 +71,7 @@ private:
     u64 frames_;
     unsigned arenas_;
     Place meta_;
+    Place fail_;      // times, after
     Place bitmap_[3]; // bit set = a free frame below
     Place inUse_;
     Place cachedBy_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/tlb.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace mirrorscope {
@@ -10,7 +11,8 @@ namespace {
 u64 tagOf(Gfn gfn, Alias alias) { return (gfn.v << 1 | (alias == Alias::Shared)) + 1; }
 } // namespace
 
-Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(std::bit_ceil(pages * 2 + 64)) {
+// No CPU has room for a gigabyte of 4K pages; where it is full it begins anew.
+Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(std::bit_ceil(std::min<u64>(pages, 1 << 18) * 2 + 64)) {
     slots_ = regions.take(capacity_ * 2);
 }
 

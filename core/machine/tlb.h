@@ -20,7 +20,7 @@ struct TlbEntry {
 
 class Tlb {
 public:
-    // Room for `pages` translations.
+    // Room for `pages` translations, at most 256 K.
     Tlb(unsigned vcpu, u64 pages, Regions& regions);
     void layOutIndexes(Regions& indexes);
     void attach(Machine& machine, Frames& frames) {

@@ -40,6 +40,8 @@ void Checker::afterStep() {
     const u64 memoryWords = frames.count() * 512;
     const Place actorsBegin = kvm.actorWord(0, Kvm::ActorWord::Freezing);
     const Place actorsEnd = kvm.actorWord(system_.sim().actors(), Kvm::ActorWord::Freezing);
+    const Place heldBegin = system_.sim().heldPlace(0);
+    const Place heldEnd = system_.sim().heldPlace(system_.sim().actors());
     const Place bugged = kvm.vm(Kvm::VmWord::Bugged);
     const Place premap = kvm.vm(Kvm::VmWord::PremapGfn);
 
@@ -51,12 +53,19 @@ void Checker::afterStep() {
             const FrameKind kind = frames.peekKind(frame);
             if (kind == FrameKind::Table) {
                 rules::frozenOwnedEntry(context, place);
-                if (system_.isTdx())
+                rules::noUseAfterFreeZap(context, place, machine.peek(place) ^ delta);
+                rules::lockOrderStore(context, place);
+                if (system_.isTdx()) {
                     rules::coherentTable(context, place);
+                    rules::oneAliasShared(context, place);
+                }
             } else if (system_.isTdx() && system_.module().isSeptPage(frame)) {
                 rules::coherentSept(context, place);
                 rules::parentBeforeChild(context, place, machine.peek(place) ^ delta);
+                rules::oneAliasPrivate(context, place);
             }
+        } else if (place >= heldBegin && place < heldEnd) {
+            rules::lockOrderTaken(context, place.v - heldBegin.v, machine.peek(place) ^ delta, machine.peek(place));
         } else if (place == bugged) {
             rules::moduleAgrees(context);
         } else if (place == premap) {
@@ -74,6 +83,8 @@ void Checker::afterStep() {
             rules::singleOwner(context, *pfn);
         } else if (const auto run = system_.isTdx() ? system_.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
             // Locks come and go in the same word; only type and owner matter here.
+            if (delta >> 16 != 0 && run.count == 1)
+                rules::tableRemoved(context, run.first, machine.peek(place) ^ delta);
             if (delta >> 16 != 0)
                 for (u64 i = 0; i < run.count; ++i) {
                     rules::noStaleTlbFrame(context, {run.first.v + i});
@@ -92,20 +103,40 @@ void Checker::afterStep() {
     });
 }
 
+void Checker::guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) {
+    RuleContext context{system_, *this};
+    if (record)
+        rules::noLostWrite(context, vcpu, gfn, alias, word, value, *record);
+}
+
+void Checker::tableRead(Place entry) {
+    RuleContext context{system_, *this};
+    rules::noUseAfterFreeRead(context, entry);
+}
+
 void Checker::atQuiet() {
     afterStep();
     RuleContext context{system_, *this};
     std::vector<u64> touched;
     const u64 from = quietSeen_;
     quietSeen_ = system_.machine().changeCount();
+    bool rootWent = false;
     system_.machine().forEachNewChange(from, [&](Place place, u64) {
+        rootWent |= system_.kvm().ownsRootList(place);
         if (const auto pfn = system_.frames().frameOfMeta(place))
             touched.push_back(pfn->v);
     });
+    // With a root goes what hung from it, although nobody touches that: every table is asked for.
+    if (rootWent)
+        for (const u64 line : system_.frames().usedLines())
+            for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
+                if (system_.frames().peekKind({pfn}) == FrameKind::Table)
+                    touched.push_back(pfn);
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
     for (const u64 pfn : touched)
         rules::noLeak(context, {pfn});
+    rules::lockOrderQuiet(context);
 }
 
 } // namespace mirrorscope

@@ -33,9 +33,16 @@ struct RuleContext {
     const Kvm& kvm() const { return system.kvm(); }
 };
 
-class Checker {
+class Checker final : public ReadWatch {
 public:
     explicit Checker(System& system) : system_(system) {}
+    ~Checker() override { system_.kvm().watchReads(nullptr); }
+    Checker(const Checker&) = delete;
+    Checker& operator=(const Checker&) = delete;
+    // From now on reads are looked at, too.
+    void watchReads() { system_.kvm().watchReads(this); }
+    void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) override;
+    void tableRead(Place entry) override;
 
     // Looks at what changed since the last call.
     void afterStep();
@@ -71,7 +78,17 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry)
 void singleOwner(RuleContext& context, Pfn pfn);
 void noLeak(RuleContext& context, Pfn pfn);
 void parentBeforeChild(RuleContext& context, Place septPlace, u64 old);
+void tableRemoved(RuleContext& context, Pfn frame, u64 old);
 void moduleAgrees(RuleContext& context);
+void noLostWrite(RuleContext& context, unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, Place record);
+void oneAliasShared(RuleContext& context, Place place);
+void oneAliasPrivate(RuleContext& context, Place septPlace);
+void noUseAfterFreeRead(RuleContext& context, Place entry);
+void noUseAfterFreeZap(RuleContext& context, Place place, u64 old);
+// An actor's record of held locks changed.
+void lockOrderTaken(RuleContext& context, unsigned actor, u64 old, u64 now);
+void lockOrderStore(RuleContext& context, Place place);
+void lockOrderQuiet(RuleContext& context);
 } // namespace rules
 
 } // namespace mirrorscope

@@ -32,21 +32,22 @@ bool asked(const RuleContext& context) {
     return tdr.v != 0 && context.system.module().peekTdr(tdr, mirrorscope::tdr::Lifecycle) != mirrorscope::tdr::Teardown;
 }
 
-void checkPair(RuleContext& context, Pfn spt, unsigned index) {
+// False when the two differ where they must not.
+bool checkPair(RuleContext& context, Pfn spt, unsigned index) {
     const Kvm& kvm = context.kvm();
     const MmuPage page = kvm.peekPage(spt);
     if (!page.isMirror() || role::isInvalid(page.role) || !kvm.reachable(spt))
-        return;
+        return true;
     const Level level = page.level();
     const Gfn gfn{page.gfn.v + index * pagesPer(level)};
     const Place mirrorPlace = wordOf(spt, index);
     const u64 mirror = context.machine().peek(mirrorPlace);
     if (spte::isFrozen(mirror))
-        return;
+        return true;
     const Pfn tdr{context.machine().peek(kvm.vm(Kvm::VmWord::Tdr))};
     const Pfn table = page.ptep ? page.externalSpt : context.system.module().septRoot(tdr);
     if (table.v == 0)
-        return;
+        return true;
     const Place realPlace = wordOf(table, index);
     const u64 real = context.machine().peek(realPlace);
     const SeptState state = sept::stateOf(real);
@@ -64,13 +65,14 @@ void checkPair(RuleContext& context, Pfn spt, unsigned index) {
     case SpteState::Count_: agrees = true; break;
     }
     if (agrees || inWindow(context, gfn, level, mirrorState == SpteState::Leaf, state))
-        return;
+        return true;
     const auto frame = [](u64 entry, bool has) { return has ? fmt::format(" pfn {:#x}", ept::pfnOf(entry).v) : std::string(); };
     context.checker.report(Rule::Coherent, mix(gfn.v, number(level)),
                            fmt::format("{} at {}: the mirror says {}{}, the secure EPT says {}{}", aliasedGpa(gfn, Alias::Private),
                                        levelName(level), name(mirrorState), frame(mirror, mirrorState == SpteState::Leaf), name(state),
                                        frame(real, sept::isLeaf(real) && state != SeptState::Free)),
                            {mirrorPlace, realPlace});
+    return false;
 }
 
 } // namespace
@@ -80,10 +82,9 @@ void coherentTable(RuleContext& context, Place place) {
     const MmuPage page = context.kvm().peekPage(spt);
     if (!page.isMirror() || !asked(context))
         return;
-    checkPair(context, spt, indexOf(place));
-    // A table that was just linked makes all that it holds reachable.
+    // A table that was just linked makes all that it holds reachable; below a difference everything differs.
     const u64 entry = context.machine().peek(place);
-    if (spte::isTable(entry, page.level()))
+    if (checkPair(context, spt, indexOf(place)) && spte::isTable(entry, page.level()))
         for (unsigned i = 0; i < 512; ++i)
             checkPair(context, ept::pfnOf(entry), i);
 }

@@ -33,4 +33,27 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
                            {place});
 }
 
+// The PAMT entry of a frame changed type or owner: a table page must not go before the tables and pages that it names.
+void tableRemoved(RuleContext& context, Pfn frame, u64 old) {
+    const TdxModule& module = context.system.module();
+    if (pamt::type(old) != PageType::Ept || pamt::type(module.peekPamt(frame)) == PageType::Ept)
+        return;
+    for (unsigned i = 0; i < 512; ++i) {
+        const u64 entry = context.machine().peek(wordOf(frame, i));
+        const Pfn child = ept::pfnOf(entry);
+        if (sept::stateOf(entry) == SeptState::Free || !context.system.frames().valid(child) || child.v == 0)
+            continue;
+        Level size = Level::k4K;
+        const u64 record = module.peekPamt(child, &size);
+        const bool held = pamt::type(record) == PageType::Ept || pamt::type(record) == PageType::Reg;
+        if (!held || size != Level::k4K || pamt::owner(record) != pamt::owner(old)) // PROMOTE has merged what it held
+            continue;
+        context.checker.report(
+            Rule::ParentBeforeChild, mix(frame.v, i),
+            fmt::format("pfn {:#x} left the secure EPT before pfn {:#x}, which its entry {} leads to", frame.v, child.v, i),
+            {wordOf(frame, i)});
+        return;
+    }
+}
+
 } // namespace mirrorscope::rules

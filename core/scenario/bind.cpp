@@ -16,8 +16,6 @@ void Binder::unknown(const YamlNode& at, const std::string& kind, std::span<cons
     fail(at, what);
 }
 
-void Binder::notBuilt(const YamlNode& at, const std::string& what) const { fail(at, "`" + what + "` is not built yet"); }
-
 void Binder::needMap(const YamlNode& node, const std::string& what) const {
     if (node.kind != YamlNode::Kind::Map)
         fail(node, what + " is a mapping, not " + std::string(node.kindName()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/text.h"
 #include "scenario/binder.h"
+#include "scenario/presets.h"
 
 #include <algorithm>
 
@@ -78,12 +79,6 @@ void Binder::slot(const YamlNode& node) {
 
 bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     MachineConfig& m = scenario_.machine;
-    const auto onlyDefault = [&](std::initializer_list<std::string_view> names, unsigned built) {
-        const std::vector<std::string_view> list(names);
-        const unsigned chosen = oneOf(value, list, key);
-        if (chosen != built)
-            notBuilt(value, key + ": " + value.text);
-    };
     if (key == "vcpus") {
         const u64 n = number(value, "number of vCPUs");
         if (n < 1 || n > 64)
@@ -139,9 +134,7 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "private-ops") {
         m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
     } else if (key == "yield") {
-        onlyDefault({"contended", "always", "never"}, 0);
-    } else if (key == "preset") {
-        notBuilt(value, "preset");
+        m.yield = static_cast<Yield>(oneOf(value, std::array<std::string_view, 3>{"contended", "always", "never"}, "yield"));
     } else if (key == "break") {
         if (value.kind != YamlNode::Kind::Sequence)
             fail(value, "break is a list");
@@ -149,14 +142,29 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
             const auto b = breakFromName(word(item, "a rule of the protocol"));
             if (!b)
                 unknown(item, "value of break", breakNames());
-            if (!info(*b).built)
-                notBuilt(item, item.text);
             m.breaks.set(static_cast<unsigned>(*b));
         }
     } else {
         return false;
     }
     return true;
+}
+
+// The keys of the named machine, but for those that stand here.
+YamlNode Binder::withPreset(const YamlNode& map) const {
+    YamlNode merged = map;
+    const YamlNode* preset = map.find("preset");
+    if (preset == nullptr)
+        return merged;
+    const auto names = machinePresetNames();
+    const auto text = machinePreset(word(*preset, "a named machine"));
+    if (!text)
+        unknown(*preset, "machine", names);
+    const YamlNode root = parseYaml(preset->text + ".yaml", std::string(*text));
+    for (const auto& entry : root.find("machine")->entries)
+        if (map.find(entry.first.text) == nullptr)
+            merged.entries.push_back(entry);
+    return merged;
 }
 
 void Binder::machine(const YamlNode* node) {
@@ -166,8 +174,9 @@ void Binder::machine(const YamlNode* node) {
         n.kind = YamlNode::Kind::Map;
         return n;
     }();
-    const YamlNode& map = node == nullptr || node->kind == YamlNode::Kind::Null ? empty : *node;
-    needMap(map, "machine");
+    const YamlNode& given = node == nullptr || node->kind == YamlNode::Kind::Null ? empty : *node;
+    needMap(given, "machine");
+    const YamlNode map = withPreset(given);
     std::vector<std::string_view> names;
     for (const auto& key : machineKeys())
         names.push_back(key.name);
@@ -175,13 +184,11 @@ void Binder::machine(const YamlNode* node) {
     // The VM type first: the other keys depend on it.
     if (const YamlNode* vm = map.find("vm")) {
         m.vm = static_cast<VmType>(oneOf(*vm, std::array<std::string_view, 4>{"default", "sw-protected", "snp", "tdx"}, "VM type"));
-        if (m.vm == VmType::Snp)
-            notBuilt(*vm, "vm: " + vm->text);
     }
     m.privateByDefault = m.vm == VmType::Tdx || m.vm == VmType::Snp;
     for (const auto& [key, value] : map.entries) {
         given_.insert(key.text);
-        if (key.text != "vm" && !machineKey(key.text, value))
+        if (key.text != "vm" && key.text != "preset" && !machineKey(key.text, value))
             unknown(key, "machine key", names);
     }
     if (!given_.contains("levels"))

@@ -158,8 +158,6 @@ void Binder::verbStep(const YamlNode& key, const YamlNode* value, const YamlNode
         }
         return;
     }
-    if (!what.built)
-        notBuilt(key, key.text);
     Step& made = newStep(out, key, *verb, path, context);
     Step step = std::move(made);
     const std::size_t at = out.size() - 1;
@@ -286,7 +284,8 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
                 unknown(value, "status", tdx::statusNames());
             step.numbers["status"] = status;
         } else if (name == "alloc") {
-            notBuilt(value, "inject: {alloc: fail}");
+            oneWord(value, std::array<std::string_view, 1>{"fail"}, "way");
+            step.numbers[name] = 1;
         } else if (name == "do") {
             step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
         } else if (name == "call") {
@@ -369,7 +368,9 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     const VerbInfo& verb = info(step.verb);
     auto& numbers = const_cast<Step&>(step).numbers;
     const bool tdxOnly = step.verb == Verb::InitMemRegion || step.verb == Verb::FinalizeVm || step.verb == Verb::Seamcall ||
-                         step.verb == Verb::Inject || step.verb == Verb::Accept;
+                         (step.verb == Verb::Inject && !step.has("alloc"));
+    if (step.verb == Verb::Accept && m.vm != VmType::Tdx && m.vm != VmType::Snp)
+        fail(key, "`accept` needs a TD or an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (tdxOnly && m.vm != VmType::Tdx)
         fail(key, "`" + key.text + "` needs a TD; this machine is `vm: " + std::string(name(m.vm)) + "`");
     const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
@@ -408,8 +409,10 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     }
     if ((step.verb == Verb::PreFault || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
-    if (step.verb == Verb::Inject && (!step.has("leaf") || !step.has("status")))
-        fail(key, "inject needs `seamcall` and `status`");
+    if (step.verb == Verb::Inject && step.has("alloc") && (step.has("leaf") || step.has("status")))
+        fail(key, "inject has either `alloc` or `seamcall` and `status`");
+    if (step.verb == Verb::Inject && !step.has("alloc") && (!step.has("leaf") || !step.has("status")))
+        fail(key, "inject needs `seamcall` and `status`, or `alloc: fail`");
     if (step.verb == Verb::Seamcall && step.has("tdvpr") && step.number("tdvpr") >= m.vcpus)
         fail(key, "tdvpr names a vCPU that is not there");
 }

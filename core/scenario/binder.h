@@ -21,10 +21,10 @@ private:
     [[noreturn]] void fail(const YamlNode& at, const std::string& what) const;
     // "unknown verb `punch-hol`; did you mean `punch-hole`?"
     [[noreturn]] void unknown(const YamlNode& at, const std::string& kind, std::span<const std::string_view> known) const;
-    [[noreturn]] void notBuilt(const YamlNode& at, const std::string& what) const;
 
     // ---- machine (bind_machine.cpp)
     void machine(const YamlNode* node);
+    YamlNode withPreset(const YamlNode& map) const;
     void slot(const YamlNode& node);
     bool machineKey(const std::string& key, const YamlNode& value);
 

@@ -24,6 +24,8 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
                 throw BoundReached{fmt::format("interrupted after {} micro-steps", system_.machine().steps())};
         });
     checker_.reset();
+    if (options.check && options.recording)
+        checker_.watchReads();
 }
 
 std::size_t Runner::failed() const {
@@ -43,7 +45,9 @@ bool names(const std::vector<Step>& steps, Rule rule) {
 }
 } // namespace
 
-bool Runner::namesViolation(Rule rule) const { return names(scenario_.expectations, rule) || names(scenario_.script, rule); }
+bool Runner::namesViolation(Rule rule) const {
+    return names(scenario_.expectations, rule) || names(scenario_.sometimes, rule) || names(scenario_.script, rule);
+}
 
 std::size_t Runner::unnamedViolations() const {
     const auto& violations = checker_.violations();
@@ -70,8 +74,11 @@ bool Runner::runAll() {
         const std::string actor = system_.sim().actorName(system_.sim().actor());
         checker_.report(Rule::Progress, mix(system_.machine().steps(), 1), actor + " makes no progress: " + stuck.what);
         stopped_ = actor + " makes no progress: " + stuck.what;
+        demonstrated_ = namesViolation(Rule::Progress);
+        if (demonstrated_)
+            finish();
     }
-    return stopped_.empty();
+    return stopped_.empty() || demonstrated_;
 }
 
 void Runner::finish() {
@@ -253,8 +260,11 @@ Outcome Runner::perform(const Step& step) {
     case Verb::Seamcall: return rawSeamcall(step);
     case Verb::Inject:
         system_.sim().step(Site::VmState);
-        system_.module().inject(static_cast<Leaf>(step.number("leaf")), step.number("status"), step.number("times", 1),
-                                step.number("after"));
+        if (step.has("alloc"))
+            system_.frames().injectFailure(step.number("times", 1), step.number("after"));
+        else
+            system_.module().inject(static_cast<Leaf>(step.number("leaf")), step.number("status"), step.number("times", 1),
+                                    step.number("after"));
         return {};
     default: return {};
     }

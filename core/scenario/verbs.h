@@ -82,7 +82,6 @@ struct VerbInfo {
     enum class Where : u8 { Guest, Host, Flow } where;
     std::string_view shorthand; // the argument that a bare value gives; empty: none
     std::span<const ArgInfo> args;
-    bool built;
     std::string_view help;
 };
 

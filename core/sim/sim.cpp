@@ -3,6 +3,7 @@
 
 #include "sim/race.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 
@@ -140,6 +141,17 @@ void Sim::writeUnlock(LockId l) {
 bool Sim::heldForWriting(LockId l) const { return machine_->peek(lockPlace(l)) >> kWriterShift == u64(actor_) + 1; }
 
 bool Sim::heldByMe(LockId l) const { return (machine_->peek(held_ + actor_) >> 2 * static_cast<unsigned>(l) & 3) != 0; }
+
+bool Sim::contended(LockId l) const {
+    if (!inRace_)
+        return false;
+    const bool waits = std::any_of(race_->lanes_.begin(), race_->lanes_.end(), [&](const Race::Lane& lane) {
+        return lane.started && !lane.done && lane.site == Site::LockAcquire && lane.condition.place == lockPlace(l) &&
+               !holds(lane.condition);
+    });
+    machine_->note(waits);
+    return waits;
+}
 
 void Sim::rcuReadLock() {
     step(Site::RcuEnter);

@@ -98,6 +98,10 @@ public:
     void writeUnlock(LockId lock);
     bool heldForWriting(LockId lock) const;
     bool heldByMe(LockId lock) const;
+    // rwlock_needbreak(): does another actor of the race wait for a lock that this one holds?
+    bool contended(LockId lock) const;
+    // What an actor holds: bit 2n for lock n held for reading, bit 2n+1 for writing.
+    Place heldPlace(unsigned actor) const { return held_ + actor; }
     Place lockPlace(LockId lock) const { return locks_ + static_cast<unsigned>(lock); }
 
     // RCU. Deferred frees run when every reader of the time of call_rcu has left.

@@ -76,7 +76,7 @@ void System::destroyVm() {
                 kvm_->kvm_gmem_punch_hole({slot.base, {slot.base.v + slot.pages}});
         backend_->destroyVm();
     } else {
-        kvm_->kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
+        kvm_->kvm_mmu_uninit_tdp_mmu();
     }
     sim_.rcuBarrier();
     kvm_->kvm_mmu_destroy();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Each rule can fail: through raw SEAMCALLs behind KVM's back, or with one step of the protocol turned off.
+#include "base/text.h"
 #include "explore/explorer.h"
 #include "support/run.h"
 
@@ -31,6 +32,14 @@ std::vector<Case> cases() {
         {Rule::NoStaleTlb, "nobody flushes after a zap",
          "mirrorscope: 1\nmachine: {vm: default, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
          "  - vcpu0: {write: 0x1000}\n  - discard: {gpa: 0x1000}\n"},
+        {Rule::NoLostWrite, "a page moves under a vCPU that still reaches the old copy",
+         "mirrorscope: 1\nmachine: {vm: default, vcpus: 2, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+         "  - vcpu1: {write: 0x1000}\n  - migrate: {gpa: 0x1000}\n  - vcpu1: {write: 0x1000}\n  - vcpu0: {read: 0x1000}\n"},
+        {Rule::OneAlias, "a shared page gets a private twin",
+         td("  - set-memory-attributes: {gpa: 0x9000, size: 4K, as: shared}\n  - vcpu0: {write: {gpa: 0x9000, as: shared}}\n"
+            "  - seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0x9000}\n")},
+        {Rule::NoUseAfterFree, "a table is freed under the walk that ages",
+         readFile((kSource / "scenarios/broken/free-without-rcu.yaml").string())},
         {Rule::ModuleAgrees, "KVM removes what was taken away",
          td(raw + "  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x4000}\n  - punch-hole: {gpa: 0x4000}\n")},
         {Rule::NoLeak, "a page cannot be removed, so it is never given back",
@@ -55,10 +64,50 @@ TEST(Rules, each_can_fail_and_says_what_is_wrong) {
             EXPECT_GT(v.text.size(), 20u);
         shown.insert(c.rule);
     }
+    shown.insert(Rule::LockOrder); // no script can take locks wrongly: below
     for (unsigned i = 0; i < kRules; ++i)
-        if (info(static_cast<Rule>(i)).built) {
-            EXPECT_TRUE(shown.contains(static_cast<Rule>(i))) << info(static_cast<Rule>(i)).name << " is never shown to fail";
-        }
+        EXPECT_TRUE(shown.contains(static_cast<Rule>(i))) << info(static_cast<Rule>(i)).name << " is never shown to fail";
+}
+
+TEST(Rules, lock_order_sees_a_wrong_order_and_a_lock_that_is_kept) {
+    System system(bindScenario("t.yaml", td("")).machine);
+    Checker checker(system);
+    checker.reset();
+    Sim& sim = system.sim();
+    sim.onStep([&] { checker.afterStep(); });
+    sim.writeLock(LockId::SlotsLock);
+    sim.readLock(LockId::MmuLock);
+    sim.finishStep();
+    EXPECT_TRUE(checker.violations().empty());
+    sim.writeLock(LockId::FilemapInvalidateLock);
+    sim.finishStep();
+    ASSERT_EQ(checker.violations().size(), 1u);
+    EXPECT_EQ(checker.violations()[0].rule, Rule::LockOrder);
+    sim.writeUnlock(LockId::FilemapInvalidateLock);
+    sim.readUnlock(LockId::MmuLock);
+    sim.finishStep();
+    checker.atQuiet();
+    EXPECT_EQ(checker.violations().size(), 2u); // slots_lock
+}
+
+TEST(Rules, each_step_of_the_protocol_has_a_scenario_that_shows_what_it_is_for) {
+    std::bitset<kBreaks> shown;
+    for (const auto& file : shippedScenarios("broken")) {
+        SCOPED_TRACE(file);
+        const Scenario broken = loadScenario(file.string());
+        EXPECT_EQ(broken.machine.breaks.count(), 1u);
+        Runner runner(broken);
+        runner.runAll();
+        EXPECT_TRUE(runner.ok());
+        EXPECT_FALSE(runner.checker().violations().empty());
+        shown |= broken.machine.breaks;
+        const Scenario honest = loadScenario(file.string(), {{"machine.break", "[]"}});
+        Runner follows(honest);
+        follows.runAll();
+        EXPECT_TRUE(follows.checker().violations().empty());
+    }
+    for (unsigned i = 0; i < kBreaks; ++i)
+        EXPECT_TRUE(shown[i]) << info(static_cast<Break>(i)).name << " is in no scenario";
 }
 
 TEST(Rules, a_named_violation_is_a_demonstration) {

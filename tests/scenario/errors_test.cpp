@@ -75,22 +75,6 @@ TEST(Errors, name_the_place_the_word_and_what_was_meant) {
     }
 }
 
-TEST(Errors, what_is_not_built_yet_is_refused_by_name) {
-    const auto expectRefused = [&](const std::string& text, const std::string& what) {
-        const std::string error = errorOf(text);
-        EXPECT_NE(error.find("`" + what), std::string::npos) << error;
-        EXPECT_NE(error.find("not built yet"), std::string::npos) << error;
-    };
-    for (unsigned i = 0; i < kVerbs; ++i) {
-        const VerbInfo& verb = info(static_cast<Verb>(i));
-        if (!verb.built)
-            expectRefused(kHead + "  - vcpu0: {" + std::string(verb.name) + ": {}}\n", std::string(verb.name));
-    }
-    for (unsigned i = 0; i < kBreaks; ++i)
-        if (const BreakInfo& b = info(static_cast<Break>(i)); !b.built)
-            expectRefused("mirrorscope: 1\nmachine: {break: [" + std::string(b.name) + "]}\n", std::string(b.name));
-}
-
 TEST(Errors, random_bytes_and_broken_scenarios_never_crash_the_reader) {
     const u64 seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -62,6 +62,7 @@ private:
     int tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn);
     int tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn);
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);
+    Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);
     HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
     bool reclaim(Pfn page);
 

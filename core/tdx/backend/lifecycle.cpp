@@ -160,7 +160,7 @@ void TdxBackend::destroyVm() {
         sim_.step(Site::VmState);
         vmSet(Kvm::VmWord::Hkid, 0);
     }
-    kvm_.kvm_tdp_mmu_zap_invalidated_roots_at_uninit();
+    kvm_.kvm_mmu_uninit_tdp_mmu();
     Call call(sim_, "tdx_vm_destroy");
     const auto reclaimAndFree = [&](Pfn page) {
         if (reclaim(page))

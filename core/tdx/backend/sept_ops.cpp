@@ -111,6 +111,8 @@ int TdxBackend::tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn) {
     Regs wbinvd{.rcx = hpa(pfn) | vmGet(Kvm::VmWord::Hkid) << 46};
     if (const u64 status = module_.seamcall(Leaf::PhymemPageWbinvd, wbinvd); status != tdx::kSuccess)
         return bug(Leaf::PhymemPageWbinvd, status, kEIO); // the page stays pinned: it is leaked
+    if (kvm_.config().broken(Break::FreeBeforeRemove))
+        return 0;
     sim_.step(Site::PageFree);
     kvm_.machine().fill(pfn, 0); // tdx_clear_page()
     kvm_.frames().put(pfn);
@@ -123,6 +125,8 @@ int TdxBackend::remove_external_spte(Gfn gfn, Level level, Pfn pfn) {
         kvm_.kvm_bug(0xff, 0);
         return -kEINVAL;
     }
+    if (kvm_.config().broken(Break::FreeBeforeRemove))
+        kvm_.put_page(pfn);
     const int r = tdx_sept_zap_private_spte(gfn, level);
     if (r == 0)
         kvm_.put_page(pfn);

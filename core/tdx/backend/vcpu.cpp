@@ -38,9 +38,19 @@ bool TdxBackend::flushPending(unsigned vcpu) const {
     return module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
 }
 
+// A guest that accepts by itself knows that the page begins anew; one that does so at a #VE may have had data there.
 Outcome TdxBackend::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) {
+    const Outcome outcome = acceptPage(vcpu, gpa, op.level, exits);
+    if (!exits && outcome.kind == Outcome::Kind::Ok) {
+        const Gfn start = roundDown({gpa >> 12}, op.level);
+        kvm_.forgetWrites({start, {start.v + pagesPer(op.level)}}, Alias::Private);
+    }
+    return outcome;
+}
+
+Outcome TdxBackend::acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits) {
     Outcome outcome;
-    const u64 status = module_.tdg_mem_page_accept(tdvpr(vcpu), gpaLevel(roundDown({gpa >> 12}, op.level), op.level), exits);
+    const u64 status = module_.tdg_mem_page_accept(tdvpr(vcpu), gpaLevel(roundDown({gpa >> 12}, level), level), exits);
     if (status != tdx::kSuccess) {
         outcome.kind = Outcome::Kind::Status;
         outcome.code = status;
@@ -57,7 +67,7 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
             if (!kvm_.config().veHandlerAccepts)
                 return {.guestVe = true};
             bool exits = false;
-            accept(vcpu, {.kind = GuestOp::Kind::Accept, .gpa = gpa}, gpa, exits);
+            acceptPage(vcpu, gpa, Level::k4K, exits);
             if (!exits)
                 return {.result = 1};
         } else if (kind == TdxModule::Violation::ExitPending) {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// one-alias: a page of a TD is not reachable through its private and its shared alias at once. Elsewhere one tree maps both.
+#include "base/text.h"
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope::rules {
+
+namespace {
+bool mapsPrivate(const System& system, Gfn gfn) {
+    const auto walk = system.septAt(gfn);
+    const SeptState state = sept::stateOf(walk.entry);
+    return walk.level != Level::None && (state == SeptState::Mapped || state == SeptState::Pending);
+}
+
+bool mapsShared(const System& system, Gfn gfn) {
+    const auto at = system.spteAt(system.directRoot(), gfn);
+    return at.exists && spte::isLeaf(at.value, at.level);
+}
+
+void report(RuleContext& context, Gfn gfn, Place place) {
+    context.checker.report(Rule::OneAlias, gfn.v,
+                           fmt::format("gpa {} is reachable through its private and its shared alias at once", hex(gfn.v << 12)), {place});
+}
+} // namespace
+
+void oneAliasShared(RuleContext& context, Place place) {
+    const System& system = context.system;
+    const MmuPage page = context.kvm().peekPage(frameOf(place));
+    if (page.isMirror() || role::isInvalid(page.role) || !spte::isLeaf(context.machine().peek(place), page.level()))
+        return;
+    const Gfn first{page.gfn.v + indexOf(place) * pagesPer(page.level())};
+    for (u64 i = 0; i < pagesPer(page.level()); ++i)
+        if (const Gfn gfn{(first.v + i) & ~system.config().directBits()}; mapsPrivate(system, gfn) && mapsShared(system, gfn)) {
+            report(context, gfn, place);
+            return;
+        }
+}
+
+void oneAliasPrivate(RuleContext& context, Place place) {
+    const System& system = context.system;
+    const u64 entry = context.machine().peek(place);
+    const SeptState state = sept::stateOf(entry);
+    if (!sept::isLeaf(entry) || (state != SeptState::Mapped && state != SeptState::Pending))
+        return;
+    const Pfn frame = frameOf(place);
+    if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
+        return;
+    const auto table = system.septTable(frame);
+    if (!table)
+        return;
+    const Gfn first{table->base.v + indexOf(place) * pagesPer(table->level)};
+    for (u64 i = 0; i < pagesPer(table->level); ++i)
+        if (const Gfn gfn{first.v + i}; mapsShared(system, gfn) && mapsPrivate(system, gfn)) {
+            report(context, gfn, place);
+            return;
+        }
+}
+
+} // namespace mirrorscope::rules
