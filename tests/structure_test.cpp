@@ -26,7 +26,8 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("kvm", {"sim"});
     add("tdx/module", {"sim"});
     add("tdx/backend", {"kvm", "tdx/module"});
-    add("system", {"tdx/backend"});
+    add("snp", {"kvm"});
+    add("system", {"tdx/backend", "snp"});
     add("tdx/matrix", {"system"});
     add("rules", {"system"});
     add("scenario", {"rules"});

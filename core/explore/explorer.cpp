@@ -272,6 +272,9 @@ void Explorer::exploreRace(std::size_t item) {
                         who += (who.empty() ? "" : ", ") + sim.actorName(race.actorOf(i)) + " waits at " +
                                std::string(info(race.pendingSite(i)).name);
                 record(std::string(info(Rule::Progress).name), "a deadlock: " + who, !runner_.namesViolation(Rule::Progress));
+                for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
+                    if (const Expectation& e = scenario_.sometimes[i]; e.form == Expectation::Form::Violation && e.rule == Rule::Progress)
+                        result_.sometimes[i].second = true;
             }
             path.pop_back();
             atNode = false;

@@ -40,6 +40,8 @@ const std::array kSeamcall{F{"leaf", T::Text, true, {}}, F{"phase", T::Text, tru
                            F{"operand", T::TextOrNull, false, {}}, F{"code", T::Hex, false, {}}};
 const std::array kPage{F{"pfn", T::Integer, true, {}}, F{"was", T::Text, true, {}}, F{"is", T::Text, true, {}},
                        F{"owner", T::TextOrInteger, true, {}}, F{"level", T::Integer, false, {}}};
+const std::array kRmp{F{"pfn", T::Integer, true, {}}, F{"was", T::Text, true, {}}, F{"is", T::Text, true, {}}, F{"gpa", T::Hex, true, {}},
+                      F{"size", T::Text, true, {}}};
 const std::array kTlbFields{F{"vcpu", T::Integer, true, {}}, F{"do", T::Text, true, kTlb},      F{"gpa", T::Hex, true, {}},
                             F{"as", T::Text, true, kAs},     F{"level", T::Integer, false, {}}, F{"pfn", T::Integer, false, {}}};
 const std::array kFault{F{"vcpu", T::Integer, true, {}}, F{"gpa", T::Hex, true, {}}, F{"as", T::Text, true, kAs},
@@ -59,6 +61,7 @@ const std::array kKinds{
     EventKind{"sept", "an entry of the secure EPT changed", kSept, false},
     EventKind{"seamcall", "a leaf is entered or left", kSeamcall, true},
     EventKind{"pamt", "the type of a page in the PAMT changed", kPage, false},
+    EventKind{"rmp", "an entry of the RMP changed", kRmp, false},
     EventKind{"frame", "what the host uses a frame for changed", kPage, false},
     EventKind{"tlb", "a translation was filled, used or flushed", kTlbFields, false},
     EventKind{"fault", "KVM handled an EPT violation", kFault, false},

@@ -145,6 +145,11 @@ private:
             if (was != is)
                 put(head(n, "frame") + who(n) +
                     fmt::format(",\"pfn\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":\"host\"", pfn->v, name(was), name(is)));
+        } else if (const auto covered = system.isSnp() ? system.rmp().frameOf(place) : std::nullopt) {
+            const RmpEntry was = Rmp::decode(old), is = Rmp::decode(now);
+            put(head(n, "rmp") + who(n) +
+                fmt::format(",\"pfn\":{},\"was\":\"{}\",\"is\":\"{}\",\"gpa\":\"{}\",\"size\":\"{}\"", covered->v, stateName(was),
+                            stateName(is), hex((is.assigned ? is : was).gfn.v << 12), levelName((is.assigned ? is : was).level)));
         } else if (const auto run = system.isTdx() ? system.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
             const bool typeWord = place == system.module().pamt4k(run.first) || place == system.module().pamt2m(run.first) ||
                                   place == system.module().pamt1g(run.first);
@@ -244,10 +249,12 @@ private:
             break;
         }
         case MarkKind::Exit: {
-            const std::string_view reason = mark.code == 48   ? "EPT_VIOLATION"
-                                            : mark.code == 49 ? "EPT_MISCONFIG"
-                                            : mark.code == 18 ? "VMCALL"
-                                                              : "TDCALL";
+            const std::string_view reason = mark.code == 48    ? "EPT_VIOLATION"
+                                            : mark.code == 49  ? "EPT_MISCONFIG"
+                                            : mark.code == 18  ? "VMCALL"
+                                            : mark.code == 200 ? "NPF"
+                                            : mark.code == 201 ? "VMGEXIT"
+                                                               : "TDCALL";
             put(head(n, "exit") + context +
                 fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])));
             break;

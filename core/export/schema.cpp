@@ -175,6 +175,8 @@ Json expectationSchema() {
               {{"result", {{"type", "string"}}}, {"value", ref("number")}, {"is", {{"type", "string"}}}, {"operand", {{"type", "string"}}}},
               {"result"}),
           form(bounds, {"count"}),
+          form({{"rmp", ref("number")}, {"is", {{"enum", {"none", "host", "assigned", "validated"}}}}, {"level", {{"enum", {"4K", "2M"}}}}},
+               {"rmp", "is"}),
           form({{"tlb", {{"type", "string"}, {"pattern", "^vcpu[0-9]+$"}}},
                 {"gpa", ref("number")},
                 {"as", oneOf({"private", "shared"})},

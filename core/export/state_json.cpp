@@ -101,6 +101,11 @@ std::string stateJson(const Session& session) {
                                 system.machine().peek(module.pamtEntry({pfn}, size) + 1));
         }
     }
+    std::string rmp;
+    for (u64 pfn = 0; system.isSnp() && pfn < system.frames().count(); ++pfn)
+        if (const RmpEntry e = system.rmp().peek({pfn}); e.assigned)
+            rmp += fmt::format("{}{{\"pfn\":{},\"size\":\"{}\",\"asid\":{},\"gpa\":\"{}\",\"validated\":{}}}", rmp.empty() ? "" : ",", pfn,
+                               levelName(e.level), e.asid, hex(e.gfn.v << 12), e.validated);
     std::string tlb;
     for (unsigned v = 0; v < system.config().vcpus; ++v) {
         std::string entries;
@@ -130,8 +135,8 @@ std::string stateJson(const Session& session) {
         counts += fmt::format("\"{}\":{},", info(static_cast<Counter>(i)).name, system.sim().counter(static_cast<Counter>(i)));
     counts += fmt::format("\"leaf\":{},\"table\":{},\"frame\":{}", kvm.leafCount(), kvm.tableCount(), system.frames().inUse());
     return fmt::format("{{\"position\":{},\"file\":{},\"machine\":{{{}}},\"trees\":{{{}}},\"roots\":[{}],\"tlb\":{{{}}},\"pamt\":[{}],"
-                       "\"rmp\":[]{},\"locks\":[{}],\"counts\":{{{}}},\"violations\":[{}]}}\n",
-                       session.position(), jsonString(session.scenario().file), machine, trees, roots, tlb, pamt, td, locks, counts,
+                       "\"rmp\":[{}]{},\"locks\":[{}],\"counts\":{{{}}},\"violations\":[{}]}}\n",
+                       session.position(), jsonString(session.scenario().file), machine, trees, roots, tlb, pamt, rmp, td, locks, counts,
                        violations);
 }
 

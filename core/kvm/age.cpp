@@ -11,7 +11,7 @@ bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {
     forEachListedRoot(types, [&](Pfn root) {
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (!spte::isLeaf(iter.oldSpte, iter.level) || (iter.oldSpte & ept::kAccessed) == 0)
+            if (!spte::isLeaf(iter.oldSpte, iter.level) || (iter.oldSpte & masks_.format.accessed) == 0)
                 continue;
             young = true;
             if (testOnly)
@@ -19,9 +19,9 @@ bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {
             sim_.step(Site::SpteCmpxchg);
             const u64 found = machine_->get(iter.sptep);
             if (spte::adEnabled(iter.oldSpte))
-                machine_->set(iter.sptep, found & ~u64{ept::kAccessed});
+                machine_->set(iter.sptep, found & ~masks_.format.accessed);
             else if (found == iter.oldSpte) // a failure is ignored
-                machine_->set(iter.sptep, spte::markForAccessTrack(found));
+                machine_->set(iter.sptep, masks_.markForAccessTrack(found));
         }
     });
     sim_.rcuReadUnlock();

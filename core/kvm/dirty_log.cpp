@@ -81,8 +81,8 @@ void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
             if (tdp_mmu_iter_cond_resched(iter, false, true))
                 continue;
-            while (spte::isLeaf(iter.oldSpte, iter.level) && (iter.oldSpte & ept::kDirty) != 0)
-                if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~u64{ept::kDirty}) == 0)
+            while (spte::isLeaf(iter.oldSpte, iter.level) && (iter.oldSpte & masks_.format.dirty) != 0)
+                if (tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~masks_.format.dirty) == 0)
                     break;
         }
         sim_.rcuReadUnlock();
@@ -92,7 +92,7 @@ void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
 // mmu_lock is held for writing; `mask` is of the 64 pages from `gfn` on.
 void Kvm::kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot) {
     Call call(sim_, "kvm_tdp_mmu_clear_dirty_pt_masked");
-    const u64 bit = wrprot || !config_.adBits ? ept::kWrite : ept::kDirty;
+    const u64 bit = wrprot || !config_.adBits ? u64{ept::kWrite} : masks_.format.dirty;
     forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) {
         sim_.rcuReadLock();
         TdpIter iter;
@@ -124,7 +124,7 @@ bool Kvm::kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel) {
         for (tdp_iter_start(iter, root, minLevel, gfn); iter.valid && iter.gfn <= gfn; tdp_iter_next(iter)) {
             if (!spte::isLeaf(iter.oldSpte, iter.level))
                 continue;
-            const u64 now = iter.oldSpte & ~(u64{ept::kWrite} | spte::kMmuWritable);
+            const u64 now = iter.oldSpte & ~(u64{ept::kWrite} | masks_.mmuWritable);
             if (now == iter.oldSpte)
                 break;
             iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, now, iter.gfn, iter.level, iter.isPrivate);

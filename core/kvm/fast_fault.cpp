@@ -13,9 +13,10 @@ bool Kvm::page_fault_can_be_fast(const KvmPageFault& fault) {
     return fault.write;
 }
 
-bool Kvm::is_access_allowed(const KvmPageFault& fault, u64 spte) {
-    const u64 need = fault.exec ? ept::kExec : fault.write ? ept::kWrite : ept::kRead;
-    return (spte & need) != 0;
+bool Kvm::is_access_allowed(const KvmPageFault& fault, u64 spte) const {
+    if (fault.exec)
+        return masks_.isExecutable(spte);
+    return (spte & (fault.write ? ept::kWrite : ept::kRead)) != 0;
 }
 
 int Kvm::fast_page_fault(KvmPageFault& fault) {
@@ -40,7 +41,7 @@ int Kvm::fast_page_fault(KvmPageFault& fault) {
         u64 now = spte;
         if (!masks_.adEnabled && spte::isAccessTracked(spte))
             now = spte::restoreAccessTrack(now) | ept::kAccessed;
-        if (fault.write && spte::isMmuWritable(spte)) {
+        if (fault.write && masks_.isMmuWritable(spte)) {
             now |= ept::kWrite;
             // A huge page that is logged must be split, which is not for here.
             if (iter.level > Level::k4K && fault.slot >= 0 && fault.memslot.dirtyLog)

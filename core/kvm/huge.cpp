@@ -108,6 +108,7 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                     result = -kENOMEM;
                     break;
                 }
+                machine_->fill(*sp, spte::kNonpresent);
                 iter.yielded = true;
                 break; // look at what stands there now
             }

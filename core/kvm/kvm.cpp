@@ -76,6 +76,8 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
         tlbs_.emplace_back(v, slotPages_ * (config.vm == VmType::Tdx ? 2 : 1), regions);
     if (config.vm == VmType::Tdx)
         masks_ = {.mmioValue = 0, .ignoreGuestPat = false};
+    if (config.vm == VmType::Snp)
+        masks_ = nptMasks();
     masks_.adEnabled = config.adBits;
     masks_.nxHugePages = config.nxHugePages;
     sim.onRcuFree([this](u64 spt) { releaseTable({spt}); });
@@ -92,7 +94,7 @@ void Kvm::attach(Machine& machine) {
     for (Tlb& tlb : tlbs_)
         tlb.attach(machine, frames_);
     attachSlots();
-    machine.set(vm(VmWord::PreFaultAllowed), config_.vm == VmType::Default || config_.vm == VmType::SwProtected);
+    machine.set(vm(VmWord::PreFaultAllowed), config_.vm != VmType::Tdx);
 }
 
 MmuPage Kvm::peekPage(Pfn spt) const {
@@ -138,7 +140,7 @@ bool Kvm::guestMemoryNames(Pfn pfn) const {
     const Place host = host_ + info;
     if (info >= slotPages_)
         return false;
-    return machine_->peek(gmem) == pfn.v || (machine_->peek(host) & kHostPfn) == pfn.v;
+    return (machine_->peek(gmem) & kHostPfn) == pfn.v || (machine_->peek(host) & kHostPfn) == pfn.v;
 }
 
 bool Kvm::cachedByVcpu(Pfn pfn) const {
@@ -175,6 +177,12 @@ void Kvm::free_page(Pfn pfn) {
 
 void Kvm::put_page(Pfn pfn) {
     sim_.step(Site::PageFree);
+    dropReference(pfn);
+}
+
+void Kvm::dropReference(Pfn pfn) {
+    if (gmemOps_ != nullptr && frames_.peekKind(pfn) == FrameKind::Gmem && frames_.references(pfn) == 1)
+        gmemOps_->gmem_invalidate(pfn);
     frames_.put(pfn);
 }
 

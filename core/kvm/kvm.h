@@ -81,9 +81,9 @@ struct GuestOp {
 
 // How a step ended: `expect: {result: …}` asks for it.
 struct Outcome {
-    enum class Kind : u8 { Ok, Errno, Exit, RetPf, Ve, Status };
+    enum class Kind : u8 { Ok, Errno, Exit, RetPf, Ve, Status, Vc, Rmp };
     Kind kind = Kind::Ok;
-    u64 code = 0;  // errno, KvmExit, RET_PF_ or the module's 64-bit completion status
+    u64 code = 0;  // errno, KvmExit, RET_PF_, the module's 64-bit completion status, or what an RMP instruction answered
     u64 value = 0; // the word that a read found
 };
 
@@ -96,7 +96,7 @@ struct EnterResult {
 struct HandledExit {
     int result = 1; // 1 resume the guest, 0 to user space, negative errno
     KvmExit reason = KvmExit::None;
-    bool guestVe = false; // the guest got a #VE instead
+    bool guestVe = false; // the guest got a #VE, or a #VC, instead
 };
 
 struct KvmPageFault;
@@ -113,8 +113,12 @@ public:
     virtual Pfn hardwareRoot(unsigned vcpu, Alias alias) const = 0;
     // A violation was met while executing `op` at `gpa`; the vCPU is still inside.
     virtual HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) = 0;
-    // The TDCALL of an accept; the vCPU is inside. `exits` when it must leave with a violation.
-    virtual Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) = 0;
+    // The TDCALL or PVALIDATE of an accept; the vCPU is inside. `exits` when it must leave with a violation, whose walk is then `walk`.
+    virtual Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) = 0;
+    // What the CPU checks of a translation beside the tables; changes the walk's outcome when it forbids the access.
+    virtual void checkOwner(Gfn, Alias, Access, EptWalk&) const {}
+    // What a guest finds where memory holds `word`.
+    virtual u64 decrypted(Alias, Pfn, u64 word) const { return word; }
     // kvm_x86_flush_tlb_current(): what KVM itself can flush.
     virtual void flushCurrent(unsigned vcpu) = 0;
     // Could the vCPU use this cached translation now, or would entering flush it first?
@@ -129,6 +133,15 @@ public:
     virtual void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) = 0;
     // An entry of a page table, by KVM or by the CPU.
     virtual void tableRead(Place entry) = 0;
+};
+
+// What is done to a page of guest_memfd before it is used for the first time and before it is freed (kvm_arch_gmem_prepare(),
+// kvm_arch_gmem_invalidate()).
+class GmemOps {
+public:
+    virtual ~GmemOps() = default;
+    virtual int gmem_prepare(Pfn pfn, Gfn gfn) = 0; // 0 or a negative errno
+    virtual void gmem_invalidate(Pfn pfn) = 0;
 };
 
 struct Memslot {
@@ -203,8 +216,9 @@ public:
     Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions);
     void layOutIndexes(Regions& indexes);
     void attach(Machine& machine);
-    void setOps(ExternalOps* external, VcpuOps* vcpu) {
+    void setOps(ExternalOps* external, VcpuOps* vcpu, GmemOps* gmem = nullptr) {
         external_ = external;
+        gmemOps_ = gmem;
         vcpuOps_ = vcpu;
     }
 
@@ -318,6 +332,9 @@ public:
     void kvm_mmu_invalidate_end();
     bool mmu_invalidate_retry_gfn(u64 seq, Gfn gfn, bool locked);
     Place gmemPlace(const Memslot& slot, Gfn gfn) const { return gmem_ + (slot.offset + gfn.v - slot.base.v); }
+    // The frame that guest_memfd has there; 0 for none.
+    Pfn gmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->get(gmemPlace(slot, gfn)) & kHostPfn}; }
+    Pfn peekGmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->peek(gmemPlace(slot, gfn)) & kHostPfn}; }
     Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.offset + gfn.v - slot.base.v); }
     // Two words for each page of a slot and each kind of memory: the number of the word + 1 that a guest wrote last, and its value. Kept
     // for the rules; it ends with the page, its conversion or its acceptance, and nothing in KVM reads it.
@@ -419,12 +436,15 @@ public:
     // ---- pieces that the backend needs
     Pfn takeFromCache(unsigned vcpu, VcpuWord cache, FrameKind kind, u64 info);
     void put_page(Pfn pfn);
+    // The same as a part of the caller's micro-step; one more if the page goes and the RMP must know.
+    void dropReference(Pfn pfn);
     std::optional<Pfn> alloc_page(FrameKind kind, u64 info);
     void free_page(Pfn pfn);
 
 private:
     friend class TdxBackend;
     static constexpr u64 kHostPfn = (1ull << 40) - 1, kHostProtected = 1ull << 62; // a word of the host's mapping
+    static constexpr u64 kUptodate = 1ull << 61;                                   // a word of guest_memfd: the page was prepared
     static constexpr u64 kNxHugePageDisallowed = 1, kScheduledRootToZap = 2;       // kFlags
     static constexpr unsigned kSlotWords = 5;
     static constexpr unsigned kSpWords = 6;
@@ -453,7 +473,7 @@ private:
     void forEachListedRoot(unsigned types, F&& f);
 
     bool page_fault_can_be_fast(const KvmPageFault& fault);
-    static bool is_access_allowed(const KvmPageFault& fault, u64 spte);
+    bool is_access_allowed(const KvmPageFault& fault, u64 spte) const;
     int fast_page_fault(KvmPageFault& fault);
     void kvm_mmu_hugepage_adjust(KvmPageFault& fault);
     bool hugepageMixed(Gfn gfn, Level level) const;
@@ -538,6 +558,7 @@ private:
     std::vector<Tlb> tlbs_;
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
+    GmemOps* gmemOps_ = nullptr;
     ReadWatch* watch_ = nullptr;
 
     Place vm_, vcpu_, actor_, roots_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, pml_, mixed2M_, mixed1G_, lastWrite_;

@@ -29,7 +29,7 @@ void Kvm::releaseTable(Pfn spt) {
 
 int Kvm::tdp_mmu_link_sp(TdpIter& iter, Pfn sp, bool shared, const KvmPageFault* fault) {
     Call call(sim_, "tdp_mmu_link_sp");
-    const u64 spte = make_nonleaf_spte(sp, !masks_.adEnabled);
+    const u64 spte = make_nonleaf_spte(masks_, sp);
     if (shared)
         return tdp_mmu_set_spte_atomic(iter, spte, fault);
     tdp_mmu_set_spte(iter.sptep, iter.oldSpte, spte, iter.gfn, iter.level, iter.isPrivate);
@@ -98,7 +98,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
         // Only a page that could have been huge is one that the recovery may make huge again.
         if (fault.hugePageDisallowed && fault.reqLevel < iter.level)
             spSet(child, kFlags, spGet(child, kFlags) & ~kNxHugePageDisallowed);
-        iter.oldSpte = make_nonleaf_spte(child, !masks_.adEnabled);
+        iter.oldSpte = make_nonleaf_spte(masks_, child);
         if (config_.broken(Break::LeafBeforeLink) && iter.level == Level::k2M && spGet(child, kExternal) != 0)
             unlinked = iter;
     }

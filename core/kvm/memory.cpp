@@ -161,8 +161,16 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
         machine_->set(place, page->v);
         found = page->v;
     }
-    pfn = {found};
+    pfn = {found & kHostPfn};
     frames_.get(pfn);
+    if (gmemOps_ != nullptr && (found & kUptodate) == 0) { // kvm_gmem_prepare_folio()
+        if (const int r = gmemOps_->gmem_prepare(pfn, gfn); r != 0) {
+            put_page(pfn);
+            return r;
+        }
+        if (machine_->get(place) == pfn.v) // it may have been truncated meanwhile
+            machine_->set(place, pfn.v | kUptodate);
+    }
     return 0;
 }
 
@@ -211,7 +219,7 @@ void Kvm::dropPages(Place first, u64 pages, Site site) {
         const u64 record = first.v + i >= host_.v ? slotPages_ + (first.v + i - host_.v) : first.v + i - gmem_.v;
         machine_->set(lastWrite_ + 2 * record, 0);
         machine_->set(lastWrite_ + 2 * record + 1, 0);
-        frames_.put({page});
+        dropReference({page});
     }
 }
 
@@ -221,7 +229,7 @@ void Kvm::freeGuestMemory() {
             if (const u64 page = machine_->peek(place) & kHostPfn; page != 0) {
                 sim_.step(Site::PageFree);
                 machine_->set(place, 0);
-                frames_.put({page});
+                dropReference({page});
             }
 }
 

@@ -8,7 +8,8 @@
 namespace mirrorscope {
 
 namespace {
-enum SlotWord { kUsed, kBase, kPages, kOffset, kFlags };
+// Names of their own: a member of Kvm would hide them.
+enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotFlags };
 constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8;
 constexpr unsigned kBackingShift = 8;
 u64 flagsOf(const SlotConfig& slot) {
@@ -25,11 +26,11 @@ void Kvm::attachSlots() {
 
 void Kvm::putSlot(int index, const SlotConfig& config) {
     const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
-    machine_->set(at + kUsed, config.id + 1);
-    machine_->set(at + kBase, config.base.v);
-    machine_->set(at + kPages, config.pages);
-    machine_->set(at + kOffset, machine_->peek(vm(VmWord::PagesUsed)));
-    machine_->set(at + kFlags, flagsOf(config));
+    machine_->set(at + kSlotUsed, config.id + 1);
+    machine_->set(at + kSlotBase, config.base.v);
+    machine_->set(at + kSlotPages, config.pages);
+    machine_->set(at + kSlotOffset, machine_->peek(vm(VmWord::PagesUsed)));
+    machine_->set(at + kSlotFlags, flagsOf(config));
     machine_->set(vm(VmWord::PagesUsed), machine_->peek(vm(VmWord::PagesUsed)) + config.pages);
     machine_->set(vm(VmWord::SlotCount), std::max<u64>(machine_->peek(vm(VmWord::SlotCount)), u64(unsigned(index)) + 1));
 }
@@ -41,15 +42,15 @@ Memslot Kvm::readSlot(int index) const {
     const auto read = [&](Place place) { return kObserved ? machine_->get(place) : machine_->peek(place); };
     Memslot slot;
     const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
-    const u64 used = read(at + kUsed);
+    const u64 used = read(at + kSlotUsed);
     slot.used = used != 0;
     if (!slot.used)
         return slot;
     slot.id = static_cast<u32>(used - 1);
-    slot.base = {read(at + kBase)};
-    slot.pages = read(at + kPages);
-    slot.offset = read(at + kOffset);
-    const u64 flags = read(at + kFlags);
+    slot.base = {read(at + kSlotBase)};
+    slot.pages = read(at + kSlotPages);
+    slot.offset = read(at + kSlotOffset);
+    const u64 flags = read(at + kSlotFlags);
     slot.guestMemfd = (flags & kGmem) != 0;
     slot.readonly = (flags & kReadonly) != 0;
     slot.dirtyLog = (flags & kDirty) != 0;
@@ -64,10 +65,10 @@ Memslot Kvm::peekSlot(int index) const { return readSlot<false>(index); }
 int Kvm::slotOf(Gfn gfn) const {
     for (unsigned i = 0; i < slotCount(); ++i) {
         const Place at = slots_ + u64{i} * kSlotWords;
-        if (machine_->get(at + kUsed) == 0)
+        if (machine_->get(at + kSlotUsed) == 0)
             continue;
-        const u64 base = machine_->get(at + kBase);
-        if (gfn.v >= base && gfn.v < base + machine_->get(at + kPages))
+        const u64 base = machine_->get(at + kSlotBase);
+        if (gfn.v >= base && gfn.v < base + machine_->get(at + kSlotPages))
             return static_cast<int>(i);
     }
     return -1;
@@ -85,7 +86,7 @@ std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
 
 int Kvm::slotById(u32 id) const {
     for (unsigned i = 0; i < slotCount(); ++i)
-        if (machine_->get(slots_ + u64{i} * kSlotWords + kUsed) == u64{id} + 1)
+        if (machine_->get(slots_ + u64{i} * kSlotWords + kSlotUsed) == u64{id} + 1)
             return static_cast<int>(i);
     return -1;
 }
@@ -98,7 +99,7 @@ void Kvm::swapActiveMemslots() {
 }
 
 void Kvm::setSlotFlag(int index, u64 flag, bool on) {
-    const Place flags = slots_ + u64(unsigned(index)) * kSlotWords + kFlags;
+    const Place flags = slots_ + u64(unsigned(index)) * kSlotWords + kSlotFlags;
     machine_->set(flags, on ? machine_->get(flags) | flag : machine_->get(flags) & ~flag);
 }
 
@@ -144,7 +145,7 @@ int Kvm::kvm_set_memory_region(const SlotConfig& config) {
                 return -kEEXIST;
             kvm_invalidate_memslot(index); // a move
             sim_.step(Site::SlotSet);
-            machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kBase, config.base.v);
+            machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kSlotBase, config.base.v);
             setSlotFlag(index, kInvalid, false);
             swapActiveMemslots();
             return 0;
@@ -152,7 +153,7 @@ int Kvm::kvm_set_memory_region(const SlotConfig& config) {
         if (overlaps(config, -1))
             return -kEEXIST;
         unsigned free = 0;
-        while (free < kMaxSlots && machine_->get(slots_ + u64{free} * kSlotWords + kUsed) != 0)
+        while (free < kMaxSlots && machine_->get(slots_ + u64{free} * kSlotWords + kSlotUsed) != 0)
             ++free;
         if (free == kMaxSlots || machine_->get(vm(VmWord::PagesUsed)) + config.pages > slotPages_)
             return -kEINVAL;
@@ -182,7 +183,7 @@ int Kvm::deleteMemoryRegion(u32 id) {
         kvm_invalidate_memslot(index);
         sim_.step(Site::SlotSet);
         // What the slot's pages held stays with the file and with user space's mapping until they go.
-        machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kUsed, 0);
+        machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kSlotUsed, 0);
         swapActiveMemslots();
     }
     sim_.writeUnlock(LockId::SlotsLock);

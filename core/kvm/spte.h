@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// SPTE encoding on EPT: the real bits, as KVM uses them (Linux v6.16 arch/x86/kvm/mmu/spte.{h,c}).
+// SPTE encoding: the real bits of EPT and NPT entries, as KVM uses them (Linux v6.16 arch/x86/kvm/mmu/spte.{h,c}).
 #pragma once
 
 #include "base/vocab.h"
@@ -11,9 +11,9 @@
 namespace mirrorscope {
 
 namespace spte {
-inline constexpr u64 kMmuPresent = 1ull << 11; // SPTE_MMU_PRESENT_MASK
-inline constexpr u64 kHostWritable = 1ull << 57;
-inline constexpr u64 kMmuWritable = 1ull << 58;
+inline constexpr u64 kMmuPresent = 1ull << 11;   // SPTE_MMU_PRESENT_MASK
+inline constexpr u64 kHostWritable = 1ull << 57; // EPT_SPTE_HOST_WRITABLE
+inline constexpr u64 kMmuWritable = 1ull << 58;  // EPT_SPTE_MMU_WRITABLE
 inline constexpr u64 kMemoryType = 7ull << 3;
 inline constexpr u64 kWriteBack = 6ull << 3;
 inline constexpr u64 kIpat = 1ull << 6;
@@ -32,33 +32,40 @@ constexpr bool isFrozen(u64 spte) { return spte == kFrozen; }
 constexpr bool isWritable(u64 spte) { return (spte & ept::kWrite) != 0; }
 constexpr bool isLeaf(u64 spte, Level level) { return isPresent(spte) && isLast(spte, level); }
 constexpr bool isTable(u64 spte, Level level) { return isPresent(spte) && !isLast(spte, level); }
-constexpr bool isMmuWritable(u64 spte) { return (spte & kMmuWritable) != 0; }
 constexpr bool adEnabled(u64 spte) { return (spte & kAdMask) != kAdDisabled; }
 constexpr bool isAccessTracked(u64 spte) { return !adEnabled(spte) && (spte & ept::kRwx) == 0; }
-// spte_needs_atomic_update(): another CPU may change W (fast page fault) or D (the hardware) at any time.
-constexpr bool needsAtomicUpdate(u64 spte) {
-    if (!isWritable(spte) && isMmuWritable(spte))
-        return true;
-    return !adEnabled(spte) || (isWritable(spte) && (spte & ept::kDirty) == 0);
-}
-// mark_spte_for_access_track() and restore_acc_track_spte(). W is not restored.
-u64 markForAccessTrack(u64 spte);
+// restore_acc_track_spte(). W is not restored.
 u64 restoreAccessTrack(u64 spte);
 } // namespace spte
 
-// What differs between VMs (kvm_mmu_set_ept_masks(), kvm->arch.shadow_mmio_value).
+// What differs between VMs (kvm_mmu_reset_all_pte_masks(), kvm_mmu_set_ept_masks(), svm_adjust_mmio_mask(), kvm->arch.shadow_mmio_value).
 struct SpteMasks {
+    PageFormat format = kEptFormat;
+    u64 hostWritable = spte::kHostWritable;
+    u64 mmuWritable = spte::kMmuWritable;
+    u64 me = 0;                               // shadow_me_value: the C-bit
     u64 mmioValue = ept::kWrite | ept::kExec; // an EPT misconfiguration; 0 on a TD, so that the guest gets a #VE
-    bool ignoreGuestPat = true;               // KVM_X86_QUIRK_IGNORE_GUEST_PAT; off on a TD
-    bool adEnabled = true;                    // kvm_ad_enabled
-    bool nxHugePages = false;                 // is_nx_huge_page_enabled()
+    u64 mmioMask = spte::kMmioMask;
+    bool ignoreGuestPat = true; // KVM_X86_QUIRK_IGNORE_GUEST_PAT; off on a TD
+    bool adEnabled = true;      // kvm_ad_enabled
+    bool nxHugePages = false;   // is_nx_huge_page_enabled()
 
-    bool isMmio(u64 spte) const { return (spte & spte::kMmioMask) == mmioValue; }
+    bool isMmio(u64 spte) const { return (spte & mmioMask) == mmioValue; }
+    bool isMmuWritable(u64 spte) const { return (spte & mmuWritable) != 0; }
+    bool isExecutable(u64 spte) const { return (format.rights(spte) & ept::kExec) != 0; }
+    u64 withExec(u64 spte, bool exec) const {
+        if (format.npt)
+            return exec ? spte & ~npt::kNoExec : spte | npt::kNoExec;
+        return exec ? spte | ept::kExec : spte & ~u64{ept::kExec};
+    }
+    // mark_spte_for_access_track()
+    u64 markForAccessTrack(u64 spte) const;
 };
+SpteMasks nptMasks();
 
 // make_spte() for the TDP MMU: ACC_ALL, no synchronizing. `prefetch` leaves the accessed bit clear.
 u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool hostWritable, bool allowExec);
-u64 make_nonleaf_spte(Pfn child, bool adDisabled = false);
+u64 make_nonleaf_spte(const SpteMasks& masks, Pfn child);
 // make_small_spte(): the `index`-th part of a huge leaf, for a table whose entries are of `childLevel`.
 u64 make_small_spte(const SpteMasks& masks, u64 huge, Level childLevel, unsigned index);
 // make_huge_spte(): a leaf of `level` out of one of its parts.

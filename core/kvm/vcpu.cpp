@@ -73,24 +73,26 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
     if (!usable(tlb.lookup(gfn, op.alias))) {
         sim_.step(Site::TlbFill);
         const u64 gpn = gfn.v | (op.alias == Alias::Shared ? config_.directBits() : 0);
-        walk = walkEpt(*machine_, vcpuOps_->hardwareRoot(vcpu, op.alias), config_.levels, gpn, kind);
+        walk = walkEpt(*machine_, vcpuOps_->hardwareRoot(vcpu, op.alias), config_.levels, gpn, kind, masks_.format);
         for (unsigned i = 0; watch_ != nullptr && i < walk.depth; ++i)
             watch_->tableRead(walk.path[i]);
+        if (walk.outcome == EptWalk::Outcome::Translated)
+            vcpuOps_->checkOwner(gfn, op.alias, kind, walk);
         if (walk.outcome != EptWalk::Outcome::Translated)
             return false;
         // The CPU sets accessed bits on the way and the dirty bit of the leaf; the secure EPT has A/D off.
         const bool secure = (config_.directBits() != 0 && op.alias == Alias::Private) || !config_.adBits;
         if (!secure) {
             for (unsigned i = 0; i < walk.depth; ++i)
-                machine_->set(walk.path[i], machine_->get(walk.path[i]) | ept::kAccessed);
-            if (kind == Access::Write && (machine_->get(walk.place) & ept::kDirty) == 0) {
-                machine_->set(walk.place, machine_->get(walk.place) | ept::kDirty);
+                machine_->set(walk.path[i], machine_->get(walk.path[i]) | masks_.format.accessed);
+            if (kind == Access::Write && (machine_->get(walk.place) & masks_.format.dirty) == 0) {
+                machine_->set(walk.place, machine_->get(walk.place) | masks_.format.dirty);
                 logByCpu(vcpu, gfn);
             }
         }
         const u64 leaf = machine_->get(walk.place);
         const u64 offset = gfn.v & (pagesPer(walk.level) - 1);
-        tlb.insert({gfn, op.alias, walk.level, {ept::pfnOf(leaf).v + offset}, walk.rwx, secure || (leaf & ept::kDirty) != 0});
+        tlb.insert({gfn, op.alias, walk.level, {ept::pfnOf(leaf).v + offset}, walk.rwx, secure || (leaf & masks_.format.dirty) != 0});
     }
     sim_.step(Site::TlbHit);
     const auto entry = tlb.lookup(gfn, op.alias);
@@ -107,7 +109,7 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
             machine_->set(*record + 1, value);
         }
     } else {
-        outcome.value = machine_->get(word);
+        outcome.value = vcpuOps_->decrypted(op.alias, entry->pfn, machine_->get(word));
         if (watch_ != nullptr)
             watch_->guestRead(vcpu, gfn, op.alias, number, outcome.value, record);
     }
@@ -151,7 +153,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             EptWalk walk;
             if (op.kind == GuestOp::Kind::Accept) {
                 bool exits = false;
-                const Outcome result = vcpuOps_->accept(vcpu, op, gpa, exits);
+                const Outcome result = vcpuOps_->accept(vcpu, op, gpa, exits, walk);
                 if (!exits) {
                     outcome = result;
                     break;
@@ -161,7 +163,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             }
             const HandledExit handled = vcpuOps_->handle_violation(vcpu, op, gpa, walk);
             if (handled.guestVe) {
-                outcome.kind = Outcome::Kind::Ve;
+                outcome.kind = config_.vm == VmType::Snp ? Outcome::Kind::Vc : Outcome::Kind::Ve;
                 vcpu_exit_guest(vcpu);
                 return outcome;
             }

@@ -5,7 +5,7 @@ namespace mirrorscope {
 
 Pfn VmxOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
 
-Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits) {
+Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) {
     exits = false;
     return {.kind = Outcome::Kind::Errno, .code = kEINVAL};
 }

@@ -14,7 +14,7 @@ public:
     void left(unsigned) override {}
     Pfn hardwareRoot(unsigned vcpu, Alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
-    Outcome accept(unsigned, const GuestOp&, u64, bool& exits) override;
+    Outcome accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); }
     bool flushPending(unsigned) const override { return false; }
 

@@ -5,7 +5,7 @@ namespace mirrorscope {
 
 namespace {
 template <class Reader>
-EptWalk walk(Pfn root, unsigned levels, u64 gpn, Access access, const Reader& read) {
+EptWalk walk(Pfn root, unsigned levels, u64 gpn, Access access, const PageFormat& format, const Reader& read) {
     constexpr u64 needs[] = {ept::kRead, ept::kWrite, ept::kExec};
     EptWalk result;
     Pfn table = root;
@@ -17,12 +17,12 @@ EptWalk walk(Pfn root, unsigned levels, u64 gpn, Access access, const Reader& re
         result.level = level;
         result.place = place;
         result.entry = entry;
-        const u64 rwx = entry & ept::kRwx;
+        const u64 rwx = format.rights(entry);
         result.rwx &= rwx;
         if (rwx == 0)
             return result;
-        if ((rwx & ept::kRead) == 0 && (rwx & ept::kWrite) != 0) {
-            result.outcome = EptWalk::Outcome::Misconfig; // writable but not readable (SDM 29.3.3.1)
+        if (format.misconfigured(entry)) {
+            result.outcome = EptWalk::Outcome::Misconfig;
             return result;
         }
         if (n == 1 || (entry & ept::kLarge) != 0) {
@@ -39,12 +39,12 @@ EptWalk walk(Pfn root, unsigned levels, u64 gpn, Access access, const Reader& re
 }
 } // namespace
 
-EptWalk walkEpt(const Machine& machine, Pfn root, unsigned levels, u64 gpn, Access access) {
-    return walk(root, levels, gpn, access, [&](Place place) { return machine.get(place); });
+EptWalk walkEpt(const Machine& machine, Pfn root, unsigned levels, u64 gpn, Access access, const PageFormat& format) {
+    return walk(root, levels, gpn, access, format, [&](Place place) { return machine.get(place); });
 }
 
-EptWalk peekEpt(const Machine& machine, Pfn root, unsigned levels, u64 gpn, Access access) {
-    return walk(root, levels, gpn, access, [&](Place place) { return machine.peek(place); });
+EptWalk peekEpt(const Machine& machine, Pfn root, unsigned levels, u64 gpn, Access access, const PageFormat& format) {
+    return walk(root, levels, gpn, access, format, [&](Place place) { return machine.peek(place); });
 }
 
 } // namespace mirrorscope

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
 
 namespace mirrorscope {
 
@@ -72,6 +73,18 @@ void Tlb::insert(const TlbEntry& entry) {
 TlbEntry Tlb::at(u64 i) const {
     const u64 slot = machine_->peek(order_ + i);
     return decode(machine_->peek(slots_ + slot * 2), machine_->peek(slots_ + slot * 2 + 1));
+}
+
+void Tlb::drop(Pfn pfn) {
+    if ((machine_->peek(frames_->cachedBy(pfn)) >> vcpu_ & 1) == 0)
+        return;
+    std::vector<TlbEntry> others;
+    for (u64 i = 0; i < size(); ++i)
+        if (const TlbEntry entry = at(i); entry.pfn != pfn)
+            others.push_back(entry);
+    flush();
+    for (const TlbEntry& entry : others)
+        insert(entry);
 }
 
 void Tlb::flush() {

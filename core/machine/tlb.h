@@ -32,6 +32,8 @@ public:
     std::optional<TlbEntry> peek(Gfn gfn, Alias alias) const { return find(gfn, alias, false); }
     void insert(const TlbEntry& entry);
     void flush();
+    // Every translation to that frame goes, the others stay.
+    void drop(Pfn pfn);
     u64 size() const { return machine_->peek(count_); }
     // The i-th cached translation, in the order of filling.
     TlbEntry at(u64 i) const;

@@ -81,6 +81,8 @@ void Checker::afterStep() {
         } else if (const auto pfn = frames.frameOfMeta(place)) {
             rules::noStaleTlbFrame(context, *pfn);
             rules::singleOwner(context, *pfn);
+        } else if (const auto assigned = system_.isSnp() ? system_.rmp().frameOf(place) : std::nullopt) {
+            rules::singleOwner(context, *assigned);
         } else if (const auto run = system_.isTdx() ? system_.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
             // Locks come and go in the same word; only type and owner matter here.
             if (delta >> 16 != 0 && run.count == 1)

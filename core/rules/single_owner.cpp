@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // single-owner: the PAMT and the host agree on who uses a frame.
+#include "base/text.h"
 #include "rules/checker.h"
 
 #include <fmt/format.h>
 
 namespace mirrorscope::rules {
 
+namespace {
+void snpOwner(RuleContext& context, Pfn pfn) {
+    const System& system = context.system;
+    const RmpEntry entry = system.rmp().peek(pfn);
+    if (!entry.assigned)
+        return;
+    const FrameKind kind = system.frames().peekKind(pfn);
+    const auto gfn = context.kvm().gfnOfGuestMemory(pfn);
+    if (kind == FrameKind::Gmem && (!gfn || *gfn == entry.gfn))
+        return;
+    const std::string what =
+        kind == FrameKind::Gmem ? "it belongs to gpa " + hex(gfn->v << 12) : fmt::format("the host uses it as {}", name(kind));
+    context.checker.report(
+        Rule::SingleOwner, pfn.v,
+        fmt::format("pfn {:#x} has two owners: the RMP gives it to the guest at gpa {}, {}", pfn.v, hex(entry.gfn.v << 12), what),
+        {system.frames().meta(pfn), system.rmp().place(pfn)});
+}
+} // namespace
+
 void singleOwner(RuleContext& context, Pfn pfn) {
+    if (context.system.isSnp())
+        snpOwner(context, pfn);
     if (!context.system.isTdx())
         return;
     const PageType type = pamt::type(context.system.module().peekPamt(pfn));

@@ -69,7 +69,7 @@ Expectation Binder::expectation(const YamlNode& node) {
             e.value = number(*value, "word");
         if (const YamlNode* is = node.find("is")) {
             e.is = word(*is, "result");
-            std::vector<std::string> known{"ok", "#VE", "#VC"};
+            std::vector<std::string> known{"ok", "#VE", "#VC", "FAIL_INPUT", "FAIL_OVERLAP", "FAIL_SIZEMISMATCH"};
             for (const int error : {kENOENT, kEINTR, kEIO, kE2BIG, kEAGAIN, kENOMEM, kEFAULT, kEBUSY, kEEXIST, kEINVAL, kEOPNOTSUPP})
                 known.emplace_back(errnoName(error));
             for (unsigned i = 1; i <= static_cast<unsigned>(KvmExit::InternalError); ++i)
@@ -150,6 +150,21 @@ Expectation Binder::expectation(const YamlNode& node) {
         if (word(*is, "state") != "cached" && is->text != "empty")
             unknown(*is, "state", states);
         e.cached = is->text == "cached";
+    } else if (has("rmp")) {
+        e.form = Expectation::Form::Rmp;
+        onlyKeys(node, {"rmp", "is", "level"}, "expect");
+        if (scenario_.machine.vm != VmType::Snp)
+            fail(node, "only an SNP machine has an RMP");
+        e.gpa = number(*node.find("rmp"), "address");
+        constexpr std::array<std::string_view, 4> states{"none", "host", "assigned", "validated"};
+        const YamlNode* is = node.find("is");
+        if (is == nullptr)
+            fail(node, "say what it is: none, host, assigned or validated");
+        if (std::find(states.begin(), states.end(), word(*is, "state")) == states.end())
+            unknown(*is, "state", states);
+        e.is = is->text;
+        if (const YamlNode* l = node.find("level"))
+            e.level = level(*l);
     } else if (has("violations")) {
         e.form = Expectation::Form::Violations;
         onlyKeys(node, {"violations"}, "expect");
@@ -162,7 +177,7 @@ Expectation Binder::expectation(const YamlNode& node) {
             unknown(*node.find("violation"), "rule", ruleNames());
         e.rule = *rule;
     } else {
-        constexpr std::array<std::string_view, 6> forms{"tree", "result", "count", "tlb", "violations", "violation"};
+        constexpr std::array<std::string_view, 7> forms{"tree", "result", "count", "tlb", "rmp", "violations", "violation"};
         if (node.entries.empty())
             fail(node, "an empty expectation");
         unknown(node.entries[0].first, "form of expect", forms);

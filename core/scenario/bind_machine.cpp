@@ -54,8 +54,8 @@ void Binder::slot(const YamlNode& node) {
             fail(*value, "a `default` VM has no private memory");
     }
     if (const YamlNode* value = node.find("readonly"); value != nullptr && boolean(*value)) {
-        if (scenario_.machine.vm == VmType::Tdx)
-            fail(*value, "KVM refuses read-only slots for a TD");
+        if (scenario_.machine.vm == VmType::Tdx || scenario_.machine.vm == VmType::Snp)
+            fail(*value, "KVM refuses read-only slots for a VM with protected state");
         slot.readonly = true;
     }
     if (const YamlNode* value = node.find("dirty-log"); value != nullptr && boolean(*value)) {
@@ -119,8 +119,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.veHandlerAccepts = oneOf(value, std::array<std::string_view, 2>{"accept", "none"}, "ve-handler") == 0;
     } else if (key == "ad-bits") {
         m.adBits = boolean(value);
-        if (!m.adBits && m.vm == VmType::Tdx)
-            fail(value, "KVM needs accessed and dirty bits for a TD");
+        if (!m.adBits && (m.vm == VmType::Tdx || m.vm == VmType::Snp))
+            fail(value, m.vm == VmType::Tdx ? "KVM needs accessed and dirty bits for a TD" : "NPT always has accessed and dirty bits");
     } else if (key == "eager-split") {
         m.eagerSplit = boolean(value);
     } else if (key == "nx-huge-pages") {

@@ -373,6 +373,10 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "`accept` needs a TD or an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (tdxOnly && m.vm != VmType::Tdx)
         fail(key, "`" + key.text + "` needs a TD; this machine is `vm: " + std::string(name(m.vm)) + "`");
+    if ((step.verb == Verb::Rmpupdate || step.verb == Verb::Psmash) && m.vm != VmType::Snp)
+        fail(key, "`" + key.text + "` needs an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
+    if (step.verb == Verb::Rmpupdate && step.number("level", 1) > 2)
+        fail(key, "an RMP entry is 4K or 2M");
     const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
     if (privateOnly && !m.hasPrivateMem())
         fail(key, "`" + key.text + "` needs private memory; this machine is `vm: default`");

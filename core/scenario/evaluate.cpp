@@ -16,6 +16,8 @@ std::string outcomeName(const Outcome& outcome) {
     case Outcome::Kind::Exit: return std::string(name(static_cast<KvmExit>(outcome.code)));
     case Outcome::Kind::RetPf: return std::string(retPfName(static_cast<int>(outcome.code)));
     case Outcome::Kind::Ve: return "#VE";
+    case Outcome::Kind::Vc: return "#VC";
+    case Outcome::Kind::Rmp: return std::string(name(static_cast<RmpStatus>(outcome.code)));
     case Outcome::Kind::Status: return outcome.code == tdx::kSuccess ? "ok" : tdx::statusName(outcome.code);
     }
     return "?";
@@ -31,10 +33,10 @@ Evaluation evaluateKvmTree(const Expectation& e, const System& system) {
     const Level level = at.exists ? at.level : levelOf(system.config().levels);
     const SpteState state = stateOf(system.kvm().masks(), value, level);
     Evaluation result{true, fmt::format("{} at {}", name(state), levelName(level))};
-    const auto flag = [&](const std::optional<bool>& wanted, u64 bit, const char* yes, const char* no) {
+    const SpteMasks& masks = system.kvm().masks();
+    const auto flag = [&](const std::optional<bool>& wanted, bool is, const char* yes, const char* no) {
         if (!wanted)
             return;
-        const bool is = (value & bit) != 0;
         result.holds &= is == *wanted;
         result.found += fmt::format(", {}", is ? yes : no);
     };
@@ -42,10 +44,10 @@ Evaluation evaluateKvmTree(const Expectation& e, const System& system) {
         result.holds &= state == *e.spteState;
     if (e.level)
         result.holds &= level == *e.level;
-    flag(e.writable, ept::kWrite, "writable", "not writable");
-    flag(e.executable, ept::kExec, "executable", "not executable");
-    flag(e.accessed, ept::kAccessed, "accessed", "not accessed");
-    flag(e.dirty, ept::kDirty, "dirty", "not dirty");
+    flag(e.writable, spte::isWritable(value), "writable", "not writable");
+    flag(e.executable, masks.isExecutable(value), "executable", "not executable");
+    flag(e.accessed, (value & masks.format.accessed) != 0, "accessed", "not accessed");
+    flag(e.dirty, (value & masks.format.dirty) != 0, "dirty", "not dirty");
     return result;
 }
 
@@ -118,6 +120,14 @@ Evaluation evaluate(const Expectation& e, const System& system, const Checker& c
     case Expectation::Form::Tlb: {
         const bool cached = system.kvm().tlb(e.vcpu).peek({e.gpa >> 12}, e.alias).has_value() && system.kvm().tlbUsable(e.vcpu);
         return {cached == e.cached, cached ? "cached" : "empty"};
+    }
+    case Expectation::Form::Rmp: {
+        const auto pfn = system.gmemFrame({e.gpa >> 12});
+        if (!pfn)
+            return {e.is == "none" && !e.level, "none"};
+        const RmpEntry entry = system.rmp().peek(*pfn);
+        const Level size = system.rmp().levelOf(*pfn);
+        return {e.is == stateName(entry) && (!e.level || *e.level == size), fmt::format("{} at {}", stateName(entry), levelName(size))};
     }
     case Expectation::Form::Violations: {
         const auto& violations = checker.violations();

@@ -258,6 +258,10 @@ Outcome Runner::perform(const Step& step) {
             system_.destroyVm();
         return {};
     case Verb::Seamcall: return rawSeamcall(step);
+    case Verb::Rmpupdate:
+        return system_.snp().rawRmpupdate(range.start, step.number("assigned", 1) != 0,
+                                          levelOf(static_cast<unsigned>(step.number("level", 1))));
+    case Verb::Psmash: return system_.snp().rawPsmash(range.start);
     case Verb::Inject:
         system_.sim().step(Site::VmState);
         if (step.has("alloc"))

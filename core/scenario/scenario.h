@@ -15,7 +15,7 @@
 namespace mirrorscope {
 
 struct Expectation {
-    enum class Form : u8 { Tree, Result, Count, Tlb, Violations, Violation };
+    enum class Form : u8 { Tree, Result, Count, Tlb, Rmp, Violations, Violation };
     Form form = Form::Tree;
     unsigned line = 0;
     std::string text; // as written, for reports
@@ -31,7 +31,7 @@ struct Expectation {
     unsigned result = 0; // which result
     std::string resultId;
     std::optional<u64> value; // of a read
-    std::string is;           // how it ended: "ok", "EIO", …
+    std::string is;           // how it ended: "ok", "EIO", …; the state of an RMP entry
     std::optional<u32> operand;
 
     enum class Count : u8 { Counter, Site, Leaf };

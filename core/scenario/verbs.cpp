@@ -72,6 +72,9 @@ constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see 
                                    ArgInfo{"r9", T::Number, false, "the raw register"},
                                    ArgInfo{"r10", T::Number, false, "the raw register"},
                                    ArgInfo{"r11", T::Number, false, "the raw register"}};
+constexpr std::array kRmpupdateArgs{kGpa, ArgInfo{"assigned", T::Bool, false, "to the guest (default) or back to the host"},
+                                    ArgInfo{"level", T::Level, false, "of the entry, 4K by default"}};
+constexpr std::array kPsmashArgs{kGpa};
 constexpr std::array kInjectArgs{
     ArgInfo{"seamcall", T::Name, false, "the leaf"}, ArgInfo{"status", T::Name, false, "the completion status"},
     ArgInfo{"times", T::Count, false, "how often, 1 by default"}, ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},
@@ -107,6 +110,8 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::DestroyVm, "destroy-vm", W::Host, "", {}, "teardown, HKID release and reclaim"},
     {Verb::Kernel, "kernel", W::Host, "", kKernelArgs, "one TDP MMU entry point called directly"},
     {Verb::Seamcall, "seamcall", W::Host, "", kSeamcallArgs, "one raw SEAMCALL behind KVM's back"},
+    {Verb::Rmpupdate, "rmpupdate", W::Host, "", kRmpupdateArgs, "one raw RMPUPDATE of the private page there, behind KVM's back"},
+    {Verb::Psmash, "psmash", W::Host, "", kPsmashArgs, "one raw PSMASH: a 2M RMP entry becomes 512 of 4K"},
     {Verb::Inject, "inject", W::Host, "", kInjectArgs, "answer the next matching SEAMCALLs without entering the module"},
     {Verb::Note, "note", W::Flow, "", {}, "a remark in Markdown"},
     {Verb::Ask, "ask", W::Flow, "", kAskArgs, "a question to the audience; without a window it is printed"},

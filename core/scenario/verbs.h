@@ -37,6 +37,8 @@ enum class Verb : u8 {
     DestroyVm,
     Kernel,
     Seamcall,
+    Rmpupdate,
+    Psmash,
     Inject,
     Note,
     Ask,

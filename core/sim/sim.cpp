@@ -25,6 +25,8 @@ Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
     held_ = regions.take(actors());
     rcuDepth_ = regions.take(actors());
     srcuDepth_ = regions.take(actors());
+    srcuWaiters_ = regions.take(1);
+    srcuWaitFor_ = regions.take(actors() * 2);
     srcuInside_.resize(actors());
     rcuCount_ = regions.take(1);
     rcuQueue_ = regions.take(kRcuCapacity * 3);
@@ -192,9 +194,29 @@ void Sim::startOver() {
 }
 
 void Sim::synchronizeSrcu() {
+    const Place mine = srcuWaitFor_ + actor_ * 2;
+    u64 waitFor[2] = {0, 0};
     for (unsigned a = 0; a < actors(); ++a)
         if (a != actor_ && machine_->peek(srcuDepth_ + a) != 0)
-            wait(Site::SrcuSync, {Condition::Kind::Equals, srcuDepth_ + a, 0});
+            waitFor[a / 64] |= 1ull << a % 64;
+    if ((waitFor[0] | waitFor[1]) == 0)
+        return;
+    machine_->set(mine, waitFor[0]);
+    machine_->set(mine + 1, waitFor[1]);
+    bump(srcuWaiters_, 1);
+    for (unsigned half = 0; half < 2; ++half)
+        if (waitFor[half] != 0)
+            wait(Site::SrcuSync, {Condition::Kind::Equals, mine + half, 0});
+    bump(srcuWaiters_, ~0ull);
+}
+
+// Who was inside when somebody began to wait has been outside once now.
+void Sim::leftSrcu() {
+    for (unsigned a = 0; a < actors(); ++a) {
+        const Place word = srcuWaitFor_ + a * 2 + actor_ / 64;
+        if (const u64 mask = machine_->peek(word); (mask >> actor_ % 64 & 1) != 0)
+            machine_->set(word, mask & ~(1ull << actor_ % 64));
+    }
 }
 
 void Sim::callRcu(u64 object) {

@@ -159,9 +159,13 @@ private:
     }
     bool inOwnStep() const;
     void applySrcu() {
-        if (const Place word = srcuDepth_ + actor_; machine_->peek(word) != srcuInside_[actor_])
+        if (const Place word = srcuDepth_ + actor_; machine_->peek(word) != srcuInside_[actor_]) {
             machine_->set(word, srcuInside_[actor_]);
+            if (srcuInside_[actor_] == 0 && machine_->peek(srcuWaiters_) != 0)
+                leftSrcu();
+        }
     }
+    void leftSrcu();
     void bump(Place place, u64 by) { machine_->set(place, machine_->peek(place) + by); }
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
@@ -184,6 +188,8 @@ private:
     Place held_;     // per actor: bit 2n lock n for reading, bit 2n+1 for writing
     Place rcuDepth_; // per actor
     Place srcuDepth_;
+    Place srcuWaiters_; // how many wait
+    Place srcuWaitFor_; // per actor: whom it still waits for, 0..63 and 64..
     Place rcuCount_;
     Place rcuQueue_; // object, readers 0..63, readers 64..
     Place counters_;

@@ -29,6 +29,8 @@ System::System(const MachineConfig& config, unsigned results)
     kvm_ = std::make_unique<Kvm>(config_, sim_, frames_, regions_);
     if (config_.vm == VmType::Tdx)
         module_ = std::make_unique<TdxModule>(config_, sim_, frames_, regions_);
+    if (config_.vm == VmType::Snp)
+        rmp_ = std::make_unique<Rmp>(sim_, frames_, regions_);
     results_ = regions_.take(u64{results} * 3);
     const u64 hashed = regions_.used();
     sim_.layOutIndexes(regions_);
@@ -45,10 +47,16 @@ System::System(const MachineConfig& config, unsigned results)
         kvm_->setOps(backend_.get(), backend_.get());
         backend_->build();
     } else {
-        vmx_ = std::make_unique<VmxOps>(*kvm_);
         if (config_.observePrivateOps)
             observe_ = std::make_unique<ObserveOps>(sim_);
-        kvm_->setOps(observe_.get(), vmx_.get());
+        if (rmp_) {
+            rmp_->attach(*machine_);
+            snp_ = std::make_unique<SnpOps>(*kvm_, *rmp_);
+            kvm_->setOps(observe_.get(), snp_.get(), snp_.get());
+        } else {
+            vmx_ = std::make_unique<VmxOps>(*kvm_);
+            kvm_->setOps(observe_.get(), vmx_.get());
+        }
     }
     sim_.baseline();
 }
@@ -82,6 +90,14 @@ void System::destroyVm() {
     kvm_->kvm_mmu_destroy();
     sim_.rcuBarrier();
     kvm_->freeGuestMemory();
+}
+
+std::optional<Pfn> System::gmemFrame(Gfn gfn) const {
+    for (unsigned i = 0; i < kvm_->slotCount(); ++i)
+        if (const Memslot slot = kvm_->peekSlot(static_cast<int>(i)); slot.contains(gfn) && slot.guestMemfd)
+            if (const Pfn pfn = kvm_->peekGmemPage(slot, gfn); pfn.v != 0)
+                return pfn;
+    return std::nullopt;
 }
 
 Pfn System::mirrorRoot() const {

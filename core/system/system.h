@@ -6,6 +6,7 @@
 #include "kvm/kvm.h"
 #include "kvm/observe.h"
 #include "kvm/vmx.h"
+#include "snp/svm.h"
 #include "tdx/backend/backend.h"
 #include "tdx/module/module.h"
 
@@ -32,6 +33,11 @@ public:
     bool isTdx() const { return module_ != nullptr; }
     TdxModule& module() { return *module_; }
     const TdxModule& module() const { return *module_; }
+    bool isSnp() const { return rmp_ != nullptr; }
+    const Rmp& rmp() const { return *rmp_; }
+    SnpOps& snp() { return *snp_; }
+    // The frame that guest_memfd has for a gfn.
+    std::optional<Pfn> gmemFrame(Gfn gfn) const;
     TdxBackend& backend() { return *backend_; }
     const TdxBackend& backend() const { return *backend_; }
 
@@ -77,6 +83,8 @@ private:
     std::unique_ptr<TdxModule> module_;
     std::unique_ptr<TdxBackend> backend_;
     std::unique_ptr<VmxOps> vmx_;
+    std::unique_ptr<Rmp> rmp_;
+    std::unique_ptr<SnpOps> snp_;
     std::unique_ptr<ObserveOps> observe_;
     Place results_;
     unsigned resultCount_;

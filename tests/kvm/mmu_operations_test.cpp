@@ -129,4 +129,20 @@ TEST(MmuOperations, who_decides_shows_when_there_is_no_fault) {
     }
 }
 
+// The flags of one slot and the number of the next one are neighbours.
+TEST(MmuOperations, each_of_several_slots_keeps_its_own_flags) {
+    for (const char* vm : {"tdx", "sw-protected, attributes: private", "snp"}) {
+        SCOPED_TRACE(vm);
+        const bool isTd = vm[0] == 't';
+        Ran run("mirrorscope: 1\nmachine: {vm: " + std::string(vm) +
+                ", slots: [{id: 7, gpa: 0, size: 4M}, {id: 2, gpa: 1G, size: 4M}, {id: 0, gpa: 3G, size: 2M, private: false}]}\nscript:\n" +
+                (isTd ? "  - finalize-vm\n  - vcpu0: {accept: 0x1000}\n  - vcpu0: {accept: 1G}\n" : "") +
+                "  - {vcpu0: {write: {gpa: 0x1000, value: 4}}, id: a}\n  - {vcpu0: {write: {gpa: 1G, value: 5}}, id: b}\n"
+                "  - {vcpu0: {read: 3G}, id: c}\n  - delete-memory-region: {id: 2}\n  - {vcpu0: {read: 0x1000}, id: d}\n"
+                "expect: [{result: a, is: ok}, {result: b, is: ok}, {result: c, is: KVM_EXIT_MEMORY_FAULT}, {result: d, value: 4}, "
+                "{violations: 0}]\n");
+        EXPECT_TRUE(run.runner.ok()) << run.failures();
+    }
+}
+
 } // namespace mirrorscope::test

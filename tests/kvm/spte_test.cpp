@@ -7,7 +7,7 @@
 namespace mirrorscope {
 
 namespace {
-constexpr SpteMasks kTd{0, false};
+constexpr SpteMasks kTd{.mmioValue = 0, .ignoreGuestPat = false};
 constexpr SpteMasks kOrdinary{};
 } // namespace
 
@@ -29,7 +29,7 @@ TEST(Spte, leaves_have_the_kernels_low_bits) {
     EXPECT_EQ(readonly & (spte::kHostWritable | spte::kMmuWritable | ept::kWrite), 0u);
 }
 
-TEST(Spte, tables_have_the_kernels_low_bits) { EXPECT_EQ(make_nonleaf_spte({0x10f2e6}), 0x800000010f2e6907ull); }
+TEST(Spte, tables_have_the_kernels_low_bits) { EXPECT_EQ(make_nonleaf_spte(kTd, {0x10f2e6}), 0x800000010f2e6907ull); }
 
 TEST(Spte, mmio_entries_carry_gfn_and_generation) {
     for (const u64 generation : {0ull, 5ull, 0xffull, 0x100ull, 0x7ffffull}) {

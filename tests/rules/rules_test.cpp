@@ -92,16 +92,19 @@ TEST(Rules, lock_order_sees_a_wrong_order_and_a_lock_that_is_kept) {
 
 TEST(Rules, each_step_of_the_protocol_has_a_scenario_that_shows_what_it_is_for) {
     std::bitset<kBreaks> shown;
-    for (const auto& file : shippedScenarios("broken")) {
+    std::vector<std::filesystem::path> files = shippedScenarios("broken");
+    for (const auto& file : shippedScenarios("history"))
+        files.push_back(file);
+    for (const auto& file : files) {
         SCOPED_TRACE(file);
         const Scenario broken = loadScenario(file.string());
-        EXPECT_EQ(broken.machine.breaks.count(), 1u);
+        EXPECT_LE(broken.machine.breaks.count(), 1u);
         Runner runner(broken);
         runner.runAll();
         EXPECT_TRUE(runner.ok());
         EXPECT_FALSE(runner.checker().violations().empty());
         shown |= broken.machine.breaks;
-        const Scenario honest = loadScenario(file.string(), {{"machine.break", "[]"}});
+        const Scenario honest = loadScenario(file.string(), {{"machine.break", "[]"}, {"machine.kernel", "fixed"}});
         Runner follows(honest);
         follows.runAll();
         EXPECT_TRUE(follows.checker().violations().empty());

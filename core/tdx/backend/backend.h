@@ -28,7 +28,7 @@ public:
     void left(unsigned vcpu) override;
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
-    Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) override;
+    Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); } // ept_sync_global()
     bool flushPending(unsigned vcpu) const override;
 

@@ -39,7 +39,7 @@ bool TdxBackend::flushPending(unsigned vcpu) const {
 }
 
 // A guest that accepts by itself knows that the page begins anew; one that does so at a #VE may have had data there.
-Outcome TdxBackend::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits) {
+Outcome TdxBackend::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk&) {
     const Outcome outcome = acceptPage(vcpu, gpa, op.level, exits);
     if (!exits && outcome.kind == Outcome::Kind::Ok) {
         const Gfn start = roundDown({gpa >> 12}, op.level);

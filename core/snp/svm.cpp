@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "snp/svm.h"
+
+namespace mirrorscope {
+
+// At the first use of a page; later it is assigned already.
+int SnpOps::gmem_prepare(Pfn pfn, Gfn gfn) {
+    Call call(sim_, "sev_gmem_prepare");
+    if (rmp_.get(pfn).assigned)
+        return 0;
+    return rmp_.rmpupdate(pfn, {true, false, Level::k4K, Rmp::kAsid, gfn}) == RmpStatus::Ok ? 0 : -kEINVAL;
+}
+
+void SnpOps::gmem_invalidate(Pfn pfn) {
+    Call call(sim_, "sev_gmem_invalidate");
+    if (!rmp_.get(pfn).assigned)
+        return;
+    if (rmp_.levelOf(pfn) == Level::k2M)
+        rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)});
+    rmp_.rmpupdate(pfn, {});
+}
+
+Pfn SnpOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
+
+// The last check of the CPU's walk. A private access needs the guest's own, validated page of that GPA; a shared write needs a page of
+// the host; a shared read is not checked, for it finds what the host would find: ciphertext.
+void SnpOps::checkOwner(Gfn gfn, Alias alias, Access access, EptWalk& walk) const {
+    const Pfn pfn{ept::pfnOf(walk.entry).v + (gfn.v & (pagesPer(walk.level) - 1))};
+    const RmpEntry entry = rmp_.get(pfn);
+    if (alias == Alias::Shared) {
+        if (access == Access::Write && entry.assigned)
+            walk.outcome = EptWalk::Outcome::NotOwner;
+        return;
+    }
+    if (!entry.assigned || entry.asid != Rmp::kAsid || entry.gfn != gfn || (walk.level == Level::k4K && rmp_.levelOf(pfn) == Level::k2M))
+        walk.outcome = EptWalk::Outcome::NotOwner;
+    else if (!entry.validated)
+        walk.outcome = EptWalk::Outcome::NotValidated;
+}
+
+u64 SnpOps::decrypted(Alias alias, Pfn pfn, u64 word) const {
+    return alias == Alias::Shared && rmp_.get(pfn).assigned ? mix(word, Rmp::kAsid) : word;
+}
+
+Outcome SnpOps::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) {
+    const Gfn gfn = roundDown({gpa >> 12}, op.level);
+    Machine& machine = kvm_.machine();
+    sim_.step(Site::TlbFill);
+    walk = walkEpt(machine, hardwareRoot(vcpu, Alias::Private), kvm_.config().levels, gfn.v, Access::Read, kvm_.masks().format);
+    exits = walk.outcome != EptWalk::Outcome::Translated;
+    if (exits)
+        return {};
+    const Pfn pfn{ept::pfnOf(walk.entry).v + (gfn.v & (pagesPer(walk.level) - 1))};
+    sim_.step(Site::RmpSet);
+    checkOwner(gfn, Alias::Private, Access::Read, walk);
+    exits = walk.outcome == EptWalk::Outcome::NotOwner;
+    if (exits)
+        return {};
+    if (op.level > rmp_.levelOf(pfn) || op.level > walk.level)
+        return {Outcome::Kind::Rmp, static_cast<u64>(RmpStatus::FailSizeMismatch), 0};
+    rmp_.setValidated(pfn, true);
+    return {};
+}
+
+HandledExit SnpOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
+    if (walk.outcome == EptWalk::Outcome::NotValidated) {
+        // #VC(PAGE_NOT_VALIDATED) in the guest.
+        if (!kvm_.config().veHandlerAccepts)
+            return {.guestVe = true};
+        bool exits = false;
+        EptWalk again;
+        accept(vcpu, {.kind = GuestOp::Kind::Accept, .gpa = gpa}, gpa, exits, again);
+        return exits ? handle_violation(vcpu, op, gpa, again) : HandledExit{};
+    }
+    constexpr u8 kNpf = 200; // SVM_EXIT_NPF
+    kvm_.vcpu_exit_guest(vcpu);
+    sim_.mark({.kind = MarkKind::Exit,
+               .code = kNpf,
+               .a = {vcpu, gpa, walk.outcome == EptWalk::Outcome::NotOwner, op.alias == Alias::Shared, 0, 0}});
+    Call call(sim_, "npf_interception");
+    HandledExit handled;
+    if (walk.outcome == EptWalk::Outcome::Misconfig) { // PFERR_RSVD
+        Call mmio(sim_, "handle_mmio_page_fault");
+        const u64 generation = kvm_.peekVm(Kvm::VmWord::SlotsGeneration);
+        if (kvm_.masks().isMmio(walk.entry) && get_mmio_spte_generation(walk.entry) == (generation & 0x7ffff)) {
+            handled.result = 0;
+            handled.reason = KvmExit::Mmio;
+            return handled;
+        }
+    }
+    const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : op.kind == GuestOp::Kind::Exec ? Access::Exec : Access::Read;
+    const bool isPrivate = op.kind == GuestOp::Kind::Accept || op.alias == Alias::Private; // PFERR_GUEST_ENC
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, access, isPrivate, (walk.entry & npt::kPresent) != 0, handled.reason);
+    handled.result = r < 0 ? r : 1;
+    if (r == RET_PF_EMULATE) {
+        handled.result = 0;
+        handled.reason = KvmExit::Mmio;
+    } else if (r >= 0 && walk.outcome == EptWalk::Outcome::NotOwner) {
+        sev_handle_rmp_fault({gpa >> 12});
+    }
+    return handled;
+}
+
+Pfn SnpOps::gmemFrame(Gfn gfn) const {
+    const int index = kvm_.slotOf(gfn);
+    return index < 0 || !kvm_.slot(index).guestMemfd ? Pfn{0} : kvm_.gmemPage(kvm_.slot(index), gfn);
+}
+
+// The NPT maps smaller than the RMP says, or the two differ otherwise: the RMP entry is made small, and the NPT begins anew there.
+void SnpOps::sev_handle_rmp_fault(Gfn gfn) {
+    Call call(sim_, "sev_handle_rmp_fault");
+    if (!kvm_.kvm_mem_is_private(gfn))
+        return;
+    const Pfn pfn = gmemFrame(gfn);
+    if (pfn.v == 0 || !rmp_.get(pfn).assigned || rmp_.levelOf(pfn) == Level::k4K)
+        return;
+    rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)});
+    const Gfn start = roundDown(gfn, Level::k2M);
+    kvm_.kvm_zap_gfn_range({start, {start.v + pagesPer(Level::k2M)}});
+}
+
+Outcome SnpOps::rawRmpupdate(Gfn gfn, bool assigned, Level level) {
+    const Pfn pfn = gmemFrame(gfn);
+    RmpEntry to;
+    to.level = level;
+    if (assigned)
+        to = {true, false, level, Rmp::kAsid, gfn};
+    const RmpStatus status = pfn.v == 0 ? RmpStatus::FailInput : rmp_.rmpupdate(pfn, to);
+    return status == RmpStatus::Ok ? Outcome{} : Outcome{Outcome::Kind::Rmp, static_cast<u64>(status), 0};
+}
+
+Outcome SnpOps::rawPsmash(Gfn gfn) {
+    const Pfn pfn = gmemFrame(gfn);
+    const RmpStatus status = pfn.v == 0 ? RmpStatus::FailInput : rmp_.psmash(pfn);
+    return status == RmpStatus::Ok ? Outcome{} : Outcome{Outcome::Kind::Rmp, static_cast<u64>(status), 0};
+}
+
+} // namespace mirrorscope
