@@ -14,6 +14,7 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
     cell.exists = true;
     cell.place = place;
     cell.raw = system().machine().peek(place);
+    cell.rights = system().kvm().masks().format.rights(cell.raw);
     if (column == Column::Private) {
         cell.sept = sept::stateOf(cell.raw);
         cell.locked = (cell.raw & sept::kLock) != 0;
@@ -62,6 +63,8 @@ std::optional<Session::Where> Session::locate(Place place) const {
         return std::nullopt;
     if (frames.peekKind(frame) == FrameKind::Table) {
         const MmuPage page = system().kvm().peekPage(frame);
+        if (page.level() == Level::None)
+            return std::nullopt; // a new page, of no tree yet
         // The shared half of a TD's direct root stands at indexes that carry the shared bit; a gfn never does.
         const u64 gfn = (page.gfn.v + indexOf(place) * pagesPer(page.level())) & ~system().config().directBits();
         return Where{page.isMirror() ? Column::Mirror : Column::Shared, {gfn}, page.level()};

@@ -30,6 +30,7 @@ struct TreeCell {
     bool exists = false; // the tree has a table that holds this entry
     Place place;
     u64 raw = 0;
+    u64 rights = 0;                   // read, write and execute as EPT has them, whatever the format
     SpteState spte = SpteState::None; // shared, mirror
     SeptState sept = SeptState::Free; // private
     Pfn pfn;
@@ -74,6 +75,8 @@ public:
     const Scenario& scenario() const { return scenario_; }
     const Runner& runner() const { return *runner_; }
     const System& system() const { return runner_->system(); }
+    // The one tree is an NPT, with the RMP beside it.
+    bool isNpt() const { return system().isSnp(); }
     bool hasColumn(Column column) const { return column == Column::Shared || system().isTdx(); }
 
     u64 position() const { return system().machine().position(); }

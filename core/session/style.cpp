@@ -63,7 +63,8 @@ std::string cellText(Column column, const TreeCell& cell) {
     text += fmt::format(" {:x}", cell.pfn.v);
     const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
     if (leaf)
-        text += fmt::format(" {}{}{}", (cell.raw & 1) != 0 ? 'r' : '-', (cell.raw & 2) != 0 ? 'w' : '-', (cell.raw & 4) != 0 ? 'x' : '-');
+        text += fmt::format(" {}{}{}", (cell.rights & ept::kRead) != 0 ? 'r' : '-', (cell.rights & ept::kWrite) != 0 ? 'w' : '-',
+                            (cell.rights & ept::kExec) != 0 ? 'x' : '-');
     return text;
 }
 

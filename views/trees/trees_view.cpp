@@ -179,7 +179,10 @@ void TreesView::paintEvent(QPaintEvent*) {
         const char *name, *who;
     };
     const bool one = metrics_.columns == 1;
-    const Title titles[] = {{one ? "direct" : "shared", one ? "the guest's EPT, written by KVM" : "EPT, written by KVM"},
+    const bool npt = context_.session() && context_.session()->isNpt();
+    const Title titles[] = {{one ? "direct" : "shared", npt   ? "the guest's NPT, written by KVM; the RMP has the last word"
+                                                        : one ? "the guest's EPT, written by KVM"
+                                                              : "EPT, written by KVM"},
                             {"mirror", "KVM's own copy"},
                             {"private", "secure EPT, the module's"}};
     QFont bold = metrics_.text;
