@@ -15,6 +15,10 @@ int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPriva
     return r;
 }
 
+bool Kvm::isCurrentMmio(u64 spte) const {
+    return masks_.isMmio(spte) && get_mmio_spte_generation(spte) == (peekVm(VmWord::SlotsGeneration) & 0x7ffff);
+}
+
 int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
                                Level* level) {
     Call call(sim_, "kvm_mmu_do_page_fault");
@@ -154,9 +158,8 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
         const auto run = allocHostPages(first, level);
         if (!run)
             return -kENOMEM;
-        for (u64 i = 0; i < pages; ++i) {
+        for (u64 i = 0; i < pages; ++i)
             machine_->set(first + i, run->v + i);
-        }
         found = machine_->get(place);
     } else if ((found & kHostProtected) != 0 && fault.write) {
         found &= ~kHostProtected;

@@ -77,6 +77,8 @@ struct GuestOp {
     u64 value = 0;
 
     u64 address(u64 i) const;
+    // As the CPU sees it; an accept reads.
+    Access access() const { return kind == Kind::Write ? Access::Write : kind == Kind::Exec ? Access::Exec : Access::Read; }
 };
 
 // How a step ended: `expect: {result: …}` asks for it.
@@ -257,6 +259,8 @@ public:
 
     // ---- fault (fault.cpp)
     int kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit);
+    // handle_mmio_page_fault(): is it an MMIO entry, made for the memslots as they are now?
+    bool isCurrentMmio(u64 spte) const;
     int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
                               Level* level = nullptr);
     int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level = nullptr);

@@ -65,7 +65,7 @@ void Kvm::vcpu_exit_guest(unsigned vcpu) {
 bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk) {
     Tlb& tlb = tlbs_[vcpu];
     const Gfn gfn{gpa >> 12};
-    const Access kind = op.kind == GuestOp::Kind::Read ? Access::Read : op.kind == GuestOp::Kind::Write ? Access::Write : Access::Exec;
+    const Access kind = op.access();
     constexpr u64 needs[] = {ept::kRead, ept::kWrite, ept::kExec};
     const u64 need = needs[static_cast<unsigned>(kind)];
     const auto usable = [&](const std::optional<TlbEntry>& e) { return e && (e->rwx & need) != 0 && (kind != Access::Write || e->dirty); };
@@ -100,7 +100,8 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
         return false;
     sim_.mark({.kind = MarkKind::TlbHit, .a = {gfn.v << 12, op.alias == Alias::Shared, vcpu, entry->pfn.v, 0, 0}});
     const Place word = wordOf(entry->pfn, static_cast<unsigned>(gpa >> 3 & 511));
-    const auto record = lastWrite(gfn, op.alias);
+    // Looked up only where somebody needs it: a read that nobody watches is the hot path.
+    const auto record = op.kind == GuestOp::Kind::Write || watch_ != nullptr ? lastWrite(gfn, op.alias) : std::nullopt;
     const u64 number = gpa >> 3 & 511;
     if (op.kind == GuestOp::Kind::Write) {
         machine_->set(word, value);

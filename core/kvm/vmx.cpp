@@ -17,16 +17,14 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     HandledExit handled;
     if (walk.outcome == EptWalk::Outcome::Misconfig) {
         Call call(sim, "handle_ept_misconfig");
-        const u64 generation = kvm_.peekVm(Kvm::VmWord::SlotsGeneration);
-        if (kvm_.masks().isMmio(walk.entry) && get_mmio_spte_generation(walk.entry) == (generation & 0x7ffff)) {
+        if (kvm_.isCurrentMmio(walk.entry)) {
             handled.result = 0;
             handled.reason = KvmExit::Mmio;
             return handled;
         }
     }
     Call call(sim, "handle_ept_violation");
-    const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : op.kind == GuestOp::Kind::Exec ? Access::Exec : Access::Read;
-    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, access, false, walk.rwx != 0, handled.reason);
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), false, walk.rwx != 0, handled.reason);
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;

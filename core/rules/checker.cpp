@@ -85,13 +85,14 @@ void Checker::afterStep() {
             rules::singleOwner(context, *assigned);
         } else if (const auto run = system_.isTdx() ? system_.module().framesOfPamt(place) : TdxModule::FrameRun{}; run.count != 0) {
             // Locks come and go in the same word; only type and owner matter here.
-            if (delta >> 16 != 0 && run.count == 1)
+            if (delta >> 16 == 0)
+                return;
+            if (run.count == 1)
                 rules::tableRemoved(context, run.first, machine.peek(place) ^ delta);
-            if (delta >> 16 != 0)
-                for (u64 i = 0; i < run.count; ++i) {
-                    rules::noStaleTlbFrame(context, {run.first.v + i});
-                    rules::singleOwner(context, {run.first.v + i});
-                }
+            for (u64 i = 0; i < run.count; ++i) {
+                rules::noStaleTlbFrame(context, {run.first.v + i});
+                rules::singleOwner(context, {run.first.v + i});
+            }
         } else {
             for (unsigned v = 0; v < system_.config().vcpus; ++v) {
                 const Tlb& tlb = kvm.tlb(v);

@@ -77,6 +77,12 @@ void noStaleTlbFrame(RuleContext& context, Pfn pfn);
 void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry);
 void singleOwner(RuleContext& context, Pfn pfn);
 void noLeak(RuleContext& context, Pfn pfn);
+// What an entry of the secure EPT of KVM's own TD translates; nothing for a second TD, made by raw SEAMCALLs, which has no mirror.
+struct SeptRange {
+    Gfn gfn;
+    Level level = Level::None;
+};
+std::optional<SeptRange> septRangeOf(const System& system, Place septPlace);
 void parentBeforeChild(RuleContext& context, Place septPlace, u64 old);
 void tableRemoved(RuleContext& context, Pfn frame, u64 old);
 void moduleAgrees(RuleContext& context);

@@ -44,15 +44,9 @@ void oneAliasPrivate(RuleContext& context, Place place) {
     const SeptState state = sept::stateOf(entry);
     if (!sept::isLeaf(entry) || (state != SeptState::Mapped && state != SeptState::Pending))
         return;
-    const Pfn frame = frameOf(place);
-    if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
-        return;
-    const auto table = system.septTable(frame);
-    if (!table)
-        return;
-    const Gfn first{table->base.v + indexOf(place) * pagesPer(table->level)};
-    for (u64 i = 0; i < pagesPer(table->level); ++i)
-        if (const Gfn gfn{first.v + i}; mapsShared(system, gfn) && mapsPrivate(system, gfn)) {
+    const auto range = septRangeOf(system, place);
+    for (u64 i = 0; range && i < pagesPer(range->level); ++i)
+        if (const Gfn gfn{range->gfn.v + i}; mapsShared(system, gfn) && mapsPrivate(system, gfn)) {
             report(context, gfn, place);
             return;
         }

@@ -7,20 +7,25 @@
 
 namespace mirrorscope::rules {
 
+std::optional<SeptRange> septRangeOf(const System& system, Place place) {
+    const Pfn frame = frameOf(place);
+    if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
+        return std::nullopt;
+    const auto table = system.septTable(frame);
+    if (!table)
+        return std::nullopt;
+    return SeptRange{{table->base.v + indexOf(place) * pagesPer(table->level)}, table->level};
+}
+
 void parentBeforeChild(RuleContext& context, Place place, u64 old) {
     const u64 entry = context.machine().peek(place);
     if (!sept::isLeaf(entry) || sept::stateOf(entry) == SeptState::Free || sept::stateOf(old) != SeptState::Free)
         return;
     const System& system = context.system;
-    const Pfn frame = frameOf(place);
-    // A second TD, made by raw SEAMCALLs, has no mirror.
-    if (pamt::owner(system.module().peekPamt(frame)) != system.backend().tdr())
+    const auto range = septRangeOf(system, place);
+    if (!range)
         return;
-    const auto table = system.septTable(frame);
-    if (!table)
-        return;
-    const Level level = table->level;
-    const Gfn gfn{table->base.v + indexOf(place) * pagesPer(level)};
+    const auto [gfn, level] = *range;
     const auto real = system.septAt(gfn, level);
     const auto mirror = system.spteAt(system.mirrorRoot(), gfn, level);
     const bool realLinked = real.reached && real.place == place;

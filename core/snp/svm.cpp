@@ -81,16 +81,14 @@ HandledExit SnpOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     HandledExit handled;
     if (walk.outcome == EptWalk::Outcome::Misconfig) { // PFERR_RSVD
         Call mmio(sim_, "handle_mmio_page_fault");
-        const u64 generation = kvm_.peekVm(Kvm::VmWord::SlotsGeneration);
-        if (kvm_.masks().isMmio(walk.entry) && get_mmio_spte_generation(walk.entry) == (generation & 0x7ffff)) {
+        if (kvm_.isCurrentMmio(walk.entry)) {
             handled.result = 0;
             handled.reason = KvmExit::Mmio;
             return handled;
         }
     }
-    const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : op.kind == GuestOp::Kind::Exec ? Access::Exec : Access::Read;
     const bool isPrivate = op.kind == GuestOp::Kind::Accept || op.alias == Alias::Private; // PFERR_GUEST_ENC
-    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, access, isPrivate, (walk.entry & npt::kPresent) != 0, handled.reason);
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), isPrivate, (walk.entry & npt::kPresent) != 0, handled.reason);
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;
