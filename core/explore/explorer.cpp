@@ -184,21 +184,6 @@ void Explorer::endOfRace(std::size_t item) {
     exploreFrom(item + 1);
 }
 
-void Explorer::replay(Race& race, const Snapshot& base, const std::vector<u8>& path, bool withRules) {
-    restore(base);
-    race.restart();
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
-        race.start(i);
-    if (runner_.system().machine().hash() != base.hash)
-        throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
-    runner_.setChecking(withRules);
-    for (const u8 choice : path)
-        race.run(choice);
-    runner_.setChecking(true);
-    runner_.checker().reset();
-    result_.replayed += path.size();
-}
-
 void Explorer::exploreRace(std::size_t item) {
     const Step& step = scenario_.script[item];
     Sim& sim = runner_.system().sim();
@@ -229,34 +214,39 @@ void Explorer::exploreRace(std::size_t item) {
             ++out.back().second;
         }
     };
-    // Violations of the part of the path that leads to a node, restored when another branch is taken there.
-    std::vector<std::size_t> violationsAt;
+    // The machine as it was at each node; where the actors stood is in `race`.
+    std::vector<Snapshot> at;
+    const auto backToNode = [&] {
+        if (race.saved() == path.size())
+            return;
+        restore(at.back());
+        sim.setScript(step.index);
+        while (race.saved() > path.size())
+            race.undo();
+    };
 
+    if (runner_.system().machine().hash() != base.hash)
+        throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
     seen_.insert(mix(stateHash(race), item));
     nodes.push_back(enabled());
-    violationsAt.push_back(runner_.checker().violations().size());
-    bool atNode = true; // the machine is in the state of the deepest node
+    at.push_back(snapshot());
     while (!nodes.empty()) {
         Node& node = nodes.back();
         if (node.next == node.choices.size()) {
             nodes.pop_back();
-            violationsAt.pop_back();
+            at.pop_back();
             if (!path.empty())
                 path.pop_back();
-            atNode = false;
             continue;
         }
-        if (!atNode) {
-            // Rules held all along this prefix, unless a violation was met on it.
-            replay(race, base, path, violationsAt.back() > base.violations);
-            atNode = true;
-        }
+        backToNode();
         const u8 choice = node.choices[node.next++];
+        race.save(choice);
         path.push_back(choice);
         ++result_.transitions;
         race.run(choice);
         checkBounds();
-        if (runner_.checker().violations().size() > violationsAt.back()) {
+        if (runner_.checker().violations().size() > at.back().violations) {
             setSchedule();
             collectViolations();
         }
@@ -277,16 +267,14 @@ void Explorer::exploreRace(std::size_t item) {
                         result_.sometimes[i].second = true;
             }
             path.pop_back();
-            atNode = false;
             continue;
         }
         if (!seen_.insert(mix(stateHash(race), item))) {
             path.pop_back();
-            atNode = false;
             continue;
         }
         nodes.push_back(std::move(next));
-        violationsAt.push_back(runner_.checker().violations().size());
+        at.push_back(snapshot());
     }
     restore(base);
     schedule_.pop_back();

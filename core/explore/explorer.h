@@ -39,7 +39,6 @@ struct ExploreResult {
     u64 executions = 0; // that reached the end of the script
     u64 states = 0;
     u64 transitions = 0; // micro-steps taken for the first time
-    u64 replayed = 0;    // micro-steps taken again to get back to a choice
     u64 races = 0;
     bool complete = true;
     bool stopped = false; // by a bound
@@ -85,7 +84,6 @@ private:
     void exploreRace(std::size_t item);
     void endOfRace(std::size_t item);
     void endOfScript();
-    void replay(Race& race, const Snapshot& base, const std::vector<u8>& path, bool withRules);
     u64 stateHash(const Race& race) const;
     u64 pathHash() const;
     void collectViolations();

@@ -109,12 +109,10 @@ std::string stateJson(const Session& session) {
     std::string tlb;
     for (unsigned v = 0; v < system.config().vcpus; ++v) {
         std::string entries;
-        if (kvm.tlbUsable(v))
-            for (u64 i = 0; i < kvm.tlb(v).size(); ++i) {
-                const TlbEntry e = kvm.tlb(v).at(i);
+        for (u64 i = 0; i < kvm.tlb(v).size(); ++i)
+            if (const TlbEntry e = kvm.tlb(v).at(i); kvm.tlbUsable(v, e.alias))
                 entries += fmt::format("{}{{\"gpa\":\"{}\",\"as\":\"{}\",\"level\":{},\"pfn\":{}}}", entries.empty() ? "" : ",",
                                        hex(e.gfn.v << 12), e.alias == Alias::Shared ? "shared" : "private", number(e.level), e.pfn.v);
-            }
         tlb += fmt::format("{}\"vcpu{}\":[{}]", v == 0 ? "" : ",", v, entries);
     }
     std::string locks;

@@ -16,7 +16,8 @@ int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPriva
 }
 
 bool Kvm::isCurrentMmio(u64 spte) const {
-    return masks_.isMmio(spte) && get_mmio_spte_generation(spte) == (peekVm(VmWord::SlotsGeneration) & 0x7ffff);
+    const u64 generation = peekVm(VmWord::SlotsGeneration);
+    return masks_.isMmio(spte) && (generation & kSlotsUpdateInProgress) == 0 && get_mmio_spte_generation(spte) == (generation & 0x7ffff);
 }
 
 int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
@@ -73,8 +74,7 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
 }
 
 bool Kvm::is_page_fault_stale(const KvmPageFault& fault) {
-    const Pfn root{machine_->get(vcpuWord(fault.vcpu, VcpuWord::RootHpa))};
-    if (root.v != 0 && role::isInvalid(spGet(root, kRole)) && !config_.broken(Break::KeepInvalidRoot))
+    if (rootIsObsolete(fault.vcpu) && !config_.broken(Break::KeepInvalidRoot))
         return true;
     if (fault.slot < 0 || config_.broken(Break::IgnoreInvalidateSeq))
         return false;
@@ -184,6 +184,11 @@ int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level)
             // v6.18 (3ccbf6f47098): the update of the slot waits for this SRCU reader, so that it must not wait for the update.
             if (const int index = slotOf({(addr >> 12) & ~config_.directBits()}); config_.kernelFixed && index >= 0 && slot(index).invalid)
                 return -kEAGAIN;
+            // An invalid root is not given back in this loop, so that each round finds it stale again (said on the list, 2025-05; no
+            // commit that changes it is known).
+            if (config_.kernelFixed)
+                if (const int reloaded = kvm_mmu_reload(vcpu); reloaded != 0)
+                    return reloaded;
             continue;
         }
         if (r < 0)
@@ -202,6 +207,7 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
     // User space names no alias: the attribute says which it is. An address with the shared bit is refused.
     if (sharedBit && config_.directBits() != 0)
         return failed(kEINVAL);
+    sim_.vcpuLock(vcpu);
     sim_.srcuReadLock();
     int result = 0;
     u64 mapped = 0;
@@ -217,6 +223,7 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
             mapped = (((gpa + mapped) / bytesPer(level) + 1) * bytesPer(level)) - gpa;
     }
     sim_.srcuReadUnlock();
+    sim_.vcpuUnlock(vcpu);
     return mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, std::min(mapped, size)} : failed(-result);
 }
 

@@ -8,8 +8,9 @@
 
 namespace mirrorscope {
 
-// Begins a KVM_RUN. The SRCU section that its exit opens is for the caller to close.
+// Begins a KVM_RUN, which leaveKvmRun() ends unless it failed.
 int Kvm::enterGuest(unsigned vcpu, u64 token) {
+    sim_.vcpuLock(vcpu);
     sim_.srcuReadLock();
     while (true) {
         sim_.retryPoint(token);
@@ -17,10 +18,15 @@ int Kvm::enterGuest(unsigned vcpu, u64 token) {
         if (entered.kind == EnterResult::Kind::Entered)
             return 0;
         if (entered.kind == EnterResult::Kind::Failed) {
-            sim_.srcuReadUnlock();
+            leaveKvmRun(vcpu);
             return entered.error;
         }
     }
+}
+
+void Kvm::leaveKvmRun(unsigned vcpu) {
+    sim_.srcuReadUnlock();
+    sim_.vcpuUnlock(vcpu);
 }
 
 void Kvm::exitForCall(unsigned vcpu) {
@@ -38,7 +44,7 @@ Outcome Kvm::leaveGuest(unsigned vcpu, KvmExit reason) {
     if (const int error = enterGuest(vcpu, 0x4c); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     exitForCall(vcpu);
-    sim_.srcuReadUnlock();
+    leaveKvmRun(vcpu);
     return {Outcome::Kind::Exit, static_cast<u64>(reason), 0};
 }
 
@@ -52,7 +58,7 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
     if (const int error = enterGuest(vcpu, 0x3a); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     exitForCall(vcpu);
-    sim_.srcuReadUnlock(); // user space answers
+    leaveKvmRun(vcpu); // user space answers
     int result = 0;
     {
         Call handler(sim_, config_.vm == VmType::Tdx   ? "tdx_map_gpa"
@@ -69,7 +75,7 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
     if (const int error = enterGuest(vcpu, 0x3b); error != 0)
         return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
     vcpu_exit_guest(vcpu);
-    sim_.srcuReadUnlock();
+    leaveKvmRun(vcpu);
     return result == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-result), 0};
 }
 

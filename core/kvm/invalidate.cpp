@@ -48,12 +48,17 @@ void Kvm::kvm_mmu_zap_all_fast() {
     kvm_tdp_mmu_zap_invalidated_roots(true);
 }
 
+bool Kvm::rootIsObsolete(unsigned vcpu) const {
+    const Pfn root{machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa))};
+    return root.v != 0 && role::isInvalid(spGet(root, kRole));
+}
+
 // Before an entry, and in kvm_mmu_reload(): a root that was invalidated is given back; the mirror root is kept.
 void Kvm::kvm_mmu_free_obsolete_roots(unsigned vcpu) {
     const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
-    const Pfn root{machine_->get(place)};
-    if (root.v == 0 || !role::isInvalid(spGet(root, kRole)) || config_.broken(Break::KeepInvalidRoot))
+    if (!rootIsObsolete(vcpu) || config_.broken(Break::KeepInvalidRoot))
         return;
+    const Pfn root{machine_->get(place)};
     Call call(sim_, "kvm_mmu_free_obsolete_roots");
     sim_.readLock(LockId::MmuLock);
     machine_->set(place, 0);

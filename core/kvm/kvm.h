@@ -241,6 +241,8 @@ public:
     int kvm_mmu_load(unsigned vcpu);
     // The same outside of KVM_RUN: an obsolete root is given back first.
     int kvm_mmu_reload(unsigned vcpu);
+    // is_obsolete_sp() of the vCPU's direct root.
+    bool rootIsObsolete(unsigned vcpu) const;
     int mmu_topup_memory_caches(unsigned vcpu);
     Pfn kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror);
     // The vCPUs are gone: their roots and their page caches are given back.
@@ -359,7 +361,7 @@ public:
     void kick_all_outside_guest_mode();
     bool inGuest(unsigned vcpu) const { return machine_->peek(vcpuWord(vcpu, VcpuWord::Mode)) == 1; }
     // A cached translation counts only while a guest access could use it without a flush that is already pending.
-    bool tlbUsable(unsigned vcpu) const;
+    bool tlbUsable(unsigned vcpu, Alias alias) const;
 
     // ---- life cycle
     bool vmDead() const { return machine_->get(vm(VmWord::Dead)) != 0; }
@@ -400,9 +402,13 @@ public:
         ExternalCache = ShadowCache + 6,
         Tdvpr = ExternalCache + 6,
         PmlCount,
+        Running,   // the guest runs: between the mode and this an entry may still flush. Kept for the rules.
+        FlushOwed, // it has another root and will flush before it enters. Kept for the rules.
+        TlbEpoch,  // of a TD, when this vCPU's TLB was last flushed by the module. Kept for the rules.
         Count_
     };
     enum class ActorWord : u8 { Freezing, Clearing, ClearingLevel, Count_ };
+    static constexpr u64 kSlotsUpdateInProgress = 1ull << 63; // KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS, of SlotsGeneration
     static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2;
     static constexpr u64 kPmlEntries = 512;
 
@@ -510,7 +516,7 @@ private:
     void invalidateAround(const GfnRange& range, F&& between);
     template <class Wanted, class F>
     bool invalidateParts(const GfnRange& range, Wanted&& wanted, F&& unmap);
-    void dropPages(Place first, u64 pages, Site site);
+    void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     template <class F>
     void forEachSlotPart(const GfnRange& range, F&& f) const;
     int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
@@ -551,6 +557,7 @@ private:
     EnterResult vcpu_enter_guest(unsigned vcpu);
     // Enters, however often it takes; 0 or a positive errno.
     int enterGuest(unsigned vcpu, u64 token);
+    void leaveKvmRun(unsigned vcpu);
     void exitForCall(unsigned vcpu);
     bool access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk);
 

@@ -206,12 +206,14 @@ int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
     return 0;
 }
 
-// The pages that these words of guest_memfd, or of the host's mapping, name are let go, each in a micro-step.
-void Kvm::dropPages(Place first, u64 pages, Site site) {
+// The pages that these words of guest_memfd, or of the host's mapping, name are let go, each in a micro-step; of the host's huge pages
+// `together` at once, as one entry of its page table goes.
+void Kvm::dropPages(Place first, u64 pages, Site site, u64 together) {
     for (u64 i = 0; i < pages; ++i) {
         if (machine_->peek(first + i) == 0)
             continue;
-        sim_.step(site);
+        if (i % together == 0)
+            sim_.step(site);
         const u64 page = machine_->get(first + i) & kHostPfn;
         if (page == 0)
             continue;

@@ -49,7 +49,12 @@ void Kvm::discard(const GfnRange& range) {
     const GfnRange whole = wholePages(*this, range);
     invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
-            dropPages(hostPlace(s, part.start), part.end.v - part.start.v, Site::HostUnmap);
+            for (Gfn gfn = part.start; gfn < part.end;) {
+                const GfnRange block = hostBlock(s, gfn).first;
+                const u64 pages = std::min(block.end, part.end).v - gfn.v;
+                dropPages(hostPlace(s, gfn), pages, Site::HostUnmap, pages);
+                gfn = block.end;
+            }
         });
     });
 }

@@ -101,6 +101,8 @@ Pfn Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
         sim_.writeUnlock(LockId::TdpMmuPagesLock);
     }
     machine_->set(vcpuWord(vcpu, mirror ? VcpuWord::MirrorRootHpa : VcpuWord::RootHpa), root.v);
+    if (!mirror && tlbs_[vcpu].size() != 0)
+        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
     sim_.readUnlock(LockId::MmuLock);
     return root;
 }
@@ -118,6 +120,7 @@ int Kvm::kvm_mmu_load(unsigned vcpu) {
     if (tlbs_[vcpu].size() != 0) {
         sim_.step(Site::TlbFlush);
         vcpuOps_->flushCurrent(vcpu);
+        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 0);
         sim_.count(Counter::TlbFlush);
     }
     return 0;

@@ -94,8 +94,11 @@ int Kvm::slotById(u32 id) const {
 // kvm_swap_active_memslots(): the new set is published, and nobody who may have seen the old one is left inside.
 void Kvm::swapActiveMemslots() {
     Call call(sim_, "kvm_swap_active_memslots");
-    machine_->set(vm(VmWord::SlotsGeneration), machine_->get(vm(VmWord::SlotsGeneration)) + 2);
+    // An MMIO entry made meanwhile, for somebody who saw the old set, has the old number and is never taken for a current one.
+    const Place generation = vm(VmWord::SlotsGeneration);
+    machine_->set(generation, machine_->get(generation) | kSlotsUpdateInProgress);
     sim_.synchronizeSrcu();
+    machine_->set(generation, (machine_->get(generation) & ~kSlotsUpdateInProgress) + 2);
 }
 
 void Kvm::setSlotFlag(int index, u64 flag, bool on) {
@@ -159,6 +162,8 @@ int Kvm::kvm_set_memory_region(const SlotConfig& config) {
             return -kEINVAL;
         sim_.step(Site::SlotSet);
         putSlot(static_cast<int>(free), config);
+        if (config_.hasPrivateMem()) // kvm_mmu_init_memslot_memory_attributes()
+            updateMixed({config.base, {config.base.v + config.pages}});
         swapActiveMemslots();
         return 0;
     }();

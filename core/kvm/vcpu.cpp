@@ -4,15 +4,15 @@
 
 namespace mirrorscope {
 
-bool Kvm::tlbUsable(unsigned vcpu) const {
-    if (inGuest(vcpu))
+bool Kvm::tlbUsable(unsigned vcpu, Alias alias) const {
+    if (machine_->peek(vcpuWord(vcpu, VcpuWord::Running)) != 0)
         return true;
-    if ((machine_->peek(vcpuWord(vcpu, VcpuWord::Requests)) & kReqTlbFlush) != 0)
+    if (!inGuest(vcpu) && (machine_->peek(vcpuWord(vcpu, VcpuWord::Requests)) & kReqTlbFlush) != 0)
         return false;
     // It loads another root before it enters, and flushes then; on a TD that reaches the shared half only.
     const Pfn root{machine_->peek(vcpuWord(vcpu, VcpuWord::RootHpa))};
-    if (config_.vm != VmType::Tdx && !config_.broken(Break::KeepInvalidRoot) &&
-        (root.v == 0 || role::isInvalid(machine_->peek(sp(root, kRole)))))
+    if ((config_.vm != VmType::Tdx || alias == Alias::Shared) && !config_.broken(Break::KeepInvalidRoot) &&
+        (root.v == 0 || machine_->peek(vcpuWord(vcpu, VcpuWord::FlushOwed)) != 0 || role::isInvalid(machine_->peek(sp(root, kRole)))))
         return false;
     return !vcpuOps_->flushPending(vcpu);
 }
@@ -42,15 +42,18 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     machine_->set(vcpuWord(vcpu, VcpuWord::Mode), 1);
     sim_.srcuReadUnlock(); // kvm_vcpu_srcu_read_unlock(): the guest runs outside of it
     const EnterResult result = vcpuOps_->vcpu_run(vcpu);
-    if (result.kind != EnterResult::Kind::Entered)
+    if (result.kind != EnterResult::Kind::Entered) {
         vcpu_exit_guest(vcpu); // cancel_injection: OUTSIDE_GUEST_MODE again
-    else
-        sim_.count(Counter::Exit); // it will leave once, too
+        return result;
+    }
+    machine_->set(vcpuWord(vcpu, VcpuWord::Running), 1);
+    sim_.count(Counter::Exit); // it will leave once, too
     return result;
 }
 
 void Kvm::vcpu_exit_guest(unsigned vcpu) {
     sim_.step(Site::VcpuExit);
+    machine_->set(vcpuWord(vcpu, VcpuWord::Running), 0);
     vcpuOps_->left(vcpu);
     sim_.srcuReadLock();
     flushPml(vcpu);
@@ -120,9 +123,10 @@ bool Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& 
 // KVM_RUN until what the guest does in this script step is done, or user space is needed.
 Outcome Kvm::runGuest(unsigned vcpu, const GuestOp& op) {
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
+    sim_.vcpuLock(vcpu);
     sim_.srcuReadLock();
     const Outcome outcome = runGuestInside(vcpu, op);
-    sim_.srcuReadUnlock();
+    leaveKvmRun(vcpu);
     return outcome;
 }
 

@@ -100,7 +100,7 @@ void Checker::afterStep() {
                     continue;
                 const Place tag = tlb.tagPlace(place);
                 if (machine.peek(tag) != 0)
-                    rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)));
+                    rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)), true);
             }
         }
     });

@@ -74,7 +74,8 @@ void coherentWindowClosed(RuleContext& context, Gfn gfn, Level level);
 void frozenOwnedEntry(RuleContext& context, Place place);
 void frozenOwnedRelease(RuleContext& context, Place place);
 void noStaleTlbFrame(RuleContext& context, Pfn pfn);
-void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry);
+// `filled`: by this micro-step.
+void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled = false);
 void singleOwner(RuleContext& context, Pfn pfn);
 void noLeak(RuleContext& context, Pfn pfn);
 // What an entry of the secure EPT of KVM's own TD translates; nothing for a second TD, made by raw SEAMCALLs, which has no mirror.

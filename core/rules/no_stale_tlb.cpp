@@ -8,9 +8,9 @@
 
 namespace mirrorscope::rules {
 
-void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry) {
+void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled) {
     const System& system = context.system;
-    if (!system.kvm().tlbUsable(vcpu))
+    if (!system.kvm().tlbUsable(vcpu, entry.alias))
         return;
     const FrameKind kind = system.frames().peekKind(entry.pfn);
     std::string now;
@@ -18,6 +18,9 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry)
         Level size = Level::k4K;
         const u64 word = system.module().peekPamt(entry.pfn, &size);
         if (pamt::type(word) == PageType::Reg && kind != FrameKind::Free)
+            return;
+        // PAGE.AUG writes the entry first and the PAMT, which it holds locked, afterwards; the guest may accept the page between.
+        if (filled && kind != FrameKind::Free && (word & 0xffff) != 0)
             return;
         now = kind == FrameKind::Free ? "which is free" : fmt::format("which the PAMT calls {}", name(pamt::type(word)));
     } else {
@@ -39,7 +42,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry)
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
     for (unsigned v = 0; cached >> v != 0; ++v) {
-        if ((cached >> v & 1) == 0 || !context.kvm().tlbUsable(v))
+        if ((cached >> v & 1) == 0)
             continue;
         const Tlb& tlb = context.kvm().tlb(v);
         const u64 size = tlb.size();

@@ -25,6 +25,14 @@ u64 faultAddress(const Kvm& kvm, const Step& step) {
     return step.number("as") != 0 ? ((gpa >> 12 | kvm.config().directBits()) << 12) : gpa;
 }
 
+// With the vCPU's mutex, as its ioctls hold it.
+template <class F>
+Outcome withVcpu(Kvm& kvm, const Step& step, F&& f) {
+    kvm.sim().vcpuLock(vcpuOf(step));
+    const Outcome outcome = f();
+    kvm.sim().vcpuUnlock(vcpuOf(step));
+    return outcome;
+}
 template <class F>
 Outcome underWriteLock(Kvm& kvm, F&& f) {
     kvm.sim().writeLock(LockId::MmuLock);
@@ -42,26 +50,32 @@ Outcome underReadLock(Kvm& kvm, F&& f) {
 
 const KernelCall kTable[] = {
     {"kvm_mmu_load", "vcpu", "allocate the vCPU's roots",
-     [](Kvm& kvm, const Step& step, const GfnRange&) { return errnoOf(kvm.kvm_mmu_load(vcpuOf(step))); }},
+     [](Kvm& kvm, const Step& step, const GfnRange&) {
+         return withVcpu(kvm, step, [&] { return errnoOf(kvm.kvm_mmu_load(vcpuOf(step))); });
+     }},
     {"kvm_mmu_do_page_fault", "vcpu, gpa, as, access, prefetch", "one fault; its result is a RET_PF_",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
-         if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
-             return errnoOf(r);
-         KvmExit exit = KvmExit::None;
-         const bool isPrivate = kvm.config().vm == VmType::SwProtected ? kvm.kvm_mem_is_private({step.number("gpa") >> 12})
-                                                                       : kvm.config().vm != VmType::Default && step.number("as") == 0;
-         const int r = kvm.kvm_mmu_do_page_fault(vcpuOf(step), faultAddress(kvm, step), static_cast<Access>(step.number("access")),
-                                                 isPrivate, false, step.number("prefetch") != 0, exit);
-         if (r < 0 && exit != KvmExit::None)
-             return Outcome{Outcome::Kind::Exit, static_cast<u64>(exit), 0};
-         return r < 0 ? errnoOf(r) : Outcome{Outcome::Kind::RetPf, static_cast<u64>(r), 0};
+         return withVcpu(kvm, step, [&]() -> Outcome {
+             if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
+                 return errnoOf(r);
+             KvmExit exit = KvmExit::None;
+             const bool isPrivate = kvm.config().vm == VmType::SwProtected ? kvm.kvm_mem_is_private({step.number("gpa") >> 12})
+                                                                           : kvm.config().vm != VmType::Default && step.number("as") == 0;
+             const int r = kvm.kvm_mmu_do_page_fault(vcpuOf(step), faultAddress(kvm, step), static_cast<Access>(step.number("access")),
+                                                     isPrivate, false, step.number("prefetch") != 0, exit);
+             if (r < 0 && exit != KvmExit::None)
+                 return Outcome{Outcome::Kind::Exit, static_cast<u64>(exit), 0};
+             return r < 0 ? errnoOf(r) : Outcome{Outcome::Kind::RetPf, static_cast<u64>(r), 0};
+         });
      }},
     {"kvm_tdp_map_page", "vcpu, gpa, as", "map as KVM_PRE_FAULT_MEMORY does, until it is no RET_PF_RETRY",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
-         if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
-             return errnoOf(r);
-         return errnoOf(
-             kvm.kvm_tdp_map_page(vcpuOf(step), faultAddress(kvm, step), kvm.config().hasPrivateMem() && step.number("as") == 0));
+         return withVcpu(kvm, step, [&]() -> Outcome {
+             if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
+                 return errnoOf(r);
+             return errnoOf(
+                 kvm.kvm_tdp_map_page(vcpuOf(step), faultAddress(kvm, step), kvm.config().hasPrivateMem() && step.number("as") == 0));
+         });
      }},
     {"kvm_tdp_mmu_zap_leafs", "gpa, size", "zap leaves of all valid roots",
      [](Kvm& kvm, const Step&, const GfnRange& range) {

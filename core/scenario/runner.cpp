@@ -240,8 +240,10 @@ Outcome Runner::perform(const Step& step) {
     case Verb::SplitHugePages:
         return errnoOf(kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1)))));
     case Verb::RecoverHugePages:
+        // Done when dirty logging ends, which a slot with guest_memfd never has.
         for (unsigned i = 0; i < kvm.slotCount(); ++i)
-            if (const Memslot s = kvm.slot(static_cast<int>(i)); s.used && s.base < wide.end && wide.start.v < s.base.v + s.pages)
+            if (const Memslot s = kvm.slot(static_cast<int>(i));
+                s.used && !s.guestMemfd && s.base < wide.end && wide.start.v < s.base.v + s.pages)
                 kvm.kvm_mmu_recover_huge_pages(static_cast<int>(i));
         return {};
     case Verb::RecoverNxPages: return {Outcome::Kind::Ok, 0, kvm.kvm_recover_nx_huge_pages(wide)};
@@ -383,6 +385,8 @@ Outcome Runner::rawSeamcall(const Step& step) {
     // The module flushes the CPU that it runs on: at an entry into a new epoch, and by VP.FLUSH.
     if (status == tdx::kSuccess && ((leaf == Leaf::VpEnter && regs.r10 != 0) || leaf == Leaf::VpFlush))
         system_.kvm().tlb(vcpu).flush();
+    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
+        system_.backend().noteModuleFlush(vcpu);
     const auto isIdle = [&](Pfn pfn) {
         return frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda;
     };
@@ -402,14 +406,33 @@ Outcome Runner::rawSeamcall(const Step& step) {
     return {Outcome::Kind::Status, status, 0};
 }
 
+namespace {
+// The vCPUs whose ioctls these steps are.
+u64 vcpusOf(const std::vector<Step>& steps) {
+    u64 vcpus = 0;
+    for (const Step& step : steps) {
+        if (info(step.verb).where == VerbInfo::Where::Guest)
+            vcpus |= 1ull << step.actor;
+        else if (step.verb == Verb::InitMemRegion)
+            vcpus |= 1;
+        else if (step.verb == Verb::PreFault ||
+                 (step.verb == Verb::Kernel && kernelCalls()[step.number("call")].arguments.substr(0, 4) == "vcpu"))
+            vcpus |= 1ull << step.number("vcpu");
+    }
+    return vcpus;
+}
+} // namespace
+
 std::vector<Race::Actor> Runner::raceActors(const Step& step) {
     std::vector<Race::Actor> actors;
     for (const auto& [actor, list] : step.actors) {
         const auto* steps = &list;
-        actors.push_back({actor, [this, steps] {
+        actors.push_back({actor,
+                          [this, steps] {
                               for (const Step& s : *steps)
                                   execute(s);
-                          }});
+                          },
+                          vcpusOf(list)});
     }
     return actors;
 }

@@ -60,8 +60,6 @@ public:
     // Pieces for the explorer, which drives races itself.
     std::vector<Race::Actor> raceActors(const Step& race);
     void quiet();
-    // Off while a known prefix is replayed.
-    void setChecking(bool on) { options_.check = on; }
     void setIgnoreRaceExpectations(bool on) { ignoreRaceExpectations_ = on; }
 
     const std::vector<ExpectationResult>& expectations() const { return expectations_; }

@@ -124,4 +124,36 @@ void Fiber::suspend() {
     caller_ = transfer.fctx;
 }
 
+namespace {
+// Red zones lie within a stack that is copied as a whole.
+#if defined(__clang__)
+__attribute__((no_sanitize("address", "thread")))
+#elif defined(__GNUC__)
+__attribute__((no_sanitize_address, no_sanitize_thread))
+#endif
+void copyStack(void* to, const void* from, std::size_t size) {
+    auto* t = static_cast<volatile std::size_t*>(to);
+    const auto* f = static_cast<const volatile std::size_t*>(from);
+    for (std::size_t i = 0; i < size / sizeof(std::size_t); ++i)
+        t[i] = f[i];
+}
+} // namespace
+
+void Fiber::save(std::vector<std::byte>& out) const {
+    const std::size_t used = done_ ? 0 : static_cast<std::size_t>(static_cast<char*>(stack_) + kStack - static_cast<char*>(context_));
+    out.resize(out.size() + used);
+    copyStack(out.data() + out.size() - used, context_, used);
+}
+
+void Fiber::restore(const std::byte* saved, std::size_t size) {
+    done_ = size == 0;
+    if (done_)
+        return;
+#ifdef MIRRORSCOPE_ASAN
+    __asan_unpoison_memory_region(stack_, kStack);
+#endif
+    context_ = static_cast<char*>(stack_) + kStack - size;
+    copyStack(context_, saved, size);
+}
+
 } // namespace mirrorscope

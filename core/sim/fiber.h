@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A stack of its own for an actor, switched in a few nanoseconds (Boost.Context), with a guard page below it.
 //
-// A fiber may be dropped at any switch without unwinding: what runs on it must own nothing that is not on its stack or
-// in the machine. The sanitizers are told of every switch.
+// A fiber may be dropped at any switch without unwinding, or be put back to an earlier one: what runs on it must own nothing that is not on
+// its stack or in the machine. The sanitizers are told of every switch.
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace mirrorscope {
 
@@ -25,6 +26,10 @@ public:
     // Back to whoever resumed. Called on the fiber.
     void suspend();
     bool done() const { return done_; }
+
+    // Where a suspended fiber stands: the used part of its stack, appended to `out`. Only this very fiber can be put back to it.
+    void save(std::vector<std::byte>& out) const;
+    void restore(const std::byte* saved, std::size_t size);
 
 private:
     struct Switch;

@@ -8,7 +8,10 @@ namespace mirrorscope {
 Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim), script_(sim.script()) {
     sim.finishStep();
     sim.startOver();
+    u64 wanted = 0;
     for (auto& actor : actors) {
+        sharedVcpus_ |= wanted & actor.vcpus;
+        wanted |= actor.vcpus;
         Lane lane;
         lane.actor = actor.actor;
         lane.body = std::move(actor.body);
@@ -105,18 +108,33 @@ bool Race::run(unsigned i) {
 void Race::restart() {
     for (unsigned i = 0; i + 1 < count(); ++i) {
         Lane& lane = lanes_[i];
-        lane.started = false;
-        lane.done = false;
-        lane.condition = {};
-        lane.path = 0;
+        static_cast<Standing&>(lane) = {};
         lane.script = script_;
-        lane.observed = 0;
-        lane.retries = {};
-        lane.steps = 0;
     }
     steps_ = 0;
+    saved_.clear();
+    stacks_.clear();
     sim_.startOver();
     sim_.setScript(script_);
+}
+
+void Race::save(unsigned i) {
+    const Lane& lane = lanes_[i];
+    saved_.push_back({lane, i, sim_.srcuInside_[lane.actor], steps_, stacks_.size()});
+    if (!isRcu(i))
+        lane.fiber->save(stacks_);
+}
+
+void Race::undo() {
+    const Saved& saved = saved_.back();
+    Lane& lane = lanes_[saved.lane];
+    static_cast<Standing&>(lane) = saved.standing;
+    sim_.srcuInside_[lane.actor] = saved.srcuInside;
+    steps_ = saved.steps;
+    if (!isRcu(saved.lane))
+        lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
+    stacks_.resize(saved.stackBegin);
+    saved_.pop_back();
 }
 
 u64 Race::localHash(unsigned i) const {

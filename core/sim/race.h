@@ -15,6 +15,7 @@ public:
     struct Actor {
         u8 actor = 0;
         std::function<void()> body; // runs on the fiber; must own nothing there
+        u64 vcpus = 0;              // whose ioctls it makes, one bit each
     };
 
     Race(Sim& sim, std::vector<Actor> actors);
@@ -25,6 +26,8 @@ public:
     // The race's own numbering: 0 … count()-1, the last is RCU.
     unsigned count() const { return static_cast<unsigned>(lanes_.size()); }
     u8 actorOf(unsigned i) const { return lanes_[i].actor; }
+    // Do several actors work on that vCPU, so that its mutex matters?
+    bool isShared(unsigned vcpu) const { return (sharedVcpus_ >> vcpu & 1) != 0; }
     bool isRcu(unsigned i) const { return i + 1 == count(); }
     bool done(unsigned i) const { return isRcu(i) ? !sim_.rcuReady() : lanes_[i].done; }
     // All listed actors are done.
@@ -43,16 +46,19 @@ public:
 
     // Back to the beginning, with fresh fibers; the machine is rewound by the caller.
     void restart();
+    // Puts actors back to where they stood, so that a search pays for the distance and not for the path. save() before a micro-step of
+    // actor i, undo() after the machine was rewound to before it; the last one saved is the first one undone.
+    void save(unsigned i);
+    void undo();
+    std::size_t saved() const { return saved_.size(); }
     // Everything that an actor's future depends on beside the machine, as one hash.
     u64 localHash(unsigned i) const;
     void traceObservations(bool on) { tracing_ = on; }
 
 private:
     friend class Sim;
-    struct Lane {
-        u8 actor = 0;
-        std::function<void()> body;
-        std::unique_ptr<Fiber> fiber;
+    // Where an actor stands, beside its stack.
+    struct Standing {
         bool started = false;
         bool done = false;
         Site site = Site::VmState;
@@ -63,6 +69,18 @@ private:
         Sim::Retries retries;
         u64 steps = 0; // micro-steps that it took
     };
+    struct Lane : Standing {
+        u8 actor = 0;
+        std::function<void()> body;
+        std::unique_ptr<Fiber> fiber;
+    };
+    struct Saved {
+        Standing standing;
+        unsigned lane;
+        u64 srcuInside;
+        u64 steps; // of all lanes
+        std::size_t stackBegin;
+    };
     void resume(unsigned i);
 
     Sim& sim_;
@@ -71,6 +89,9 @@ private:
     u32 script_ = 0;
     u64 steps_ = 0; // of all lanes
     bool tracing_ = false;
+    std::vector<Saved> saved_;
+    std::vector<std::byte> stacks_; // of saved_, one after another
+    u64 sharedVcpus_ = 0;
 };
 
 } // namespace mirrorscope

@@ -28,6 +28,7 @@ Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
     srcuWaiters_ = regions.take(1);
     srcuWaitFor_ = regions.take(actors() * 2);
     srcuInside_.resize(actors());
+    vcpuMutex_ = regions.take(vcpus_);
     rcuCount_ = regions.take(1);
     rcuQueue_ = regions.take(kRcuCapacity * 3);
     script_ = 0;
@@ -184,6 +185,20 @@ void Sim::srcuReadLock() {
 void Sim::srcuReadUnlock() {
     --srcuInside_[actor_];
     applySrcu();
+}
+
+void Sim::vcpuLock(unsigned vcpu) {
+    if (!inRace_ || !race_->isShared(vcpu))
+        return;
+    wait(Site::LockAcquire, {Condition::Kind::Equals, vcpuMutex_ + vcpu, 0});
+    machine_->set(vcpuMutex_ + vcpu, u64{actor_} + 1);
+}
+
+void Sim::vcpuUnlock(unsigned vcpu) {
+    if (!inRace_ || !race_->isShared(vcpu))
+        return;
+    step(Site::LockRelease);
+    machine_->set(vcpuMutex_ + vcpu, 0);
 }
 
 void Sim::startOver() {

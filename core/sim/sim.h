@@ -121,6 +121,9 @@ public:
     void srcuReadLock();
     void srcuReadUnlock();
     void synchronizeSrcu();
+    // vcpu->mutex, held over each ioctl of a vCPU. It is a micro-step only in a race where somebody else wants the same vCPU.
+    void vcpuLock(unsigned vcpu);
+    void vcpuUnlock(unsigned vcpu);
     // Where the actors stand follows from the machine alone: between script steps, and when a race starts over.
     void startOver();
 
@@ -190,6 +193,7 @@ private:
     Place srcuDepth_;
     Place srcuWaiters_; // how many wait
     Place srcuWaitFor_; // per actor: whom it still waits for, 0..63 and 64..
+    Place vcpuMutex_;   // per vCPU: actor + 1 that holds it
     Place rcuCount_;
     Place rcuQueue_; // object, readers 0..63, readers 64..
     Place counters_;

@@ -30,6 +30,8 @@ void SnpOps::checkOwner(Gfn gfn, Alias alias, Access access, EptWalk& walk) cons
     if (alias == Alias::Shared) {
         if (access == Access::Write && entry.assigned)
             walk.outcome = EptWalk::Outcome::NotOwner;
+        if (entry.assigned)
+            walk.rwx &= ~u64{ept::kWrite}; // so that no write goes through what a read cached
         return;
     }
     if (!entry.assigned || entry.asid != Rmp::kAsid || entry.gfn != gfn || (walk.level == Level::k4K && rmp_.levelOf(pfn) == Level::k2M))

@@ -30,6 +30,8 @@ public:
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); } // ept_sync_global()
+    // The vCPU's TLB holds nothing from before the epoch in which the module let it in.
+    void noteModuleFlush(unsigned vcpu);
     bool flushPending(unsigned vcpu) const override;
 
     // Ioctls. 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.

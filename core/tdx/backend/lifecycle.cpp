@@ -75,6 +75,7 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
 
 int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context) {
     Call call(sim_, "tdx_vcpu_init_mem_region");
+    sim_.vcpuLock(0);
     sim_.writeLock(LockId::SlotsLock);
     int result = 0;
     if (vmGet(Kvm::VmWord::TdState) == kRunnable || range.empty() || kvm_.vmDead()) {
@@ -107,6 +108,7 @@ int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Co
         sim_.writeUnlock(LockId::FilemapInvalidateLock);
     }
     sim_.writeUnlock(LockId::SlotsLock);
+    sim_.vcpuUnlock(0);
     return result;
 }
 

@@ -21,7 +21,12 @@ EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
         kvm_.tlb(vcpu).flush();
         sim_.count(Counter::TlbFlush);
     }
+    noteModuleFlush(vcpu);
     return {};
+}
+
+void TdxBackend::noteModuleFlush(unsigned vcpu) {
+    kvm_.machine().set(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::TlbEpoch), module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch));
 }
 
 void TdxBackend::left(unsigned vcpu) { module_.tdExit(tdvpr(vcpu)); }
@@ -35,7 +40,7 @@ Pfn TdxBackend::hardwareRoot(unsigned vcpu, Alias alias) const {
 bool TdxBackend::flushPending(unsigned vcpu) const {
     if (tdr().v == 0)
         return true;
-    return module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
+    return kvm_.machine().peek(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::TlbEpoch)) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
 }
 
 // A guest that accepts by itself knows that the page begins anew; one that does so at a #VE may have had data there.
@@ -117,8 +122,9 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
         const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
         if (r == RET_PF_RETRY) {
             // v6.18 (2bc2694fe20b): the update of the slot waits for this SRCU reader; the guest is entered, and asks again.
+            // The same for a root that became invalid, which only the way back into the guest replaces (no commit is known).
             const int index = kvm_.slotOf({gpa >> 12});
-            if (!(kvm_.config().kernelFixed && index >= 0 && kvm_.slot(index).invalid))
+            if (!(kvm_.config().kernelFixed && (kvm_.rootIsObsolete(vcpu) || (index >= 0 && kvm_.slot(index).invalid))))
                 continue;
         }
         handled.result = r < 0 ? r : 1;
