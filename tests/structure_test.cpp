@@ -86,4 +86,22 @@ TEST(Structure, views_have_no_rule_of_the_mmu) {
     }
 }
 
+// fidelity.md promises a twin of the same name for each of these.
+TEST(Structure, every_twin_that_fidelity_names_is_there) {
+    std::string sources;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / "core"))
+        if (const auto extension = entry.path().extension(); extension == ".h" || extension == ".cpp")
+            sources += readFile(entry.path().string());
+    const std::string text = readFile((kSource / "resources/docs/fidelity.md").string());
+    const std::size_t begin = text.find("### Twins"), end = text.find("Under another name", begin);
+    ASSERT_NE(begin, std::string::npos);
+    ASSERT_NE(end, std::string::npos);
+    const std::string list = text.substr(begin, end - begin);
+    const std::regex name("`([a-z0-9_]+)`");
+    unsigned count = 0;
+    for (std::sregex_iterator it(list.begin(), list.end(), name), last; it != last; ++it, ++count)
+        EXPECT_NE(sources.find((*it)[1]), std::string::npos) << (*it)[1] << " has no twin";
+    EXPECT_GT(count, 60u);
+}
+
 } // namespace mirrorscope::test

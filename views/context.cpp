@@ -19,6 +19,13 @@ void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     Q_EMIT selectionChanged();
 }
 
+void Context::showDirectRoot(Pfn root) {
+    if (!session_)
+        return;
+    session_->showDirectRoot(root);
+    Q_EMIT positionChanged();
+}
+
 void Context::goTo(u64 position) {
     if (!session_ || position == session_->position())
         return;

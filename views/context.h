@@ -30,6 +30,8 @@ public:
 
     u64 position() const { return session_ ? session_->position() : 0; }
     void goTo(u64 position);
+    // The direct root whose tree the first column shows.
+    void showDirectRoot(Pfn root);
 
     const std::optional<Selection>& selection() const { return selection_; }
     void select(std::optional<Selection> selection);

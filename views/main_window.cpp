@@ -10,6 +10,7 @@
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
 #include "views/trees/legend.h"
+#include "views/trees/roots_strip.h"
 #include "views/trees/trees_view.h"
 
 #include <QApplication>
@@ -47,6 +48,7 @@ MainWindow::MainWindow(QWidget* parent)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
     layout->addWidget(banner_);
+    layout->addWidget(new RootsStrip(context_, centre));
     layout->addWidget(trees_, 1);
     layout->addWidget(new Legend(context_, centre));
     setCentralWidget(centre);

@@ -19,7 +19,14 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
         cell.sept = sept::stateOf(cell.raw);
         cell.locked = (cell.raw & sept::kLock) != 0;
     } else {
-        cell.spte = stateOf(system().kvm().masks(), cell.raw, level);
+        const SpteMasks& masks = system().kvm().masks();
+        cell.spte = stateOf(masks, cell.raw, level);
+        if (cell.spte == SpteState::Leaf && level > Level::k4K)
+            cell.huge = pagesPer(level);
+        if (cell.spte == SpteState::Leaf && column == Column::Shared && spte::adEnabled(cell.raw)) {
+            cell.accessed = (cell.raw & masks.format.accessed) != 0;
+            cell.dirty = (cell.raw & masks.format.dirty) != 0;
+        }
     }
     if (!cell.initial(column) && cell.spte != SpteState::Frozen)
         cell.pfn = ept::pfnOf(cell.raw);
@@ -51,7 +58,7 @@ TreeCell Session::cell(Column column, Gfn gfn, Level level) const {
         const auto walk = system().septAt(gfn, level);
         return walk.reached ? cellAt(column, walk.place, level) : TreeCell{};
     }
-    const Pfn root = column == Column::Mirror ? system().mirrorRoot() : system().directRoot();
+    const Pfn root = column == Column::Mirror ? system().mirrorRoot() : shownDirectRoot();
     const auto at = system().spteAt(root, gfn, level);
     return at.exists && at.level == level ? cellAt(column, at.place, level) : TreeCell{};
 }
@@ -121,7 +128,9 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
         const Gfn gfn{base.v + i * pagesPer(level)};
         if ((gfn.v & direct) != 0)
             break; // the shared half of the root: shown with the GPA that it belongs to
-        bool somewhere = keep && keep->first == gfn && keep->second == level;
+        // A page that is the guest's by the RMP is shown though nothing maps it.
+        const bool assigned = isNpt() && level == Level::k4K && tables[0].v != 0 && rmpAt(gfn).value_or(RmpView{}).entry.assigned;
+        bool somewhere = assigned || (keep && keep->first == gfn && keep->second == level);
         for (unsigned c = 0; c < kColumns && !somewhere; ++c)
             if (tables[c].v != 0) {
                 const u64 initial = c == static_cast<unsigned>(Column::Private) ? sept::kFree : spte::kNonpresent;
@@ -135,7 +144,7 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
         row.gfn = gfn;
         row.level = level;
         row.depth = depth;
-        bool interesting = keep && keep->first == gfn && keep->second == level;
+        bool interesting = assigned || (keep && keep->first == gfn && keep->second == level);
         for (unsigned c = 0; c < kColumns; ++c) {
             if (tables[c].v == 0)
                 continue;
@@ -170,7 +179,7 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
 
 std::vector<TreeRow> Session::rows(const std::set<std::pair<u64, unsigned>>& collapsed, std::optional<std::pair<Gfn, Level>> keep) const {
     std::vector<TreeRow> out;
-    std::array<Pfn, kColumns> tables{system().directRoot(), {}, {}};
+    std::array<Pfn, kColumns> tables{shownDirectRoot(), {}, {}};
     if (system().isTdx()) {
         tables[1] = system().mirrorRoot();
         if (const Pfn tdr = system().backend().tdr(); tdr.v != 0)

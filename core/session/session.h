@@ -10,6 +10,7 @@
 #pragma once
 
 #include "scenario/runner.h"
+#include "session/memory.h"
 #include "session/td.h"
 
 #include <map>
@@ -34,8 +35,11 @@ struct TreeCell {
     SpteState spte = SpteState::None; // shared, mirror
     SeptState sept = SeptState::Free; // private
     Pfn pfn;
-    bool changed = false;      // by the micro-step before the position
-    bool locked = false;       // a lock bit of the module is set
+    bool changed = false;  // by the micro-step before the position
+    bool locked = false;   // a lock bit of the module is set
+    bool accessed = false; // by the CPU, as far as the tree has such bits
+    bool dirty = false;
+    u64 huge = 0;              // of a leaf above 4K: how many small pages it stands for
     std::optional<u64> zapped; // the value that went away within the last micro-steps
     unsigned age = 0;          // micro-steps since then
     bool violation = false;
@@ -131,6 +135,18 @@ public:
     std::vector<HistoryEntry> history(Place place) const;
     std::string describe(const HistoryEntry& entry) const;
 
+    // ---- beside the trees (memory.cpp)
+    // Valid ones first, tree by tree.
+    std::vector<RootView> roots() const;
+    // The direct root whose tree is shown: the one asked for as long as it is there, else the valid one, else an invalid one.
+    Pfn shownDirectRoot() const;
+    void showDirectRoot(Pfn root) { shownRoot_ = root; }
+    // Those that somebody holds.
+    std::vector<LockView> locks() const;
+    MemoryView memoryAt(Gfn gfn, Level level) const;
+    // Nothing where guest_memfd has no page, and for every VM but SNP.
+    std::optional<RmpView> rmpAt(Gfn gfn) const;
+
     // ---- the TD and the frames of memory (td.cpp)
     TdView td() const;
     FrameView frame(Pfn pfn) const;
@@ -171,6 +187,7 @@ private:
     std::set<u32> violating_;                    // places of violations at the position
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
     std::vector<u8> actors_;
+    Pfn shownRoot_;
     std::vector<u64> topStarts_; // positions at which top-level steps begin
 };
 

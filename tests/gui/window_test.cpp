@@ -8,6 +8,7 @@
 #include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
+#include "views/trees/roots_strip.h"
 #include "views/trees/trees_view.h"
 
 #include <QDockWidget>
@@ -78,6 +79,98 @@ private Q_SLOTS:
         for (const Level level : {Level::k2M, Level::k1G, Level::k512G})
             for (const Column column : {Column::Mirror, Column::Private})
                 QVERIFY(trees_->marksOf(row(0, level), column).path);
+    }
+
+    QStringList chips() { return window_->findChild<RootsStrip*>("roots")->texts(); }
+
+    void roots_and_held_locks_stand_above_the_trees() {
+        // At the frozen moment mmu_lock is held for reading by the vCPU that froze it.
+        QCOMPARE(chips().size(), 4);
+        QVERIFY(chips()[0].startsWith("shared root") && chips()[0].endsWith("2 refs"));
+        QVERIFY(chips()[1].startsWith("mirror root"));
+        QVERIFY(chips()[2].startsWith("private root"));
+        QCOMPARE(chips()[3], QString("mmu_lock: vcpu0 reads"));
+        openFile(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/11-invalid-root-running-vcpu.yaml");
+        bool invalid = false, writing = false;
+        for (u64 at = 0; at <= session().end() && !(invalid && writing); at += 1) {
+            if (session().nextSite(Site::RootInvalidate, at) == at + 1 || invalid || at % 64 == 0)
+                window_->context().goTo(at + 1);
+            invalid |= chips().filter("invalid").size() == 1;
+            writing |= chips().contains("mmu_lock: host writes");
+        }
+        QVERIFY(invalid);
+        QVERIFY(writing);
+        // Two direct roots: the valid one is shown, a click on the other shows that one's tree.
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        window_->openText("two roots", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\n"
+                                       "script:\n  - vcpu0: {write: 0x1000}\n  - race:\n      host: [zap-all]\n"
+                                       "      vcpu0: [{write: 0x2000}]\n"
+                                       "      schedule: [{host: until root.invalidate}, {host: 8}, {vcpu0: done}, {host: done}]\n");
+        QVERIFY(opened.wait(20000));
+        u64 two = 0;
+        for (u64 at = session().end(); at > 0 && two == 0; --at) {
+            session().seek(at);
+            if (session().roots().size() == 2)
+                two = at;
+        }
+        QVERIFY(two != 0);
+        session().seek(0);
+        window_->context().goTo(two);
+        const Pfn valid = session().shownDirectRoot();
+        QVERIFY(!session().roots()[0].invalid && session().roots()[0].pfn == valid);
+        auto* strip = window_->findChild<RootsStrip*>("roots");
+        QTest::qWait(20); // painted, so that the chips have their places
+        QTest::mouseClick(strip, Qt::LeftButton, {}, strip->chipRect(1).center());
+        QCOMPARE(session().shownDirectRoot().v, session().roots()[1].pfn.v);
+        QTest::qWait(20);
+        QTest::mouseClick(strip, Qt::LeftButton, {}, strip->chipRect(0).center());
+        QCOMPARE(session().shownDirectRoot().v, valid.v);
+    }
+
+    void the_rmp_stands_beside_the_npt() {
+        openFile(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/19-snp-page-state-change.yaml");
+        QVERIFY(trees_->rmpRect(0).left() >= trees_->cellRect(0, Column::Shared).right());
+        window_->context().goTo(session().end());
+        const auto rmp = session().rmpAt({1});
+        QVERIFY(rmp.has_value());
+        QCOMPARE(rmpText(*rmp), QString("validated %1").arg(rmp->pfn.v, 0, 16));
+        // The private page stays the guest's while the page is shared: its row says so though the tree maps another frame.
+        bool both = false;
+        for (u64 at = 0; at <= session().end() && !both; ++at) {
+            window_->context().goTo(at);
+            const auto now = session().rmpAt({1});
+            both = now && now->entry.assigned && session().memoryAt({1}, Level::k4K).kind == MemoryView::Kind::Shared &&
+                   rowOf(0x1000, Level::k4K) >= 0 && row(0x1000, Level::k4K).cells[0].spte == SpteState::Leaf &&
+                   row(0x1000, Level::k4K).cells[0].pfn != now->pfn;
+        }
+        QVERIFY(both);
+    }
+
+    void memory_shows_slot_attribute_size_and_the_bits_that_the_cpu_sets() {
+        openFile(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/04-convert-and-back.yaml");
+        window_->context().goTo(0);
+        QCOMPARE(memoryText(session().memoryAt({1}, Level::k4K)), QString("0 P"));
+        bool mixed = false, shared = false;
+        for (u64 at = 0; at <= session().end(); ++at) {
+            window_->context().goTo(at);
+            mixed |= memoryText(session().memoryAt({0}, Level::k2M)) == "0 P+S";
+            shared |= memoryText(session().memoryAt({0x200000 >> 12}, Level::k4K)) == "0 S" ||
+                      memoryText(session().memoryAt({1}, Level::k4K)) == "0 S";
+        }
+        QVERIFY(mixed || shared);
+        QCOMPARE(memoryText(session().memoryAt({1ull << 30}, Level::k4K)), QString());
+        QVERIFY(trees_->memoryHelp(session().memoryAt({0}, Level::k4K)).contains("guest_memfd"));
+
+        const QString huge = "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]}\n"
+                             "script: [{vcpu0: {read: 0x1000}}, {vcpu0: {write: 0x1000}}]\n";
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        window_->openText("huge", huge);
+        QVERIFY(opened.wait(20000));
+        window_->context().goTo(session().end());
+        const TreeCell& cell = row(0, Level::k2M).cells[0];
+        QCOMPARE(cell.huge, u64{512});
+        QVERIFY(cell.accessed && cell.dirty);
+        QCOMPARE(memoryText(session().memoryAt({0}, Level::k2M)), QString("0"));
     }
 
     void keys_step_forward_and_back_and_restart() {

@@ -64,15 +64,77 @@ void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, co
     font.setItalic(row.more > 0);
     p.setFont(font);
     p.setPen(row.more > 0 ? theme.dim : path ? theme.accent : theme.text);
-    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -46, 0);
+    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -46 - metrics.memory, 0);
     p.drawText(text, Qt::AlignVCenter | Qt::AlignLeft,
                p.fontMetrics().elidedText(rowLabel(row), Qt::ElideMiddle, static_cast<int>(text.width())));
     if (row.more == 0) {
         p.setFont(metrics.text);
         p.setPen(theme.dim);
-        p.drawText(at.adjusted(0, 0, -10, 0), Qt::AlignVCenter | Qt::AlignRight,
+        p.drawText(at.adjusted(0, 0, -10 - metrics.memory, 0), Qt::AlignVCenter | Qt::AlignRight,
                    QString::fromUtf8(levelName(row.level).data(), static_cast<int>(levelName(row.level).size())));
     }
+}
+
+namespace {
+// A state of its own colour: bar at the left, light fill, text.
+void paintTag(QPainter& p, const QRectF& box, const QColor& colour, const QString& text, bool strong, bool hatched, const Theme& theme,
+              const QFont& font) {
+    QPainterPath shape;
+    shape.addRoundedRect(box, 4, 4);
+    p.setRenderHint(QPainter::Antialiasing);
+    p.fillPath(shape, withAlpha(colour, theme.dark ? 0.26 : 0.15));
+    if (hatched)
+        hatch(p, box, colour, true);
+    p.save();
+    p.setClipPath(shape);
+    p.fillRect(QRectF(box.left(), box.top(), 4, box.height()), colour);
+    p.restore();
+    p.setBrush(Qt::NoBrush);
+    p.setPen(strong ? QPen(theme.accent, 2) : QPen(withAlpha(colour, 0.55), 1));
+    p.drawPath(shape);
+    p.setFont(font);
+    p.setPen(theme.text);
+    const QRectF room = box.adjusted(10, 0, -4, 0);
+    p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft, p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));
+}
+// Of the styles of states, so that a kind has one colour everywhere.
+QColor colourOf(const Theme& theme, Column column, SpteState spte, SeptState sept) {
+    TreeCell cell;
+    cell.exists = true;
+    cell.spte = spte;
+    cell.sept = sept;
+    return theme.of(styleOf(column, cell));
+}
+} // namespace
+
+QString memoryText(const MemoryView& memory) {
+    if (!memory.slot)
+        return {};
+    const char* const kinds[] = {"", " P", " S", " P+S"};
+    return QString("%1%2%3").arg(memory.partly ? "~" : "").arg(*memory.slot).arg(kinds[static_cast<unsigned>(memory.kind)]);
+}
+
+void paintMemory(QPainter& p, const QRectF& at, const MemoryView& memory, const Theme& theme, const QFont& font) {
+    if (!memory.slot)
+        return;
+    using Kind = MemoryView::Kind;
+    const QColor colour = memory.kind == Kind::Private  ? colourOf(theme, Column::Mirror, SpteState::Leaf, SeptState::Free)
+                          : memory.kind == Kind::Shared ? colourOf(theme, Column::Shared, SpteState::Leaf, SeptState::Free)
+                                                        : theme.dim;
+    paintTag(p, at.adjusted(2, 3, -6, -3), colour, memoryText(memory), false, memory.kind == Kind::Mixed, theme, font);
+}
+
+QString rmpText(const RmpView& rmp) {
+    return QString("%1 %2%3")
+        .arg(QString::fromUtf8(stateName(rmp.entry).data()))
+        .arg(rmp.pfn.v, 0, 16)
+        .arg(rmp.entry.level == Level::k2M ? " 2M" : "");
+}
+
+void paintRmp(QPainter& p, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font) {
+    const SeptState like = !rmp.entry.assigned ? SeptState::Free : rmp.entry.validated ? SeptState::Mapped : SeptState::Pending;
+    paintTag(p, at.adjusted(4, 2, -4, -2), colourOf(theme, Column::Private, SpteState::None, like), rmpText(rmp), rmp.changed, false, theme,
+             font);
 }
 
 void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
@@ -137,6 +199,10 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
     }
     if (cell.locked)
         badge("lock", theme.dim);
+    if (cell.dirty && !cell.zapped)
+        badge("D", theme.text);
+    if (cell.accessed && !cell.zapped)
+        badge("A", theme.text);
 
     QFont used = font;
     used.setStrikeOut(cell.zapped.has_value());
@@ -157,6 +223,16 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
         p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft,
                    p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));
         return;
+    }
+    // A huge page covers as many small ones: said, and drawn as a stack.
+    if (cell.spte == SpteState::Leaf && cell.huge > 1) {
+        const QColor ink = p.pen().color();
+        text += QString("  = %1 × 4K").arg(cell.huge);
+        const qreal from = box.left() + 20 + p.fontMetrics().horizontalAdvance(text);
+        p.setPen(QPen(withAlpha(colour, 0.6), 1));
+        for (qreal y = box.top() + 5; y < box.bottom() - 3 && from < right - 4; y += 4)
+            p.drawLine(QPointF(from, y), QPointF(right - 4, y));
+        p.setPen(ink);
     }
     const QRectF room(box.left() + 10, box.top(), right - box.left() - 12, box.height());
     p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft, p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));

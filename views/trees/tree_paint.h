@@ -15,7 +15,8 @@ namespace mirrorscope::views {
 
 struct TreeMetrics {
     int row = 24;    // height of a row
-    int label = 230; // width of the column of addresses
+    int label = 230; // width of the column of addresses and of what the memory there belongs to
+    int memory = 70; // the latter's part of it
     int cell = 220;  // width of a tree's column
     int columns = 3;
     int indent = 14;
@@ -33,6 +34,12 @@ QString rowLabel(const TreeRow& row);
 void paintCell(QPainter& painter, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
                const QFont& font);
 void paintLabel(QPainter& painter, const QRectF& at, const TreeRow& row, bool path, const Theme& theme, const TreeMetrics& metrics);
+// The memslot and the attribute of a row, at the right end of its label.
+void paintMemory(QPainter& painter, const QRectF& at, const MemoryView& memory, const Theme& theme, const QFont& font);
+// What the RMP says of the frame behind a page.
+void paintRmp(QPainter& painter, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font);
+QString memoryText(const MemoryView& memory);
+QString rmpText(const RmpView& rmp);
 // Where the triangle that folds a row is, within its label.
 QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
 

@@ -36,6 +36,15 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     layoutColumns();
 }
 
+bool TreesView::shownInvalid() const {
+    for (const RootView& root : context_.session()->roots())
+        if (root.invalid && root.pfn == context_.session()->shownDirectRoot())
+            return true;
+    return false;
+}
+
+bool TreesView::hasRmp() const { return context_.session() && context_.session()->isNpt(); }
+
 int TreesView::headerHeight() const { return metrics_.row * 2; }
 
 void TreesView::layoutColumns() {
@@ -48,14 +57,22 @@ void TreesView::layoutColumns() {
     unsigned depth = 4;
     for (const TreeRow& row : rows_)
         depth = std::max(depth, row.depth);
-    metrics_.label = mono.horizontalAdvance("0x800000000000") + static_cast<int>(depth) * metrics_.indent + 56;
+    metrics_.memory = mono.horizontalAdvance("0 P+S") + 22;
+    // As wide as the highest address of the machine's slots, so that it stays the same from step to step.
+    qsizetype digits = 10;
+    if (const Session* session = context_.session())
+        for (const SlotConfig& slot : session->scenario().machine.slots)
+            digits = std::max(digits, static_cast<qsizetype>(hex((slot.base.v + slot.pages) << 12).size()));
+    metrics_.label = mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + 56 + metrics_.memory;
+    // The RMP takes the place of a second tree.
+    const int columns = metrics_.columns + (hasRmp() ? 1 : 0);
     const int room = viewport()->width() - metrics_.label;
-    metrics_.cell = std::max(mono.horizontalAdvance("■ leaf 00000 rwx") + 34, room / metrics_.columns);
+    metrics_.cell = std::max(mono.horizontalAdvance("■ leaf 00000 rwx") + 34, room / columns);
     const int visible = viewport()->height() - headerHeight();
     verticalScrollBar()->setRange(0, std::max(0, static_cast<int>(rows_.size()) * metrics_.row - visible));
     verticalScrollBar()->setPageStep(visible);
     verticalScrollBar()->setSingleStep(metrics_.row);
-    horizontalScrollBar()->setRange(0, std::max(0, metrics_.label + metrics_.cell * metrics_.columns - viewport()->width()));
+    horizontalScrollBar()->setRange(0, std::max(0, metrics_.label + metrics_.cell * columns - viewport()->width()));
     horizontalScrollBar()->setPageStep(viewport()->width());
 }
 
@@ -94,6 +111,8 @@ std::optional<std::size_t> TreesView::selectedRow() const {
     return std::nullopt;
 }
 
+QRect TreesView::rmpRect(std::size_t row) const { return cellRect(row, static_cast<Column>(metrics_.columns)); }
+
 QRect TreesView::cellRect(std::size_t row, Column column) const {
     return {metrics_.label + static_cast<int>(column) * metrics_.cell - horizontalScrollBar()->value(),
             headerHeight() + static_cast<int>(row) * metrics_.row - verticalScrollBar()->value(), metrics_.cell, metrics_.row};
@@ -125,6 +144,17 @@ CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
     return marks;
 }
 
+QString TreesView::memoryHelp(const MemoryView& memory) const {
+    if (!memory.slot)
+        return "in no memslot: an access is MMIO";
+    const char* const kinds[] = {"", "\nattribute: private", "\nattribute: shared", "\nattributes: private and shared pages"};
+    return QString("%1memslot %2%3%4")
+        .arg(memory.partly ? "partly in " : "")
+        .arg(*memory.slot)
+        .arg(memory.flags.empty() ? QString() : ": " + QString::fromStdString(memory.flags))
+        .arg(kinds[static_cast<unsigned>(memory.kind)]);
+}
+
 void TreesView::paintEvent(QPaintEvent*) {
     QPainter p(viewport());
     const Theme& theme = context_.theme();
@@ -154,6 +184,12 @@ void TreesView::paintEvent(QPaintEvent*) {
         if (i % 2 == 1)
             p.fillRect(0, y, viewport()->width(), metrics_.row, theme.alternate);
         paintLabel(p, QRectF(x0, y, metrics_.label, metrics_.row), row, onPath, theme, metrics_);
+        if (row.more == 0)
+            paintMemory(p, QRectF(x0 + metrics_.label - metrics_.memory, y, metrics_.memory, metrics_.row),
+                        context_.session()->memoryAt(row.gfn, row.level), theme, metrics_.mono);
+        if (hasRmp() && row.level == Level::k4K && row.more == 0)
+            if (const auto rmp = context_.session()->rmpAt(row.gfn))
+                paintRmp(p, rmpRect(static_cast<std::size_t>(i)), *rmp, theme, metrics_.mono);
         for (int c = 0; c < metrics_.columns; ++c) {
             const Column column = columnAt(c);
             const QRectF at = cellRect(static_cast<std::size_t>(i), column);
@@ -179,10 +215,9 @@ void TreesView::paintEvent(QPaintEvent*) {
         const char *name, *who;
     };
     const bool one = metrics_.columns == 1;
-    const bool npt = context_.session() && context_.session()->isNpt();
-    const Title titles[] = {{one ? "direct" : "shared", npt   ? "the guest's NPT, written by KVM; the RMP has the last word"
-                                                        : one ? "the guest's EPT, written by KVM"
-                                                              : "EPT, written by KVM"},
+    const Title titles[] = {{one ? "direct" : "shared", hasRmp() ? "the guest's NPT, written by KVM"
+                                                        : one    ? "the guest's EPT, written by KVM"
+                                                                 : "EPT, written by KVM"},
                             {"mirror", "KVM's own copy"},
                             {"private", "secure EPT, the module's"}};
     QFont bold = metrics_.text;
@@ -196,10 +231,15 @@ void TreesView::paintEvent(QPaintEvent*) {
         p.drawText(at.adjusted(6, metrics_.row - 2, -4, -4), Qt::AlignLeft | Qt::AlignVCenter,
                    p.fontMetrics().elidedText(who, Qt::ElideRight, at.width() - 10));
     };
-    heading(QRect(x0, 0, metrics_.label, head), "GPA", "without the shared bit");
-    for (int c = 0; c < metrics_.columns; ++c) {
+    const bool kinds = context_.session()->runner().scenario().machine.hasPrivateMem();
+    heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA", one ? "of the guest" : "without the shared bit");
+    heading(QRect(x0 + metrics_.label - metrics_.memory, 0, metrics_.memory, head), "slot", kinds ? "P / S" : "");
+    for (int c = 0; c < metrics_.columns + (hasRmp() ? 1 : 0); ++c) {
         const QRect at(x0 + metrics_.label + c * metrics_.cell, 0, metrics_.cell, head);
-        heading(at, titles[c].name, titles[c].who);
+        if (c == metrics_.columns)
+            heading(at, "RMP", "of the private page there; it has the last word");
+        else
+            heading(at, titles[c].name, c == 0 && shownInvalid() ? "an invalid root's, being zapped" : titles[c].who);
         p.setPen(theme.border);
         p.drawLine(at.left(), 6, at.left(), viewport()->height());
     }
@@ -283,11 +323,15 @@ bool TreesView::viewportEvent(QEvent* event) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const auto index = rowAt(help->pos().y());
         const int x = help->pos().x() + horizontalScrollBar()->value() - metrics_.label;
-        if (!index || x < 0 || x >= metrics_.columns * metrics_.cell) {
+        if (!index || x < -metrics_.memory || x >= metrics_.columns * metrics_.cell) {
             QToolTip::hideText();
             return true;
         }
         const TreeRow& row = rows_[*index];
+        if (x < 0) {
+            QToolTip::showText(help->globalPos(), memoryHelp(context_.session()->memoryAt(row.gfn, row.level)));
+            return true;
+        }
         const Column column = columnAt(x / metrics_.cell);
         const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
         if (cell.exists && row.more == 0) {

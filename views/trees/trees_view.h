@@ -20,6 +20,8 @@ public:
     // For tests and for accessibility: what is shown where.
     const std::vector<TreeRow>& rows() const { return rows_; }
     QRect cellRect(std::size_t row, Column column) const; // in viewport coordinates
+    QRect rmpRect(std::size_t row) const;
+    QString memoryHelp(const MemoryView& memory) const;
     CellMarks marksOf(const TreeRow& row, Column column) const;
 
 protected:
@@ -36,6 +38,8 @@ private:
     void toggle(const TreeRow& row);
     void moveSelection(int rows, int columns);
     void ensureVisible(std::size_t row);
+    bool hasRmp() const;
+    bool shownInvalid() const;
     int headerHeight() const;
     std::optional<std::size_t> rowAt(int y) const;
     std::optional<std::size_t> selectedRow() const;
