@@ -18,6 +18,7 @@ using Invocation = std::function<int()>;
 inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3;
 
 void addRun(CLI::App& root, Invocation& invoke);
+void addBench(CLI::App& root, Invocation& invoke);
 void addCheck(CLI::App& root, Invocation& invoke);
 void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);

@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     addScreenshot(root, invoke);
     addVocabulary(root, invoke);
     addSeamcalls(root, invoke);
+    addBench(root, invoke);
     addUnbuilt(root, invoke);
     try {
         root.parse(argc, argv);

@@ -42,7 +42,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
     for (unsigned v = 0; cached >> v != 0; ++v) {
-        if ((cached >> v & 1) == 0)
+        if ((cached >> v & 1) == 0 || (!context.kvm().tlbUsable(v, Alias::Shared) && !context.kvm().tlbUsable(v, Alias::Private)))
             continue;
         const Tlb& tlb = context.kvm().tlb(v);
         const u64 size = tlb.size();
