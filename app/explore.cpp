@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
 
+#include "explore/counterexample.h"
 #include "explore/explorer.h"
 #include "export/export.h"
 
@@ -69,8 +70,6 @@ int explore(const ExploreArguments& args) {
         throw UsageError("`--jobs` is not built yet");
     if (!args.shard.empty())
         throw UsageError("`--shard` is not built yet");
-    if (!args.save.empty())
-        throw UsageError("`--save-counterexample` is not built yet");
     if (args.preemptions != 0)
         throw UsageError("`--bound-preemptions` is not built yet");
     interrupted();
@@ -86,7 +85,16 @@ int explore(const ExploreArguments& args) {
     };
     const ExploreResult result = Explorer(scenario, options).run();
     const bool ok = result.ok();
+    std::string saved;
+    if (!args.save.empty() && !result.findings.empty()) {
+        const Counterexample small = shrink(scenario, result.findings[0]);
+        put(args.save, scenarioOf(scenario, parseOverrides(args.set), small));
+        saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
+                            small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
+    }
     put("", args.format == "jsonl" ? jsonText(result, ok) : plainText(args.file, result, ok));
+    if (!saved.empty())
+        std::fprintf(stderr, "%s", saved.c_str());
     if (!result.findings.empty())
         return kFailed;
     if (result.stopped)

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/counterexample.h"
+
+#include "base/text.h"
+#include "scenario/yaml.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+namespace {
+using Schedule = std::vector<std::vector<std::pair<std::string, u64>>>;
+
+u8 actorOf(const Scenario& scenario, const std::string& name) {
+    const auto number = [&](std::size_t from) { return name.size() > from ? std::stoul(name.substr(from)) : 0ul; };
+    if (name.starts_with("vcpu"))
+        return static_cast<u8>(number(4));
+    return static_cast<u8>(scenario.machine.vcpus + (name == "rcu" ? u64{Sim::kHosts} : number(4)));
+}
+
+struct Found {
+    std::string text;
+    u64 at = 0;
+    std::vector<std::string> also;
+};
+
+// Runs the scenario by that schedule; what the rule said, if it was violated.
+std::optional<Found> violates(const Scenario& original, const Schedule& schedule, const std::string& rule) {
+    Scenario scenario = original;
+    std::size_t race = 0;
+    for (Step& step : scenario.script) {
+        if (step.verb != Verb::Race)
+            continue;
+        step.schedule.clear();
+        if (race < schedule.size())
+            for (const auto& [name, count] : schedule[race]) {
+                Step::ScheduleEntry entry;
+                entry.actor = actorOf(scenario, name);
+                entry.count = count;
+                entry.line = step.line;
+                step.schedule.push_back(entry);
+            }
+        ++race;
+    }
+    Runner runner(scenario, {.maxSteps = 2'000'000});
+    runner.setIgnoreRaceExpectations(true);
+    runner.runAll();
+    std::optional<Found> found;
+    std::vector<std::string> also;
+    for (const Violation& v : runner.checker().violations()) {
+        const std::string name(info(v.rule).name);
+        if (name == rule && !found)
+            found = Found{v.text, v.n, {}};
+        else if (name != rule && std::find(also.begin(), also.end(), name) == also.end())
+            also.push_back(name);
+    }
+    if (found) {
+        found->also = also;
+        return found;
+    }
+    if (rule == "expect")
+        for (const auto& e : runner.expectations())
+            if (!e.holds)
+                return Found{"line " + std::to_string(e.line) + ": " + e.text + ": found " + e.found, e.n, also};
+    return std::nullopt;
+}
+
+Schedule merged(const Schedule& schedule) {
+    Schedule out;
+    for (const auto& race : schedule) {
+        out.emplace_back();
+        for (const auto& entry : race) {
+            if (entry.second == 0)
+                continue;
+            if (!out.back().empty() && out.back().back().first == entry.first)
+                out.back().back().second += entry.second;
+            else
+                out.back().push_back(entry);
+        }
+    }
+    return out;
+}
+
+// How hard it is to follow: switches count first.
+std::pair<u64, u64> weightOf(const Schedule& schedule) {
+    u64 switches = 0, steps = 0;
+    for (const auto& race : schedule) {
+        switches += race.empty() ? 0 : race.size();
+        for (const auto& entry : race)
+            steps += entry.second;
+    }
+    return {switches, steps};
+}
+} // namespace
+
+Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding) {
+    Counterexample result;
+    result.rule = finding.rule;
+    result.text = finding.text;
+    result.schedule = merged(finding.schedule);
+    auto found = violates(scenario, result.schedule, finding.rule);
+    result.confirmed = found.has_value();
+    if (!result.confirmed)
+        return result;
+    Schedule best = result.schedule;
+    const auto attempt = [&](const Schedule& candidate) {
+        const Schedule tidy = merged(candidate);
+        if (weightOf(tidy) >= weightOf(best))
+            return false;
+        const auto again = violates(scenario, tidy, finding.rule);
+        if (!again)
+            return false;
+        best = tidy;
+        found = again;
+        return true;
+    };
+    for (bool smaller = true; smaller;) {
+        smaller = false;
+        for (std::size_t r = 0; r < best.size(); ++r) {
+            // Whole tails first: after the violation nothing matters.
+            for (std::size_t keep = 0; keep < best[r].size(); ++keep) {
+                Schedule candidate = best;
+                candidate[r].resize(keep);
+                if (attempt(candidate)) {
+                    smaller = true;
+                    break;
+                }
+            }
+            for (std::size_t i = best[r].size(); i-- > 0;) {
+                if (i >= best[r].size())
+                    continue;
+                Schedule candidate = best;
+                candidate[r].erase(candidate[r].begin() + static_cast<std::ptrdiff_t>(i));
+                if (attempt(candidate)) {
+                    smaller = true;
+                    continue;
+                }
+                // Moved into the next run of the same actor, which it then joins.
+                for (std::size_t j = i + 1; j < best[r].size(); ++j)
+                    if (best[r][j].first == best[r][i].first) {
+                        candidate = best;
+                        candidate[r][j].second += candidate[r][i].second;
+                        candidate[r].erase(candidate[r].begin() + static_cast<std::ptrdiff_t>(i));
+                        smaller |= attempt(candidate);
+                        break;
+                    }
+            }
+            for (std::size_t i = 0; i < best[r].size(); ++i)
+                for (u64 cut = best[r][i].second / 2; cut > 0 && i < best[r].size(); cut /= 2) {
+                    Schedule candidate = best;
+                    if (candidate[r][i].second <= cut)
+                        continue;
+                    candidate[r][i].second -= cut;
+                    smaller |= attempt(candidate);
+                }
+        }
+    }
+    result.schedule = best;
+    result.text = found->text;
+    result.at = found->at;
+    result.also = found->also;
+    for (const auto& race : best)
+        result.switches += race.size();
+    result.steps = weightOf(best).second;
+    return result;
+}
+
+namespace {
+// A flow form on one line; what was quoted stays a string.
+std::string flow(const YamlNode& node) {
+    const auto quote = [](const std::string& text) {
+        std::string out = "\"";
+        for (const char c : text) {
+            if (c == '"' || c == '\\')
+                out += '\\';
+            if (c == '\n')
+                out += "\\n";
+            else
+                out += c;
+        }
+        return out + "\"";
+    };
+    switch (node.kind) {
+    case YamlNode::Kind::Null: return "~";
+    case YamlNode::Kind::Scalar: {
+        const bool plain = !node.quoted && !node.text.empty() && node.text.find_first_of("\n\"'{}[],&*#?|<>=!%@`:") == std::string::npos;
+        return plain ? node.text : quote(node.text);
+    }
+    case YamlNode::Kind::Sequence: {
+        std::string out;
+        for (const YamlNode& item : node.items)
+            out += (out.empty() ? "" : ", ") + flow(item);
+        return "[" + out + "]";
+    }
+    case YamlNode::Kind::Map: {
+        std::string out;
+        for (const auto& [key, value] : node.entries)
+            out += (out.empty() ? "" : ", ") + (value.kind == YamlNode::Kind::Null ? key.text : flow(key) + ": " + flow(value));
+        return "{" + out + "}";
+    }
+    }
+    return "";
+}
+
+YamlNode scalar(const std::string& text, bool quoted = false) {
+    YamlNode node;
+    node.kind = YamlNode::Kind::Scalar;
+    node.text = text;
+    node.quoted = quoted;
+    return node;
+}
+
+std::string block(const std::string& text, const std::string& indent) {
+    std::string out = "|\n";
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        out += line.empty() ? "\n" : indent + line + "\n";
+        at = end + 1;
+    }
+    return out;
+}
+
+std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t& race) {
+    const YamlNode* actors = item.kind == YamlNode::Kind::Map ? item.find("race") : nullptr;
+    if (actors == nullptr)
+        return "  - " + flow(item) + "\n";
+    std::string out = "  - race:\n";
+    for (const auto& [key, value] : actors->entries)
+        if (key.text != "schedule")
+            out += "      " + key.text + ": " + flow(value) + "\n";
+    if (race < schedule.size() && !schedule[race].empty()) {
+        out += "    schedule:\n";
+        for (const auto& [name, count] : schedule[race])
+            out += fmt::format("      - {{{}: {}}}\n", name, count);
+    }
+    ++race;
+    return out;
+}
+} // namespace
+
+std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
+    const YamlNode document = parseYaml(scenario.file, scenario.source);
+    const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
+    std::string out = "mirrorscope: 1\ntitle: " + flow(scalar(title + ": " + example.rule, true)) + "\nabout: " +
+                      block("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
+                                (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
+                                (scenario.about.empty() ? "" : "\n\n" + scenario.about),
+                            "  ");
+    for (const char* key : {"tags", "reference"})
+        if (const YamlNode* node = document.find(key))
+            out += std::string(key) + ": " + flow(*node) + "\n";
+    YamlNode machine;
+    machine.kind = YamlNode::Kind::Map;
+    if (const YamlNode* node = document.find("machine"))
+        machine = *node;
+    for (const Override& o : overrides) {
+        if (!o.key.starts_with("machine."))
+            continue;
+        const std::string key = o.key.substr(8);
+        const YamlNode value = parseYaml("--set", o.value);
+        const auto it = std::find_if(machine.entries.begin(), machine.entries.end(), [&](const auto& e) { return e.first.text == key; });
+        if (it != machine.entries.end())
+            it->second = value;
+        else
+            machine.entries.emplace_back(scalar(key), value);
+    }
+    out += "machine: " + flow(machine) + "\nscript:\n";
+    std::size_t race = 0;
+    if (const YamlNode* script = document.find("script"))
+        for (const YamlNode& item : script->items)
+            out += itemText(item, example.schedule, race);
+    if (example.rule != "expect") {
+        out += "expect:\n  - {violation: " + example.rule + "}\n";
+        for (const std::string& rule : example.also)
+            out += "  - {violation: " + rule + "} # follows from it\n";
+        return out;
+    }
+    if (const YamlNode* expect = document.find("expect"))
+        out += "expect: " + flow(*expect) + "\n";
+    return out;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A violation that exploring found, made small and handed back as a scenario that steps in the window.
+//
+//   const Counterexample small = shrink(scenario, finding);
+//   writeFile(out, scenarioOf(scenario, overrides, small));   // runs with exit 0: it expects its violation
+#pragma once
+
+#include "explore/explorer.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+struct Counterexample {
+    std::string rule; // a rule's name, or "expect"
+    std::string text;
+    // Race by race: how many micro-steps of whom. What they leave open runs in the order of the file.
+    std::vector<std::vector<std::pair<std::string, u64>>> schedule;
+    std::vector<std::string> also; // rules that are violated on the way, too
+    u64 switches = 0;              // from one actor to another
+    u64 steps = 0;                 // micro-steps that the schedule fixes
+    u64 at = 0;                    // the micro-step of the violation
+    bool confirmed = false;        // replayed, and it showed the same rule
+};
+
+// Fewest switches first, then fewest micro-steps; every candidate is run. Deterministic.
+Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding);
+
+// The scenario with that schedule, expecting that violation and nothing else. Of "expect" the expectations stay as they are.
+std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
+
+} // namespace mirrorscope
