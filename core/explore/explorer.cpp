@@ -63,7 +63,6 @@ ExploreResult Explorer::run() {
         result_.complete = false;
         result_.stopped = true;
     }
-    result_.states = seen_.size();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return result_;
 }
@@ -99,7 +98,7 @@ void Explorer::checkBounds() {
         throw Stop{};
     }
     if (options_.progress && (result_.transitions & 0xfffff) == 0)
-        options_.progress(seen_.size(), result_.transitions);
+        options_.progress(result_.states, result_.transitions);
 }
 
 u64 Explorer::pathHash() const {
@@ -119,11 +118,16 @@ u64 Explorer::pathHash() const {
     return hash;
 }
 
-u64 Explorer::stateHash(const Race& race) const {
-    u64 hash = runner_.system().machine().hash() + pathHash();
-    for (unsigned i = 0; i < race.count(); ++i)
-        hash += mix(race.localHash(i), i + 1);
-    return hash;
+bool Explorer::isNew(const Race& race, std::size_t item) {
+    const u64 memory = runner_.system().machine().hash() + pathHash();
+    u64 byReads = memory, byStacks = memory;
+    for (unsigned i = 0; i < race.count(); ++i) {
+        byReads += mix(race.localHash(i), i + 1);
+        byStacks += mix(race.stackHash(i), i + 1);
+    }
+    const bool read = seen_.insert(mix(byReads, item));
+    const bool stacked = seenStacks_.insert(mix(byStacks, item + (u64{1} << 40)));
+    return read && stacked;
 }
 
 void Explorer::record(const std::string& rule, const std::string& text, bool failing) {
@@ -227,7 +231,7 @@ void Explorer::exploreRace(std::size_t item) {
 
     if (runner_.system().machine().hash() != base.hash)
         throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
-    seen_.insert(mix(stateHash(race), item));
+    isNew(race, item);
     nodes.push_back(enabled());
     at.push_back(snapshot());
     while (!nodes.empty()) {
@@ -269,10 +273,11 @@ void Explorer::exploreRace(std::size_t item) {
             path.pop_back();
             continue;
         }
-        if (!seen_.insert(mix(stateHash(race), item))) {
+        if (!isNew(race, item)) {
             path.pop_back();
             continue;
         }
+        ++result_.states;
         nodes.push_back(std::move(next));
         at.push_back(snapshot());
     }

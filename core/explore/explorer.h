@@ -84,7 +84,8 @@ private:
     void exploreRace(std::size_t item);
     void endOfRace(std::size_t item);
     void endOfScript();
-    u64 stateHash(const Race& race) const;
+    // Was the present state not entered before?
+    bool isNew(const Race& race, std::size_t item);
     u64 pathHash() const;
     void collectViolations();
     void record(const std::string& rule, const std::string& text, bool failing);
@@ -93,7 +94,7 @@ private:
     const Scenario& scenario_;
     ExploreOptions options_;
     Runner runner_;
-    HashSet seen_;
+    HashSet seen_, seenStacks_;
     ExploreResult result_;
     std::vector<std::vector<std::pair<std::string, u64>>> schedule_; // of the present execution
     std::chrono::steady_clock::time_point start_;

@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -125,13 +126,13 @@ void Fiber::suspend() {
 }
 
 namespace {
-// Red zones lie within a stack that is copied as a whole.
+// Red zones lie within a stack that is copied and read as a whole.
 #if defined(__clang__)
-__attribute__((no_sanitize("address", "thread")))
+#define NOT_INSTRUMENTED __attribute__((no_sanitize("address", "thread")))
 #elif defined(__GNUC__)
-__attribute__((no_sanitize_address, no_sanitize_thread))
+#define NOT_INSTRUMENTED __attribute__((no_sanitize_address, no_sanitize_thread))
 #endif
-void copyStack(void* to, const void* from, std::size_t size) {
+NOT_INSTRUMENTED void copyStack(void* to, const void* from, std::size_t size) {
     auto* t = static_cast<volatile std::size_t*>(to);
     const auto* f = static_cast<const volatile std::size_t*>(from);
     for (std::size_t i = 0; i < size / sizeof(std::size_t); ++i)
@@ -143,6 +144,31 @@ void Fiber::save(std::vector<std::byte>& out) const {
     const std::size_t used = done_ ? 0 : static_cast<std::size_t>(static_cast<char*>(stack_) + kStack - static_cast<char*>(context_));
     out.resize(out.size() + used);
     copyStack(out.data() + out.size() - used, context_, used);
+}
+
+NOT_INSTRUMENTED void Fiber::clearBelow() {
+    if (done_)
+        return;
+    constexpr std::size_t kMost = 4096;
+    const std::size_t room = static_cast<std::size_t>(static_cast<char*>(context_) - static_cast<char*>(stack_));
+    auto* word = reinterpret_cast<volatile std::size_t*>(static_cast<char*>(context_) - std::min(kMost, room));
+    for (; static_cast<volatile void*>(word) < context_; ++word)
+        *word = 0;
+}
+
+NOT_INSTRUMENTED std::uint64_t Fiber::hash() const {
+    if (done_)
+        return 0;
+    const auto* word = static_cast<const volatile std::uint64_t*>(context_);
+    const auto* end = reinterpret_cast<const volatile std::uint64_t*>(static_cast<char*>(stack_) + kStack);
+    std::uint64_t a = 0x9e3779b97f4a7c15ull, b = 0xc2b2ae3d27d4eb4full;
+    for (; word + 1 < end; word += 2) {
+        a = (a ^ word[0]) * 0xff51afd7ed558ccdull;
+        b = (b ^ word[1]) * 0xc4ceb9fe1a85ec53ull;
+        a ^= a >> 32;
+        b ^= b >> 29;
+    }
+    return a ^ (b << 1 | b >> 63);
 }
 
 void Fiber::restore(const std::byte* saved, std::size_t size) {

@@ -94,6 +94,8 @@ bool Race::run(unsigned i) {
     if (lanes_[i].done || !enabled(i))
         return false;
     const u64 before = sim_.begun_;
+    if (tracing_)
+        lanes_[i].fiber->clearBelow();
     ++steps_;
     ++lanes_[i].steps;
     resume(i);
@@ -135,6 +137,17 @@ void Race::undo() {
         lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
     stacks_.resize(saved.stackBegin);
     saved_.pop_back();
+}
+
+u64 Race::stackHash(unsigned i) const {
+    const Lane& lane = lanes_[i];
+    if (isRcu(i))
+        return 0;
+    if (lane.done)
+        return 1;
+    const bool blockedByRetry = lane.condition.kind == Condition::Kind::HashChanged;
+    return mix(mix(lane.fiber->hash(), lane.script), mix(lane.path, static_cast<u64>(lane.site) << 1 | 1)) +
+           (blockedByRetry ? mix(lane.condition.value, 7) : 0);
 }
 
 u64 Race::localHash(unsigned i) const {

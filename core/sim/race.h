@@ -51,7 +51,10 @@ public:
     void save(unsigned i);
     void undo();
     std::size_t saved() const { return saved_.size(); }
-    // Everything that an actor's future depends on beside the machine, as one hash.
+    // Everything that an actor's future depends on beside the machine, as one hash: what it has read since its script step began; or what
+    // its stack holds. Equal by either goes on alike: the first is blind to values that are no longer of use only at settle(), the second
+    // sees values that nobody looks at any more.
+    u64 stackHash(unsigned i) const;
     u64 localHash(unsigned i) const;
     void traceObservations(bool on) { tracing_ = on; }
 

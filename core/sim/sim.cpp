@@ -295,9 +295,10 @@ void Sim::rcuBarrier() {
     setPath(path);
 }
 
-void Sim::mark(Mark mark) {
+void Sim::mark(const Mark& given) {
     if (!machine_->recording())
         return;
+    Mark mark = given;
     const u64 steps = machine_->steps();
     mark.n = mark.kind == MarkKind::StepBegin || steps == 0 ? steps : steps - 1;
     mark.actor = actor_;

@@ -140,7 +140,7 @@ public:
     u64 leafCount(unsigned leaf) const { return machine_->peek(leafCounts_ + leaf); }
     Place countersBegin() const { return counters_; }
     u64 countersLength() const { return kEventCounters + kLeaves; }
-    void mark(Mark mark);
+    void mark(const Mark& mark);
     const Log<Mark, 10>& marks() const { return marks_; }
     void truncateMarks(u64 size) { marks_.truncate(size); }
 

@@ -71,7 +71,7 @@ TEST_F(CommandLine, unusable_input_is_one_line_and_exit_2) {
     expectOneLine(call("run --set vcpus " + lesson("01-first-private-page.yaml")));
     expectOneLine(call("run --at 999999 " + lesson("01-first-private-page.yaml")));
     expectOneLine(call("export --at 1 --as pdf " + lesson("01-first-private-page.yaml")));
-    expectOneLine(call("mutants"));
+    expectOneLine(call("mutants no-such-break"));
 }
 
 TEST_F(CommandLine, a_hundred_megabytes_of_nesting_are_refused_without_being_read) {

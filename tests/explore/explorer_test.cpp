@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
+#include <optional>
+#include <random>
 #include <set>
 
 namespace mirrorscope::test {
@@ -99,6 +102,93 @@ TEST(Explorer, finds_every_final_state_that_brute_force_finds) {
         EXPECT_LE(result.executions, executions);
         EXPECT_GT(executions, 10u);
     }
+}
+
+// The same by going back instead of running again, so that thousands of schedules cost little; nothing when there are more than that.
+std::optional<std::set<u64>> bruteForceByUndo(const Scenario& scenario, u64 most, u64& executions) {
+    std::set<u64> finals;
+    Runner runner(scenario, {.check = false});
+    std::size_t item = 0;
+    for (; scenario.script[item].verb != Verb::Race; ++item)
+        runner.runItem(scenario.script[item]);
+    Sim& sim = runner.system().sim();
+    Machine& machine = runner.system().machine();
+    sim.setScript(scenario.script[item].index);
+    Race race(sim, runner.raceActors(scenario.script[item]));
+    for (unsigned i = 0; i + 1 < race.count(); ++i)
+        race.start(i);
+    executions = 0;
+    const auto visit = [&](const auto& self) -> bool {
+        bool any = false;
+        for (unsigned i = 0; i < race.count(); ++i) {
+            if (race.done(i) || !race.enabled(i))
+                continue;
+            any = true;
+            const u64 at = machine.steps();
+            race.save(i);
+            race.run(i);
+            const bool go = self(self);
+            machine.rewind(at);
+            sim.setScript(scenario.script[item].index);
+            race.undo();
+            if (!go)
+                return false;
+        }
+        if (any)
+            return true;
+        // Deferred frees are done at a quiet point; here they were steps of the race.
+        finals.insert(machine.hash());
+        return ++executions <= most;
+    };
+    return visit(visit) ? std::optional(finals) : std::nullopt;
+}
+
+TEST(Explorer, finds_every_final_state_of_generated_races) {
+    const u64 seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const std::vector<std::string> guest{
+        "{read: 0x1000}", "{write: {gpa: 0x1000, value: 7}}", "{write: {gpa: 0x1000, value: 9}}", "hypercall",
+        "{read: 0x2000}", "{write: {gpa: 0x2000, value: 5}}"};
+    const std::vector<std::string> host{"{kernel: {call: kvm_tdp_mmu_test_age_gfn, gpa: 0x1000}}",
+                                        "{kernel: {call: kvm_tdp_mmu_age_gfn_range, gpa: 0x1000}}",
+                                        "{kernel: {call: kvm_tdp_mmu_write_protect_gfn, gpa: 0x1000}}",
+                                        "{kernel: {call: kvm_tdp_mmu_clear_dirty_pt_masked, gpa: 0x1000, mask: 1}}",
+                                        "{kernel: {call: kvm_tdp_mmu_zap_leafs, gpa: 0x2000}}"};
+    unsigned compared = 0, severalStates = 0;
+    u64 total = 0;
+    for (unsigned n = 0; n < 600 && compared < 200; ++n) {
+        const auto list = [&](const std::vector<std::string>& from) {
+            std::string steps = from[random() % from.size()];
+            if (random() % 3 == 0)
+                steps += ", " + from[random() % from.size()];
+            return "[" + steps + "]";
+        };
+        std::string race;
+        const bool guests = random() % 3 == 0;
+        race = "vcpu0: " + list(guest) + (guests ? ", vcpu1: " + list(guest) : ", host: " + list(host));
+        const Scenario scenario =
+            bindScenario("t.yaml", std::string("mirrorscope: 1\nmachine: {vm: ") + (random() % 2 == 0 ? "default" : "sw-protected") +
+                                       ", vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                                       "  - vcpu0: {write: {gpa: 0x1000, pages: 2}}\n  - vcpu1: {write: 0x1000}\n  - race: {" +
+                                       race + "}\n");
+        SCOPED_TRACE(race);
+        u64 executions = 0;
+        const auto all = bruteForceByUndo(scenario, 20'000, executions);
+        if (!all)
+            continue;
+        ExploreResult result;
+        std::set<u64> finals = explored(scenario, result);
+        EXPECT_TRUE(result.complete);
+        EXPECT_EQ(finals, *all);
+        EXPECT_LE(result.executions, executions);
+        ++compared;
+        total += executions;
+        severalStates += finals.size() > 1;
+    }
+    EXPECT_GE(compared, 200u);
+    EXPECT_GT(severalStates, 3u);
+    std::cout << compared << " races, " << total << " executions, " << severalStates << " with several final states\n";
 }
 
 TEST(Explorer, says_which_schedule_breaks_it) {
