@@ -139,25 +139,15 @@ void Race::undo() {
     saved_.pop_back();
 }
 
-u64 Race::stackHash(unsigned i) const {
+u64 Race::standingHash(unsigned i, bool byStack) const {
     const Lane& lane = lanes_[i];
     if (isRcu(i))
         return 0;
     if (lane.done)
         return 1;
     const bool blockedByRetry = lane.condition.kind == Condition::Kind::HashChanged;
-    return mix(mix(lane.fiber->hash(), lane.script), mix(lane.path, static_cast<u64>(lane.site) << 1 | 1)) +
-           (blockedByRetry ? mix(lane.condition.value, 7) : 0);
-}
-
-u64 Race::localHash(unsigned i) const {
-    const Lane& lane = lanes_[i];
-    if (isRcu(i))
-        return 0;
-    if (lane.done)
-        return 1;
-    const bool blockedByRetry = lane.condition.kind == Condition::Kind::HashChanged;
-    return mix(mix(lane.observed, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
+    const u64 own = byStack ? mix(lane.fiber->hash(), lane.path) : lane.observed;
+    return mix(mix(own, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
 }
 
 } // namespace mirrorscope

@@ -54,8 +54,8 @@ public:
     // Everything that an actor's future depends on beside the machine, as one hash: what it has read since its script step began; or what
     // its stack holds. Equal by either goes on alike: the first is blind to values that are no longer of use only at settle(), the second
     // sees values that nobody looks at any more.
-    u64 stackHash(unsigned i) const;
-    u64 localHash(unsigned i) const;
+    u64 stackHash(unsigned i) const { return standingHash(i, true); }
+    u64 localHash(unsigned i) const { return standingHash(i, false); }
     void traceObservations(bool on) { tracing_ = on; }
 
 private:
@@ -85,6 +85,7 @@ private:
         std::size_t stackBegin;
     };
     void resume(unsigned i);
+    u64 standingHash(unsigned i, bool byStack) const;
 
     Sim& sim_;
     std::vector<Lane> lanes_;
