@@ -54,13 +54,4 @@ void put(const std::string& file, const std::string& content) {
     std::fwrite(content.data(), 1, content.size(), stdout);
 }
 
-std::string scenarioFolder() {
-    std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    if (const auto installed = program.parent_path().parent_path() / "share/mirrorscope/scenarios";
-        std::filesystem::exists(installed, error))
-        return installed.string();
-    return MIRRORSCOPE_SCENARIOS;
-}
-
 } // namespace mirrorscope::app

@@ -38,8 +38,6 @@ struct UsageError : std::runtime_error {
 std::vector<Override> parseOverrides(const std::vector<std::string>& texts);
 // "end" or a number not beyond the end.
 u64 parsePosition(const std::string& text, u64 end);
-// Where the shipped scenarios are: beside an installed program, else in the sources.
-std::string scenarioFolder();
 // True once Ctrl-C was pressed; the first call arms the handler.
 bool interrupted();
 // Writes to a file beside and renames, or to standard output for "" and "-".

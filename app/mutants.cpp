@@ -4,6 +4,7 @@
 
 #include "explore/mutants.h"
 #include "export/export.h"
+#include "scenario/presets.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/main_window.h"
 
+#include "scenario/presets.h"
 #include "views/inspector/inspector_view.h"
 #include "views/lesson/story_view.h"
 #include "views/script/script_view.h"
@@ -14,7 +15,6 @@
 #include "views/trees/trees_view.h"
 
 #include <QApplication>
-#include <QCoreApplication>
 #include <QDir>
 #include <QDockWidget>
 #include <QFile>
@@ -31,11 +31,7 @@
 namespace mirrorscope::views {
 
 namespace {
-// The scenarios stand beside the sources, or where an installation put them.
-QString scenarioRoot() {
-    const QString installed = QCoreApplication::applicationDirPath() + "/../share/mirrorscope/scenarios";
-    return QDir(installed).exists() ? QDir::cleanPath(installed) : QString(MIRRORSCOPE_SCENARIOS);
-}
+QString scenarioRoot() { return QString::fromStdString(scenarioFolder()); }
 } // namespace
 
 MainWindow::MainWindow(QWidget* parent)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace mirrorscope {
 
@@ -22,7 +23,6 @@ u8 actorOf(const Scenario& scenario, const std::string& name) {
 
 struct Found {
     std::string text;
-    u64 at = 0;
     std::vector<std::string> also;
 };
 
@@ -52,7 +52,7 @@ std::optional<Found> violates(const Scenario& original, const Schedule& schedule
     for (const Violation& v : runner.checker().violations()) {
         const std::string name(info(v.rule).name);
         if (name == rule && !found)
-            found = Found{v.text, v.n, {}};
+            found = Found{v.text, {}};
         else if (name != rule && std::find(also.begin(), also.end(), name) == also.end())
             also.push_back(name);
     }
@@ -63,7 +63,7 @@ std::optional<Found> violates(const Scenario& original, const Schedule& schedule
     if (rule == "expect")
         for (const auto& e : runner.expectations())
             if (!e.holds)
-                return Found{"line " + std::to_string(e.line) + ": " + e.text + ": found " + e.found, e.n, also};
+                return Found{"line " + std::to_string(e.line) + ": " + e.text + ": found " + e.found, also};
     return std::nullopt;
 }
 
@@ -87,7 +87,7 @@ Schedule merged(const Schedule& schedule) {
 std::pair<u64, u64> weightOf(const Schedule& schedule) {
     u64 switches = 0, steps = 0;
     for (const auto& race : schedule) {
-        switches += race.empty() ? 0 : race.size();
+        switches += race.size();
         for (const auto& entry : race)
             steps += entry.second;
     }
@@ -159,11 +159,8 @@ Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding) {
     }
     result.schedule = best;
     result.text = found->text;
-    result.at = found->at;
     result.also = found->also;
-    for (const auto& race : best)
-        result.switches += race.size();
-    result.steps = weightOf(best).second;
+    std::tie(result.switches, result.steps) = weightOf(best);
     return result;
 }
 
@@ -212,13 +209,13 @@ YamlNode scalar(const std::string& text, bool quoted = false) {
     return node;
 }
 
-std::string block(const std::string& text, const std::string& indent) {
+std::string block(const std::string& text) {
     std::string out = "|\n";
     std::size_t at = 0;
     while (at < text.size()) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         const std::string line = text.substr(at, end - at);
-        out += line.empty() ? "\n" : indent + line + "\n";
+        out += line.empty() ? "\n" : "  " + line + "\n";
         at = end + 1;
     }
     return out;
@@ -247,9 +244,8 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
     const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
     std::string out = "mirrorscope: 1\ntitle: " + flow(scalar(title + ": " + example.rule, true)) + "\nabout: " +
                       block("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
-                                (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
-                                (scenario.about.empty() ? "" : "\n\n" + scenario.about),
-                            "  ");
+                            (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
+                            (scenario.about.empty() ? "" : "\n\n" + scenario.about));
     for (const char* key : {"tags", "reference"})
         if (const YamlNode* node = document.find(key))
             out += std::string(key) + ": " + flow(*node) + "\n";

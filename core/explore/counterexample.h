@@ -21,7 +21,6 @@ struct Counterexample {
     std::vector<std::string> also; // rules that are violated on the way, too
     u64 switches = 0;              // from one actor to another
     u64 steps = 0;                 // micro-steps that the schedule fixes
-    u64 at = 0;                    // the micro-step of the violation
     bool confirmed = false;        // replayed, and it showed the same rule
 };
 

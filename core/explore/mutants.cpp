@@ -26,6 +26,14 @@ void forgetNamed(Scenario& scenario) {
 
 std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std::vector<std::string>& names, u64 limit,
                                const std::function<void(const Mutant&)>& done) {
+    std::vector<std::pair<std::string, Scenario>> breaking; // each file is read once
+    for (const std::string& file : files)
+        if (Scenario scenario = loadScenario(file); scenario.machine.breaks.any()) {
+            forgetNamed(scenario);
+            breaking.emplace_back(file, std::move(scenario));
+        }
+    ExploreOptions options;
+    options.maxTransitions = limit;
     std::vector<Mutant> mutants;
     for (const std::string_view known : breakNames()) {
         const std::string name(known);
@@ -33,14 +41,11 @@ std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std:
             continue;
         Mutant mutant;
         mutant.name = name;
-        for (const std::string& file : files) {
-            Scenario broken = loadScenario(file);
-            if (!broken.machine.broken(*breakFromName(name)))
+        const Break value = *breakFromName(name);
+        for (const auto& [file, broken] : breaking) {
+            if (!broken.machine.broken(value))
                 continue;
-            forgetNamed(broken);
             mutant.scenario = file;
-            ExploreOptions options;
-            options.maxTransitions = limit;
             const ExploreResult result = Explorer(broken, options).run();
             mutant.executions = result.executions;
             mutant.transitions = result.transitions;
@@ -48,8 +53,7 @@ std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std:
                 continue;
             mutant.rule = result.findings[0].rule;
             mutant.text = result.findings[0].text;
-            Scenario honest = loadScenario(file);
-            forgetNamed(honest);
+            Scenario honest = broken;
             honest.machine.breaks.reset();
             honest.machine.kernelFixed = true;
             const ExploreResult held = Explorer(honest, options).run();

@@ -2,7 +2,6 @@
 #include "session/memory.h"
 
 #include "base/text.h"
-
 #include "session/session.h"
 
 #include <algorithm>
@@ -84,8 +83,7 @@ MemoryView Session::memoryAt(Gfn gfn, Level level) const {
     }
     if (!system().config().hasPrivateMem() || !view.slot)
         return view;
-    // Attributes differ only where somebody set them: one look per page is enough for what fits on a screen, and a large range is looked
-    // at in the parts that a slot has.
+    // Page by page up to 2M; of a larger range the first page of each of its 512 parts.
     const u64 pages = std::min<u64>(pagesPer(level), 1 << 9);
     const u64 stride = pagesPer(level) / pages;
     const bool first = kvm.peekPrivate(gfn);

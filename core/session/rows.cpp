@@ -129,7 +129,8 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
         if ((gfn.v & direct) != 0)
             break; // the shared half of the root: shown with the GPA that it belongs to
         // A page that is the guest's by the RMP is shown though nothing maps it.
-        const bool assigned = isNpt() && level == Level::k4K && tables[0].v != 0 && rmpAt(gfn).value_or(RmpView{}).entry.assigned;
+        const auto frame = isNpt() && level == Level::k4K && tables[0].v != 0 ? system().gmemFrame(gfn) : std::nullopt;
+        const bool assigned = frame && system().rmp().peek(*frame).assigned;
         bool somewhere = assigned || (keep && keep->first == gfn && keep->second == level);
         for (unsigned c = 0; c < kColumns && !somewhere; ++c)
             if (tables[c].v != 0) {

@@ -168,6 +168,8 @@ NOT_INSTRUMENTED std::uint64_t Fiber::hash() const {
         a ^= a >> 32;
         b ^= b >> 29;
     }
+    if (word < end)
+        a = (a ^ word[0]) * 0xff51afd7ed558ccdull;
     return a ^ (b << 1 | b >> 63);
 }
 

@@ -30,11 +30,11 @@ public:
 
     // Where a suspended fiber stands: the used part of its stack, appended to `out`. Only this very fiber can be put back to it.
     void save(std::vector<std::byte>& out) const;
+    void restore(const std::byte* saved, std::size_t size);
     // What earlier calls left below the used part is cleared, so that equal ways on look equal.
     void clearBelow();
     // A hash over the used part: equal ones go on alike.
     std::uint64_t hash() const;
-    void restore(const std::byte* saved, std::size_t size);
 
 private:
     struct Switch;

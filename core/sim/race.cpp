@@ -5,7 +5,7 @@
 
 namespace mirrorscope {
 
-Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim), script_(sim.script()) {
+Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim) {
     sim.finishStep();
     sim.startOver();
     u64 wanted = 0;
@@ -105,19 +105,6 @@ bool Race::run(unsigned i) {
         resume(i);
     sim_.finishStep();
     return sim_.begun_ != before;
-}
-
-void Race::restart() {
-    for (unsigned i = 0; i + 1 < count(); ++i) {
-        Lane& lane = lanes_[i];
-        static_cast<Standing&>(lane) = {};
-        lane.script = script_;
-    }
-    steps_ = 0;
-    saved_.clear();
-    stacks_.clear();
-    sim_.startOver();
-    sim_.setScript(script_);
 }
 
 void Race::save(unsigned i) {

@@ -36,16 +36,12 @@ public:
     bool enabled(unsigned i) const;
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
-    const Condition& pendingCondition(unsigned i) const { return lanes_[i].condition; }
-    u32 scriptOf(unsigned i) const { return lanes_[i].script; }
 
     // Runs actor i up to its first step(); what stands before it observes nothing.
     void start(unsigned i);
     // One micro-step; false when the actor ended without one.
     bool run(unsigned i);
 
-    // Back to the beginning, with fresh fibers; the machine is rewound by the caller.
-    void restart();
     // Puts actors back to where they stood, so that a search pays for the distance and not for the path. save() before a micro-step of
     // actor i, undo() after the machine was rewound to before it; the last one saved is the first one undone.
     void save(unsigned i);
@@ -90,7 +86,6 @@ private:
     Sim& sim_;
     std::vector<Lane> lanes_;
     unsigned current_ = 0;
-    u32 script_ = 0;
     u64 steps_ = 0; // of all lanes
     bool tracing_ = false;
     std::vector<Saved> saved_;

@@ -49,14 +49,14 @@ void RootsStrip::refresh() {
                          .arg(root.levels),
                      Chip::Kind::Root,
                      {}});
-        }
-        for (std::size_t i = 0; i < chips_.size(); ++i)
-            if (const RootView root = session->roots()[i]; root.tree == RootView::Tree::Direct) {
-                chips_[i].direct = root.pfn;
-                chips_[i].shown = root.pfn == session->shownDirectRoot();
-                if (!chips_[i].shown)
-                    chips_[i].help += "\na click shows its tree";
+            if (root.tree == RootView::Tree::Direct) {
+                Chip& chip = chips_.back();
+                chip.direct = root.pfn;
+                chip.shown = root.pfn == session->shownDirectRoot();
+                if (!chip.shown)
+                    chip.help += "\na click shows its tree";
             }
+        }
         for (const LockView& lock : session->locks()) {
             QStringList who;
             for (const std::string& holder : lock.holders)
