@@ -177,10 +177,13 @@ void Fiber::restore(const std::byte* saved, std::size_t size) {
     done_ = size == 0;
     if (done_)
         return;
+    char* const top = static_cast<char*>(stack_) + kStack;
 #ifdef MIRRORSCOPE_ASAN
-    __asan_unpoison_memory_region(stack_, kStack);
+    // Only frames that are left now have red zones; those below them were taken away by their own ends.
+    char* const lowest = std::min(static_cast<char*>(context_), top - size);
+    __asan_unpoison_memory_region(lowest, static_cast<std::size_t>(top - lowest));
 #endif
-    context_ = static_cast<char*>(stack_) + kStack - size;
+    context_ = top - size;
     copyStack(context_, saved, size);
 }
 
