@@ -366,7 +366,9 @@ public:
     // ---- life cycle
     bool vmDead() const { return machine_->get(vm(VmWord::Dead)) != 0; }
     void kvm_vm_dead();
-    // KVM_BUG_ON: the VM is dead. `leaf` and `status` say which SEAMCALL answered what, if one did.
+    // KVM_BUG_ON: the VM is dead. `leaf` and `status` say which SEAMCALL answered what, if one did. With kBugOfHost it is the BUG()
+    // of handle_changed_spte(), at which the host stops, and `status` is the GFN whose present leaf got another page.
+    static constexpr unsigned kBugOfHost = 0xfe;
     void kvm_bug(unsigned leaf, u64 status);
 
     enum class VmWord : u8 {

@@ -103,8 +103,9 @@ void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bo
     if (oldSpte == newSpte)
         return;
     assert(gfn.v % pagesPer(level) == 0);
-    // BUG() in the kernel: a present leaf never gets another page.
-    assert(!(spte::isLeaf(oldSpte, level) && spte::isLeaf(newSpte, level) && ept::pfnOf(oldSpte) != ept::pfnOf(newSpte)));
+    // A present leaf never gets another page; only a broken protocol leads here.
+    if (spte::isLeaf(oldSpte, level) && spte::isLeaf(newSpte, level) && ept::pfnOf(oldSpte) != ept::pfnOf(newSpte))
+        kvm_bug(kBugOfHost, gfn.v);
     accountPages(oldSpte, newSpte, level);
     if (spte::isTable(oldSpte, level) && (!spte::isPresent(newSpte) || spte::isLast(newSpte, level)))
         handle_removed_pt(ept::pfnOf(oldSpte), shared, origin);

@@ -11,6 +11,13 @@ void moduleAgrees(RuleContext& context) {
     const u64 times = kvm.peekVm(Kvm::VmWord::Bugged);
     const u64 leaf = kvm.peekVm(Kvm::VmWord::BugLeaf) - 1;
     const u64 status = kvm.peekVm(Kvm::VmWord::BugStatus);
+    if (leaf == Kvm::kBugOfHost) {
+        context.checker.report(
+            Rule::ModuleAgrees, mix(times, leaf),
+            fmt::format("handle_changed_spte() finds another page in the present leaf of GFN {:#x}: the kernel stops at BUG()", status),
+            {kvm.vm(Kvm::VmWord::Bugged)});
+        return;
+    }
     if (leaf >= kLeaves) // a KVM_BUG_ON that no SEAMCALL led to
         return;
     const std::string operand = tdx::operandText(status);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/frames.h"
 #include "machine/tlb.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +42,7 @@ TEST(Frames, frame_0_is_never_handed_out_and_the_rest_all_is) {
 }
 
 TEST(Frames, agrees_with_a_set_over_random_allocations) {
-    const u64 seed = std::random_device{}();
+    const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     Host host(5000, 3);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/machine.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +20,7 @@ std::vector<u64> contents(const Machine& m) {
 } // namespace
 
 TEST(Journal, random_histories_can_be_walked_in_both_directions) {
-    const u64 seed = std::random_device{}();
+    const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     Machine m(8 * 512, 6 * 512);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Back to micro-step 0 and forward again gives bit-identical memory, for every shipped scenario, at every position.
 #include "support/run.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +10,7 @@
 namespace mirrorscope::test {
 
 TEST(TimeTravel, every_position_of_every_shipped_scenario_is_the_same_in_both_directions) {
-    const u64 seed = std::random_device{}();
+    const u64 seed = propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     for (const auto& file : shippedScenarios()) {

@@ -2,6 +2,7 @@
 // Random SEAMCALLs with random operands on random states: after each the PAMT, the secure EPT and the counters agree, no frame has
 // two owners, and nothing else was changed by a call that failed. MIRRORSCOPE_RANDOM_CALLS sets how many (20,000).
 #include "support/run.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
@@ -190,7 +191,7 @@ private:
 TEST(RandomSeamcalls, keep_pamt_secure_ept_and_counters_consistent) {
     const char* wanted = std::getenv("MIRRORSCOPE_RANDOM_CALLS");
     const u64 total = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 20000;
-    const u64 seed = std::random_device{}();
+    const u64 seed = propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     u64 succeeded = 0, done = 0;
     for (u64 run = 0; done < total; ++run) {
@@ -208,7 +209,7 @@ TEST(RandomSeamcalls, keep_pamt_secure_ept_and_counters_consistent) {
 }
 
 TEST(Teardown, from_any_cut_of_a_script_ends_with_all_frames_free) {
-    const u64 seed = std::random_device{}();
+    const u64 seed = propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     const std::vector<std::string> steps{"init-mem-region: {gpa: 0, size: 8K}",
