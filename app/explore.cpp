@@ -17,7 +17,8 @@ struct ExploreArguments {
     std::vector<std::string> set;
     double seconds = 0;
     u64 maxSteps = 0;
-    unsigned jobs = 1, preemptions = 0;
+    unsigned jobs = 1;
+    std::optional<unsigned> preemptions;
     bool all = false;
 };
 
@@ -37,14 +38,14 @@ std::string jsonText(const ExploreResult& r, bool ok) {
                                   jsonString(f.text), scheduleJson(f));
     for (const auto& [text, seen] : r.sometimes)
         sometimes += fmt::format("{}{{\"text\":{},\"seen\":{}}}", sometimes.empty() ? "" : ",", jsonString(text), seen);
-    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"stateful\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},"
+    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"{}\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},"
                        "\"complete\":{},\"races\":{},"
                        "\"violations\":[{}],\"sometimes\":[{}],\"seconds\":{:.3f}}}\n",
-                       ok, r.executions, r.states, r.transitions, r.complete, r.races, violations, sometimes, r.seconds);
+                       name(r.mode), ok, r.executions, r.states, r.transitions, r.complete, r.races, violations, sometimes, r.seconds);
 }
 
 std::string plainText(const std::string& file, const ExploreResult& r, bool ok) {
-    std::string out = fmt::format("{}: {} race{}, stateful\n", file, r.races, r.races == 1 ? "" : "s");
+    std::string out = fmt::format("{}: {} race{}, {}\n", file, r.races, r.races == 1 ? "" : "s", name(r.mode));
     for (const auto& f : r.findings) {
         out += fmt::format("  {}: {}\n", f.rule, f.text);
         for (const auto& race : f.schedule) {
@@ -55,26 +56,34 @@ std::string plainText(const std::string& file, const ExploreResult& r, bool ok) 
     }
     for (const auto& [text, seen] : r.sometimes)
         out += fmt::format("  sometimes {}: {}\n", text, seen ? "seen" : r.complete ? "never seen" : "not seen so far");
-    const std::string how = r.complete ? "exhaustive" : r.stopped ? "partial: stopped by a bound" : "stopped at the first violation";
-    return out + fmt::format("  {}: {}; {} executions reached the end, {} states, {} micro-steps, {:.2f} s\n",
+    const std::string how = r.complete  ? "exhaustive"
+                            : r.stopped ? "partial: stopped by a bound"
+                            : r.cut     ? "partial: all within the bound on preemptions"
+                                        : "stopped at the first violation";
+    const std::string counts =
+        r.mode == ExploreMode::Stateless
+            ? fmt::format("{} inequivalent executions reached the end, {} were given up as equivalent to one of them", r.executions,
+                          r.redundant)
+            : fmt::format("{} executions reached the end, {} states", r.executions, r.states);
+    return out + fmt::format("  {}: {}; {}, {} micro-steps, {:.2f} s\n",
                              ok                                ? "ok"
                              : r.findings.empty() && r.stopped ? "undecided"
                                                                : "NOT OK",
-                             how, r.executions, r.states, r.transitions, r.seconds);
+                             how, counts, r.transitions, r.seconds);
 }
 
 int explore(const ExploreArguments& args) {
-    if (args.mode == "stateless")
-        throw UsageError("`--mode stateless` is not built yet");
+    if (args.mode == "stateless" && args.preemptions)
+        throw UsageError("`--bound-preemptions` needs `--mode stateful`: which executions are equivalent depends on the bound");
     if (args.jobs > 1)
         throw UsageError("`--jobs` is not built yet");
     if (!args.shard.empty())
         throw UsageError("`--shard` is not built yet");
-    if (args.preemptions != 0)
-        throw UsageError("`--bound-preemptions` is not built yet");
     interrupted();
     const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
     ExploreOptions options;
+    options.mode = args.mode == "stateless" ? ExploreMode::Stateless : args.mode == "stateful" ? ExploreMode::Stateful : ExploreMode::Auto;
+    options.preemptions = args.preemptions;
     options.all = args.all;
     options.seconds = args.seconds;
     options.maxTransitions = args.maxSteps;

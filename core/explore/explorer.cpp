@@ -11,37 +11,9 @@ bool ExploreResult::ok(bool judgeSometimes) const {
     return !judgeSometimes || !complete || std::all_of(sometimes.begin(), sometimes.end(), [](const auto& s) { return s.second; });
 }
 
-HashSet::HashSet() : slots_(1 << 12) {}
-
-bool HashSet::insert(u64 hash) {
-    if (hash == 0)
-        hash = 1;
-    if (size_ * 2 >= slots_.size())
-        grow();
-    const u64 mask = slots_.size() - 1;
-    for (u64 i = hash & mask;; i = (i + 1) & mask) {
-        if (slots_[i] == hash)
-            return false;
-        if (slots_[i] == 0) {
-            slots_[i] = hash;
-            ++size_;
-            return true;
-        }
-    }
-}
-
-void HashSet::grow() {
-    std::vector<u64> old(slots_.size() * 2);
-    old.swap(slots_);
-    const u64 mask = slots_.size() - 1;
-    for (const u64 hash : old) {
-        if (hash == 0)
-            continue;
-        u64 i = hash & mask;
-        while (slots_[i] != 0)
-            i = (i + 1) & mask;
-        slots_[i] = hash;
-    }
+std::string_view name(ExploreMode mode) {
+    constexpr std::string_view names[] = {"auto", "stateless", "stateful"};
+    return names[static_cast<unsigned>(mode)];
 }
 
 Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
@@ -54,17 +26,46 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
 }
 
 ExploreResult Explorer::run() {
+    // So many micro-steps are tried without remembering states before Auto turns to remembering.
+    constexpr u64 kTry = 20'000;
     start_ = std::chrono::steady_clock::now();
+    const Snapshot beginning = snapshot();
+    const ExploreResult empty = result_;
+    ExploreMode mode = options_.mode;
+    if (options_.preemptions)
+        mode = ExploreMode::Stateful;
+    maxTransitions_ = options_.maxTransitions;
+    if (mode == ExploreMode::Auto) {
+        const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
+        maxTransitions_ = bounded ? maxTransitions_ : kTry;
+        runOnce(ExploreMode::Stateless);
+        const bool undecided = result_.stopped && result_.transitions >= kTry;
+        mode = undecided && !bounded ? ExploreMode::Stateful : ExploreMode::Stateless;
+        if (mode == ExploreMode::Stateful) {
+            restore(beginning);
+            result_ = empty;
+            schedule_.clear();
+            maxTransitions_ = options_.maxTransitions;
+            runOnce(mode);
+        }
+    } else {
+        runOnce(mode);
+    }
+    result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    return result_;
+}
+
+void Explorer::runOnce(ExploreMode mode) {
+    result_.mode = mode;
     try {
         exploreFrom(0);
+        result_.complete = !result_.cut;
     } catch (const Stop&) {
         result_.complete = false;
     } catch (const BoundReached&) { // one execution alone is longer than a run may be
         result_.complete = false;
         result_.stopped = true;
     }
-    result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    return result_;
 }
 
 Explorer::Snapshot Explorer::snapshot() const {
@@ -85,7 +86,7 @@ void Explorer::restore(const Snapshot& at) {
 }
 
 void Explorer::checkBounds() {
-    if (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions) {
+    if (maxTransitions_ != 0 && result_.transitions >= maxTransitions_) {
         result_.stopped = true;
         throw Stop{};
     }
@@ -118,8 +119,8 @@ u64 Explorer::pathHash() const {
     return hash;
 }
 
-bool Explorer::isNew(const Race& race, std::size_t item) {
-    const u64 memory = runner_.system().machine().hash() + pathHash();
+bool Explorer::isNew(const Race& race, std::size_t item, u64 extra) {
+    const u64 memory = runner_.system().machine().hash() + pathHash() + extra;
     u64 byReads = memory, byStacks = memory;
     for (unsigned i = 0; i < race.count(); ++i) {
         byReads += mix(race.localHash(i), i + 1);
@@ -183,9 +184,21 @@ void Explorer::endOfRace(std::size_t item) {
     runner_.quiet();
     collectViolations();
     // The same state at the end of the race leads to the same continuation.
-    if (!seen_.insert(mix(runner_.system().machine().hash() + pathHash(), item + 1)))
+    const u64 end = mix(runner_.system().machine().hash() + pathHash(), item + 1);
+    if (result_.mode == ExploreMode::Stateful) {
+        if (seen_.insert(end))
+            exploreFrom(item + 1);
         return;
+    }
+    if (const auto known = executionsFrom_.find(end); known != executionsFrom_.end()) {
+        result_.executions += known->second;
+        return;
+    }
+    const u64 before = result_.executions;
     exploreFrom(item + 1);
+    constexpr std::size_t kMost = 1 << 20;
+    if (executionsFrom_.size() < kMost)
+        executionsFrom_.emplace(end, result_.executions - before);
 }
 
 void Explorer::exploreRace(std::size_t item) {
@@ -194,95 +207,51 @@ void Explorer::exploreRace(std::size_t item) {
     const Snapshot base = snapshot();
     schedule_.emplace_back();
     sim.setScript(step.index);
-    Race race(sim, runner_.raceActors(step));
-    race.traceObservations(true);
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
-        race.start(i);
-
-    std::vector<Node> nodes;
-    std::vector<u8> path;
-    const auto enabled = [&] {
-        Node node;
-        for (unsigned i = 0; i < race.count(); ++i)
-            if (!race.done(i) && race.enabled(i))
-                node.choices.push_back(static_cast<u8>(i));
-        return node;
-    };
-    const auto setSchedule = [&] {
-        auto& out = schedule_.back();
-        out.clear();
-        for (const u8 choice : path) {
-            const std::string who = sim.actorName(race.actorOf(choice));
-            if (out.empty() || out.back().first != who)
-                out.emplace_back(who, 0);
-            ++out.back().second;
-        }
-    };
-    // The machine as it was at each node; where the actors stood is in `race`.
-    std::vector<Snapshot> at;
-    const auto backToNode = [&] {
-        if (race.saved() == path.size())
-            return;
-        restore(at.back());
-        sim.setScript(step.index);
-        while (race.saved() > path.size())
-            race.undo();
-    };
-
-    if (runner_.system().machine().hash() != base.hash)
-        throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
-    isNew(race, item);
-    nodes.push_back(enabled());
-    at.push_back(snapshot());
-    while (!nodes.empty()) {
-        Node& node = nodes.back();
-        if (node.next == node.choices.size()) {
-            nodes.pop_back();
-            at.pop_back();
-            if (!path.empty())
-                path.pop_back();
-            continue;
-        }
-        backToNode();
-        const u8 choice = node.choices[node.next++];
-        race.save(choice);
-        path.push_back(choice);
-        ++result_.transitions;
-        race.run(choice);
-        checkBounds();
-        if (runner_.checker().violations().size() > at.back().violations) {
-            setSchedule();
-            collectViolations();
-        }
-        Node next = enabled();
-        if (next.choices.empty()) {
-            setSchedule();
-            if (race.over()) {
-                endOfRace(item);
-            } else {
-                std::string who;
-                for (unsigned i = 0; i + 1 < race.count(); ++i)
-                    if (!race.done(i))
-                        who += (who.empty() ? "" : ", ") + sim.actorName(race.actorOf(i)) + " waits at " +
-                               std::string(info(race.pendingSite(i)).name);
-                record(std::string(info(Rule::Progress).name), "a deadlock: " + who, !runner_.namesViolation(Rule::Progress));
-                for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
-                    if (const Expectation& e = scenario_.sometimes[i]; e.form == Expectation::Form::Violation && e.rule == Rule::Progress)
-                        result_.sometimes[i].second = true;
-            }
-            path.pop_back();
-            continue;
-        }
-        if (!isNew(race, item)) {
-            path.pop_back();
-            continue;
-        }
-        ++result_.states;
-        nodes.push_back(std::move(next));
-        at.push_back(snapshot());
+    {
+        Race race(sim, runner_.raceActors(step));
+        race.traceObservations(true);
+        for (unsigned i = 0; i + 1 < race.count(); ++i)
+            race.start(i);
+        if (runner_.system().machine().hash() != base.hash)
+            throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
+        if (result_.mode == ExploreMode::Stateless)
+            raceByTraces(item, race);
+        else
+            raceByStates(item, race);
     }
     restore(base);
     schedule_.pop_back();
+}
+
+void Explorer::goBack(Race& race, const Snapshot& at, std::size_t length) {
+    if (race.saved() == length)
+        return;
+    restore(at);
+    while (race.saved() > length)
+        race.undo();
+}
+
+void Explorer::setSchedule(const Race& race, const std::vector<u8>& path) {
+    auto& out = schedule_.back();
+    out.clear();
+    for (const u8 choice : path) {
+        const std::string who = runner_.system().sim().actorName(race.actorOf(choice));
+        if (out.empty() || out.back().first != who)
+            out.emplace_back(who, 0);
+        ++out.back().second;
+    }
+}
+
+void Explorer::deadlock(const Race& race) {
+    std::string who;
+    for (unsigned i = 0; i + 1 < race.count(); ++i)
+        if (!race.done(i))
+            who += (who.empty() ? "" : ", ") + runner_.system().sim().actorName(race.actorOf(i)) + " waits at " +
+                   std::string(info(race.pendingSite(i)).name);
+    record(std::string(info(Rule::Progress).name), "a deadlock: " + who, !runner_.namesViolation(Rule::Progress));
+    for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
+        if (const Expectation& e = scenario_.sometimes[i]; e.form == Expectation::Form::Violation && e.rule == Rule::Progress)
+            result_.sometimes[i].second = true;
 }
 
 } // namespace mirrorscope

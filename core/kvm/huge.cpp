@@ -79,7 +79,7 @@ int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const Kv
         machine_->set(wordOf(child, i), make_small_spte(masks_, huge, childLevel, i));
     const int r = tdp_mmu_link_sp(iter, child, shared, fault);
     if (r == 0)
-        machine_->set(pageStats_, machine_->peek(pageStats_) + 512);
+        machine_->add(pageStats_, 512);
     return r;
 }
 

@@ -550,6 +550,8 @@ private:
     void accountPages(u64 oldSpte, u64 newSpte, Level level);
 
     bool tdp_mmu_root_match(Pfn root, unsigned types) const;
+    // False when the last reference is gone already (refcount_inc_not_zero()).
+    bool tdp_mmu_get_root(Pfn root);
     void kvm_tdp_mmu_put_root(Pfn root);
     bool tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush, bool isPrivate);
     void tdp_mmu_zap_root(Pfn root, bool shared);
@@ -589,10 +591,9 @@ void Kvm::forEachListedRoot(unsigned types, F&& f) {
 template <class F>
 void Kvm::forEachRoot(unsigned types, F&& f) {
     forEachListedRoot(types, [&](Pfn root) {
-        if (spGet(root, kRootCount) == 0)
-            return;
         // Held, so that it stays while the lock is dropped.
-        spSet(root, kRootCount, spGet(root, kRootCount) + 1);
+        if (!tdp_mmu_get_root(root))
+            return;
         f(root);
         kvm_tdp_mmu_put_root(root);
     });

@@ -76,10 +76,8 @@ Pfn Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
     const auto reuse = [&]() -> Pfn {
         for (unsigned i = 0; i < kMaxRoots; ++i) {
             const Pfn root{machine_->get(roots_ + i)};
-            if (root.v != 0 && spGet(root, kRole) == word && spGet(root, kRootCount) != 0) {
-                spSet(root, kRootCount, spGet(root, kRootCount) + 1);
+            if (root.v != 0 && spGet(root, kRole) == word && tdp_mmu_get_root(root))
                 return root;
-            }
         }
         return {0};
     };
@@ -124,6 +122,17 @@ int Kvm::kvm_mmu_load(unsigned vcpu) {
         sim_.count(Counter::TlbFlush);
     }
     return 0;
+}
+
+bool Kvm::tdp_mmu_get_root(Pfn root) {
+    const Place count = sp(root, kRootCount);
+    const bool alive = machine_->look(count) != 0;
+    machine_->note(alive);
+    if (alive)
+        machine_->add(count, 1);
+    else
+        machine_->get(count);
+    return alive;
 }
 
 void Kvm::kvm_tdp_mmu_put_root(Pfn root) {

@@ -93,7 +93,7 @@ int Kvm::set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpt
 void Kvm::accountPages(u64 oldSpte, u64 newSpte, Level level) {
     const auto bump = [&](unsigned which, bool was, bool is) {
         if (was != is)
-            machine_->set(pageStats_ + which, machine_->peek(pageStats_ + which) + (is ? 1 : u64(-1)));
+            machine_->add(pageStats_ + which, is ? 1 : u64(-1));
     };
     bump(0, spte::isLeaf(oldSpte, level), spte::isLeaf(newSpte, level));
     bump(1, spte::isTable(oldSpte, level), spte::isTable(newSpte, level));

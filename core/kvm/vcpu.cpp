@@ -214,7 +214,7 @@ void Kvm::kick_all_outside_guest_mode() {
     }
     for (unsigned v = 0; v < config_.vcpus; ++v)
         if ((waitFor >> v & 1) != 0)
-            sim_.wait(Site::KickWait, {Condition::Kind::Equals, vcpuWord(v, VcpuWord::Ipi), 0});
+            sim_.wait(Site::KickWait, {.kind = Condition::Kind::Equals, .place = vcpuWord(v, VcpuWord::Ipi)});
 }
 
 } // namespace mirrorscope

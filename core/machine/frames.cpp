@@ -24,6 +24,7 @@ void Frames::layOutIndexes(Regions& indexes) {
 
 void Frames::attach(Machine& machine) {
     machine_ = &machine;
+    machine.haveParts(meta_, frames_ * 2, 0xffff00);
     for (u64 pfn = 0; pfn < frames_; pfn += 64) {
         const u64 left = frames_ - pfn;
         machine.set(bitmap_[0] + pfn / 64, left >= 64 ? ~0ull : (1ull << left) - 1);
@@ -98,7 +99,7 @@ std::vector<u64> Frames::usedLines() const {
 
 void Frames::account(FrameKind was, FrameKind is) {
     if (counted(was) != counted(is))
-        machine_->set(inUse_, machine_->peek(inUse_) + (counted(is) ? 1 : u64(-1)));
+        machine_->add(inUse_, counted(is) ? 1 : u64(-1));
 }
 
 void Frames::injectFailure(u64 times, u64 after) {
@@ -170,14 +171,14 @@ void Frames::setKind(Pfn pfn, FrameKind kind, u64 info) {
     machine_->set(meta(pfn) + 1, info);
 }
 
-void Frames::get(Pfn pfn) { machine_->set(meta(pfn), machine_->peek(meta(pfn)) + (1 << 8)); }
+void Frames::get(Pfn pfn) { machine_->addToCount(meta(pfn), 1); }
 
 void Frames::put(Pfn pfn) {
     assert(references(pfn) > 0);
     if (references(pfn) == 1)
         free(pfn);
     else
-        machine_->set(meta(pfn), machine_->peek(meta(pfn)) - (1 << 8));
+        machine_->addToCount(meta(pfn), -1);
 }
 
 } // namespace mirrorscope

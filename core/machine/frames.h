@@ -39,7 +39,7 @@ public:
     u64 peekInfo(Pfn pfn) const { return machine_->peek(meta(pfn) + 1); }
 
     // References to a page of guest memory: the page cache or user mapping, faults in flight, the S-EPT's pin.
-    unsigned references(Pfn pfn) const { return machine_->peek(meta(pfn)) >> 8 & 0xffff; }
+    unsigned references(Pfn pfn) const { return static_cast<unsigned>(machine_->peekCount(meta(pfn))); }
     void get(Pfn pfn);
     // Drops one; frees the frame with the last.
     void put(Pfn pfn);

@@ -23,9 +23,34 @@ Machine::Machine(u64 words, u64 hashedWords) : size_(words), hashed_(hashedWords
 
 Machine::~Machine() { munmap(words_, size_ * sizeof(u64)); }
 
+void Machine::haveParts(Place first, u64 count, u64 bits) {
+    parts_.push_back({first.v, first.v + count, bits});
+    partsBegin_ = std::min<u64>(partsBegin_, first.v);
+    partsEnd_ = std::max<u64>(partsEnd_, first.v + count);
+}
+
+u64 Machine::withoutPart(u64 id, u64 value) const {
+    for (const Parts& p : parts_)
+        if (id >= p.begin && id < p.end && (id - p.begin) % 2 == 0)
+            return value & ~p.bits;
+    return value;
+}
+
+u64 Machine::lookAt(u64 id) const {
+    const u64 value = words_[static_cast<u32>(id)];
+    if ((id & WordAccess::kLockPart) != 0)
+        return value & 0xffff;
+    if ((id & WordAccess::kCountPart) != 0)
+        return value >> 8 & 0xffff;
+    return ofId(id, value);
+}
+
 void Machine::fill(Pfn pfn, u64 value) {
     const u32 first = wordOf(pfn, 0).v;
     u64* words = words_ + first;
+    if (accesses_ != nullptr)
+        for (u32 k = 0; k < 512; ++k)
+            accesses_->push_back({first + k, WordAccess::Kind::Write, words[k], value});
     const u64 old = words[0];
     u64 differs = 0;
     for (u32 k = 0; k < 512; ++k)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/types.h"
 #include "base/vocab.h"
+#include "machine/access.h"
 
 #include <array>
 #include <vector>
@@ -48,25 +49,62 @@ public:
         const u64 value = words_[place.v];
         if (observer_ != nullptr)
             *observer_ = mix(*observer_, value);
+        logged(place.v, WordAccess::Kind::Read, value, value);
         return value;
     }
-    // A read by somebody who only looks: rules, views, exports.
-    u64 peek(Place place) const { return words_[place.v]; }
+    // A read by somebody who only looks: rules, views, exports. (By an actor: of what it knows already, or of what only goes into
+    // memory.)
+    u64 peek(Place place) const {
+        logged(place.v, WordAccess::Kind::Read, words_[place.v], words_[place.v]);
+        return words_[place.v];
+    }
+    // The same of the word without the lock in its bits 15:0, and of what is counted in its bits 23:8.
+    u64 getBesideLock(Place place) const {
+        const u64 value = words_[place.v] & ~u64{0xffff};
+        note(value);
+        logged(place.v, WordAccess::Kind::Read, value, value);
+        return value;
+    }
+    u64 peekCount(Place place) const {
+        logged(place.v | WordAccess::kCountPart, WordAccess::Kind::Read, words_[place.v] >> 8 & 0xffff, words_[place.v] >> 8 & 0xffff);
+        return words_[place.v] >> 8 & 0xffff;
+    }
+    // A read that is no access at all: by whoever drives the actors.
+    u64 look(Place place) const { return words_[place.v]; }
+    // Every second one of the words [first, first + count) has a part with an id of its own in a log of accesses: those bits.
+    void haveParts(Place first, u64 count, u64 bits);
+    // Of a word's value, what an access to that id (see WordAccess) is about; and the value that it has now.
+    u64 ofId(u64 id, u64 value) const { return id < partsBegin_ || id >= partsEnd_ ? value : withoutPart(id, value); }
+    u64 lookAt(u64 id) const;
     u64 words() const { return size_; }
 
     // The one door. Requires a begun step when the journal is on.
     void set(Place place, u64 value) {
-        const u64 old = words_[place.v];
-        if (old == value)
-            return;
-        if (place.v < hashed_)
-            hash_ += wordHash(place.v, value) - wordHash(place.v, old);
-        words_[place.v] = value;
-        if (recording_) {
-            places_.push(place.v);
-            deltas_.push(old ^ value);
-        }
+        logged(place.v, WordAccess::Kind::Write, words_[place.v], value);
+        change(place, value);
     }
+    // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit of one's own is
+    // set or cleared in it.
+    void add(Place place, u64 by) { setCommuting(place, words_[place.v] + by); }
+    void setBits(Place place, u64 mask) { setCommuting(place, words_[place.v] | mask); }
+    void addToCount(Place place, int by) {
+        const u64 old = words_[place.v];
+        const u64 value = old + u64(by) * 256;
+        logged(place.v | WordAccess::kCountPart, by > 0 ? WordAccess::Kind::Add : WordAccess::Kind::Write, old >> 8 & 0xffff,
+               value >> 8 & 0xffff);
+        change(place, value);
+    }
+    // A change of the lock in bits 15:0: one more or less among those who share it, or by the one who has it alone.
+    void setLock(Place place, u64 value, bool shared) {
+        const auto kind = shared ? WordAccess::Kind::Add : WordAccess::Kind::Write;
+        logged(place.v | WordAccess::kLockPart, kind, words_[place.v] & 0xffff, value & 0xffff);
+        change(place, value);
+    }
+    // Somebody found it taken.
+    void noteLock(Place place) const {
+        logged(place.v | WordAccess::kLockPart, WordAccess::Kind::Read, words_[place.v] & 0xffff, words_[place.v] & 0xffff);
+    }
+    void clearBits(Place place, u64 mask) { setCommuting(place, words_[place.v] & ~mask); }
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
     void fill(Pfn pfn, u64 value);
 
@@ -125,6 +163,10 @@ public:
             *observer_ = mix(*observer_, value);
     }
     void observe(u64* hash) { observer_ = hash; }
+    // Notes every access there while it is not null.
+    void logAccesses(AccessLog* log) { accesses_ = log; }
+    AccessLog* accesses() const { return accesses_; }
+    u64 hashedWords() const { return hashed_; }
     u64* observer() const { return observer_; }
     u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes(); }
 
@@ -137,6 +179,27 @@ private:
         u64 now;
         std::vector<u64> mixed; // else their values
     };
+    void logged(u64 id, WordAccess::Kind kind, u64 old, u64 now) const {
+        if (accesses_ != nullptr)
+            accesses_->push_back({id, kind, old, now});
+    }
+    void change(Place place, u64 value) {
+        const u64 old = words_[place.v];
+        if (old == value)
+            return;
+        if (place.v < hashed_)
+            hash_ += wordHash(place.v, value) - wordHash(place.v, old);
+        words_[place.v] = value;
+        if (recording_) {
+            places_.push(place.v);
+            deltas_.push(old ^ value);
+        }
+    }
+    void setCommuting(Place place, u64 value) {
+        logged(place.v, WordAccess::Kind::Add, words_[place.v], value);
+        change(place, value);
+    }
+    u64 withoutPart(u64 id, u64 value) const;
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
@@ -146,12 +209,18 @@ private:
     u64 hashed_ = 0;
     u64 hash_ = 0;
     mutable u64* observer_ = nullptr;
+    mutable AccessLog* accesses_ = nullptr;
     bool recording_ = false;
     Log<u32, 19> places_;
     Log<u64, 18> deltas_;
     std::vector<Fill> fills_;
     Log<StepRecord, 18> steps_;
     std::array<u64, kSites> siteCounts_{};
+    struct Parts {
+        u64 begin, end, bits;
+    };
+    std::vector<Parts> parts_;
+    u64 partsBegin_ = ~u64{0}, partsEnd_ = 0;
     u64 position_ = 0;
 };
 

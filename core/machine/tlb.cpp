@@ -67,7 +67,7 @@ void Tlb::insert(const TlbEntry& entry) {
     machine_->set(slots_ + i * 2, tag);
     machine_->set(slots_ + i * 2 + 1, value);
     const Place cached = frames_->cachedBy(entry.pfn);
-    machine_->set(cached, machine_->peek(cached) | 1ull << vcpu_);
+    machine_->setBits(cached, 1ull << vcpu_);
 }
 
 TlbEntry Tlb::at(u64 i) const {
@@ -93,7 +93,7 @@ void Tlb::flush() {
         const u64 slot = machine_->peek(order_ + i);
         const TlbEntry entry = decode(1, machine_->peek(slots_ + slot * 2 + 1));
         const Place cached = frames_->cachedBy(entry.pfn);
-        machine_->set(cached, machine_->peek(cached) & ~(1ull << vcpu_));
+        machine_->clearBits(cached, 1ull << vcpu_);
         machine_->set(slots_ + slot * 2, 0);
         machine_->set(slots_ + slot * 2 + 1, 0);
         machine_->set(order_ + i, 0);

@@ -12,9 +12,11 @@ void check(RuleContext& context, Place place) {
     const Kvm& kvm = context.kvm();
     if (!spte::isFrozen(context.machine().peek(place)) || !kvm.reachable(frameOf(place)))
         return;
+    // Who begins or ends to update an entry changes it in the same micro-step: looking at the others' words here makes nothing depend on
+    // them that does not depend on the entry.
     unsigned owners = 0;
     for (unsigned actor = 0; actor < context.system.sim().actors(); ++actor)
-        owners += context.machine().peek(kvm.actorWord(actor, Kvm::ActorWord::Freezing)) == u64{place.v} + 1;
+        owners += context.machine().look(kvm.actorWord(actor, Kvm::ActorWord::Freezing)) == u64{place.v} + 1;
     if (owners == 1)
         return;
     const MmuPage page = kvm.peekPage(frameOf(place));

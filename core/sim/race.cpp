@@ -58,7 +58,9 @@ void Race::resume(unsigned i) {
     sim_.setPath(lane.path);
     sim_.setScript(lane.script);
     sim_.machine().observe(tracing_ ? &lane.observed : nullptr);
+    sim_.machine().logAccesses(&lane.log);
     lane.fiber->resume();
+    sim_.machine().logAccesses(nullptr);
     sim_.machine().observe(nullptr);
     sim_.inRace_ = false;
     lane.done = lane.fiber->done();
@@ -82,10 +84,11 @@ bool Race::run(unsigned i) {
         const u8 actor = sim_.actor();
         sim_.setActor(sim_.rcuActor());
         sim_.setPath(sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback"));
-        ++steps_;
+        sim_.machine().logAccesses(&lanes_[i].log);
         sim_.begin(Site::RcuFree);
         sim_.rcuRunOne();
         sim_.finishStep();
+        sim_.machine().logAccesses(nullptr);
         sim_.setActor(actor);
         sim_.setPath(0);
         return true;
@@ -96,20 +99,49 @@ bool Race::run(unsigned i) {
     const u64 before = sim_.begun_;
     if (tracing_)
         lanes_[i].fiber->clearBelow();
-    ++steps_;
-    ++lanes_[i].steps;
+    Lane& lane = lanes_[i];
+    ++lane.steps;
+    const auto noteCondition = [&] {
+        const AccessLog reads = awaited(i);
+        lane.log.insert(lane.log.end(), reads.begin(), reads.end());
+    };
+    noteCondition();
     resume(i);
     // What woke up at a retry point only reads up to its next site; that belongs to the micro-step there, so that a schedule
     // in micro-steps says all.
-    while (sim_.begun_ == before && !lanes_[i].done && enabled(i))
+    while (sim_.begun_ == before && !lane.done) {
+        noteCondition();
+        if (!enabled(i))
+            break;
         resume(i);
+    }
+    // What a rule looks at after the micro-step must not be exchanged with it either.
+    sim_.machine().logAccesses(&lane.log);
     sim_.finishStep();
+    sim_.machine().logAccesses(nullptr);
     return sim_.begun_ != before;
+}
+
+AccessLog Race::awaited(unsigned i) const {
+    const Condition& condition = lanes_[i].condition;
+    const auto word = [&](WordAccess::Kind kind) {
+        const u64 value = sim_.machine().look(condition.place);
+        return AccessLog{{condition.place.v, kind, value, value}};
+    };
+    switch (condition.kind) {
+    case Condition::Kind::Always: return {};
+    case Condition::Kind::Changed:
+        return {condition.log->begin() + static_cast<std::ptrdiff_t>(condition.begin),
+                condition.log->begin() + static_cast<std::ptrdiff_t>(condition.end)};
+    // Readers do not wait for each other.
+    case Condition::Kind::CanRead: return word(WordAccess::Kind::Add);
+    default: return word(WordAccess::Kind::Read);
+    }
 }
 
 void Race::save(unsigned i) {
     const Lane& lane = lanes_[i];
-    saved_.push_back({lane, i, sim_.srcuInside_[lane.actor], steps_, stacks_.size()});
+    saved_.push_back({lane, i, sim_.srcuInside_[lane.actor], stacks_.size(), lane.log.size()});
     if (!isRcu(i))
         lane.fiber->save(stacks_);
 }
@@ -119,7 +151,7 @@ void Race::undo() {
     Lane& lane = lanes_[saved.lane];
     static_cast<Standing&>(lane) = saved.standing;
     sim_.srcuInside_[lane.actor] = saved.srcuInside;
-    steps_ = saved.steps;
+    lane.log.resize(saved.logSize);
     if (!isRcu(saved.lane))
         lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
     stacks_.resize(saved.stackBegin);
@@ -132,7 +164,8 @@ u64 Race::standingHash(unsigned i, bool byStack) const {
         return 0;
     if (lane.done)
         return 1;
-    const bool blockedByRetry = lane.condition.kind == Condition::Kind::HashChanged;
+    // Blocked at a retry point it depends on which words it waits for; once one has changed, it will only start over.
+    const bool blockedByRetry = lane.condition.kind == Condition::Kind::Changed && !sim_.holds(lane.condition);
     const u64 own = byStack ? mix(lane.fiber->hash(), lane.path) : lane.observed;
     return mix(mix(own, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
 }

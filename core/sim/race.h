@@ -34,6 +34,11 @@ public:
     bool over() const;
     // Can take a micro-step now. An actor that was never run can: it may turn out to have none.
     bool enabled(unsigned i) const;
+    // Every access of actor i so far, in order; a micro-step's are those that it appended.
+    const AccessLog& accesses(unsigned i) const { return lanes_[i].log; }
+    // What a waiting actor waits for, and the words that this is about, as accesses.
+    const Condition& condition(unsigned i) const { return lanes_[i].condition; }
+    AccessLog awaited(unsigned i) const;
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
 
@@ -72,13 +77,14 @@ private:
         u8 actor = 0;
         std::function<void()> body;
         std::unique_ptr<Fiber> fiber;
+        AccessLog log;
     };
     struct Saved {
         Standing standing;
         unsigned lane;
         u64 srcuInside;
-        u64 steps; // of all lanes
         std::size_t stackBegin;
+        std::size_t logSize;
     };
     void resume(unsigned i);
     u64 standingHash(unsigned i, bool byStack) const;
@@ -86,7 +92,6 @@ private:
     Sim& sim_;
     std::vector<Lane> lanes_;
     unsigned current_ = 0;
-    u64 steps_ = 0; // of all lanes
     bool tracing_ = false;
     std::vector<Saved> saved_;
     std::vector<std::byte> stacks_; // of saved_, one after another

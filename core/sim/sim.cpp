@@ -54,16 +54,23 @@ std::string Sim::actorName(u8 actor) const {
     return n == 0 ? "host" : "host" + std::to_string(n);
 }
 
-bool Sim::holds(const Condition& condition) const {
-    const u64 word = condition.kind == Condition::Kind::Always ? 0 : machine_->peek(condition.place);
-    switch (condition.kind) {
-    case Condition::Kind::Always: return true;
-    case Condition::Kind::CanRead: return word >> kWriterShift == 0;
-    case Condition::Kind::CanWrite: return word == 0;
-    case Condition::Kind::Equals: return word == condition.value;
-    case Condition::Kind::HashChanged: return machine_->hash() != condition.value;
+bool Condition::holdsWith(u64 word) const {
+    switch (kind) {
+    case Kind::CanRead: return word >> kWriterShift == 0;
+    case Kind::CanWrite: return word == 0;
+    case Kind::Equals: return word == value;
+    default: return true;
     }
-    return true;
+}
+
+bool Sim::holds(const Condition& condition) const {
+    if (condition.kind == Condition::Kind::Always)
+        return true;
+    if (condition.kind != Condition::Kind::Changed)
+        return condition.holdsWith(machine_->look(condition.place));
+    return std::any_of(condition.log->begin() + static_cast<std::ptrdiff_t>(condition.begin),
+                       condition.log->begin() + static_cast<std::ptrdiff_t>(condition.end),
+                       [&](const WordAccess& a) { return machine_->lookAt(a.place) != a.now; });
 }
 
 void Sim::wait(Site site, const Condition& condition) {
@@ -89,39 +96,18 @@ void Sim::suspend(Site site, const Condition& condition) {
     script_ = lane.script;
 }
 
-void Sim::settle(u64 token) {
-    if (u64* observer = machine_->observer())
-        *observer = mix(script_, token);
-}
-
-void Sim::retryPoint(u64 token) {
-    settle(token);
-    Retries& retries = inRace_ ? race_->lanes_[race_->current_].retries : retries_;
-    const auto others = [&] { return inRace_ ? race_->steps_ - race_->lanes_[race_->current_].steps : 0; };
-    const u64 key = mix(script_, token);
-    for (auto& visit : retries.visits) {
-        if (visit.token != key)
-            continue;
-        if (visit.hash == machine_->hash() && visit.others == others()) {
-            if (!inRace_)
-                throw Stuck{"it repeats itself for ever"};
-            suspend(Site::VcpuEnter, {Condition::Kind::HashChanged, {}, visit.hash});
-            settle(token);
-        }
-        visit = {key, machine_->hash(), others()};
-        return;
-    }
-    retries.visits[retries.next++ % retries.visits.size()] = {key, machine_->hash(), others()};
-}
-
 void Sim::lock(LockId lock, bool write) {
     const Place place = lockPlace(lock);
-    const Condition condition{write ? Condition::Kind::CanWrite : Condition::Kind::CanRead, place, 0};
+    const Condition condition{.kind = write ? Condition::Kind::CanWrite : Condition::Kind::CanRead, .place = place};
+    noteArrival(lock);
     if (inRace_ && !holds(condition))
         mark({.kind = MarkKind::LockWait, .code = static_cast<u8>(lock), .phase = write});
     wait(Site::LockAcquire, condition);
-    const u64 word = machine_->peek(place);
-    machine_->set(place, write ? static_cast<u64>(actor_ + 1) << kWriterShift : word + 1);
+    if (write)
+        machine_->set(place, static_cast<u64>(actor_ + 1) << kWriterShift);
+    else
+        machine_->add(place, 1);
+    noteArrival(lock);
     const u64 held = machine_->peek(held_ + actor_);
     machine_->set(held_ + actor_, held | 1ull << (2 * static_cast<unsigned>(lock) + write));
 }
@@ -131,7 +117,7 @@ void Sim::writeLock(LockId l) { lock(l, true); }
 
 void Sim::readUnlock(LockId l) {
     step(Site::LockRelease);
-    machine_->set(lockPlace(l), machine_->peek(lockPlace(l)) - 1);
+    machine_->add(lockPlace(l), ~0ull);
     machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(1ull << 2 * static_cast<unsigned>(l)));
 }
 
@@ -141,17 +127,21 @@ void Sim::writeUnlock(LockId l) {
     machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(2ull << 2 * static_cast<unsigned>(l)));
 }
 
-bool Sim::heldForWriting(LockId l) const { return machine_->peek(lockPlace(l)) >> kWriterShift == u64(actor_) + 1; }
+bool Sim::heldForWriting(LockId l) const { return (machine_->peek(held_ + actor_) >> 2 * static_cast<unsigned>(l) & 2) != 0; }
 
 bool Sim::heldByMe(LockId l) const { return (machine_->peek(held_ + actor_) >> 2 * static_cast<unsigned>(l) & 3) != 0; }
 
 bool Sim::contended(LockId l) const {
     if (!inRace_)
         return false;
+    // Whoever holds it for reading keeps out writers only.
+    const bool writing = heldForWriting(l);
     const bool waits = std::any_of(race_->lanes_.begin(), race_->lanes_.end(), [&](const Race::Lane& lane) {
-        return lane.started && !lane.done && lane.site == Site::LockAcquire && lane.condition.place == lockPlace(l) &&
-               !holds(lane.condition);
+        return &lane != &race_->lanes_[race_->current_] && lane.started && !lane.done && lane.site == Site::LockAcquire &&
+               lane.condition.place == lockPlace(l) && (writing || lane.condition.kind == Condition::Kind::CanWrite);
     });
+    if (AccessLog* log = machine_->accesses())
+        log->push_back({arrivals(l), WordAccess::Kind::Read, waits, waits});
     machine_->note(waits);
     return waits;
 }
@@ -169,8 +159,7 @@ void Sim::rcuReadUnlock() {
         return;
     const u64 queued = machine_->peek(rcuCount_);
     for (u64 i = 0; i < queued; ++i) {
-        const Place readers = rcuQueue_ + i * 3 + 1 + actor_ / 64;
-        machine_->set(readers, machine_->peek(readers) & ~(1ull << actor_ % 64));
+        machine_->clearBits(rcuQueue_ + i * 3 + 1 + actor_ / 64, 1ull << actor_ % 64);
     }
 }
 
@@ -190,7 +179,7 @@ void Sim::srcuReadUnlock() {
 void Sim::vcpuLock(unsigned vcpu) {
     if (!inRace_ || !race_->isShared(vcpu))
         return;
-    wait(Site::LockAcquire, {Condition::Kind::Equals, vcpuMutex_ + vcpu, 0});
+    wait(Site::LockAcquire, {.kind = Condition::Kind::Equals, .place = vcpuMutex_ + vcpu});
     machine_->set(vcpuMutex_ + vcpu, u64{actor_} + 1);
 }
 
@@ -221,7 +210,7 @@ void Sim::synchronizeSrcu() {
     bump(srcuWaiters_, 1);
     for (unsigned half = 0; half < 2; ++half)
         if (waitFor[half] != 0)
-            wait(Site::SrcuSync, {Condition::Kind::Equals, mine + half, 0});
+            wait(Site::SrcuSync, {.kind = Condition::Kind::Equals, .place = mine + half});
     bump(srcuWaiters_, ~0ull);
 }
 

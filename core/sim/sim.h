@@ -30,10 +30,16 @@ std::string_view name(LockId lock);
 
 // What a suspended actor waits for. It is run again only when this holds, so a blocked actor takes no steps.
 struct Condition {
-    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, HashChanged };
+    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, Changed };
     Kind kind = Kind::Always;
     Place place;
     u64 value = 0;
+    // Changed: one of the words in this part of the actor's log is not what it was there.
+    const AccessLog* log = nullptr;
+    std::size_t begin = 0, end = 0;
+
+    // Would it hold with that value in its word? (Not for Changed.)
+    bool holdsWith(u64 word) const;
 };
 
 // Thrown outside of races when an actor would wait for ever: nobody else is there to change what it waits for.
@@ -87,8 +93,9 @@ public:
 
     // What the actor does from here on depends on `token` and on the machine only, not on what it read before.
     void settle(u64 token);
-    // The same at the head of a loop that tries again: when a whole round changed nothing and nobody else moved meanwhile,
-    // the actor counts as blocked until somebody changes the machine (it could only repeat itself).
+    // The same at the head of a loop that tries again. When everything that the actor read and wrote in the round before has the value
+    // that it had when the round began, and nobody changed it on the way, the actor could only repeat itself: it is blocked until
+    // somebody changes a word that it read.
     void retryPoint(u64 token);
 
     // Locks. A reader is let in while no writer holds the lock.
@@ -103,6 +110,8 @@ public:
     // What an actor holds: bit 2n for lock n held for reading, bit 2n+1 for writing.
     Place heldPlace(unsigned actor) const { return held_ + actor; }
     Place lockPlace(LockId lock) const { return locks_ + static_cast<unsigned>(lock); }
+    // No word of the machine: who has arrived at a lock. In an actor's log of accesses an arrival adds to it, contended() reads it.
+    static u64 arrivals(LockId lock) { return WordAccess::kNoWord | static_cast<u64>(lock); }
 
     // RCU. Deferred frees run when every reader of the time of call_rcu has left.
     void rcuReadLock();
@@ -169,7 +178,14 @@ private:
         }
     }
     void leftSrcu();
-    void bump(Place place, u64 by) { machine_->set(place, machine_->peek(place) + by); }
+    void bump(Place place, u64 by) { machine_->add(place, by); }
+    // After a loop's round, which is the log from `begin` on: Changed, with the words that the round depended on appended to the log as
+    // reads; Always when another round could differ.
+    Condition endOfRound(AccessLog& log, std::size_t begin);
+    void noteArrival(LockId lock) const {
+        if (AccessLog* log = machine_->accesses())
+            log->push_back({arrivals(lock), WordAccess::Kind::Add, 0, 0});
+    }
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
 
@@ -177,8 +193,8 @@ private:
     struct Retries {
         struct Visit {
             u64 token = 0;
-            u64 hash = 0;
-            u64 others = 0; // micro-steps of the other actors up to then
+            u64 hash = 0;          // of the machine; what counts when nobody else runs
+            std::size_t begin = 0; // in the log of accesses; what counts in a race
         };
         std::array<Visit, 8> visits;
         unsigned next = 0;
@@ -209,6 +225,16 @@ private:
     Retries retries_;
     std::vector<u64> srcuInside_; // per actor
     u64 begunBefore_ = 0;         // when the present script step started
+    // What the round that is being looked at knows of a word; entries with another number are free.
+    struct RoundWord {
+        u64 id = 0, number = 0;
+        u64 first = 0, last = 0;
+        u64 added = 0;
+        bool valued = false; // its value was read or set, not only added to
+    };
+    std::vector<RoundWord> round_; // a hash table
+    std::vector<u32> roundWords_;  // which of its entries are in use
+    u64 roundNumber_ = 0;
     std::function<void()> afterStep_;
     std::function<void(u64)> rcuFree_;
     CallPaths paths_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/explorer.h"
+#include "explore/reduction.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <unordered_map>
 
 namespace mirrorscope::test {
 
@@ -59,8 +61,9 @@ std::set<u64> bruteForce(const Scenario& scenario, u64& executions) {
     }
 }
 
-std::set<u64> explored(const Scenario& scenario, ExploreResult& result) {
+std::set<u64> explored(const Scenario& scenario, ExploreResult& result, ExploreMode mode) {
     ExploreOptions options;
+    options.mode = mode;
     options.all = true;
     std::set<u64> finals;
     options.finalState = [&](u64 hash) { finals.insert(hash); };
@@ -80,11 +83,19 @@ TEST_P(ShippedScenarios, hold_in_all_interleavings) {
         const bool isLong = std::find(scenario.tags.begin(), scenario.tags.end(), "long") != scenario.tags.end();
         ExploreOptions options;
         options.maxTransitions = isLong ? 20'000 : 0;
+        std::set<u64> finals;
+        options.finalState = [&](u64 hash) { finals.insert(hash); };
         const ExploreResult result = Explorer(scenario, options).run();
         EXPECT_EQ(result.complete, !isLong);
         EXPECT_TRUE(result.findings.empty());
         if (!isLong) {
             EXPECT_TRUE(result.ok());
+        }
+        // Where the reduction did it alone, entering every state must find the same.
+        if (result.complete && result.mode == ExploreMode::Stateless && result.races != 0) {
+            ExploreResult states;
+            EXPECT_EQ(explored(scenario, states, ExploreMode::Stateful), finals);
+            EXPECT_EQ(states.sometimes, result.sometimes);
         }
         for (const auto& f : result.findings)
             ADD_FAILURE() << f.rule << ": " << f.text;
@@ -109,17 +120,59 @@ TEST(Explorer, finds_every_final_state_that_brute_force_finds) {
         u64 executions = 0;
         const auto all = bruteForce(scenario, executions);
         ExploreResult result;
-        EXPECT_EQ(explored(scenario, result), all);
+        EXPECT_EQ(explored(scenario, result, ExploreMode::Stateful), all);
         EXPECT_TRUE(result.complete);
         EXPECT_LE(result.executions, executions);
         EXPECT_GT(executions, 10u);
     }
 }
 
-// The same by going back instead of running again, so that thousands of schedules cost little; nothing when there are more than that.
-std::optional<std::set<u64>> bruteForceByUndo(const Scenario& scenario, u64 most, u64& executions) {
-    std::set<u64> finals;
-    Runner runner(scenario, {.check = false});
+// The order of a whole execution, up to exchanging micro-steps that commute, as a number: for each access, which conflicting ones came last
+// before it.
+class TraceHash {
+public:
+    void add(unsigned actor, unsigned n, const Footprint& footprint) {
+        const u64 label = mix(actor + 1, n + 1);
+        hash_ += label;
+        for (const auto& [place, kind, old] : footprint) {
+            Seen& seen = places_[place];
+            const u64 at = mix(place, label);
+            switch (kind) {
+            case WordAccess::Kind::Read:
+                hash_ += mix(at, seen.write + 3 * seen.adds);
+                seen.reads += mix(label, 1);
+                break;
+            case WordAccess::Kind::Add:
+                hash_ += mix(at, seen.write + 5 * seen.reads);
+                seen.adds += mix(label, 2);
+                break;
+            case WordAccess::Kind::Write:
+                hash_ += mix(at, seen.write + 3 * seen.adds + 5 * seen.reads);
+                seen = {mix(label, 3), 0, 0};
+                break;
+            }
+        }
+    }
+    u64 value() const { return hash_; }
+
+private:
+    struct Seen {
+        u64 write = 0, reads = 0, adds = 0;
+    };
+    std::unordered_map<u64, Seen> places_;
+    u64 hash_ = 0;
+};
+
+struct Brute {
+    std::set<u64> finals, traces;
+    u64 executions = 0;
+};
+
+// Every schedule by going back instead of running again, so that thousands of schedules cost little; nothing when there are more than
+// `most`. All rules run, as what they look at counts as read.
+std::optional<Brute> bruteForceByUndo(const Scenario& scenario, u64 most) {
+    Brute brute;
+    Runner runner(scenario);
     std::size_t item = 0;
     for (; scenario.script[item].verb != Verb::Race; ++item)
         runner.runItem(scenario.script[item]);
@@ -129,7 +182,17 @@ std::optional<std::set<u64>> bruteForceByUndo(const Scenario& scenario, u64 most
     Race race(sim, runner.raceActors(scenario.script[item]));
     for (unsigned i = 0; i + 1 < race.count(); ++i)
         race.start(i);
-    executions = 0;
+    std::vector<std::pair<unsigned, Footprint>> path;
+    const auto endOfExecution = [&] {
+        // Deferred frees are done at a quiet point; here they were steps of the race.
+        brute.finals.insert(machine.hash());
+        TraceHash trace;
+        std::vector<unsigned> steps(race.count());
+        for (const auto& [actor, accesses] : path)
+            trace.add(actor, steps[actor]++, accesses);
+        brute.traces.insert(trace.value());
+        return ++brute.executions <= most;
+    };
     const auto visit = [&](const auto& self) -> bool {
         bool any = false;
         for (unsigned i = 0; i < race.count(); ++i) {
@@ -137,25 +200,74 @@ std::optional<std::set<u64>> bruteForceByUndo(const Scenario& scenario, u64 most
                 continue;
             any = true;
             const u64 at = machine.steps();
+            const std::size_t violations = runner.checker().violations().size(), before = race.accesses(i).size();
             race.save(i);
             race.run(i);
+            const AccessLog& log = race.accesses(i);
+            path.emplace_back(i, footprint(log.data() + before, log.data() + log.size()));
             const bool go = self(self);
+            path.pop_back();
             machine.rewind(at);
+            runner.checker().truncate(violations);
+            runner.checker().reset();
             sim.setScript(scenario.script[item].index);
             race.undo();
             if (!go)
                 return false;
         }
-        if (any)
-            return true;
-        // Deferred frees are done at a quiet point; here they were steps of the race.
-        finals.insert(machine.hash());
-        return ++executions <= most;
+        return any || endOfExecution();
     };
-    return visit(visit) ? std::optional(finals) : std::nullopt;
+    return visit(visit) ? std::optional(brute) : std::nullopt;
 }
 
-TEST(Explorer, finds_every_final_state_of_generated_races) {
+void expectTheSameOf(const Scenario& scenario, const Brute& brute) {
+    ExploreResult states, traces;
+    EXPECT_EQ(explored(scenario, states, ExploreMode::Stateful), brute.finals);
+    EXPECT_TRUE(states.complete);
+    EXPECT_LE(states.executions, brute.executions);
+    EXPECT_EQ(explored(scenario, traces, ExploreMode::Stateless), brute.finals);
+    EXPECT_TRUE(traces.complete);
+    EXPECT_EQ(traces.executions, brute.traces.size());
+}
+
+// Races of which brute force can try every schedule.
+TEST(Explorer, counts_every_trace_once_and_misses_no_final_state) {
+    const std::string ordinary = "mirrorscope: 1\nmachine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                                 "  - vcpu0: {write: {gpa: 0x1000, pages: 2}}\n  - vcpu1: {write: 0x1000}\n";
+    const std::string td = "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                           "  - {init-mem-region: {gpa: 0, size: 8K}}\n  - finalize-vm\n"
+                           "  - vcpu0: {write: 0x0}\n  - vcpu1: {write: 0x0}\n";
+    const std::pair<const std::string*, const char*> races[] = {
+        {&ordinary, "vcpu0: [{write: {gpa: 0x1000, value: 7}}], vcpu1: [{write: {gpa: 0x1000, value: 8}}]"},
+        {&ordinary, "vcpu0: [{write: {gpa: 0x1000, value: 7}}], vcpu1: [{write: {gpa: 0x2000, value: 8}}]"},
+        {&ordinary, "vcpu0: [{read: 0x1000}], vcpu1: [{write: {gpa: 0x1000, value: 9}}]"},
+        {&ordinary, "vcpu0: [{write: 0x1000}], host: [{kernel: {call: kvm_tdp_mmu_age_gfn_range, gpa: 0x1000}}]"},
+        {&ordinary, "vcpu0: [{write: 0x1000}], host: [{kernel: {call: kvm_tdp_mmu_write_protect_gfn, gpa: 0x1000}}]"},
+        {&ordinary, "vcpu0: [{write: 0x1000}, {write: 0x2000}], host: [{kernel: {call: kvm_tdp_mmu_zap_leafs, gpa: 0x2000}}]"},
+        {&ordinary, "host: [{kernel: {call: kvm_tdp_mmu_age_gfn_range, gpa: 0x1000}}], "
+                    "host1: [{kernel: {call: kvm_tdp_mmu_age_gfn_range, gpa: 0x1000}}]"},
+        {&td, "vcpu0: [{read: 0x0}], vcpu1: [{write: {gpa: 0x0, value: 1}}]"},
+        {&td, "vcpu0: [{read: 0x0}], host: [{seamcall: {leaf: TDH.MEM.TRACK}}]"},
+        {&td, "host: [{seamcall: {leaf: TDH.MEM.TRACK}}], host1: [{seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x1000, level: 4K}}]"},
+    };
+    unsigned compared = 0;
+    for (const auto& [head, race] : races) {
+        SCOPED_TRACE(race);
+        const Scenario scenario = bindScenario("t.yaml", *head + "  - race: {" + race + "}\n");
+        const auto brute = bruteForceByUndo(scenario, 200'000);
+        if (!brute) {
+            std::cout << race << ": too many schedules for brute force\n";
+            continue;
+        }
+        expectTheSameOf(scenario, *brute);
+        ++compared;
+        std::cout << race << ": " << brute->executions << " executions, " << brute->traces.size() << " traces, " << brute->finals.size()
+                  << " final states\n";
+    }
+    EXPECT_GE(compared, 8u);
+}
+
+TEST(Explorer, does_so_for_generated_races) {
     const u64 seed = propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
@@ -167,40 +279,56 @@ TEST(Explorer, finds_every_final_state_of_generated_races) {
                                         "{kernel: {call: kvm_tdp_mmu_write_protect_gfn, gpa: 0x1000}}",
                                         "{kernel: {call: kvm_tdp_mmu_clear_dirty_pt_masked, gpa: 0x1000, mask: 1}}",
                                         "{kernel: {call: kvm_tdp_mmu_zap_leafs, gpa: 0x2000}}"};
+    const std::vector<std::string> seamcall{"TRACK}}",
+                                            "RANGE.BLOCK, gpa: 0x1000, level: 4K}}",
+                                            "RANGE.UNBLOCK, gpa: 0x1000, level: 4K}}",
+                                            "RANGE.BLOCK, gpa: 0, level: 4K}}",
+                                            "PAGE.REMOVE, gpa: 0x1000, level: 4K}}",
+                                            "PAGE.AUG, gpa: 0x2000, level: 4K}}",
+                                            "PAGE.AUG, gpa: 0x3000, level: 4K}}",
+                                            "SEPT.RD, gpa: 0x1000}}"};
     unsigned compared = 0, severalStates = 0;
-    u64 total = 0;
-    for (unsigned n = 0; n < 600 && compared < 200; ++n) {
-        const auto list = [&](const std::vector<std::string>& from) {
-            std::string steps = from[random() % from.size()];
+    u64 total = 0, traces = 0;
+    for (unsigned n = 0; n < 900 && compared < 240; ++n) {
+        const auto list = [&](const std::vector<std::string>& from, const std::string& before = "") {
+            std::string steps = before + from[random() % from.size()];
             if (random() % 3 == 0)
-                steps += ", " + from[random() % from.size()];
+                steps += ", " + before + from[random() % from.size()];
             return "[" + steps + "]";
         };
-        std::string race;
-        const bool guests = random() % 3 == 0;
-        race = "vcpu0: " + list(guest) + (guests ? ", vcpu1: " + list(guest) : ", host: " + list(host));
+        std::string race, vm = random() % 2 == 0 ? "default" : "sw-protected", load;
+        if (n % 2 == 0) {
+            vm = "tdx";
+            load = "  - {init-mem-region: {gpa: 0, size: 8K}}\n  - finalize-vm\n  - vcpu0: {read: 0x1000}\n";
+            const std::string leaf = "{seamcall: {leaf: TDH.MEM.";
+            race = "host: " + list(seamcall, leaf) + ", ";
+            switch (random() % 3) {
+            case 0: race += "host1: " + list(seamcall, leaf); break;
+            case 1: race += "vcpu0: [{read: 0x1000}]"; break;
+            default: race += "host1: [" + leaf + seamcall[random() % seamcall.size()] + "], host2: [" + leaf + "TRACK}}]"; break;
+            }
+        } else {
+            load = "  - vcpu0: {write: {gpa: 0x1000, pages: 2}}\n  - vcpu1: {write: 0x1000}\n";
+            const bool guests = random() % 3 == 0;
+            race = "vcpu0: " + list(guest) + (guests ? ", vcpu1: " + list(guest) : ", host: " + list(host));
+        }
         const Scenario scenario =
-            bindScenario("t.yaml", std::string("mirrorscope: 1\nmachine: {vm: ") + (random() % 2 == 0 ? "default" : "sw-protected") +
-                                       ", vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
-                                       "  - vcpu0: {write: {gpa: 0x1000, pages: 2}}\n  - vcpu1: {write: 0x1000}\n  - race: {" +
-                                       race + "}\n");
+            bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: " + vm + ", vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n" +
+                                       load + "  - race: {" + race + "}\n");
         SCOPED_TRACE(race);
-        u64 executions = 0;
-        const auto all = bruteForceByUndo(scenario, 20'000, executions);
-        if (!all)
+        const auto brute = bruteForceByUndo(scenario, 5'000);
+        if (!brute)
             continue;
-        ExploreResult result;
-        std::set<u64> finals = explored(scenario, result);
-        EXPECT_TRUE(result.complete);
-        EXPECT_EQ(finals, *all);
-        EXPECT_LE(result.executions, executions);
+        expectTheSameOf(scenario, *brute);
         ++compared;
-        total += executions;
-        severalStates += finals.size() > 1;
+        total += brute->executions;
+        traces += brute->traces.size();
+        severalStates += brute->finals.size() > 1;
     }
     EXPECT_GE(compared, 200u);
-    EXPECT_GT(severalStates, 3u);
-    std::cout << compared << " races, " << total << " executions, " << severalStates << " with several final states\n";
+    EXPECT_GT(severalStates, 20u);
+    std::cout << compared << " races, " << total << " executions, " << traces << " traces, " << severalStates
+              << " with several final states\n";
 }
 
 TEST(Explorer, says_which_schedule_breaks_it) {

@@ -12,7 +12,7 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
     sim_.mark({.kind = MarkKind::TdCall, .code = static_cast<u8>(Leaf::TdgMemPageAccept), .phase = 0, .a = {rcx, 0, 0, 0, 0, 0}});
     Regs regs{.rcx = rcx};
     LeafCall c(*this, regs);
-    c.tdr = pamt::owner(machine_->get(pamt4k(tdvpr)));
+    c.tdr = pamt::owner(machine_->getBesideLock(pamt4k(tdvpr)));
 
     c.takeInputs();
     const auto body = [&]() -> u64 {

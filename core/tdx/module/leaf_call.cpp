@@ -14,10 +14,15 @@ constexpr u64 kMaxHpa = 1ull << 46; // above are HKID bits
 } // namespace
 
 bool LeafCall::lock(Place place, Mode mode) {
-    const u64 word = machine.get(place);
-    if ((word & (mode == Mode::Shared ? kExclusive : kBusyForWriter)) != 0)
+    const u64 word = machine.look(place);
+    const bool shared = mode == Mode::Shared;
+    const bool taken = (word & (shared ? kExclusive : kBusyForWriter)) != 0;
+    machine.note(taken);
+    if (taken) {
+        machine.noteLock(place);
         return false;
-    machine.set(place, word + (mode == Mode::Shared ? kReader : kExclusive));
+    }
+    machine.setLock(place, word + (shared ? kReader : kExclusive), shared);
     assert(heldCount_ < held_.size());
     held_[heldCount_++] = {place, mode};
     return true;
@@ -28,7 +33,8 @@ void LeafCall::releaseAll() {
         unlockEntry();
     while (heldCount_ > 0) {
         const Held& held = held_[--heldCount_];
-        machine.set(held.place, machine.get(held.place) - (held.mode == Mode::Shared ? kReader : kExclusive));
+        const bool shared = held.mode == Mode::Shared;
+        machine.setLock(held.place, machine.look(held.place) - (shared ? kReader : kExclusive), shared);
     }
 }
 
@@ -40,7 +46,7 @@ u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Leve
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, op);
     Level found = Level::k4K;
     for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = l == size || pamt::type(machine.get(pamtOf(pfn, l))) == PageType::Reg;
+        const bool last = l == size || pamt::type(machine.getBesideLock(pamtOf(pfn, l))) == PageType::Reg;
         if (!lock(pamtOf(pfn, l), last ? mode : Mode::Shared))
             return tdx::status(tdx::OPERAND_BUSY, op);
         if (last) {
@@ -48,11 +54,11 @@ u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Leve
             break;
         }
     }
-    if (found != size || pamt::type(machine.get(pamtOf(pfn, size))) != wanted)
+    if (found != size || pamt::type(machine.getBesideLock(pamtOf(pfn, size))) != wanted)
         return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
     if (size == Level::k2M && wanted == PageType::Nda)
         for (u64 i = 0; i < 512; ++i)
-            if (pamt::type(machine.get(m.pamt4k({pfn.v + i}))) != PageType::Nda)
+            if (pamt::type(machine.getBesideLock(m.pamt4k({pfn.v + i}))) != PageType::Nda)
                 return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
     return tdx::kSuccess;
 }
@@ -200,7 +206,7 @@ u64 LeafCall::checkTracking(u64 b) {
 
 void LeafCall::setPage(Pfn pfn, Level size, PageType type, Pfn owner, bool clearBepoch) {
     const Place place = pamtOf(pfn, size);
-    machine.set(place, pamt::make(machine.get(place), type, owner));
+    machine.set(place, pamt::make(machine.look(place), type, owner));
     if (clearBepoch)
         machine.set(place + 1, 0);
 }

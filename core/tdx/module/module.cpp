@@ -103,6 +103,13 @@ TdxModule::FrameRun TdxModule::framesOfPamt(Place place) const {
     return {};
 }
 
+void TdxModule::attach(Machine& machine) {
+    machine_ = &machine;
+    const u64 entries[] = {frames_.count(), frames_.count() / 512 + 1, frames_.count() / (512 * 512) + 1};
+    for (unsigned i = 0; i < 3; ++i)
+        machine.haveParts(pamt_[i], entries[i] * 2, 0xffff); // the locks
+}
+
 u64 TdxModule::peekPamt(Pfn pfn, Level* size) const {
     const std::pair<Place, Level> candidates[] = {{pamt1g(pfn), Level::k1G}, {pamt2m(pfn), Level::k2M}, {pamt4k(pfn), Level::k4K}};
     for (const auto& [place, level] : candidates) {
@@ -154,12 +161,12 @@ void TdxModule::tdExit(Pfn tdvpr) {
     const auto set = [&](Place place, u64 value) { machine_->set(place, value); };
     if (machine_->get(wordOf(tdvpr, tdvps::State)) != tdvps::Active)
         return;
-    const Pfn tdr = pamt::owner(machine_->get(pamt4k(tdvpr)));
+    const Pfn tdr = pamt::owner(machine_->getBesideLock(pamt4k(tdvpr)));
     set(wordOf(tdvpr, tdvps::State), tdvps::Ready);
     const Place count = wordOf(tdcs(tdr), tdcs::RefCount0 + static_cast<unsigned>(machine_->get(wordOf(tdvpr, tdvps::VcpuEpoch)) & 1));
-    set(count, machine_->get(count) - 1);
+    machine_->add(count, ~0ull);
     for (const Place place : {pamt4k(tdr), pamt4k(tdvpr), pamt2m(tdvpr), pamt1g(tdvpr)})
-        set(place, machine_->get(place) - 4); // one reader less
+        machine_->setLock(place, machine_->look(place) - 4, true); // one reader less
 }
 
 TdxModule::Violation TdxModule::classifyViolation(Pfn tdr, u64 gpn) {

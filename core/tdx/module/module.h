@@ -34,7 +34,7 @@ public:
     static constexpr unsigned kHkids = 64;
 
     TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions);
-    void attach(Machine& machine) { machine_ = &machine; }
+    void attach(Machine& machine);
 
     // One SEAMCALL on the running actor's CPU. The completion status; outputs in `regs`.
     u64 seamcall(Leaf leaf, Regs& regs);

@@ -13,7 +13,7 @@ u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
     if (pfn.v >= c.frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
     for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = l == Level::k4K || pamt::type(c.machine.get(c.pamtOf(pfn, l))) == PageType::Reg;
+        const bool last = l == Level::k4K || pamt::type(c.machine.getBesideLock(c.pamtOf(pfn, l))) == PageType::Reg;
         if (!c.lock(c.pamtOf(pfn, l), last ? mode : LeafCall::Mode::Shared))
             return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
         if (last) {
@@ -32,7 +32,7 @@ u64 tdh_phymem_page_rdmd(LeafCall& c) {
         c.r.rcx = c.r.rdx = c.r.r8 = c.r.r9 = c.r.r10 = c.r.r11 = 0;
         return s;
     }
-    const u64 word = c.machine.get(c.pamtOf(pfn, size));
+    const u64 word = c.machine.getBesideLock(c.pamtOf(pfn, size));
     const PageType type = pamt::type(word);
     c.r.rcx = static_cast<u8>(type);
     c.r.rdx = hpa(pamt::owner(word));
@@ -50,7 +50,7 @@ u64 tdh_phymem_page_reclaim(LeafCall& c) {
         return s;
     }
     const u64 hpaPage = c.r.rcx;
-    const u64 word = c.machine.get(c.pamtOf(pfn, size));
+    const u64 word = c.machine.getBesideLock(c.pamtOf(pfn, size));
     const PageType type = pamt::type(word);
     c.r.rcx = c.r.rdx = c.r.r8 = 0;
     if (type == PageType::Nda || type == PageType::Rsvd)

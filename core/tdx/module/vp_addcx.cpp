@@ -9,7 +9,7 @@ u64 tdh_vp_addcx(LeafCall& c) {
     if (const u64 s = c.explicitPage(c.r.rdx, tdx::RDX, PageType::Tdvpr, LeafCall::Mode::Exclusive); s != 0)
         return s;
     const Pfn tdvpr = pfnOf(c.r.rdx);
-    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.get(c.m.pamt4k(tdvpr))), kOpInit); s != 0)
+    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr))), kOpInit); s != 0)
         return s;
     if (c.machine.get(wordOf(tdvpr, tdvps::State)) != tdvps::Uninitialized)
         return tdx::status(tdx::VCPU_STATE_INCORRECT);

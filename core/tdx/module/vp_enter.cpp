@@ -16,7 +16,7 @@ u64 tdh_vp_enter(LeafCall& c) {
     if (const u64 s = c.explicitPage(rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Shared); s != 0)
         return s;
     const Pfn tdvpr = pfnOf(rcx);
-    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.get(c.m.pamt4k(tdvpr))), kOpRun); s != 0)
+    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr))), kOpRun); s != 0)
         return s;
     const auto vp = [&](unsigned word) { return wordOf(tdvpr, word); };
     if (c.machine.get(vp(tdvps::NumPages)) < tdvps::kPages)
@@ -42,7 +42,7 @@ u64 tdh_vp_enter(LeafCall& c) {
         return tdx::status(tdx::OPERAND_BUSY, tdx::TD_EPOCH);
     const u64 epoch = c.tdcsWord(tdcs::TdEpoch);
     const unsigned counter = tdcs::RefCount0 + static_cast<unsigned>(epoch & 1);
-    c.setTdcs(counter, c.tdcsWord(counter) + 1);
+    c.machine.add(wordOf(c.m.tdcs(c.tdr), counter), 1);
     const bool flush = c.machine.get(vp(tdvps::VcpuEpoch)) != epoch;
     c.machine.set(vp(tdvps::VcpuEpoch), epoch);
     c.r.r10 = flush;
@@ -50,7 +50,7 @@ u64 tdh_vp_enter(LeafCall& c) {
     // What the running vCPU goes on holding: TDR, TDVPR and the TDVPR's PAMT parents, all shared. They are taken once
     // more here because the caller releases what the leaf locked.
     for (const Place place : {c.m.pamt4k(c.tdr), c.m.pamt4k(tdvpr), c.m.pamt2m(tdvpr), c.m.pamt1g(tdvpr)})
-        c.machine.set(place, c.machine.get(place) + 4);
+        c.machine.setLock(place, c.machine.look(place) + 4, true);
     c.machine.set(vp(tdvps::State), tdvps::Active);
     return tdx::kSuccess;
 }

@@ -8,7 +8,7 @@ u64 tdh_vp_flush(LeafCall& c) {
     if (const u64 s = c.explicitPage(c.r.rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Exclusive); s != 0)
         return s;
     const Pfn tdvpr = pfnOf(c.r.rcx);
-    c.tdr = pamt::owner(c.machine.get(c.m.pamt4k(tdvpr)));
+    c.tdr = pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr)));
     if (const u64 s = c.implicitPage(c.tdr, tdx::TDR, LeafCall::Mode::Shared); s != 0)
         return s;
     if (c.tdrWord(tdr::Lifecycle) != tdr::KeysConfigured)

@@ -8,7 +8,7 @@ u64 tdh_vp_init(LeafCall& c) {
     if (const u64 s = c.explicitPage(c.r.rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Exclusive); s != 0)
         return s;
     const Pfn tdvpr = pfnOf(c.r.rcx);
-    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.get(c.m.pamt4k(tdvpr))), kOpInit); s != 0)
+    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr))), kOpInit); s != 0)
         return s;
     if (c.machine.get(wordOf(tdvpr, tdvps::NumPages)) < tdvps::kPages)
         return tdx::status(tdx::TDCX_NUM_INCORRECT);

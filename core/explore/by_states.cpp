@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A race, entering no state twice.
+#include "explore/explorer.h"
+
+namespace mirrorscope {
+
+namespace {
+struct Node {
+    std::vector<u8> choices;
+    unsigned next = 0;
+    u8 last = 0;              // who took the micro-step that led here
+    bool lastCouldGo = false; // and could take the next one, so that another's is a preemption
+    unsigned preemptions = 0;
+};
+} // namespace
+
+void Explorer::raceByStates(std::size_t item, Race& race) {
+    const u32 script = scenario_.script[item].index;
+    std::vector<Node> nodes;
+    std::vector<Snapshot> at; // the machine as it was at each node; where the actors stood is in `race`
+    std::vector<u8> path;
+    const auto enabled = [&](u8 last, unsigned preemptions) {
+        Node node;
+        node.last = last;
+        node.preemptions = preemptions;
+        for (unsigned i = 0; i < race.count(); ++i) {
+            if (race.done(i) || !race.enabled(i))
+                continue;
+            node.choices.push_back(static_cast<u8>(i));
+            node.lastCouldGo |= i == last;
+        }
+        return node;
+    };
+    // With a bound on preemptions a state is also what is left of them.
+    const auto extra = [&](const Node& node) {
+        return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0;
+    };
+    constexpr u8 kNobody = 0xff;
+    nodes.push_back(enabled(kNobody, 0));
+    isNew(race, item, extra(nodes.back()));
+    at.push_back(snapshot());
+    while (!nodes.empty()) {
+        Node& node = nodes.back();
+        if (node.next == node.choices.size()) {
+            nodes.pop_back();
+            at.pop_back();
+            if (!path.empty())
+                path.pop_back();
+            continue;
+        }
+        const u8 choice = node.choices[node.next++];
+        const unsigned preemptions = node.preemptions + (node.lastCouldGo && choice != node.last);
+        if (options_.preemptions && preemptions > *options_.preemptions) {
+            result_.cut = true;
+            continue;
+        }
+        goBack(race, at.back(), path.size());
+        runner_.system().sim().setScript(script);
+        race.save(choice);
+        path.push_back(choice);
+        ++result_.transitions;
+        race.run(choice);
+        checkBounds();
+        if (runner_.checker().violations().size() > at.back().violations) {
+            setSchedule(race, path);
+            collectViolations();
+        }
+        Node next = enabled(choice, preemptions);
+        if (next.choices.empty()) {
+            setSchedule(race, path);
+            if (race.over())
+                endOfRace(item);
+            else
+                deadlock(race);
+            path.pop_back();
+            continue;
+        }
+        if (!isNew(race, item, extra(next))) {
+            path.pop_back();
+            continue;
+        }
+        ++result_.states;
+        nodes.push_back(std::move(next));
+        at.push_back(snapshot());
+    }
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A race, running of all equivalent orders only one.
+#include "explore/explorer.h"
+#include "explore/reduction.h"
+
+namespace mirrorscope {
+
+void Explorer::raceByTraces(std::size_t item, Race& race) {
+    const u32 script = scenario_.script[item].index;
+    Reduction reduction(race.count());
+    std::vector<Snapshot> at;
+    std::vector<u8> path;
+    const auto enabled = [&] {
+        Reduction::Set set = 0;
+        for (unsigned i = 0; i < race.count(); ++i)
+            if (!race.done(i) && race.enabled(i))
+                set |= 1u << i;
+        return set;
+    };
+    const auto waitOf = [&](unsigned i) {
+        const AccessLog words = race.awaited(i);
+        return Reduction::Wait{footprint(words.data(), words.data() + words.size()), race.condition(i), race.isRcu(i)};
+    };
+    // The micro-step that was tried last is asleep from now on: what comes after it from here was seen.
+    const auto takeBack = [&] {
+        const u8 choice = path.back();
+        path.pop_back();
+        reduction.nodes().back().sleep.push_back({choice, reduction.lastFootprint()});
+        reduction.pop();
+    };
+    reduction.enter(enabled(), {});
+    at.push_back(snapshot());
+    while (true) {
+        Reduction::Node& node = reduction.nodes().back();
+        const Reduction::Set open = node.backtrack & ~node.asleep();
+        if (open == 0) {
+            reduction.nodes().pop_back();
+            at.pop_back();
+            if (path.empty())
+                break;
+            takeBack();
+            continue;
+        }
+        goBack(race, at.back(), path.size());
+        runner_.system().sim().setScript(script);
+        const unsigned choice = static_cast<unsigned>(__builtin_ctz(open));
+        const Reduction::Wait waited = waitOf(choice);
+        const std::size_t before = race.accesses(choice).size();
+        race.save(choice);
+        path.push_back(static_cast<u8>(choice));
+        ++result_.transitions;
+        race.run(choice);
+        checkBounds();
+        if (runner_.checker().violations().size() > at.back().violations) {
+            setSchedule(race, path);
+            collectViolations();
+        }
+        const AccessLog& log = race.accesses(choice);
+        Footprint touched = footprint(log.data() + before, log.data() + log.size());
+        std::vector<Reduction::Asleep> sleep = reduction.sleepAfter(node, choice, touched);
+        reduction.push(choice, std::move(touched), waited);
+        const Reduction::Set next = enabled();
+        if (next == 0) {
+            setSchedule(race, path);
+            if (race.over()) {
+                endOfRace(item);
+            } else {
+                for (unsigned i = 0; i + 1 < race.count(); ++i)
+                    if (!race.done(i))
+                        reduction.waits(i, waitOf(i));
+                deadlock(race);
+            }
+            takeBack();
+            continue;
+        }
+        reduction.enter(next, std::move(sleep));
+        if ((next & ~reduction.nodes().back().asleep()) == 0)
+            ++result_.redundant;
+        at.push_back(snapshot());
+    }
+}
+
+} // namespace mirrorscope
