@@ -22,6 +22,7 @@ void addBench(CLI::App& root, Invocation& invoke);
 void addCheck(CLI::App& root, Invocation& invoke);
 void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);
+void addMerge(CLI::App& root, Invocation& invoke);
 void addMutants(CLI::App& root, Invocation& invoke);
 void addScreenshot(CLI::App& root, Invocation& invoke);
 void addSeamcalls(CLI::App& root, Invocation& invoke);

@@ -3,17 +3,22 @@
 
 #include "explore/counterexample.h"
 #include "explore/explorer.h"
-#include "export/export.h"
+#include "explore/result_json.h"
+#include "explore/scale_out.h"
+#include "explored.h"
+#include "scenario/yaml.h"
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <filesystem>
 #include <memory>
 
 namespace mirrorscope::app {
 
 namespace {
 struct ExploreArguments {
-    std::string file, mode = "auto", format = "text", save, shard;
+    std::string file, mode = "auto", format = "text", save, shard, frontier;
     std::vector<std::string> set;
     double seconds = 0;
     u64 maxSteps = 0;
@@ -22,30 +27,33 @@ struct ExploreArguments {
     bool all = false;
 };
 
-// The runs of one race as entries of a `schedule`.
-std::string scheduleJson(const ExploreFinding& finding) {
-    std::string out;
-    for (const auto& race : finding.schedule)
-        for (const auto& [actor, count] : race)
-            out += fmt::format("{}{{\"{}\":{}}}", out.empty() ? "" : ",", actor, count);
-    return "[" + out + "]";
+// `I/N`, the first is 1.
+std::pair<unsigned, unsigned> parseShard(const std::string& text) {
+    unsigned shard = 1, shards = 1;
+    char rest = 0;
+    if (!text.empty() &&
+        (std::sscanf(text.c_str(), "%u/%u%c", &shard, &shards, &rest) != 2 || shard == 0 || shard > shards || shards > 100'000))
+        throw UsageError("--shard: `" + text + "` is not I/N with 1 <= I <= N");
+    return {shard, shards};
 }
 
-std::string jsonText(const ExploreResult& r, bool ok) {
-    std::string violations, sometimes;
-    for (const auto& f : r.findings)
-        violations += fmt::format("{}{{\"rule\":{},\"text\":{},\"schedule\":{}}}", violations.empty() ? "" : ",", jsonString(f.rule),
-                                  jsonString(f.text), scheduleJson(f));
-    for (const auto& [text, seen] : r.sometimes)
-        sometimes += fmt::format("{}{{\"text\":{},\"seen\":{}}}", sometimes.empty() ? "" : ",", jsonString(text), seen);
-    return fmt::format("{{\"kind\":\"explored\",\"mode\":\"{}\",\"ok\":{},\"executions\":{},\"states\":{},\"transitions\":{},"
-                       "\"complete\":{},\"races\":{},"
-                       "\"violations\":[{}],\"sometimes\":[{}],\"seconds\":{:.3f}}}\n",
-                       name(r.mode), ok, r.executions, r.states, r.transitions, r.complete, r.races, violations, sometimes, r.seconds);
+// Which exploration this is: the scenario's text and what was overridden.
+std::string identityOf(const std::string& file, const std::vector<std::string>& set) {
+    u64 hash = 0;
+    const auto add = [&](const std::string& text) {
+        for (const char c : text)
+            hash = mix(hash, static_cast<u8>(c));
+        hash = mix(hash, 0x100);
+    };
+    add(readFile(file));
+    for (const std::string& text : set)
+        add(text);
+    return fmt::format("{:016x}", hash);
 }
+} // namespace
 
-std::string plainText(const std::string& file, const ExploreResult& r, bool ok) {
-    std::string out = fmt::format("{}: {} race{}, {}\n", file, r.races, r.races == 1 ? "" : "s", name(r.mode));
+std::string exploredText(const std::string& title, const ExploreResult& r, bool ok) {
+    std::string out = fmt::format("{}: {} race{}, {}\n", title, r.races, r.races == 1 ? "" : "s", name(r.mode));
     for (const auto& f : r.findings) {
         out += fmt::format("  {}: {}\n", f.rule, f.text);
         for (const auto& race : f.schedule) {
@@ -66,19 +74,23 @@ std::string plainText(const std::string& file, const ExploreResult& r, bool ok) 
                           r.redundant)
             : fmt::format("{} executions reached the end, {} states", r.executions, r.states);
     return out + fmt::format("  {}: {}; {}, {} micro-steps, {:.2f} s\n",
-                             ok                                ? "ok"
-                             : r.findings.empty() && r.stopped ? "undecided"
-                                                               : "NOT OK",
+                             r.findings.empty() && r.stopped ? "undecided"
+                             : ok                            ? "ok"
+                                                             : "NOT OK",
                              how, counts, r.transitions, r.seconds);
 }
 
+int exploredStatus(const ExploreResult& result, bool ok) {
+    if (!result.findings.empty())
+        return kFailed;
+    return result.stopped ? kBounded : ok ? kOk : kFailed;
+}
+
+namespace {
 int explore(const ExploreArguments& args) {
     if (args.mode == "stateless" && args.preemptions)
         throw UsageError("`--bound-preemptions` needs `--mode stateful`: which executions are equivalent depends on the bound");
-    if (args.jobs > 1)
-        throw UsageError("`--jobs` is not built yet");
-    if (!args.shard.empty())
-        throw UsageError("`--shard` is not built yet");
+    const auto [shard, shards] = parseShard(args.shard);
     interrupted();
     const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
     ExploreOptions options;
@@ -92,8 +104,27 @@ int explore(const ExploreArguments& args) {
         std::fprintf(stderr, "%llu states, %llu micro-steps\n", static_cast<unsigned long long>(states),
                      static_cast<unsigned long long>(transitions));
     };
-    const ExploreResult result = Explorer(scenario, options).run();
-    const bool ok = result.ok();
+    ExploreResult result;
+    if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {
+        result = Explorer(scenario, options).run();
+    } else {
+        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(args.file, args.set)};
+        if (!args.frontier.empty()) {
+            if (std::filesystem::exists(args.frontier))
+                scale.frontier = readFile(args.frontier);
+            scale.save = [&](const std::string& json) { put(args.frontier, json); };
+        }
+        scale.progress = [](u64 done, u64 tasks) {
+            std::fprintf(stderr, "%llu of %llu tasks\n", static_cast<unsigned long long>(done), static_cast<unsigned long long>(tasks));
+        };
+        try {
+            result = exploreShared(scenario, options, scale);
+        } catch (const FrontierMismatch& mismatch) {
+            throw UsageError("--frontier: `" + args.frontier + "`: " + mismatch.what());
+        }
+    }
+    // Whether something is never seen, one shard cannot say.
+    const bool ok = result.ok(shards == 1);
     std::string saved;
     if (!args.save.empty() && !result.findings.empty()) {
         const Counterexample small = shrink(scenario, result.findings[0]);
@@ -101,14 +132,19 @@ int explore(const ExploreArguments& args) {
         saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
                             small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
     }
-    put("", args.format == "jsonl" ? jsonText(result, ok) : plainText(args.file, result, ok));
+    if (args.format == "jsonl") {
+        auto json = exploredJson(result);
+        json["ok"] = ok;
+        json["of"] = identityOf(args.file, args.set);
+        if (!args.shard.empty())
+            json["shard"] = fmt::format("{}/{}", shard, shards);
+        put("", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    } else {
+        put("", exploredText(args.shard.empty() ? args.file : fmt::format("{}, shard {}/{}", args.file, shard, shards), result, ok));
+    }
     if (!saved.empty())
         std::fprintf(stderr, "%s", saved.c_str());
-    if (!result.findings.empty())
-        return kFailed;
-    if (result.stopped)
-        return kBounded;
-    return ok ? kOk : kFailed;
+    return exploredStatus(result, ok);
 }
 } // namespace
 
@@ -120,8 +156,9 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--bound-preemptions", args->preemptions, "at most that many preemptions");
     sub->add_option("--seconds", args->seconds, "stop after that time, exit 3")->check(CLI::PositiveNumber);
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
-    sub->add_option("--jobs", args->jobs, "worker threads");
+    sub->add_option("--jobs", args->jobs, "so many worker processes")->check(CLI::Range(1, 256));
     sub->add_option("--shard", args->shard, "I/N: one part of N");
+    sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");
     sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");
     sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();

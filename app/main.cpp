@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     addVocabulary(root, invoke);
     addSeamcalls(root, invoke);
     addBench(root, invoke);
+    addMerge(root, invoke);
     addMutants(root, invoke);
     addUnbuilt(root, invoke);
     try {

@@ -40,7 +40,7 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
 }
 
 void addUnbuilt(CLI::App& root, Invocation& invoke) {
-    for (const char* name : {"review", "diff", "import", "conform", "merge"}) {
+    for (const char* name : {"review", "diff", "import", "conform"}) {
         CLI::App* sub = root.add_subcommand(name, "not built yet");
         sub->allow_extras();
         sub->callback([name, &invoke] { invoke = [name]() -> int { throw UsageError("`" + std::string(name) + "` is not built yet"); }; });

@@ -1,17 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
-# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler and ThreadSanitizer.
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, and a job array on a
+# Slurm of one node.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
 presets="release asan"
+slurm=0
 packages="$BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES"
 for argument; do
     case $argument in
     --all)
         presets="$presets clang tsan"
-        packages="$packages clang-14"
+        packages="$packages clang-14 slurm-wlm munge"
+        slurm=1
         ;;
     *)
         echo "usage: sh tests/run.sh [--all]" >&2
@@ -50,5 +53,13 @@ for preset in $presets; do
     ran=$((ran + all))
     failed=$((failed + bad))
 done
+if [ "$slurm" = 1 ]; then
+    if [ "$(id -u)" = 0 ]; then
+        ran=$((ran + 1))
+        sh tests/slurm.sh build/release/mirrorscope >&2 || failed=$((failed + 1))
+    else
+        echo "== slurm: left out, it needs root" >&2
+    fi
+fi
 echo "$ran tests, $failed failures ($presets)"
 [ "$failed" = 0 ]

@@ -2,6 +2,8 @@
 // A race, entering no state twice.
 #include "explore/explorer.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 namespace {
@@ -29,6 +31,9 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
             node.choices.push_back(static_cast<u8>(i));
             node.lastCouldGo |= i == last;
         }
+        // Above the cut the order is that of the tasks.
+        if (options_.split && options_.split->backwards && !inTop(path.size()))
+            std::reverse(node.choices.begin(), node.choices.end());
         return node;
     };
     // With a bound on preemptions a state is also what is left of them.
@@ -37,13 +42,22 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
     };
     constexpr u8 kNobody = 0xff;
     nodes.push_back(enabled(kNobody, 0));
-    isNew(race, item, extra(nodes.back()));
+    const auto isNewHere = [&](const Node& node) {
+        const bool top = inTop(path.size()) || atCut(path.size());
+        // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
+        if (top && !top_.insert(mix(stateHash(race, false) + extra(node), path.size())))
+            return false;
+        return inTop(path.size()) || atCut(path.size()) || isNew(race, item, extra(node));
+    };
+    isNewHere(nodes.back());
     at.push_back(snapshot());
     while (!nodes.empty()) {
         Node& node = nodes.back();
         if (node.next == node.choices.size()) {
             nodes.pop_back();
             at.pop_back();
+            if (atCut(path.size()))
+                taskDone();
             if (!path.empty())
                 path.pop_back();
             continue;
@@ -58,7 +72,7 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
         runner_.system().sim().setScript(script);
         race.save(choice);
         path.push_back(choice);
-        ++result_.transitions;
+        result_.transitions += counts(path.size() - 1);
         race.run(choice);
         checkBounds();
         if (runner_.checker().violations().size() > at.back().violations) {
@@ -67,19 +81,26 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
         }
         Node next = enabled(choice, preemptions);
         if (next.choices.empty()) {
+            const bool isTask = inTop(path.size()) || atCut(path.size());
+            if (isTask && !takeTask()) {
+                path.pop_back();
+                continue;
+            }
             setSchedule(race, path);
             if (race.over())
                 endOfRace(item);
             else
                 deadlock(race);
+            if (isTask)
+                taskDone();
             path.pop_back();
             continue;
         }
-        if (!isNew(race, item, extra(next))) {
+        if (!isNewHere(next) || (atCut(path.size()) && !takeTask())) {
             path.pop_back();
             continue;
         }
-        ++result_.states;
+        result_.states += counts(path.size());
         nodes.push_back(std::move(next));
         at.push_back(snapshot());
     }

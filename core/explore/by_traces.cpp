@@ -28,14 +28,22 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
         reduction.nodes().back().sleep.push_back({choice, reduction.lastFootprint()});
         reduction.pop();
     };
-    reduction.enter(enabled(), {});
-    at.push_back(snapshot());
+    // Above the cut into tasks everything is tried, whatever the tasks find: only what is asleep is left out.
+    const auto enter = [&](Reduction::Set set, std::vector<Reduction::Asleep> sleep) {
+        reduction.enter(set, std::move(sleep));
+        if (inTop(path.size()))
+            reduction.nodes().back().backtrack = set;
+        at.push_back(snapshot());
+    };
+    enter(enabled(), {});
     while (true) {
         Reduction::Node& node = reduction.nodes().back();
         const Reduction::Set open = node.backtrack & ~node.asleep();
         if (open == 0) {
             reduction.nodes().pop_back();
             at.pop_back();
+            if (atCut(path.size()))
+                taskDone();
             if (path.empty())
                 break;
             takeBack();
@@ -48,7 +56,7 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
         const std::size_t before = race.accesses(choice).size();
         race.save(choice);
         path.push_back(static_cast<u8>(choice));
-        ++result_.transitions;
+        result_.transitions += counts(path.size() - 1);
         race.run(choice);
         checkBounds();
         if (runner_.checker().violations().size() > at.back().violations) {
@@ -60,6 +68,22 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
         std::vector<Reduction::Asleep> sleep = reduction.sleepAfter(node, choice, touched);
         reduction.push(choice, std::move(touched), waited);
         const Reduction::Set next = enabled();
+        const bool slept = next != 0 && [&] {
+            Reduction::Set asleep = 0;
+            for (const Reduction::Asleep& s : sleep)
+                asleep |= 1u << s.actor;
+            return (next & ~asleep) == 0;
+        }();
+        if (slept) {
+            result_.redundant += counts(path.size());
+            takeBack();
+            continue;
+        }
+        const bool isTask = atCut(path.size()) || (next == 0 && inTop(path.size()));
+        if (isTask && !takeTask()) {
+            takeBack();
+            continue;
+        }
         if (next == 0) {
             setSchedule(race, path);
             if (race.over()) {
@@ -70,13 +94,12 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
                         reduction.waits(i, waitOf(i));
                 deadlock(race);
             }
+            if (isTask)
+                taskDone();
             takeBack();
             continue;
         }
-        reduction.enter(next, std::move(sleep));
-        if ((next & ~reduction.nodes().back().asleep()) == 0)
-            ++result_.redundant;
-        at.push_back(snapshot());
+        enter(next, std::move(sleep));
     }
 }
 

@@ -17,7 +17,9 @@ std::string_view name(ExploreMode mode) {
 }
 
 Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
-    : scenario_(scenario), options_(options), runner_(scenario, {}) {
+    : scenario_(scenario), options_(options), runner_(scenario, {}),
+      seen_(options.split && options.split->seen != nullptr ? *options.split->seen : ownSeen_),
+      seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_) {
     runner_.setIgnoreRaceExpectations(true);
     for (const auto& e : scenario.sometimes)
         result_.sometimes.emplace_back(e.text, false);
@@ -26,8 +28,6 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
 }
 
 ExploreResult Explorer::run() {
-    // So many micro-steps are tried without remembering states before Auto turns to remembering.
-    constexpr u64 kTry = 20'000;
     start_ = std::chrono::steady_clock::now();
     const Snapshot beginning = snapshot();
     const ExploreResult empty = result_;
@@ -35,6 +35,8 @@ ExploreResult Explorer::run() {
     if (options_.preemptions)
         mode = ExploreMode::Stateful;
     maxTransitions_ = options_.maxTransitions;
+    if (options_.split && mode == ExploreMode::Auto)
+        throw std::logic_error("a part of a search needs to be told its mode");
     if (mode == ExploreMode::Auto) {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
@@ -119,16 +121,24 @@ u64 Explorer::pathHash() const {
     return hash;
 }
 
+u64 Explorer::stateHash(const Race& race, bool byStacks) const {
+    u64 hash = runner_.system().machine().hash() + pathHash();
+    for (unsigned i = 0; i < race.count(); ++i)
+        hash += mix(byStacks ? race.stackHash(i) : race.localHash(i), i + 1);
+    return hash;
+}
+
 bool Explorer::isNew(const Race& race, std::size_t item, u64 extra) {
-    const u64 memory = runner_.system().machine().hash() + pathHash() + extra;
-    u64 byReads = memory, byStacks = memory;
-    for (unsigned i = 0; i < race.count(); ++i) {
-        byReads += mix(race.localHash(i), i + 1);
-        byStacks += mix(race.stackHash(i), i + 1);
-    }
-    const bool read = seen_.insert(mix(byReads, item));
-    const bool stacked = seenStacks_.insert(mix(byStacks, item + (u64{1} << 40)));
+    const bool read = seen_.insert(mix(stateHash(race, false) + extra, item));
+    const bool stacked = seenStacks_.insert(mix(stateHash(race, true) + extra, item + (u64{1} << 40)));
     return read && stacked;
+}
+
+bool Explorer::takeTask() { return !options_.split->take || options_.split->take(tasks_++); }
+
+void Explorer::taskDone() {
+    if (options_.split->done)
+        options_.split->done(tasks_ - 1, result_);
 }
 
 void Explorer::record(const std::string& rule, const std::string& text, bool failing) {
@@ -169,8 +179,12 @@ void Explorer::exploreFrom(std::size_t item) {
 void Explorer::endOfScript() {
     runner_.finish();
     ++result_.executions;
+    const u64 end = runner_.system().machine().hash();
+    constexpr std::size_t kMostFinals = 1 << 16;
+    if (result_.finals.size() < kMostFinals && finals_.insert(end))
+        result_.finals.push_back(end);
     if (options_.finalState)
-        options_.finalState(runner_.system().machine().hash());
+        options_.finalState(end);
     for (const auto& e : runner_.expectations())
         record("expect", "line " + std::to_string(e.line) + ": " + e.text + ": found " + e.found, !e.holds);
     collectViolations();

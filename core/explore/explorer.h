@@ -26,6 +26,20 @@ namespace mirrorscope {
 enum class ExploreMode : u8 { Auto, Stateless, Stateful };
 std::string_view name(ExploreMode mode);
 
+struct ExploreResult;
+
+// The search cut into tasks, so that they can be shared out: what follows each way in which the first race's first `depth` micro-steps can
+// go (stateless: each that is not equivalent to another; stateful: each state that they lead to). The same cut always gives the same tasks
+// in the same order.
+struct ExploreSplit {
+    unsigned depth = 0;
+    std::function<bool(u64 task)> take = {};
+    std::function<void(u64 task, const ExploreResult& soFar)> done = {};
+    bool countsTop = true;  // what all have in common counts here
+    bool backwards = false; // stateful: the last actor first, so that two who share what they have seen begin at different ends
+    HashSet *seen = nullptr, *seenStacks = nullptr; // shared with others
+};
+
 struct ExploreOptions {
     // Auto: stateless while that ends soon, else stateful.
     ExploreMode mode = ExploreMode::Auto;
@@ -38,6 +52,7 @@ struct ExploreOptions {
     std::function<bool()> cancelled = {};
     // Told the hash of the machine at the end of each execution.
     std::function<void(u64 hash)> finalState = {};
+    std::optional<ExploreSplit> split = {};
 };
 
 struct ExploreFinding {
@@ -59,6 +74,7 @@ struct ExploreResult {
     bool cut = false;     // by the bound on preemptions
     std::vector<ExploreFinding> findings;
     std::vector<std::pair<std::string, bool>> sometimes;
+    std::vector<u64> finals; // the hashes of the machine at the ends, as far as there are not too many
     double seconds = 0;
 
     bool ok(bool judgeSometimes = true) const;
@@ -68,6 +84,8 @@ class Explorer {
 public:
     Explorer(const Scenario& scenario, const ExploreOptions& options);
     ExploreResult run();
+    // So many micro-steps does Auto try without remembering states.
+    static constexpr u64 kTry = 20'000;
 
 private:
     struct Snapshot {
@@ -87,9 +105,16 @@ private:
     void deadlock(const Race& race);
     void goBack(Race& race, const Snapshot& at, std::size_t length);
     void setSchedule(const Race& race, const std::vector<u8>& path);
+    // Is that length of the first race's path above, or at, the cut into tasks?
+    bool inTop(std::size_t length) const { return options_.split && schedule_.size() == 1 && length < options_.split->depth; }
+    bool atCut(std::size_t length) const { return options_.split && schedule_.size() == 1 && length == options_.split->depth; }
+    bool takeTask();
+    void taskDone();
+    bool counts(std::size_t length) const { return !inTop(length) || options_.split->countsTop; }
     void endOfScript();
     // Was the present state not entered before?
     bool isNew(const Race& race, std::size_t item, u64 extra);
+    u64 stateHash(const Race& race, bool byStacks) const;
     u64 pathHash() const;
     void collectViolations();
     void record(const std::string& rule, const std::string& text, bool failing);
@@ -98,7 +123,10 @@ private:
     const Scenario& scenario_;
     ExploreOptions options_;
     Runner runner_;
-    HashSet seen_, seenStacks_;
+    HashSet ownSeen_, ownSeenStacks_, top_, finals_;
+    HashSet& seen_;
+    HashSet& seenStacks_;
+    u64 tasks_ = 0;
     std::unordered_map<u64, u64> executionsFrom_; // stateless: the end of a race, and how many executions followed from there
     u64 maxTransitions_ = 0;                      // of the present attempt
     ExploreResult result_;

@@ -40,6 +40,9 @@ protected:
     }
     static std::string lesson(const char* name) { return "'" + (kSource / "scenarios/lessons" / name).string() + "'"; }
 
+    static std::string race(const char* name) { return "'" + (kSource / "scenarios/races" / name).string() + "'"; }
+    static std::string program() { return std::string("'") + MIRRORSCOPE_PROGRAM + "'"; }
+
     std::filesystem::path folder_;
 };
 
@@ -125,6 +128,62 @@ TEST_F(CommandLine, explore_prints_one_json_object_at_the_end) {
     EXPECT_EQ(json["complete"], true);
     EXPECT_EQ(json["races"], 1);
     EXPECT_GE(json["executions"], 1);
+}
+
+TEST_F(CommandLine, shards_are_merged) {
+    const std::string file = race("20-snp-conversion-and-fault.yaml");
+    const auto executions = [](const Result& r) { return nlohmann::json::parse(r.out)["executions"].get<unsigned>(); };
+    const auto shard = [&](const char* which, const std::string& of) {
+        const Result r = call("explore --format jsonl --shard " + std::string(which) + " " + of);
+        EXPECT_EQ(r.status, 0);
+        return r.out;
+    };
+    const std::string first = write("1.jsonl", shard("1/2", file)), second = write("2.jsonl", shard("2/2", file));
+    const Result whole = call("explore --format jsonl " + file), merged = call("merge --format jsonl " + first + " " + second);
+    EXPECT_EQ(merged.status, 0);
+    EXPECT_EQ(executions(merged), executions(whole));
+    EXPECT_EQ(nlohmann::json::parse(merged.out)["complete"], true);
+
+    const Result part = call("merge " + first);
+    EXPECT_EQ(part.status, 3) << part.out;
+    EXPECT_NE(part.error.find("missing: 2/2"), std::string::npos) << part.error;
+    EXPECT_EQ(call("merge " + first + " " + first).status, 3); // the same one twice is one
+    expectOneLine(call("merge " + file));
+    const std::string other = write("other.jsonl", shard("2/2", race("18-age-and-zap.yaml")));
+    expectOneLine(call("merge " + first + " " + other));
+    expectOneLine(call("explore --shard 3/2 " + file));
+    expectOneLine(call("explore --mode stateless --bound-preemptions 1 " + file));
+}
+
+TEST_F(CommandLine, gnu_parallel_runs_the_shards) {
+    if (std::system("command -v parallel > /dev/null") != 0)
+        GTEST_SKIP() << "GNU parallel is not installed";
+    const std::string file = race("12-busy-sept-and-kick.yaml"), out = folder_.string();
+    const std::string shards = "seq 4 | parallel -j 2 \"" + program() + " explore --shard {}/4 --format jsonl " + file + " > " + out +
+                               "/{}.jsonl\" 2> " + out + "/parallel.err";
+    ASSERT_EQ(std::system(shards.c_str()), 0);
+    const Result whole = call("explore --mode stateless --format jsonl " + file);
+    const Result merged = call("merge --format jsonl " + out + "/[1-4].jsonl");
+    EXPECT_EQ(merged.status, 0) << merged.error;
+    EXPECT_EQ(nlohmann::json::parse(merged.out)["executions"], nlohmann::json::parse(whole.out)["executions"]);
+}
+
+// Killed where it stands, it goes on from what was done.
+TEST_F(CommandLine, a_killed_exploration_goes_on_from_its_frontier) {
+    const std::string file = race("05-fault-and-punch-hole.yaml"), frontier = (folder_ / "frontier.json").string();
+    const std::string options = "explore --mode stateless --frontier " + frontier + " --format jsonl " + file;
+    EXPECT_EQ(call(options + " --max-steps 20000").status, 3);
+    std::system(("timeout -s KILL 0.4 " + program() + " " + options + " > /dev/null 2>&1").c_str());
+    const Result whole = call("explore --mode stateless --format jsonl " + file), resumed = call(options);
+    EXPECT_EQ(resumed.status, 0) << resumed.error;
+    EXPECT_EQ(nlohmann::json::parse(resumed.out)["executions"], nlohmann::json::parse(whole.out)["executions"]);
+    expectOneLine(call("explore --frontier " + frontier + " " + race("18-age-and-zap.yaml")));
+}
+
+TEST_F(CommandLine, a_bound_on_preemptions_is_no_failure) {
+    const Result r = call("explore --bound-preemptions 0 --format jsonl " + race("12-busy-sept-and-kick.yaml"));
+    EXPECT_EQ(r.status, 0) << r.out;
+    EXPECT_EQ(nlohmann::json::parse(r.out)["complete"], false);
 }
 
 TEST_F(CommandLine, exports_and_vocabulary_are_what_they_say) {

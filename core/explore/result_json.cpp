@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/result_json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <set>
+#include <stdexcept>
+
+namespace mirrorscope {
+
+using Json = nlohmann::ordered_json;
+
+Json exploredJson(const ExploreResult& r) {
+    Json json{{"kind", "explored"}, {"mode", name(r.mode)}, {"executions", r.executions}};
+    if (r.mode == ExploreMode::Stateful)
+        json["states"] = r.states;
+    else
+        json["redundant"] = r.redundant;
+    json["transitions"] = r.transitions;
+    json["complete"] = r.complete;
+    if (r.stopped)
+        json["stopped"] = true;
+    if (r.cut)
+        json["cut"] = true;
+    json["races"] = r.races;
+    json["violations"] = Json::array();
+    for (const ExploreFinding& f : r.findings) {
+        // One flat schedule, as a scenario has it; race by race beside it where there are several.
+        Json schedule = Json::array(), races = Json::array();
+        for (const auto& race : f.schedule) {
+            Json runs = Json::array();
+            for (const auto& [actor, steps] : race) {
+                runs.push_back({{actor, steps}});
+                schedule.push_back({{actor, steps}});
+            }
+            races.push_back(std::move(runs));
+        }
+        Json finding{{"rule", f.rule}, {"text", f.text}, {"schedule", std::move(schedule)}};
+        if (f.schedule.size() != 1)
+            finding["races"] = std::move(races);
+        json["violations"].push_back(std::move(finding));
+    }
+    json["sometimes"] = Json::array();
+    for (const auto& [text, seen] : r.sometimes)
+        json["sometimes"].push_back({{"text", text}, {"seen", seen}});
+    json["final_states"] = Json::array();
+    for (const u64 hash : r.finals)
+        json["final_states"].push_back(hash);
+    json["seconds"] = std::round(r.seconds * 1000) / 1000;
+    return json;
+}
+
+ExploreResult exploredFromJson(const Json& json) {
+    if (json.value("kind", "") != "explored")
+        throw std::runtime_error("not the result of an exploration");
+    ExploreResult r;
+    r.mode = json.at("mode") == "stateless" ? ExploreMode::Stateless : ExploreMode::Stateful;
+    r.executions = json.at("executions");
+    r.states = json.value("states", u64{0});
+    r.redundant = json.value("redundant", u64{0});
+    r.transitions = json.at("transitions");
+    r.complete = json.at("complete");
+    r.stopped = json.value("stopped", false);
+    r.cut = json.value("cut", false);
+    r.races = json.at("races");
+    const auto runsOf = [](const Json& list) {
+        std::vector<std::pair<std::string, u64>> runs;
+        for (const Json& run : list)
+            for (const auto& [actor, steps] : run.items())
+                runs.emplace_back(actor, steps.get<u64>());
+        return runs;
+    };
+    for (const Json& v : json.at("violations")) {
+        ExploreFinding f{v.at("rule"), v.at("text"), {}};
+        if (v.contains("races"))
+            for (const Json& race : v.at("races"))
+                f.schedule.push_back(runsOf(race));
+        else
+            f.schedule.push_back(runsOf(v.at("schedule")));
+        r.findings.push_back(std::move(f));
+    }
+    for (const Json& s : json.at("sometimes"))
+        r.sometimes.emplace_back(s.at("text"), s.at("seen"));
+    if (json.contains("final_states"))
+        r.finals = json.at("final_states").get<std::vector<u64>>();
+    r.seconds = json.at("seconds");
+    return r;
+}
+
+void join(ExploreResult& into, const ExploreResult& part) {
+    into.mode = part.mode;
+    into.executions += part.executions;
+    into.states += part.states;
+    into.redundant += part.redundant;
+    into.transitions += part.transitions;
+    into.races = std::max(into.races, part.races);
+    into.complete &= part.complete;
+    into.stopped |= part.stopped;
+    into.cut |= part.cut;
+    for (const ExploreFinding& f : part.findings)
+        if (std::none_of(into.findings.begin(), into.findings.end(),
+                         [&](const ExploreFinding& known) { return known.rule == f.rule && known.text == f.text; }))
+            into.findings.push_back(f);
+    for (const auto& [text, seen] : part.sometimes) {
+        const auto known = std::find_if(into.sometimes.begin(), into.sometimes.end(), [&](const auto& s) { return s.first == text; });
+        if (known == into.sometimes.end())
+            into.sometimes.emplace_back(text, seen);
+        else
+            known->second |= seen;
+    }
+    const std::set<u64> known(into.finals.begin(), into.finals.end());
+    std::copy_if(part.finals.begin(), part.finals.end(), std::back_inserter(into.finals), [&](u64 hash) { return known.count(hash) == 0; });
+    into.seconds = std::max(into.seconds, part.seconds);
+}
+
+ExploreResult since(const ExploreResult& before, const ExploreResult& now) {
+    ExploreResult part = now;
+    part.executions -= before.executions;
+    part.states -= before.states;
+    part.redundant -= before.redundant;
+    part.transitions -= before.transitions;
+    part.findings.erase(part.findings.begin(), part.findings.begin() + static_cast<std::ptrdiff_t>(before.findings.size()));
+    part.finals.erase(part.finals.begin(), part.finals.begin() + static_cast<std::ptrdiff_t>(before.finals.size()));
+    return part;
+}
+
+} // namespace mirrorscope
