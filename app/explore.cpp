@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -100,9 +101,16 @@ int explore(const ExploreArguments& args) {
     options.seconds = args.seconds;
     options.maxTransitions = args.maxSteps;
     options.cancelled = [] { return interrupted(); };
-    options.progress = [](u64 states, u64 transitions) {
-        std::fprintf(stderr, "%llu states, %llu micro-steps\n", static_cast<unsigned long long>(states),
-                     static_cast<unsigned long long>(transitions));
+    options.progress = [last = std::chrono::steady_clock::now()](const ExploreResult& soFar) mutable {
+        constexpr std::chrono::seconds kEvery(2);
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last < kEvery)
+            return;
+        last = now;
+        std::fprintf(
+            stderr, "%s\n",
+            fmt::format("{}: {} executions, {} states, {} micro-steps", name(soFar.mode), soFar.executions, soFar.states, soFar.transitions)
+                .c_str());
     };
     ExploreResult result;
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
 
+#include "views/explore/explore_view.h"
 #include "views/main_window.h"
 
 #include <QAction>
@@ -17,6 +18,7 @@ namespace {
 struct ScreenshotArguments {
     std::string file, at, size = "1366x768", panel, theme = "light", out;
     double scale = 1;
+    bool explore = false;
 };
 
 QSize parseSize(const std::string& text) {
@@ -55,6 +57,14 @@ int screenshot(const ScreenshotArguments& args) {
     }
     for (int i = 0; i < 10; ++i)
         QApplication::processEvents();
+    if (args.explore) {
+        auto* explore = window.findChild<views::ExploreView*>("explore");
+        QObject::connect(&explore->job(), &views::ExploreJob::finished, &loop, &QEventLoop::quit);
+        window.action(views::Command::Explore)->trigger();
+        loop.exec();
+        for (int i = 0; i < 10; ++i)
+            QApplication::processEvents();
+    }
     QWidget* what = &window;
     if (args.panel == "matrix")
         window.action(views::Command::Matrix)->trigger();
@@ -62,7 +72,7 @@ int screenshot(const ScreenshotArguments& args) {
         what = window.findChild<QWidget*>(QString::fromStdString(args.panel));
         if (what == nullptr)
             throw UsageError("--panel " + args.panel +
-                             ": trees, legend, banner, script, story, inspector, td, frames, matrix or timeline is expected");
+                             ": trees, legend, banner, script, story, inspector, td, frames, explore, matrix or timeline is expected");
         for (QWidget* parent = what; parent != nullptr; parent = parent->parentWidget())
             if (auto* dock = qobject_cast<QDockWidget*>(parent)) { // it may stand behind another
                 dock->show();
@@ -85,7 +95,9 @@ void addScreenshot(CLI::App& root, Invocation& invoke) {
     sub->add_option("FILE", args->file, "a scenario")->required();
     sub->add_option("--at", args->at, "a position or `end`; by default where the window would open");
     sub->add_option("--size", args->size, "WIDTHxHEIGHT in pixels, 1366x768 by default");
-    sub->add_option("--panel", args->panel, "one panel: trees, legend, banner, script, story, inspector, td, frames, matrix, timeline");
+    sub->add_option("--panel", args->panel,
+                    "one panel: trees, legend, banner, script, story, inspector, td, frames, explore, matrix, timeline");
+    sub->add_flag("--explore", args->explore, "explore it first, and show what was found");
     sub->add_option("--theme", args->theme, "light or dark")->check(CLI::IsMember({"light", "dark"}));
     sub->add_option("-o,--output", args->out, "the PNG to write")->required();
     sub->callback([args, &invoke] { invoke = [args] { return screenshot(*args); }; });

@@ -19,6 +19,7 @@ std::span<const CommandInfo> commandTable() {
         {C::Run, "&Run", "Run", "F5", "run to the next breakpoint, or to the end", I::Run, true},
         {C::BreakLine, "&Run", "Breakpoint at the line", "F9", "stop when the step of this line begins", I::Breakpoint, true},
         {C::BreakEntry, "&Run", "Breakpoint on the entry", "Ctrl+F9", "stop when the selected entry changes", {}, false},
+        {C::Explore, "&Run", "Explore every interleaving", "Ctrl+E", "run all orders of the races, or end that", {}, false},
         {C::ClearBreaks, "&Run", "Clear breakpoints", "Ctrl+Shift+F9", "remove them all", {}, false},
         {C::NextChange, "&Go", "Next change of the entry", "N", "where the selected entry changes next", {}, false},
         {C::PreviousChange, "&Go", "Previous change of the entry", "Shift+N", "where the selected entry changed before", {}, false},

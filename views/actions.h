@@ -27,6 +27,7 @@ enum class Command {
     PreviousChange,
     Writer,
     GoTo,
+    Explore,
     Matrix,
     ToggleTheme,
     ZoomIn,

@@ -9,6 +9,7 @@ Context::~Context() = default;
 void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     session_ = std::move(session);
     breakpoints_ = {};
+    divergence_.reset();
     session_->seek(std::min(at, session_->end()));
     selection_ = session_->frozenNearby();
     if (!selection_)
@@ -31,6 +32,11 @@ void Context::goTo(u64 position) {
         return;
     session_->seek(std::min(position, session_->end()));
     Q_EMIT positionChanged();
+}
+
+void Context::setDivergence(std::optional<Divergence> divergence) {
+    divergence_ = std::move(divergence);
+    Q_EMIT divergenceChanged();
 }
 
 void Context::select(std::optional<Selection> selection) {

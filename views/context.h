@@ -41,6 +41,14 @@ public:
     void toggleSelectedEntry();
     void clearBreakpoints();
 
+    // Where this interleaving parts from the one that it is compared with, if any.
+    struct Divergence {
+        u64 position = 0;
+        QString text;
+    };
+    const std::optional<Divergence>& divergence() const { return divergence_; }
+    void setDivergence(std::optional<Divergence> divergence);
+
     const Theme& theme() const { return theme_; }
     void setDark(bool dark);
 
@@ -49,12 +57,14 @@ Q_SIGNALS:
     void positionChanged();
     void selectionChanged();
     void breakpointsChanged();
+    void divergenceChanged();
     void themeChanged();
 
 private:
     std::unique_ptr<Session> session_;
     std::optional<Selection> selection_;
     Session::Breakpoints breakpoints_;
+    std::optional<Divergence> divergence_;
     Theme theme_;
 };
 

@@ -2,6 +2,7 @@
 #include "views/main_window.h"
 
 #include "scenario/presets.h"
+#include "views/explore/explore_view.h"
 #include "views/inspector/inspector_view.h"
 #include "views/lesson/story_view.h"
 #include "views/script/script_view.h"
@@ -36,7 +37,8 @@ QString scenarioRoot() { return QString::fromStdString(scenarioFolder()); }
 
 MainWindow::MainWindow(QWidget* parent)
     : QMainWindow(parent), textSize_(font().pointSizeF()), banner_(new Banner(context_, this)), trees_(new TreesView(context_, this)),
-      script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), toolbar_(addToolBar("Run")) {
+      script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), explore_(new ExploreView(context_, this)),
+      toolbar_(addToolBar("Run")) {
     setObjectName("main");
     setWindowTitle("Mirrorscope");
     auto* centre = new QWidget(this);
@@ -127,7 +129,10 @@ void MainWindow::buildDocks() {
     QDockWidget* td = dock("TD", new TdPane(context_, this), Qt::RightDockWidgetArea);
     QDockWidget* frames = dock("Frames", new FramesView(context_, this), Qt::RightDockWidgetArea);
     tabifyDockWidget(inspector, td);
+    exploreDock_ = dock("Explore", explore_, Qt::RightDockWidgetArea);
     tabifyDockWidget(td, frames);
+    tabifyDockWidget(frames, exploreDock_);
+    connect(explore_, &ExploreView::orderChosen, this, &MainWindow::openText);
     inspector->raise();
     setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
     QDockWidget* timeline = dock("Timeline", new TimelineView(context_, this), Qt::BottomDockWidgetArea);
@@ -153,9 +158,9 @@ void MainWindow::open(const QString& file, std::optional<u64> at) {
     job_.start(file);
 }
 
-void MainWindow::openText(const QString& title, const QString& text) {
+void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
     file_.clear();
-    openAt_.reset();
+    openAt_ = at;
     statusBar()->showMessage("Running " + title + " …");
     job_.startText(title, text);
 }
@@ -163,7 +168,7 @@ void MainWindow::openText(const QString& title, const QString& text) {
 void MainWindow::showMatrix() {
     if (matrix_ == nullptr) {
         matrix_ = new MatrixView(context_, this);
-        connect(matrix_, &MatrixView::scenarioChosen, this, &MainWindow::openText);
+        connect(matrix_, &MatrixView::scenarioChosen, this, [this](const QString& title, const QString& text) { openText(title, text); });
     }
     matrix_->show();
     matrix_->raise();
@@ -228,6 +233,11 @@ void MainWindow::perform(Command command) {
     case Command::Quit: close(); return;
     case Command::ToggleTheme: setDark(!context_.theme().dark); return;
     case Command::Matrix: showMatrix(); return;
+    case Command::Explore:
+        exploreDock_->show();
+        exploreDock_->raise();
+        explore_->startOrCancel();
+        return;
     case Command::ZoomIn: zoomText(1.1); return;
     case Command::ZoomOut: zoomText(1 / 1.1); return;
     case Command::ZoomReset: zoomText(0); return;

@@ -19,6 +19,7 @@ class QToolBar;
 namespace mirrorscope::views {
 
 class Banner;
+class ExploreView;
 class InspectorView;
 class MatrixView;
 class ScriptView;
@@ -34,7 +35,7 @@ public:
     // Stands at `at`, or where a reader would begin.
     void open(const QString& file, std::optional<u64> at = {});
     // The same of a text that is in no file yet.
-    void openText(const QString& title, const QString& text);
+    void openText(const QString& title, const QString& text, std::optional<u64> at = {});
     // The first lesson, wherever the scenarios are.
     static QString firstLesson();
 
@@ -67,6 +68,8 @@ private:
     TreesView* trees_;
     ScriptView* script_;
     InspectorView* inspector_;
+    ExploreView* explore_;
+    QDockWidget* exploreDock_ = nullptr;
     QToolBar* toolbar_;
     MatrixView* matrix_ = nullptr; // made when it is first asked for
     std::map<Command, QAction*> actions_;

@@ -73,7 +73,8 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
         race.save(choice);
         path.push_back(choice);
         result_.transitions += counts(path.size() - 1);
-        race.run(choice);
+        if (!race.run(choice))
+            path.back() |= kNoMicroStep;
         checkBounds();
         if (runner_.checker().violations().size() > at.back().violations) {
             setSchedule(race, path);

@@ -23,7 +23,7 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
     };
     // The micro-step that was tried last is asleep from now on: what comes after it from here was seen.
     const auto takeBack = [&] {
-        const u8 choice = path.back();
+        const u8 choice = path.back() & ~kNoMicroStep;
         path.pop_back();
         reduction.nodes().back().sleep.push_back({choice, reduction.lastFootprint()});
         reduction.pop();
@@ -57,7 +57,8 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
         race.save(choice);
         path.push_back(static_cast<u8>(choice));
         result_.transitions += counts(path.size() - 1);
-        race.run(choice);
+        if (!race.run(choice))
+            path.back() |= kNoMicroStep;
         checkBounds();
         if (runner_.checker().violations().size() > at.back().violations) {
             setSchedule(race, path);

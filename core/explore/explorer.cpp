@@ -47,6 +47,7 @@ ExploreResult Explorer::run() {
             restore(beginning);
             result_ = empty;
             schedule_.clear();
+            finals_.clear();
             maxTransitions_ = options_.maxTransitions;
             runOnce(mode);
         }
@@ -100,8 +101,8 @@ void Explorer::checkBounds() {
         result_.stopped = true;
         throw Stop{};
     }
-    if (options_.progress && (result_.transitions & 0xfffff) == 0)
-        options_.progress(result_.states, result_.transitions);
+    if (options_.progress)
+        options_.progress(result_);
 }
 
 u64 Explorer::pathHash() const {
@@ -180,9 +181,9 @@ void Explorer::endOfScript() {
     runner_.finish();
     ++result_.executions;
     const u64 end = runner_.system().machine().hash();
-    constexpr std::size_t kMostFinals = 1 << 16;
-    if (result_.finals.size() < kMostFinals && finals_.insert(end))
-        result_.finals.push_back(end);
+    constexpr std::size_t kMostEnds = 10'000;
+    if (result_.ends.size() < kMostEnds && finals_.insert(end).second)
+        result_.ends.push_back({end, resultsText(), schedule_});
     if (options_.finalState)
         options_.finalState(end);
     for (const auto& e : runner_.expectations())
@@ -191,6 +192,23 @@ void Explorer::endOfScript() {
     for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
         if (!result_.sometimes[i].second)
             result_.sometimes[i].second = evaluate(scenario_.sometimes[i], runner_.system(), runner_.checker()).holds;
+}
+
+std::string Explorer::resultsText() const {
+    std::string text;
+    const auto add = [&](const Step& step) {
+        if (step.id.empty() || !step.result)
+            return;
+        const auto outcome = runner_.system().result(*step.result);
+        text += (text.empty() ? "" : ", ") + step.id + ": " + (outcome ? outcomeName(*outcome) : "not run");
+    };
+    for (const Step& step : scenario_.script) {
+        add(step);
+        for (const auto& [actor, steps] : step.actors)
+            for (const Step& inner : steps)
+                add(inner);
+    }
+    return text;
 }
 
 void Explorer::endOfRace(std::size_t item) {
@@ -249,6 +267,8 @@ void Explorer::setSchedule(const Race& race, const std::vector<u8>& path) {
     auto& out = schedule_.back();
     out.clear();
     for (const u8 choice : path) {
+        if ((choice & kNoMicroStep) != 0)
+            continue;
         const std::string who = runner_.system().sim().actorName(race.actorOf(choice));
         if (out.empty() || out.back().first != who)
             out.emplace_back(who, 0);

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -45,21 +46,30 @@ struct ExploreOptions {
     ExploreMode mode = ExploreMode::Auto;
     // At most so many times does another actor go on although the one before it could have. Only stateful.
     std::optional<unsigned> preemptions = {};
-    bool all = false;       // go on after the first violation
-    double seconds = 0;     // 0: no bound
-    u64 maxTransitions = 0; // 0: no bound
-    std::function<void(u64 states, u64 transitions)> progress = {};
+    bool all = false;                                              // go on after the first violation
+    double seconds = 0;                                            // 0: no bound
+    u64 maxTransitions = 0;                                        // 0: no bound
+    std::function<void(const ExploreResult& soFar)> progress = {}; // told every thousand micro-steps or so
     std::function<bool()> cancelled = {};
     // Told the hash of the machine at the end of each execution.
     std::function<void(u64 hash)> finalState = {};
     std::optional<ExploreSplit> split = {};
 };
 
+// Race by race: whole runs of micro-steps, actor by actor.
+using Schedule = std::vector<std::vector<std::pair<std::string, u64>>>;
+
 struct ExploreFinding {
     std::string rule; // a rule's name, or "expect"
     std::string text;
-    // Race by race: whole runs of micro-steps, actor by actor.
-    std::vector<std::vector<std::pair<std::string, u64>>> schedule;
+    Schedule schedule;
+};
+
+// One of the different states in which executions end, and the first execution that led there.
+struct ExploreEnd {
+    u64 hash = 0;        // of the machine
+    std::string results; // of the steps that have an id: "a: ok, b: EAGAIN"
+    Schedule schedule;
 };
 
 struct ExploreResult {
@@ -74,7 +84,7 @@ struct ExploreResult {
     bool cut = false;     // by the bound on preemptions
     std::vector<ExploreFinding> findings;
     std::vector<std::pair<std::string, bool>> sometimes;
-    std::vector<u64> finals; // the hashes of the machine at the ends, as far as there are not too many
+    std::vector<ExploreEnd> ends; // each once, as far as there are not too many
     double seconds = 0;
 
     bool ok(bool judgeSometimes = true) const;
@@ -93,6 +103,8 @@ private:
         std::size_t violations, expectations;
     };
     struct Stop {};
+    // In a path: the actor woke up, read on to its next site and had to wait there. A schedule counts micro-steps only.
+    static constexpr u8 kNoMicroStep = 0x80;
 
     void runOnce(ExploreMode mode);
     Snapshot snapshot() const;
@@ -116,6 +128,7 @@ private:
     bool isNew(const Race& race, std::size_t item, u64 extra);
     u64 stateHash(const Race& race, bool byStacks) const;
     u64 pathHash() const;
+    std::string resultsText() const;
     void collectViolations();
     void record(const std::string& rule, const std::string& text, bool failing);
     void checkBounds();
@@ -123,14 +136,15 @@ private:
     const Scenario& scenario_;
     ExploreOptions options_;
     Runner runner_;
-    HashSet ownSeen_, ownSeenStacks_, top_, finals_;
+    HashSet ownSeen_, ownSeenStacks_, top_;
+    std::unordered_set<u64> finals_;
     HashSet& seen_;
     HashSet& seenStacks_;
     u64 tasks_ = 0;
     std::unordered_map<u64, u64> executionsFrom_; // stateless: the end of a race, and how many executions followed from there
     u64 maxTransitions_ = 0;                      // of the present attempt
     ExploreResult result_;
-    std::vector<std::vector<std::pair<std::string, u64>>> schedule_; // of the present execution
+    Schedule schedule_; // of the present execution
     std::chrono::steady_clock::time_point start_;
 };
 

@@ -11,6 +11,30 @@ namespace mirrorscope {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+Json racesJson(const Schedule& schedule) {
+    Json races = Json::array();
+    for (const auto& race : schedule) {
+        Json runs = Json::array();
+        for (const auto& [actor, steps] : race)
+            runs.push_back(Json{{actor, steps}});
+        races.push_back(std::move(runs));
+    }
+    return races;
+}
+
+Schedule scheduleOf(const Json& races) {
+    Schedule schedule;
+    for (const Json& runs : races) {
+        schedule.emplace_back();
+        for (const Json& run : runs)
+            for (const auto& [actor, steps] : run.items())
+                schedule.back().emplace_back(actor, steps.get<u64>());
+    }
+    return schedule;
+}
+} // namespace
+
 Json exploredJson(const ExploreResult& r) {
     Json json{{"kind", "explored"}, {"mode", name(r.mode)}, {"executions", r.executions}};
     if (r.mode == ExploreMode::Stateful)
@@ -27,15 +51,9 @@ Json exploredJson(const ExploreResult& r) {
     json["violations"] = Json::array();
     for (const ExploreFinding& f : r.findings) {
         // One flat schedule, as a scenario has it; race by race beside it where there are several.
-        Json schedule = Json::array(), races = Json::array();
-        for (const auto& race : f.schedule) {
-            Json runs = Json::array();
-            for (const auto& [actor, steps] : race) {
-                runs.push_back({{actor, steps}});
-                schedule.push_back({{actor, steps}});
-            }
-            races.push_back(std::move(runs));
-        }
+        Json races = racesJson(f.schedule), schedule = Json::array();
+        for (const Json& runs : races)
+            schedule.insert(schedule.end(), runs.begin(), runs.end());
         Json finding{{"rule", f.rule}, {"text", f.text}, {"schedule", std::move(schedule)}};
         if (f.schedule.size() != 1)
             finding["races"] = std::move(races);
@@ -45,8 +63,8 @@ Json exploredJson(const ExploreResult& r) {
     for (const auto& [text, seen] : r.sometimes)
         json["sometimes"].push_back({{"text", text}, {"seen", seen}});
     json["final_states"] = Json::array();
-    for (const u64 hash : r.finals)
-        json["final_states"].push_back(hash);
+    for (const ExploreEnd& end : r.ends)
+        json["final_states"].push_back({{"hash", end.hash}, {"results", end.results}, {"races", racesJson(end.schedule)}});
     json["seconds"] = std::round(r.seconds * 1000) / 1000;
     return json;
 }
@@ -64,26 +82,16 @@ ExploreResult exploredFromJson(const Json& json) {
     r.stopped = json.value("stopped", false);
     r.cut = json.value("cut", false);
     r.races = json.at("races");
-    const auto runsOf = [](const Json& list) {
-        std::vector<std::pair<std::string, u64>> runs;
-        for (const Json& run : list)
-            for (const auto& [actor, steps] : run.items())
-                runs.emplace_back(actor, steps.get<u64>());
-        return runs;
-    };
     for (const Json& v : json.at("violations")) {
         ExploreFinding f{v.at("rule"), v.at("text"), {}};
-        if (v.contains("races"))
-            for (const Json& race : v.at("races"))
-                f.schedule.push_back(runsOf(race));
-        else
-            f.schedule.push_back(runsOf(v.at("schedule")));
+        f.schedule = scheduleOf(v.contains("races") ? v.at("races") : Json::array({v.at("schedule")}));
         r.findings.push_back(std::move(f));
     }
     for (const Json& s : json.at("sometimes"))
         r.sometimes.emplace_back(s.at("text"), s.at("seen"));
     if (json.contains("final_states"))
-        r.finals = json.at("final_states").get<std::vector<u64>>();
+        for (const Json& end : json.at("final_states"))
+            r.ends.push_back({end.at("hash"), end.at("results"), scheduleOf(end.at("races"))});
     r.seconds = json.at("seconds");
     return r;
 }
@@ -109,8 +117,11 @@ void join(ExploreResult& into, const ExploreResult& part) {
         else
             known->second |= seen;
     }
-    const std::set<u64> known(into.finals.begin(), into.finals.end());
-    std::copy_if(part.finals.begin(), part.finals.end(), std::back_inserter(into.finals), [&](u64 hash) { return known.count(hash) == 0; });
+    std::set<u64> known;
+    for (const ExploreEnd& end : into.ends)
+        known.insert(end.hash);
+    std::copy_if(part.ends.begin(), part.ends.end(), std::back_inserter(into.ends),
+                 [&](const ExploreEnd& end) { return known.count(end.hash) == 0; });
     into.seconds = std::max(into.seconds, part.seconds);
 }
 
@@ -121,7 +132,7 @@ ExploreResult since(const ExploreResult& before, const ExploreResult& now) {
     part.redundant -= before.redundant;
     part.transitions -= before.transitions;
     part.findings.erase(part.findings.begin(), part.findings.begin() + static_cast<std::ptrdiff_t>(before.findings.size()));
-    part.finals.erase(part.finals.begin(), part.finals.begin() + static_cast<std::ptrdiff_t>(before.finals.size()));
+    part.ends.erase(part.ends.begin(), part.ends.begin() + static_cast<std::ptrdiff_t>(before.ends.size()));
     return part;
 }
 

@@ -32,9 +32,12 @@ void Session::indexScript() {
     std::sort(actors_.begin(), actors_.end());
     for (const Step& step : scenario_.script) {
         std::optional<u64> start;
+        u64 stop = 0;
         const auto take = [&](u32 index) {
-            if (const auto found = extents_.find(index); found != extents_.end())
+            if (const auto found = extents_.find(index); found != extents_.end()) {
                 start = std::min(start.value_or(~0ull), found->second.first);
+                stop = std::max(stop, found->second.second);
+            }
         };
         take(step.index);
         for (const auto& [actor, list] : step.actors)
@@ -42,7 +45,30 @@ void Session::indexScript() {
                 take(inner.index);
         if (start)
             topStarts_.push_back(*start);
+        if (step.verb == Verb::Race)
+            races_.push_back({races_.size(), start.value_or(0), stop});
     }
+}
+
+std::optional<Session::RaceRun> Session::raceAt(u64 position) const {
+    for (const RaceRun& run : races_)
+        if (run.begin <= position && position <= run.end && run.begin < run.end)
+            return run;
+    return std::nullopt;
+}
+
+std::vector<std::vector<std::pair<std::string, u64>>> Session::ordersUpTo(u64 position) const {
+    std::vector<std::vector<std::pair<std::string, u64>>> orders;
+    for (const RaceRun& run : races_) {
+        auto& order = orders.emplace_back();
+        for (u64 n = run.begin; n < std::min(run.end, position); ++n) {
+            const std::string who = actorName(stepBrief(n).first);
+            if (order.empty() || order.back().first != who)
+                order.emplace_back(who, 0);
+            ++order.back().second;
+        }
+    }
+    return orders;
 }
 
 void Session::seek(u64 position) {

@@ -105,6 +105,14 @@ public:
     u64 previousScriptPosition(u64 from) const;
     // The position after the first micro-step at that site at or after `from`; nothing if there is none.
     std::optional<u64> nextSite(Site site, u64 from) const;
+    // The race in which a position lies (its first micro-step may be the next one, its last one the one before).
+    struct RaceRun {
+        std::size_t race = 0; // counts the races of the script from 0
+        u64 begin = 0, end = 0;
+    };
+    std::optional<RaceRun> raceAt(u64 position) const;
+    // Race by race, in what order the actors ran up to a position: whole runs of micro-steps.
+    std::vector<std::vector<std::pair<std::string, u64>>> ordersUpTo(u64 position) const;
     // Where `mirrorscope FILE` opens: the first pause, else the first frozen entry, else the end.
     u64 openingPosition() const;
     // The note in force at a position.
@@ -189,6 +197,7 @@ private:
     std::vector<u8> actors_;
     Pfn shownRoot_;
     std::vector<u64> topStarts_; // positions at which top-level steps begin
+    std::vector<RaceRun> races_;
 };
 
 // How long a zapped entry stays visible, in micro-steps.

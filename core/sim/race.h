@@ -41,6 +41,7 @@ public:
     AccessLog awaited(unsigned i) const;
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
+    u32 pendingPath(unsigned i) const { return lanes_[i].path; }
 
     // Runs actor i up to its first step(); what stands before it observes nothing.
     void start(unsigned i);

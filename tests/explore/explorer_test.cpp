@@ -355,6 +355,21 @@ TEST(Explorer, says_which_schedule_breaks_it) {
     EXPECT_TRUE(Explorer(good, {}).run().ok());
 }
 
+// What the attempt without remembering found is not missing in the result of the one that remembers.
+TEST(Explorer, auto_tells_every_final_state_whichever_mode_it_takes) {
+    for (const char* name : {"05-fault-and-punch-hole.yaml", "04-fault-and-discard.yaml"}) {
+        const Scenario scenario = loadScenario((kSource / "scenarios/races" / name).string());
+        ExploreResult result;
+        const std::set<u64> finals = explored(scenario, result, ExploreMode::Stateful);
+        const ExploreResult picked = Explorer(scenario, {}).run();
+        std::set<u64> told;
+        for (const ExploreEnd& end : picked.ends)
+            told.insert(end.hash);
+        EXPECT_EQ(told, finals) << name << ", " << mirrorscope::name(picked.mode);
+        EXPECT_EQ(picked.ends.size(), finals.size());
+    }
+}
+
 TEST(Explorer, a_bound_ends_it_and_says_so) {
     const Scenario scenario = loadScenario((kSource / "scenarios/lessons/05-two-vcpus-one-page.yaml").string());
     ExploreOptions options;

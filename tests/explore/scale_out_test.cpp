@@ -19,7 +19,12 @@ ExploreOptions inMode(ExploreMode mode) {
     return options;
 }
 
-std::set<u64> finalsOf(const ExploreResult& result) { return {result.finals.begin(), result.finals.end()}; }
+std::set<u64> finalsOf(const ExploreResult& result) {
+    std::set<u64> finals;
+    for (const ExploreEnd& end : result.ends)
+        finals.insert(end.hash);
+    return finals;
+}
 } // namespace
 
 TEST(ScaleOut, the_shards_of_a_stateless_exploration_sum_to_the_whole) {

@@ -33,6 +33,7 @@ TimelineView::TimelineView(Context& context, QWidget* parent) : QWidget(parent),
     });
     connect(&context_, &Context::positionChanged, this, &TimelineView::follow);
     connect(&context_, &Context::themeChanged, this, qOverload<>(&QWidget::update));
+    connect(&context_, &Context::divergenceChanged, this, qOverload<>(&QWidget::update));
 }
 
 int TimelineView::laneHeight() const { return fontMetrics().height() + 8; }
@@ -148,6 +149,12 @@ void TimelineView::paintEvent(QPaintEvent*) {
             p.setPen(QPen(theme.violation, 2));
             p.drawRect(QRectF(xOf(v.n), laneOf(v.actor) + 2, std::max(4.0, scale_), lane - 4));
         }
+    if (const auto& parts = context_.divergence()) {
+        const double x = xOf(parts->position);
+        p.setPen(QPen(theme.note, 2, Qt::DashLine));
+        p.drawLine(QPointF(x, 0), QPointF(x, bottom + 4));
+        p.drawText(QPointF(x + 6, bottom + fontMetrics().ascent() + 2), parts->text);
+    }
     // The position stands between two micro-steps.
     const double here = xOf(session->position());
     p.setPen(QPen(theme.accent, 2));

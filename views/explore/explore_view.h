@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every interleaving, from the window: start and watch a search, open what it found, compare one order with another; and who could take the
+// next micro-step here.
+#pragma once
+
+#include "views/context.h"
+#include "views/explore/explore_job.h"
+
+#include <QWidget>
+
+#include <optional>
+
+class QCheckBox;
+class QComboBox;
+class QLabel;
+class QProgressBar;
+class QPushButton;
+class QTreeWidget;
+class QTimer;
+class QTreeWidgetItem;
+
+namespace mirrorscope::views {
+
+class ExploreView : public QWidget {
+    Q_OBJECT
+public:
+    explicit ExploreView(Context& context, QWidget* parent = nullptr);
+
+    // Searches the scenario that is open; while a search runs, ends it.
+    void startOrCancel();
+    bool running() const { return job_.running(); }
+    const ExploreJob& job() const { return job_; }
+
+Q_SIGNALS:
+    // A scenario with one order of its races, to be opened at a position; none: at the violation, or at the end.
+    void orderChosen(QString title, QString text, std::optional<mirrorscope::u64> at);
+
+protected:
+    void showEvent(QShowEvent* event) override;
+
+private:
+    struct Found {
+        QString title;
+        bool violation = false;
+        ExploreFinding finding; // of a final state: the rule is empty
+    };
+    void showProgress();
+    void showFound();
+    void showChoices();
+    void load(const Found& found);
+    void compare();
+    void take(const QTreeWidgetItem* item);
+    const Found* selected() const;
+    // The order of a row that ended without a violation, to compare with.
+    const Schedule* passing() const;
+    void sessionChanged();
+
+    Context& context_;
+    ExploreJob job_;
+    std::vector<Found> found_;
+    QString ownTitle_; // of the order that was opened from here
+    enum class Opened : u8 { Nothing, Violation, End };
+    Opened opened_ = Opened::Nothing;      // what is being opened from here
+    const Found* compareOpened_ = nullptr; // once it is open: mark where it parts from the passing one
+    QPushButton* start_;
+    QComboBox* mode_;
+    QCheckBox* all_;
+    QProgressBar* busy_;
+    QLabel* status_;
+    QTreeWidget* list_;
+    QPushButton* open_;
+    QPushButton* compare_;
+    QLabel* choicesTitle_;
+    QTreeWidget* choices_;
+    QTimer* later_;
+};
+
+} // namespace mirrorscope::views
