@@ -8,6 +8,7 @@
 #include <QApplication>
 #include <QDockWidget>
 #include <QEventLoop>
+#include <QTimer>
 
 #include <filesystem>
 #include <memory>
@@ -78,8 +79,10 @@ int screenshot(const ScreenshotArguments& args) {
                 dock->show();
                 dock->raise();
             }
-        for (int i = 0; i < 10; ++i)
-            QApplication::processEvents();
+        // What comes to the front shows itself a moment later.
+        constexpr int kMilliseconds = 150;
+        QTimer::singleShot(kMilliseconds, &loop, &QEventLoop::quit);
+        loop.exec();
     }
     const QString beside = QString::fromStdString(args.out) + ".part";
     if (!what->grab().save(beside, "PNG"))

@@ -124,7 +124,7 @@ Json machineSchema() {
             schema = {{"type", "array"}, {"items", ref("slot")}};
         else if (key.name == "break")
             schema = {{"type", "array"}, {"items", {{"enum", names(breakNames())}}}};
-        else if (key.name == "vcpus" || key.name == "memory")
+        else if (key.name == "vcpus" || key.name == "init-vcpus" || key.name == "memory")
             schema = ref("number");
         else if (key.name == "preset")
             schema = {{"type", "string"}};

@@ -388,6 +388,7 @@ public:
         WaitForSeptZap,
         PreFaultAllowed,
         PremapGfn,
+        PageAddSource, // `kernel: fixed`: what tdx_mem_page_add() measures and copies
         Tdr,
         Destroyed,
         SlotCount,

@@ -27,9 +27,10 @@ enum class Yield : u8 { Contended, Always, Never };
 struct MachineConfig {
     VmType vm = VmType::Tdx;
     unsigned vcpus = 1;
-    unsigned gpaw = 48;          // TDX guest physical address width: 48 or 52
-    unsigned levels = 4;         // EPT levels
-    Level maxLevel = Level::k1G; // largest mapping that KVM may install
+    std::optional<unsigned> initVcpus = {}; // of a TD: for so many KVM_TDX_INIT_VCPU was called already; by default for all
+    unsigned gpaw = 48;                     // TDX guest physical address width: 48 or 52
+    unsigned levels = 4;                    // EPT levels
+    Level maxLevel = Level::k1G;            // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
     u64 laterPages = 0;       // of slots that the script makes
     bool adBits = true;       // kvm_ad_enabled

@@ -127,6 +127,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.nxHugePages = boolean(value);
     } else if (key == "pml") {
         m.pml = boolean(value);
+    } else if (key == "init-vcpus") {
+        m.initVcpus = static_cast<unsigned>(number(value, "number of vCPUs"));
     } else if (key == "kernel") {
         m.kernelFixed = oneOf(value, std::array<std::string_view, 2>{"6.16", "fixed"}, "kernel") == 1;
     } else if (key == "dispatch") {
@@ -191,6 +193,8 @@ void Binder::machine(const YamlNode* node) {
         if (key.text != "vm" && key.text != "preset" && !machineKey(key.text, value))
             unknown(key, "machine key", names);
     }
+    if (m.initVcpus && *m.initVcpus > m.vcpus)
+        fail(*map.find("init-vcpus"), "init-vcpus is at most vcpus, " + std::to_string(m.vcpus));
     if (!given_.contains("levels"))
         m.levels = m.vm == VmType::Tdx && m.gpaw == 52 ? 5 : 4;
     if (m.vm == VmType::Tdx && (m.gpaw == 52) != (m.levels == 5))

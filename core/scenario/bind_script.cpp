@@ -367,8 +367,8 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     const MachineConfig& m = scenario_.machine;
     const VerbInfo& verb = info(step.verb);
     auto& numbers = const_cast<Step&>(step).numbers;
-    const bool tdxOnly = step.verb == Verb::InitMemRegion || step.verb == Verb::FinalizeVm || step.verb == Verb::Seamcall ||
-                         (step.verb == Verb::Inject && !step.has("alloc"));
+    const bool tdxOnly = step.verb == Verb::InitMemRegion || step.verb == Verb::FinalizeVm || step.verb == Verb::InitVcpu ||
+                         step.verb == Verb::Seamcall || (step.verb == Verb::Inject && !step.has("alloc"));
     if (step.verb == Verb::Accept && m.vm != VmType::Tdx && m.vm != VmType::Snp)
         fail(key, "`accept` needs a TD or an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (tdxOnly && m.vm != VmType::Tdx)
@@ -411,7 +411,7 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         if (scenario_.machine.laterPages > 64ull << 18)
             fail(key, "the slots that the script makes have more than 64G together");
     }
-    if ((step.verb == Verb::PreFault || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
+    if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
     if (step.verb == Verb::Inject && step.has("alloc") && (step.has("leaf") || step.has("status")))
         fail(key, "inject has either `alloc` or `seamcall` and `status`");

@@ -196,6 +196,7 @@ Outcome Runner::perform(const Step& step) {
         return errnoOf(system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, word, &step));
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
+    case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
     case Verb::PunchHole: return aligned ? errnoOf(kvm.kvm_gmem_punch_hole(range)) : errnoOf(-kEINVAL);
     case Verb::Discard:
         if (!aligned)
@@ -415,7 +416,7 @@ u64 vcpusOf(const std::vector<Step>& steps) {
             vcpus |= 1ull << step.actor;
         else if (step.verb == Verb::InitMemRegion)
             vcpus |= 1;
-        else if (step.verb == Verb::PreFault ||
+        else if (step.verb == Verb::PreFault || step.verb == Verb::InitVcpu ||
                  (step.verb == Verb::Kernel && kernelCalls()[step.number("call")].arguments.substr(0, 4) == "vcpu"))
             vcpus |= 1ull << step.number("vcpu");
     }

@@ -35,6 +35,7 @@ constexpr std::array kAttributeArgs{kGpa, kSize, ArgInfo{"as", T::Alias, true, "
 constexpr std::array kImageArgs{
     kGpa, kSize, ArgInfo{"measure", T::Bool, false, "extend MRTD with it, true by default"},
     ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}};
+constexpr std::array kInitVcpuArgs{ArgInfo{"vcpu", T::Number, true, "which vCPU"}};
 constexpr std::array kPreFaultArgs{ArgInfo{"vcpu", T::Number, false, "which vCPU, 0 by default"}, kGpa, kSize, kAs};
 constexpr std::array kDirtyArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
                                 ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
@@ -96,6 +97,7 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::SetMemoryAttributes, "set-memory-attributes", W::Host, "", kAttributeArgs, "KVM_SET_MEMORY_ATTRIBUTES"},
     {Verb::InitMemRegion, "init-mem-region", W::Host, "", kImageArgs, "KVM_TDX_INIT_MEM_REGION: PAGE.ADD and MR.EXTEND"},
     {Verb::FinalizeVm, "finalize-vm", W::Host, "", {}, "KVM_TDX_FINALIZE_VM"},
+    {Verb::InitVcpu, "init-vcpu", W::Host, "vcpu", kInitVcpuArgs, "KVM_TDX_INIT_VCPU: VP.CREATE, ADDCX, INIT"},
     {Verb::PreFault, "pre-fault", W::Host, "", kPreFaultArgs, "KVM_PRE_FAULT_MEMORY"},
     {Verb::PunchHole, "punch-hole", W::Host, "", kRange, "fallocate(PUNCH_HOLE) on guest_memfd"},
     {Verb::Discard, "discard", W::Host, "", kRange, "MADV_DONTNEED on the host mapping"},
@@ -132,6 +134,7 @@ constexpr auto kNames = [] {
 constexpr std::array kMachineKeys{
     MachineKey{"vm", "default, sw-protected, snp, tdx", "tdx", "KVM VM type"},
     MachineKey{"vcpus", "1..64", "1", "vCPUs vcpu0…"},
+    MachineKey{"init-vcpus", "0..64", "all", "for how many of a TD's vCPUs KVM_TDX_INIT_VCPU was called"},
     MachineKey{"gpaw", "48, 52", "48", "TDX guest physical address width"},
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
     MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},

@@ -23,6 +23,7 @@ enum class Verb : u8 {
     SetMemoryAttributes,
     InitMemRegion,
     FinalizeVm,
+    InitVcpu,
     PreFault,
     PunchHole,
     Discard,

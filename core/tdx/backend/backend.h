@@ -38,6 +38,8 @@ public:
     using Content = u64 (*)(const void* context, u64 offset);
     int tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context);
     int tdx_td_finalize();
+    // KVM_TDX_INIT_VCPU of a vCPU that `init-vcpus` left out.
+    int tdx_vcpu_init(unsigned vcpu);
     // kvm_destroy_vm() as the TDX backend sees it: the HKID is given back, then everything is reclaimed.
     void destroyVm();
 
@@ -62,6 +64,8 @@ private:
     void tdx_track();
     int tdx_sept_zap_private_spte(Gfn gfn, Level level);
     int tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn);
+    int tdx_td_vcpu_init(unsigned vcpu);
+    int tdx_mem_page_add(Gfn gfn, Pfn pfn);
     int tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn);
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);
     Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);

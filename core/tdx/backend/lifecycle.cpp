@@ -2,6 +2,7 @@
 // Building, finalizing and tearing down a TD (v6.16 tdx.c).
 #include "tdx/backend/backend.h"
 
+#include <array>
 #include <cassert>
 
 namespace mirrorscope {
@@ -30,7 +31,7 @@ void TdxBackend::build() {
     must(Leaf::MngInit, {.rcx = hpa(tdr), .rdx = hpa(params)});
     kvm_.free_page(params);
     const u8 self = sim_.actor();
-    for (unsigned v = 0; v < config.vcpus; ++v) {
+    for (unsigned v = 0; v < config.initVcpus.value_or(config.vcpus); ++v) {
         sim_.setActor(static_cast<u8>(v)); // INIT_VCPU runs on the vCPU's own CPU, which it is associated with from then on
         const Pfn tdvpr = control();
         kvm_.machine().set(kvm_.vcpuWord(v, Kvm::VcpuWord::Tdvpr), tdvpr.v);
@@ -43,6 +44,73 @@ void TdxBackend::build() {
     vmSet(Kvm::VmWord::TdState, kInitialized);
 }
 
+int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
+    Call call(sim_, "tdx_td_vcpu_init");
+    Machine& machine = kvm_.machine();
+    const Place word = kvm_.vcpuWord(vcpu, Kvm::VcpuWord::Tdvpr);
+    std::array<Pfn, tdvps::kPages> pages; // the TDVPR first
+    for (unsigned i = 0; i < pages.size(); ++i) {
+        const auto page = kvm_.alloc_page(FrameKind::TdxControl, 0);
+        if (!page) {
+            for (unsigned k = 0; k < i; ++k)
+                kvm_.free_page(pages[k]);
+            machine.set(word, 0);
+            return -kENOMEM;
+        }
+        pages[i] = *page;
+        if (i == 0)
+            machine.set(word, page->v);
+    }
+    const auto freeFrom = [&](unsigned first) {
+        for (unsigned i = first; i < pages.size(); ++i)
+            kvm_.free_page(pages[i]);
+    };
+    Regs create{.rcx = hpa(pages[0]), .rdx = tdrHpa()};
+    if (const u64 status = module_.seamcall(Leaf::VpCreate, create); status != tdx::kSuccess) {
+        const int r = bug(Leaf::VpCreate, status, kEIO);
+        freeFrom(0);
+        machine.set(word, 0);
+        return r;
+    }
+    for (unsigned i = 1; i < pages.size(); ++i) {
+        Regs add{.rcx = hpa(pages[i]), .rdx = hpa(pages[0])};
+        if (const u64 status = module_.seamcall(Leaf::VpAddcx, add); status != tdx::kSuccess) {
+            const int r = bug(Leaf::VpAddcx, status, kEIO);
+            freeFrom(i); // those that were added are reclaimed with the vCPU
+            return r;
+        }
+    }
+    Regs init{.rcx = hpa(pages[0])};
+    if (const u64 status = module_.seamcall(Leaf::VpInit, init); status != tdx::kSuccess)
+        return bug(Leaf::VpInit, status, kEIO);
+    // The ioctl ran on the caller's CPU; the vCPU is loaded on its own, for which tdx_vcpu_load() flushes it here.
+    Regs flush{.rcx = hpa(pages[0])};
+    if (const u64 status = module_.seamcall(Leaf::VpFlush, flush); status != tdx::kSuccess)
+        return bug(Leaf::VpFlush, status, kEIO);
+    return 0;
+}
+
+int TdxBackend::tdx_vcpu_init(unsigned vcpu) {
+    Call call(sim_, "tdx_vcpu_init");
+    sim_.vcpuLock(vcpu);
+    // 15945e9ec195 (v6.19) takes all locks that the other changes of the TD's state are made under.
+    const bool guarded = kvm_.config().kernelFixed;
+    if (guarded)
+        sim_.writeLock(LockId::SlotsLock);
+    sim_.step(Site::VmState);
+    int result = 0;
+    if (kvm_.vmDead())
+        result = -kEIO;
+    else if (vmGet(Kvm::VmWord::Hkid) == 0 || vmGet(Kvm::VmWord::TdState) == kRunnable || tdvpr(vcpu).v != 0)
+        result = -kEINVAL;
+    else
+        result = tdx_td_vcpu_init(vcpu);
+    if (guarded)
+        sim_.writeUnlock(LockId::SlotsLock);
+    sim_.vcpuUnlock(vcpu);
+    return result;
+}
+
 void TdxBackend::writeTdParams(Pfn params) {
     const MachineConfig& config = kvm_.config();
     kvm_.machine().set(wordOf(params, 0), config.septVeDisable ? 1ull << 28 : 0);
@@ -53,15 +121,22 @@ void TdxBackend::writeTdParams(Pfn params) {
 
 int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
     Call call(sim_, "tdx_gmem_post_populate");
-    if (const int r = kvm_.kvm_tdp_map_page(0, gfn.v << 12, true); r != 0)
-        return r;
-    const int index = kvm_.slotOf(gfn);
-    const Pfn page{kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn))};
-    Regs add{.rcx = gpaLevel(gfn, Level::k4K), .rdx = tdrHpa(), .r8 = hpa(page), .r9 = hpa(source)};
-    const u64 status = module_.seamcall(Leaf::MemPageAdd, add);
-    if (status != tdx::kSuccess)
-        return tdx::isBusy(status) ? -kEBUSY : -kEIO;
-    vmSet(Kvm::VmWord::NrPremapped, vmGet(Kvm::VmWord::NrPremapped) - 1);
+    // 6b5b71ffabf9 (v6.19): the page is added while the mirror's entry is frozen (tdx_mem_page_add() below the hook).
+    const bool addedByTheHook = kvm_.config().kernelFixed;
+    vmSet(Kvm::VmWord::PageAddSource, addedByTheHook ? source.v : 0);
+    const int mapped = kvm_.kvm_tdp_map_page(0, gfn.v << 12, true);
+    vmSet(Kvm::VmWord::PageAddSource, 0);
+    if (mapped != 0)
+        return mapped;
+    if (!addedByTheHook) {
+        const int index = kvm_.slotOf(gfn);
+        const Pfn page{kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn))};
+        Regs add{.rcx = gpaLevel(gfn, Level::k4K), .rdx = tdrHpa(), .r8 = hpa(page), .r9 = hpa(source)};
+        const u64 status = module_.seamcall(Leaf::MemPageAdd, add);
+        if (status != tdx::kSuccess)
+            return tdx::isBusy(status) ? -kEBUSY : -kEIO;
+        vmSet(Kvm::VmWord::NrPremapped, vmGet(Kvm::VmWord::NrPremapped) - 1);
+    }
     vmSet(Kvm::VmWord::PremapGfn, 0);
     if (!measure)
         return 0;
@@ -78,7 +153,7 @@ int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Co
     sim_.vcpuLock(0);
     sim_.writeLock(LockId::SlotsLock);
     int result = 0;
-    if (vmGet(Kvm::VmWord::TdState) == kRunnable || range.empty() || kvm_.vmDead()) {
+    if (vmGet(Kvm::VmWord::TdState) == kRunnable || range.empty() || kvm_.vmDead() || tdvpr(0).v == 0) {
         result = kvm_.vmDead() ? -kEIO : -kEINVAL;
     } else {
         result = kvm_.kvm_mmu_load(0);
@@ -99,7 +174,7 @@ int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Co
         } else {
             for (unsigned i = 0; i < 512; ++i)
                 kvm_.machine().set(wordOf(*source, i), content(context, (gfn.v - range.start.v) * 4096 + i * 8));
-            vmSet(Kvm::VmWord::PremapGfn, gfn.v + 1);
+            vmSet(Kvm::VmWord::PremapGfn, kvm_.config().kernelFixed ? 0 : gfn.v + 1);
             result = tdx_gmem_post_populate(gfn, *source, measure);
             sim_.step(Site::PageFree);
             vmSet(Kvm::VmWord::PremapGfn, 0);
@@ -143,6 +218,8 @@ void TdxBackend::destroyVm() {
         Call call(sim_, "tdx_mmu_release_hkid");
         const u8 self = sim_.actor();
         for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
+            if (tdvpr(v).v == 0)
+                continue;
             sim_.setActor(static_cast<u8>(v)); // VP.FLUSH runs on the CPU that the vCPU is associated with
             Regs regs{.rcx = hpa(tdvpr(v))};
             if (module_.seamcall(Leaf::VpFlush, regs) == tdx::kSuccess)
@@ -171,6 +248,8 @@ void TdxBackend::destroyVm() {
     Machine& machine = kvm_.machine();
     for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
         const Pfn page = tdvpr(v);
+        if (page.v == 0)
+            continue;
         const u64 pages = module_.peekTdvps(page, tdvps::NumPages);
         for (unsigned i = 1; i < pages; ++i)
             reclaimAndFree({module_.peekTdvps(page, tdvps::Pages0 + i)});

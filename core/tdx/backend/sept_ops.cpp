@@ -28,6 +28,23 @@ int TdxBackend::tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn) {
     return tdx::isBusy(status) ? -kEBUSY : bug(Leaf::MemPageAug, status, kEIO);
 }
 
+// v6.19; v6.16 adds the page after the mirror's entry was published.
+int TdxBackend::tdx_mem_page_add(Gfn gfn, Pfn pfn) {
+    Call call(sim_, "tdx_mem_page_add");
+    const Pfn source{vmGet(Kvm::VmWord::PageAddSource)};
+    if (source.v == 0) {
+        kvm_.kvm_bug(0xff, 0);
+        kvm_.put_page(pfn);
+        return -kEIO;
+    }
+    Regs regs{.rcx = gpaLevel(gfn, Level::k4K), .rdx = tdrHpa(), .r8 = hpa(pfn), .r9 = hpa(source)};
+    const u64 status = module_.seamcall(Leaf::MemPageAdd, regs);
+    if (status == tdx::kSuccess)
+        return 0;
+    kvm_.put_page(pfn);
+    return tdx::isBusy(status) ? -kEBUSY : bug(Leaf::MemPageAdd, status, kEIO);
+}
+
 int TdxBackend::set_external_spte(Gfn gfn, Level level, Pfn pfn) {
     Call call(sim_, "tdx_sept_set_private_spte");
     if (level != Level::k4K) {
@@ -38,6 +55,8 @@ int TdxBackend::set_external_spte(Gfn gfn, Level level, Pfn pfn) {
     kvm_.frames().get(pfn);
     if (vmGet(Kvm::VmWord::TdState) == kRunnable)
         return tdx_mem_page_aug(gfn, level, pfn);
+    if (kvm_.config().kernelFixed)
+        return tdx_mem_page_add(gfn, pfn);
     // tdx_mem_page_record_premap_cnt(): the mirror is ahead of the real table until TDH.MEM.PAGE.ADD.
     vmSet(Kvm::VmWord::NrPremapped, vmGet(Kvm::VmWord::NrPremapped) + 1);
     return 0;

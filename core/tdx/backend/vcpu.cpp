@@ -8,7 +8,7 @@ EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
     Call call(sim_, "tdx_vcpu_run");
     if (vmGet(Kvm::VmWord::WaitForSeptZap) != 0) // EXIT_FASTPATH_EXIT_HANDLED without entering
         return {EnterResult::Kind::Again, 0};
-    if (vmGet(Kvm::VmWord::TdState) != kRunnable)
+    if (vmGet(Kvm::VmWord::TdState) != kRunnable || tdvpr(vcpu).v == 0) // tdx_vcpu_pre_run()
         return {EnterResult::Kind::Failed, kEINVAL};
     Regs regs{.rcx = hpa(tdvpr(vcpu))};
     const u64 status = module_.seamcall(Leaf::VpEnter, regs);
