@@ -37,7 +37,8 @@ std::string honestText(const Mutant& m) {
     if (m.rule.empty())
         return "";
     return !m.honest          ? "VIOLATED"
-           : m.honestComplete ? fmt::format("holds, {} executions, {} states", m.honestExecutions, m.honestStates)
+           : m.honestComplete ? fmt::format("holds, {} executions{}", m.honestExecutions,
+                                            m.honestStates == 0 ? "" : fmt::format(", {} states", m.honestStates))
                               : fmt::format("holds so far, {} states", m.honestStates);
 }
 

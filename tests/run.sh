@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
-# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, and a job array on a
-# Slurm of one node.
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, a job array on a
+# Slurm of one node, and Spin on the model of one race.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
 presets="release asan"
-slurm=0
+others=0
 packages="$BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES"
 for argument; do
     case $argument in
     --all)
         presets="$presets clang tsan"
-        packages="$packages clang-14 slurm-wlm munge"
-        slurm=1
+        packages="$packages clang-14 slurm-wlm munge spin"
+        others=1
         ;;
     *)
         echo "usage: sh tests/run.sh [--all]" >&2
@@ -53,7 +53,9 @@ for preset in $presets; do
     ran=$((ran + all))
     failed=$((failed + bad))
 done
-if [ "$slurm" = 1 ]; then
+if [ "$others" = 1 ]; then
+    ran=$((ran + 1))
+    sh tests/bench/spin/compare.sh build/release/mirrorscope >&2 || failed=$((failed + 1))
     if [ "$(id -u)" = 0 ]; then
         ran=$((ran + 1))
         sh tests/slurm.sh build/release/mirrorscope >&2 || failed=$((failed + 1))

@@ -21,23 +21,6 @@ namespace mirrorscope {
 namespace {
 using Json = nlohmann::ordered_json;
 
-// Auto decides as it does when nothing is shared out, by a bound in micro-steps, so that all shards decide alike.
-ExploreMode modeOf(const Scenario& scenario, const ExploreOptions& options) {
-    if (options.preemptions)
-        return ExploreMode::Stateful;
-    if (options.mode != ExploreMode::Auto)
-        return options.mode;
-    ExploreOptions attempt = options;
-    attempt.mode = ExploreMode::Stateless;
-    attempt.maxTransitions = Explorer::kTry;
-    attempt.seconds = 0;
-    attempt.finalState = nullptr;
-    attempt.progress = nullptr;
-    attempt.all = false;
-    const ExploreResult result = Explorer(scenario, attempt).run();
-    return result.stopped && result.transitions >= Explorer::kTry ? ExploreMode::Stateful : ExploreMode::Stateless;
-}
-
 u64 countTasks(const Scenario& scenario, const ExploreOptions& options, unsigned depth) {
     constexpr u64 kMostMicroSteps = 200'000;
     ExploreOptions count = options;
@@ -54,12 +37,23 @@ u64 countTasks(const Scenario& scenario, const ExploreOptions& options, unsigned
     return Explorer(scenario, count).run().stopped ? 0 : tasks;
 }
 
-struct Cut {
-    unsigned depth = 1;
-    u64 tasks = 1;
-};
+} // namespace
 
-// Deep enough for that many tasks, if the race has as many ways to go.
+ExploreMode modeFor(const Scenario& scenario, const ExploreOptions& options) {
+    if (options.preemptions)
+        return ExploreMode::Stateful;
+    if (options.mode != ExploreMode::Auto)
+        return options.mode;
+    ExploreOptions attempt = options;
+    attempt.mode = ExploreMode::Stateless;
+    attempt.maxTransitions = Explorer::kTry;
+    attempt.seconds = 0;
+    attempt.finalState = nullptr;
+    attempt.progress = nullptr;
+    const ExploreResult result = Explorer(scenario, attempt).run();
+    return result.stopped && result.transitions >= Explorer::kTry ? ExploreMode::Stateful : ExploreMode::Stateless;
+}
+
 Cut cutInto(const Scenario& scenario, const ExploreOptions& options, u64 wanted) {
     Cut best{1, countTasks(scenario, options, 1)};
     constexpr unsigned kDeepest = 512;
@@ -72,6 +66,7 @@ Cut cutInto(const Scenario& scenario, const ExploreOptions& options, u64 wanted)
     return best;
 }
 
+namespace {
 // Memory that all workers see: whether to stop, and for each task whether somebody has it.
 class Common {
 public:
@@ -126,7 +121,7 @@ private:
 
 Workers::Workers(const Scenario& scenario, const ExploreOptions& options, const ScaleOut& scale)
     : scenario_(scenario), options_(options), scale_(scale) {
-    options_.mode = modeOf(scenario, options);
+    options_.mode = modeFor(scenario, options);
     constexpr u64 kPerShard = 64;
     cut_ = cutInto(scenario, options_, std::max<u64>(kPerShard * 4, kPerShard * scale.shards));
     done_.resize(cut_.tasks);
@@ -293,7 +288,14 @@ ExploreResult Workers::run() {
 
 ExploreResult exploreShared(const Scenario& scenario, const ExploreOptions& options, const ScaleOut& scale) {
     const auto start = std::chrono::steady_clock::now();
-    ExploreResult result = Workers(scenario, options, scale).run();
+    const bool hasRace = std::any_of(scenario.script.begin(), scenario.script.end(), [](const Step& s) { return s.verb == Verb::Race; });
+    ExploreResult result;
+    if (hasRace)
+        result = Workers(scenario, options, scale).run();
+    else if (scale.shard == 1)
+        result = Explorer(scenario, options).run(); // one order only: there is nothing to share out
+    else
+        result.mode = ExploreMode::Stateless;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
 }

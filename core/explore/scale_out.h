@@ -29,6 +29,15 @@ struct FrontierMismatch : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// What Auto comes to for this scenario: a short attempt, bounded in micro-steps, so that everybody decides alike.
+ExploreMode modeFor(const Scenario& scenario, const ExploreOptions& options);
+// Where to cut for that many tasks, if the first race has as many ways to go; the mode must not be Auto.
+struct Cut {
+    unsigned depth = 1;
+    u64 tasks = 1;
+};
+Cut cutInto(const Scenario& scenario, const ExploreOptions& options, u64 wanted);
+
 ExploreResult exploreShared(const Scenario& scenario, const ExploreOptions& options, const ScaleOut& scale);
 
 } // namespace mirrorscope

@@ -76,6 +76,28 @@ TEST(ScaleOut, several_processes_find_what_one_finds) {
     }
 }
 
+TEST(ScaleOut, what_has_no_race_is_run_once) {
+    const Scenario scenario = bindScenario(
+        "t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {write: 0}\n");
+    EXPECT_EQ(exploreShared(scenario, {}, {.jobs = 3}).executions, 1u);
+    ExploreResult sum;
+    for (unsigned shard = 1; shard <= 3; ++shard)
+        join(sum, exploreShared(scenario, {}, {.shard = shard, .shards = 3}));
+    EXPECT_EQ(sum.executions, 1u);
+    EXPECT_TRUE(sum.complete);
+}
+
+TEST(ScaleOut, a_violation_before_the_race_is_found_by_all) {
+    const Scenario scenario = bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                                                     "  - {inject: {seamcall: TDH.MEM.PAGE.ADD, status: OPERAND_BUSY}}\n"
+                                                     "  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n"
+                                                     "  - race: {host: [{age: {gpa: 0}}], host1: [{age: {gpa: 0}}]}\n");
+    const ExploreResult result = exploreShared(scenario, {}, {.jobs = 2});
+    EXPECT_FALSE(result.complete);
+    ASSERT_EQ(result.findings.size(), 1u);
+    EXPECT_EQ(result.findings[0].rule, "coherent");
+}
+
 TEST(ScaleOut, a_violation_stops_all_processes) {
     const Scenario broken =
         loadScenario((kSource / "scenarios/races/04-fault-and-discard.yaml").string(), {{"machine.break", "[ignore-invalidate-seq]"}});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/explore/explore_job.h"
 
+#include "explore/scale_out.h"
+
 #include <QMetaObject>
 
 #include <chrono>
@@ -62,6 +64,16 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
                 },
                 Qt::QueuedConnection);
         };
+        options.mode = modeFor(*given, options);
+        ExploreOptions parts = options;
+        parts.progress = nullptr;
+        constexpr u64 kTasks = 200;
+        const Cut cut = cutInto(*given, parts, kTasks);
+        shared->tasks = cut.tasks;
+        ExploreSplit split;
+        split.depth = cut.depth;
+        split.done = [&](u64, const ExploreResult&) { ++shared->done; };
+        options.split = split;
         publish(Explorer(*given, options).run());
         QMetaObject::invokeMethod(
             this,

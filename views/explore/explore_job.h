@@ -32,6 +32,8 @@ public:
     bool running() const { return running_; }
     // Of the search that runs, or of the last one.
     ExploreResult result() const;
+    // How many of the tasks that the search was cut into are done; of none while it is being cut.
+    std::pair<u64, u64> tasks() const { return shared_ ? std::pair<u64, u64>{shared_->done, shared_->tasks} : std::pair<u64, u64>{}; }
     const Scenario& scenario() const { return *scenario_; }
     bool cancelled() const { return shared_ && shared_->cancel; }
 
@@ -42,6 +44,7 @@ Q_SIGNALS:
 private:
     struct Shared {
         std::atomic<bool> cancel{false};
+        std::atomic<u64> tasks{0}, done{0};
         std::mutex mutex;
         ExploreResult result;
     };

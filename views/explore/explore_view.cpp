@@ -76,7 +76,6 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     mode_->addItems({"auto", "stateless", "stateful"});
     mode_->setToolTip("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice");
     all_->setToolTip("go on after the first violation");
-    busy_->setRange(0, 0);
     busy_->setTextVisible(false);
     busy_->setMaximumHeight(4);
     busy_->hide();
@@ -183,6 +182,11 @@ void ExploreView::showProgress() {
         counts += ", " + locale.toString(static_cast<qulonglong>(r.states)) + " states";
     if (!r.findings.empty())
         counts += ", " + QString::number(r.findings.size()) + (r.findings.size() == 1 ? " violation" : " violations");
+    const auto [done, tasks] = job_.tasks();
+    busy_->setRange(0, static_cast<int>(tasks));
+    busy_->setValue(static_cast<int>(done));
+    if (job_.running() && tasks != 0)
+        counts += QString(", about %1 %").arg(done * 100 / tasks);
     status_->setText(QString("%1: %2; %3 M micro-steps/s").arg(text(name(r.mode)), counts, locale.toString(rate / 1e6, 'f', 2)));
 }
 
