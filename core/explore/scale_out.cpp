@@ -22,7 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 u64 countTasks(const Scenario& scenario, const ExploreOptions& options, unsigned depth) {
-    constexpr u64 kMostMicroSteps = 200'000;
+    constexpr u64 kMostMicroSteps = 50'000;
     ExploreOptions count = options;
     count.maxTransitions = kMostMicroSteps;
     count.seconds = 0;

@@ -289,7 +289,7 @@ TEST(Explorer, does_so_for_generated_races) {
                                             "SEPT.RD, gpa: 0x1000}}"};
     unsigned compared = 0, severalStates = 0;
     u64 total = 0, traces = 0;
-    for (unsigned n = 0; n < 900 && compared < 240; ++n) {
+    for (unsigned n = 0; n < 1200 && compared < 210; ++n) {
         const auto list = [&](const std::vector<std::string>& from, const std::string& before = "") {
             std::string steps = before + from[random() % from.size()];
             if (random() % 3 == 0)
@@ -316,7 +316,7 @@ TEST(Explorer, does_so_for_generated_races) {
             bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: " + vm + ", vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n" +
                                        load + "  - race: {" + race + "}\n");
         SCOPED_TRACE(race);
-        const auto brute = bruteForceByUndo(scenario, 5'000);
+        const auto brute = bruteForceByUndo(scenario, 3'000);
         if (!brute)
             continue;
         expectTheSameOf(scenario, *brute);
