@@ -200,6 +200,8 @@ private:
         change(place, value);
     }
     u64 withoutPart(u64 id, u64 value) const;
+    template <class F>
+    void forEachChangeIn(u64 from, u64 end, F&& f) const;
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
@@ -225,8 +227,8 @@ private:
 };
 
 template <class F>
-void Machine::forEachNewChange(u64 from, F&& f) const {
-    for (u64 i = from; i < places_.size(); ++i) {
+void Machine::forEachChangeIn(u64 from, u64 end, F&& f) const {
+    for (u64 i = from; i < end; ++i) {
         if (places_[i] != kFill) {
             f(Place{places_[i]}, deltas_[i]);
             continue;
@@ -241,20 +243,13 @@ void Machine::forEachNewChange(u64 from, F&& f) const {
 }
 
 template <class F>
+void Machine::forEachNewChange(u64 from, F&& f) const {
+    forEachChangeIn(from, places_.size(), f);
+}
+
+template <class F>
 void Machine::forEachChange(u64 step, F&& f) const {
-    const u64 end = step + 1 < steps_.size() ? steps_[step + 1].change : places_.size();
-    for (u64 i = steps_[step].change; i < end; ++i) {
-        if (places_[i] != kFill) {
-            f(Place{places_[i]}, deltas_[i]);
-            continue;
-        }
-        const Fill& fill = fills_[deltas_[i]];
-        for (u32 k = 0; k < 512; ++k) {
-            const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
-            if (old != fill.now)
-                f(Place{fill.first + k}, old ^ fill.now);
-        }
-    }
+    forEachChangeIn(steps_[step].change, step + 1 < steps_.size() ? steps_[step + 1].change : places_.size(), f);
 }
 
 } // namespace mirrorscope

@@ -146,14 +146,20 @@ void Fiber::save(std::vector<std::byte>& out) const {
     copyStack(out.data() + out.size() - used, context_, used);
 }
 
+// Down from the used part until so much is clear that nobody has been further down since it was cleared last.
 NOT_INSTRUMENTED void Fiber::clearBelow() {
     if (done_)
         return;
-    constexpr std::size_t kMost = 4096;
+    constexpr std::size_t kMost = 4096, kClear = 384;
     const std::size_t room = static_cast<std::size_t>(static_cast<char*>(context_) - static_cast<char*>(stack_));
-    auto* word = reinterpret_cast<volatile std::size_t*>(static_cast<char*>(context_) - std::min(kMost, room));
-    for (; static_cast<volatile void*>(word) < context_; ++word)
-        *word = 0;
+    auto* word = static_cast<volatile std::size_t*>(context_);
+    std::size_t clear = 0;
+    for (std::size_t left = std::min(kMost, room) / sizeof(std::size_t); left > 0 && clear < kClear / sizeof(std::size_t); --left) {
+        --word;
+        clear = *word == 0 ? clear + 1 : 0;
+        if (clear == 0)
+            *word = 0;
+    }
 }
 
 NOT_INSTRUMENTED std::uint64_t Fiber::hash() const {

@@ -52,6 +52,7 @@ void Race::resume(unsigned i) {
     const u32 path = sim_.path();
     const u32 script = sim_.script();
     current_ = i;
+    lane.stackHash = 0;
     sim_.race_ = this;
     sim_.inRace_ = true;
     sim_.setActor(lane.actor);
@@ -166,7 +167,9 @@ u64 Race::standingHash(unsigned i, bool byStack) const {
         return 1;
     // Blocked at a retry point it depends on which words it waits for; once one has changed, it will only start over.
     const bool blockedByRetry = lane.condition.kind == Condition::Kind::Changed && !sim_.holds(lane.condition);
-    const u64 own = byStack ? mix(lane.fiber->hash(), lane.path) : lane.observed;
+    if (byStack && lane.stackHash == 0)
+        lane.stackHash = lane.fiber->hash();
+    const u64 own = byStack ? mix(lane.stackHash, lane.path) : lane.observed;
     return mix(mix(own, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
 }
 

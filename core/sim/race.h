@@ -72,7 +72,8 @@ private:
         u32 script = 0;
         u64 observed = 0;
         Sim::Retries retries;
-        u64 steps = 0; // micro-steps that it took
+        u64 steps = 0;             // micro-steps that it took
+        mutable u64 stackHash = 0; // of its stack as it is; 0: not known
     };
     struct Lane : Standing {
         u8 actor = 0;
