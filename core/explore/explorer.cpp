@@ -228,7 +228,7 @@ void Explorer::endOfRace(std::size_t item) {
     }
     const u64 before = result_.executions;
     exploreFrom(item + 1);
-    constexpr std::size_t kMost = 1 << 20;
+    constexpr std::size_t kMost = 1 << 18;
     if (executionsFrom_.size() < kMost)
         executionsFrom_.emplace(end, result_.executions - before);
 }

@@ -8,7 +8,7 @@
 
 namespace mirrorscope {
 
-HashSet::HashSet(Use use) : use_(use), size_(use == Use::Shared ? kMost : 1 << 12), slots_(map(size_, use)) {}
+HashSet::HashSet(Use use, u64 most) : use_(use), most_(most), size_(use == Use::Shared ? most : 1 << 12), slots_(map(size_, use)) {}
 
 HashSet::~HashSet() { munmap(slots_, size_ * sizeof(u64)); }
 
@@ -33,7 +33,7 @@ bool HashSet::insert(u64 hash) {
             if (found == hash)
                 return false;
         }
-        if (size_ == kMost) {
+        if (size_ == most_) {
             std::atomic_ref(bucket[hash >> 32 & (kWays - 1)]).store(hash, std::memory_order_relaxed);
             return true;
         }

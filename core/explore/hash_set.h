@@ -12,7 +12,7 @@ public:
     static constexpr u64 kMost = u64{1} << 23; // 64 MB
     enum class Use : u8 { Own, Shared };
 
-    explicit HashSet(Use use = Use::Own);
+    explicit HashSet(Use use = Use::Own, u64 most = kMost);
     ~HashSet();
     HashSet(const HashSet&) = delete;
     HashSet& operator=(const HashSet&) = delete;
@@ -25,7 +25,7 @@ private:
     void grow();
 
     Use use_;
-    u64 size_;
+    u64 most_, size_; // entries
     u64* slots_;
 };
 

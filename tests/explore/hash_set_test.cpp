@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/hash_set.h"
+
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace mirrorscope {
+
+TEST(HashSet, keeps_what_fits_and_never_grows_beyond_its_bound) {
+    constexpr u64 kMost = 1 << 14;
+    HashSet set(HashSet::Use::Own, kMost);
+    EXPECT_TRUE(set.insert(0)); // as good a hash as any
+    EXPECT_FALSE(set.insert(0));
+    for (u64 i = 1; i < kMost / 4; ++i)
+        EXPECT_TRUE(set.insert(mix(i, 1)));
+    for (u64 i = 1; i < kMost / 4; ++i)
+        EXPECT_FALSE(set.insert(mix(i, 1)));
+    // Far more than it holds: what comes last is there, and some of what came first is not.
+    for (u64 i = 0; i < kMost * 8; ++i)
+        set.insert(mix(i, 2));
+    EXPECT_FALSE(set.insert(mix(kMost * 8 - 1, 2)));
+    u64 forgotten = 0;
+    for (u64 i = 1; i < kMost / 4; ++i)
+        forgotten += set.insert(mix(i, 1));
+    EXPECT_GT(forgotten, 0u);
+}
+
+TEST(HashSet, a_shared_one_is_seen_by_other_processes) {
+    HashSet set(HashSet::Use::Shared, 1 << 12);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(set.insert(77) ? 0 : 1);
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_FALSE(set.insert(77));
+}
+
+} // namespace mirrorscope
