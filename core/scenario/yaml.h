@@ -13,6 +13,14 @@
 namespace mirrorscope {
 
 struct YamlNode {
+    // Defined where the node is complete: clang 14 instantiates a defaulted one too early, because of the pairs.
+    YamlNode();
+    ~YamlNode();
+    YamlNode(const YamlNode&);
+    YamlNode(YamlNode&&) noexcept;
+    YamlNode& operator=(const YamlNode&);
+    YamlNode& operator=(YamlNode&&) noexcept;
+
     enum class Kind { Null, Scalar, Sequence, Map };
     Kind kind = Kind::Null;
     std::string text;    // of a scalar
