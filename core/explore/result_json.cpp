@@ -110,12 +110,12 @@ void join(ExploreResult& into, const ExploreResult& part) {
         if (std::none_of(into.findings.begin(), into.findings.end(),
                          [&](const ExploreFinding& known) { return known.rule == f.rule && known.text == f.text; }))
             into.findings.push_back(f);
-    for (const auto& [text, seen] : part.sometimes) {
-        const auto known = std::find_if(into.sometimes.begin(), into.sometimes.end(), [&](const auto& s) { return s.first == text; });
-        if (known == into.sometimes.end())
-            into.sometimes.emplace_back(text, seen);
+    for (const auto& other : part.sometimes) {
+        const auto same = [&](const auto& mine) { return mine.first == other.first; };
+        if (const auto known = std::find_if(into.sometimes.begin(), into.sometimes.end(), same); known != into.sometimes.end())
+            known->second |= other.second;
         else
-            known->second |= seen;
+            into.sometimes.push_back(other);
     }
     std::set<u64> known;
     for (const ExploreEnd& end : into.ends)
