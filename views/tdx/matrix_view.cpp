@@ -51,8 +51,8 @@ MatrixView::MatrixView(Context& context, QWidget* parent)
     layout->addWidget(what_);
     connect(leaf_, &QComboBox::currentIndexChanged, this, [this](int) { fill(static_cast<Leaf>(leaf_->currentData().toInt())); });
     connect(table_, &QTableWidget::currentCellChanged, this, [this](int row, int column) { describe(row, column); });
-    connect(table_, &QTableWidget::cellActivated, this, &MatrixView::open);
-    connect(table_, &QTableWidget::cellDoubleClicked, this, &MatrixView::open);
+    connect(table_, &QTableWidget::cellActivated, this, &MatrixView::openCell);
+    connect(table_, &QTableWidget::cellDoubleClicked, this, &MatrixView::openCell);
     resize(1080, 560);
     choose("TDH.MEM.PAGE.REMOVE");
 }
@@ -133,7 +133,7 @@ void MatrixView::describe(int row, int column) {
     what_->setText(line);
 }
 
-void MatrixView::open(int row, int column) {
+void MatrixView::openCell(int row, int column) {
     const MatrixCell* cell = cellAt(row, column);
     if (cell == nullptr)
         return;

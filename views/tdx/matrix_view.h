@@ -32,7 +32,7 @@ private:
     void fill(Leaf leaf);
     const MatrixCell* cellAt(int row, int column) const;
     void describe(int row, int column);
-    void open(int row, int column);
+    void openCell(int row, int column);
 
     Context& context_;
     std::vector<MatrixCell> cells_;
