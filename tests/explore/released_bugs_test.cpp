@@ -15,6 +15,7 @@ struct Plain {
     const char* vm;
     const char* script;
 };
+std::ostream& operator<<(std::ostream& out, const Plain& plain) { return out << plain.name; }
 
 const Plain kPlain[] = {
     {"slot_deletion_and_prefault", "progress", "vm: default, vcpus: 1",
