@@ -27,6 +27,7 @@ need $packages || exit 2
 cd "$root"
 export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=1:abort_on_error=1" UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0"
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp:print_suppressions=0"
 export QT_QPA_PLATFORM=offscreen
 jobs=$(nproc)
 ran=0
