@@ -28,30 +28,32 @@ struct ExploreArguments {
     bool all = false;
 };
 
-// `I/N`, the first is 1.
-std::pair<unsigned, unsigned> parseShard(const std::string& text) {
-    unsigned shard = 1, shards = 1;
-    char rest = 0;
-    if (!text.empty() &&
-        (std::sscanf(text.c_str(), "%u/%u%c", &shard, &shards, &rest) != 2 || shard == 0 || shard > shards || shards > 100'000))
-        throw UsageError("--shard: `" + text + "` is not I/N with 1 <= I <= N");
-    return {shard, shards};
-}
-
 // Which exploration this is: the scenario's text and what was overridden.
-std::string identityOf(const std::string& file, const std::vector<std::string>& set) {
+std::string identityOf(const Scenario& scenario, const std::vector<std::string>& set) {
     u64 hash = 0;
     const auto add = [&](const std::string& text) {
         for (const char c : text)
             hash = mix(hash, static_cast<u8>(c));
         hash = mix(hash, 0x100);
     };
-    add(readFile(file));
+    add(scenario.source);
     for (const std::string& text : set)
         add(text);
     return fmt::format("{:016x}", hash);
 }
 } // namespace
+
+std::optional<std::pair<unsigned, unsigned>> parseShard(const std::string& text) {
+    unsigned shard = 0, shards = 0;
+    char rest = 0;
+    if (std::sscanf(text.c_str(), "%u/%u%c", &shard, &shards, &rest) != 2 || shard == 0 || shard > shards)
+        return std::nullopt;
+    return std::pair{shard, shards};
+}
+
+void putExplored(const nlohmann::ordered_json& json) {
+    put("", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
 
 std::string exploredText(const std::string& title, const ExploreResult& r, bool ok) {
     std::string out = fmt::format("{}: {} race{}, {}\n", title, r.races, r.races == 1 ? "" : "s", name(r.mode));
@@ -91,7 +93,11 @@ namespace {
 int explore(const ExploreArguments& args) {
     if (args.mode == "stateless" && args.preemptions)
         throw UsageError("`--bound-preemptions` needs `--mode stateful`: which executions are equivalent depends on the bound");
-    const auto [shard, shards] = parseShard(args.shard);
+    constexpr unsigned kMostShards = 100'000;
+    const auto part = parseShard(args.shard.empty() ? "1/1" : args.shard);
+    if (!part || part->second > kMostShards)
+        throw UsageError("--shard: `" + args.shard + "` is not I/N with 1 <= I <= N");
+    const auto [shard, shards] = *part;
     interrupted();
     const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
     ExploreOptions options;
@@ -116,7 +122,7 @@ int explore(const ExploreArguments& args) {
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {
         result = Explorer(scenario, options).run();
     } else {
-        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(args.file, args.set)};
+        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(scenario, args.set)};
         if (!args.frontier.empty()) {
             if (std::filesystem::exists(args.frontier))
                 scale.frontier = readFile(args.frontier);
@@ -143,10 +149,10 @@ int explore(const ExploreArguments& args) {
     if (args.format == "jsonl") {
         auto json = exploredJson(result);
         json["ok"] = ok;
-        json["of"] = identityOf(args.file, args.set);
+        json["of"] = identityOf(scenario, args.set);
         if (!args.shard.empty())
             json["shard"] = fmt::format("{}/{}", shard, shards);
-        put("", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+        putExplored(json);
     } else {
         put("", exploredText(args.shard.empty() ? args.file : fmt::format("{}, shard {}/{}", args.file, shard, shards), result, ok));
     }

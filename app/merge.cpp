@@ -31,10 +31,10 @@ struct Shards {
     void add(const Json& line, const std::string& at) {
         const ExploreResult part = exploredFromJson(line);
         const std::string shard = line.value("shard", "1/1");
-        unsigned n = 0, shards = 0;
-        char rest = 0;
-        if (std::sscanf(shard.c_str(), "%u/%u%c", &n, &shards, &rest) != 2 || n == 0 || n > shards)
+        const auto which = parseShard(shard);
+        if (!which)
             throw UsageError(at + ": `" + shard + "` is no shard");
+        const auto [n, shards] = *which;
         if (count == 0) {
             count = shards;
             of = line.value("of", "");
@@ -86,7 +86,7 @@ int merge(const MergeArguments& args) {
         json["ok"] = ok;
         json["of"] = shards.of;
         json["shards"] = shards.count;
-        put("", json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        putExplored(json);
     } else {
         put("", exploredText(fmt::format("{} of {} shards", shards.present.size(), shards.count), result, ok));
     }

@@ -17,7 +17,6 @@ struct Node {
 } // namespace
 
 void Explorer::raceByStates(std::size_t item, Race& race) {
-    const u32 script = scenario_.script[item].index;
     std::vector<Node> nodes;
     std::vector<Snapshot> at; // the machine as it was at each node; where the actors stood is in `race`
     std::vector<u8> path;
@@ -43,11 +42,10 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
     constexpr u8 kNobody = 0xff;
     nodes.push_back(enabled(kNobody, 0));
     const auto isNewHere = [&](const Node& node) {
-        const bool top = inTop(path.size()) || atCut(path.size());
         // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
-        if (top && !top_.insert(mix(stateHash(race, false) + extra(node), path.size())))
-            return false;
-        return inTop(path.size()) || atCut(path.size()) || isNew(race, item, extra(node));
+        if (inTop(path.size()) || atCut(path.size()))
+            return top_.insert(mix(stateHash(race, memoryHash() + extra(node), false), path.size()));
+        return isNew(race, item, extra(node));
     };
     isNewHere(nodes.back());
     at.push_back(snapshot());
@@ -68,18 +66,7 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
             result_.cut = true;
             continue;
         }
-        goBack(race, at.back(), path.size());
-        runner_.system().sim().setScript(script);
-        race.save(choice);
-        path.push_back(choice);
-        result_.transitions += counts(path.size() - 1);
-        if (!race.run(choice))
-            path.back() |= kNoMicroStep;
-        checkBounds();
-        if (runner_.checker().violations().size() > at.back().violations) {
-            setSchedule(race, path);
-            collectViolations();
-        }
+        advance(item, race, at.back(), path, choice);
         Node next = enabled(choice, preemptions);
         if (next.choices.empty()) {
             const bool isTask = inTop(path.size()) || atCut(path.size());

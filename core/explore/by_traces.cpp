@@ -3,10 +3,11 @@
 #include "explore/explorer.h"
 #include "explore/reduction.h"
 
+#include <bit>
+
 namespace mirrorscope {
 
 void Explorer::raceByTraces(std::size_t item, Race& race) {
-    const u32 script = scenario_.script[item].index;
     Reduction reduction(race.count());
     std::vector<Snapshot> at;
     std::vector<u8> path;
@@ -49,33 +50,17 @@ void Explorer::raceByTraces(std::size_t item, Race& race) {
             takeBack();
             continue;
         }
+        const auto choice = static_cast<unsigned>(std::countr_zero(open));
         goBack(race, at.back(), path.size());
-        runner_.system().sim().setScript(script);
-        const unsigned choice = static_cast<unsigned>(__builtin_ctz(open));
         const Reduction::Wait waited = waitOf(choice);
         const std::size_t before = race.accesses(choice).size();
-        race.save(choice);
-        path.push_back(static_cast<u8>(choice));
-        result_.transitions += counts(path.size() - 1);
-        if (!race.run(choice))
-            path.back() |= kNoMicroStep;
-        checkBounds();
-        if (runner_.checker().violations().size() > at.back().violations) {
-            setSchedule(race, path);
-            collectViolations();
-        }
+        advance(item, race, at.back(), path, choice);
         const AccessLog& log = race.accesses(choice);
         Footprint touched = footprint(log.data() + before, log.data() + log.size());
         std::vector<Reduction::Asleep> sleep = reduction.sleepAfter(node, choice, touched);
         reduction.push(choice, std::move(touched), waited);
         const Reduction::Set next = enabled();
-        const bool slept = next != 0 && [&] {
-            Reduction::Set asleep = 0;
-            for (const Reduction::Asleep& s : sleep)
-                asleep |= 1u << s.actor;
-            return (next & ~asleep) == 0;
-        }();
-        if (slept) {
+        if (next != 0 && (next & ~Reduction::actorsOf(sleep)) == 0) {
             result_.redundant += counts(path.size());
             takeBack();
             continue;

@@ -23,8 +23,12 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
     runner_.setIgnoreRaceExpectations(true);
     for (const auto& e : scenario.sometimes)
         result_.sometimes.emplace_back(e.text, false);
+    result_.races = racesOf(scenario);
+}
+
+u64 Explorer::racesOf(const Scenario& scenario) {
     const auto isRace = [](const Step& step) { return step.verb == Verb::Race; };
-    result_.races = static_cast<u64>(std::count_if(scenario.script.begin(), scenario.script.end(), isRace));
+    return static_cast<u64>(std::count_if(scenario.script.begin(), scenario.script.end(), isRace));
 }
 
 ExploreResult Explorer::run() {
@@ -41,8 +45,7 @@ ExploreResult Explorer::run() {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
         runOnce(ExploreMode::Stateless);
-        const bool undecided = result_.stopped && result_.transitions >= kTry;
-        mode = undecided && !bounded ? ExploreMode::Stateful : ExploreMode::Stateless;
+        mode = undecided(result_) && !bounded ? ExploreMode::Stateful : ExploreMode::Stateless;
         if (mode == ExploreMode::Stateful) {
             restore(beginning);
             result_ = empty;
@@ -122,16 +125,17 @@ u64 Explorer::pathHash() const {
     return hash;
 }
 
-u64 Explorer::stateHash(const Race& race, bool byStacks) const {
-    u64 hash = runner_.system().machine().hash() + pathHash();
+u64 Explorer::stateHash(const Race& race, u64 memory, bool byStacks) {
+    u64 hash = memory;
     for (unsigned i = 0; i < race.count(); ++i)
         hash += mix(byStacks ? race.stackHash(i) : race.localHash(i), i + 1);
     return hash;
 }
 
 bool Explorer::isNew(const Race& race, std::size_t item, u64 extra) {
-    const bool read = seen_.insert(mix(stateHash(race, false) + extra, item));
-    const bool stacked = seenStacks_.insert(mix(stateHash(race, true) + extra, item + (u64{1} << 40)));
+    const u64 memory = memoryHash() + extra;
+    const bool read = seen_.insert(mix(stateHash(race, memory, false), item));
+    const bool stacked = seenStacks_.insert(mix(stateHash(race, memory, true), item + (u64{1} << 40)));
     return read && stacked;
 }
 
@@ -216,7 +220,7 @@ void Explorer::endOfRace(std::size_t item) {
     runner_.quiet();
     collectViolations();
     // The same state at the end of the race leads to the same continuation.
-    const u64 end = mix(runner_.system().machine().hash() + pathHash(), item + 1);
+    const u64 end = mix(memoryHash(), item + 1);
     if (result_.mode == ExploreMode::Stateful) {
         if (seen_.insert(end))
             exploreFrom(item + 1);
@@ -261,6 +265,21 @@ void Explorer::goBack(Race& race, const Snapshot& at, std::size_t length) {
     restore(at);
     while (race.saved() > length)
         race.undo();
+}
+
+void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u8>& path, unsigned choice) {
+    goBack(race, at, path.size());
+    runner_.system().sim().setScript(scenario_.script[item].index);
+    race.save(choice);
+    result_.transitions += counts(path.size());
+    path.push_back(static_cast<u8>(choice));
+    if (!race.run(choice))
+        path.back() |= kNoMicroStep;
+    checkBounds();
+    if (runner_.checker().violations().size() > at.violations) {
+        setSchedule(race, path);
+        collectViolations();
+    }
 }
 
 void Explorer::setSchedule(const Race& race, const std::vector<u8>& path) {

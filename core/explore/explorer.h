@@ -94,8 +94,10 @@ class Explorer {
 public:
     Explorer(const Scenario& scenario, const ExploreOptions& options);
     ExploreResult run();
-    // So many micro-steps does Auto try without remembering states.
+    // So many micro-steps does Auto try without remembering states; did such an attempt end without an answer?
     static constexpr u64 kTry = 20'000;
+    static bool undecided(const ExploreResult& attempt) { return attempt.stopped && attempt.transitions >= kTry; }
+    static u64 racesOf(const Scenario& scenario);
 
 private:
     struct Snapshot {
@@ -116,6 +118,8 @@ private:
     void endOfRace(std::size_t item);
     void deadlock(const Race& race);
     void goBack(Race& race, const Snapshot& at, std::size_t length);
+    // From the state `at`, which the path has led to, that actor's next micro-step; it joins the path.
+    void advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u8>& path, unsigned choice);
     void setSchedule(const Race& race, const std::vector<u8>& path);
     // Is that length of the first race's path above, or at, the cut into tasks?
     bool inTop(std::size_t length) const { return options_.split && schedule_.size() == 1 && length < options_.split->depth; }
@@ -126,7 +130,9 @@ private:
     void endOfScript();
     // Was the present state not entered before?
     bool isNew(const Race& race, std::size_t item, u64 extra);
-    u64 stateHash(const Race& race, bool byStacks) const;
+    u64 memoryHash() const { return runner_.system().machine().hash() + pathHash(); }
+    // The same with where the actors stand; `memory` is memoryHash().
+    static u64 stateHash(const Race& race, u64 memory, bool byStacks);
     u64 pathHash() const;
     std::string resultsText() const;
     void collectViolations();

@@ -39,7 +39,7 @@ bool independent(const Footprint& a, const Footprint& b) {
     return true;
 }
 
-Reduction::Set Reduction::Node::asleep() const {
+Reduction::Set Reduction::actorsOf(const std::vector<Asleep>& sleep) {
     Set set = 0;
     for (const Asleep& s : sleep)
         set |= 1u << s.actor;

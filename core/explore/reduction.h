@@ -34,12 +34,13 @@ public:
         unsigned actor;
         Footprint next; // what its next micro-step accesses
     };
+    static Set actorsOf(const std::vector<Asleep>& sleep);
     // The state before a micro-step, and which micro-steps are or will be tried from it.
     struct Node {
         Set enabled = 0;
         Set backtrack = 0;
         std::vector<Asleep> sleep; // tried already: from an ancestor, or from here
-        Set asleep() const;
+        Set asleep() const { return actorsOf(sleep); }
     };
 
     // Where the present execution stands. nodes().back() is the state that it has reached.

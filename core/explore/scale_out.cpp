@@ -50,8 +50,7 @@ ExploreMode modeFor(const Scenario& scenario, const ExploreOptions& options) {
     attempt.seconds = 0;
     attempt.finalState = nullptr;
     attempt.progress = nullptr;
-    const ExploreResult result = Explorer(scenario, attempt).run();
-    return result.stopped && result.transitions >= Explorer::kTry ? ExploreMode::Stateful : ExploreMode::Stateless;
+    return Explorer::undecided(Explorer(scenario, attempt).run()) ? ExploreMode::Stateful : ExploreMode::Stateless;
 }
 
 Cut cutInto(const Scenario& scenario, const ExploreOptions& options, u64 wanted) {
@@ -288,9 +287,8 @@ ExploreResult Workers::run() {
 
 ExploreResult exploreShared(const Scenario& scenario, const ExploreOptions& options, const ScaleOut& scale) {
     const auto start = std::chrono::steady_clock::now();
-    const bool hasRace = std::any_of(scenario.script.begin(), scenario.script.end(), [](const Step& s) { return s.verb == Verb::Race; });
     ExploreResult result;
-    if (hasRace)
+    if (Explorer::racesOf(scenario) != 0)
         result = Workers(scenario, options, scale).run();
     else if (scale.shard == 1)
         result = Explorer(scenario, options).run(); // one order only: there is nothing to share out

@@ -111,6 +111,7 @@ public:
         u64 begin = 0, end = 0;
     };
     std::optional<RaceRun> raceAt(u64 position) const;
+    const std::vector<RaceRun>& races() const { return races_; }
     // Race by race, in what order the actors ran up to a position: whole runs of micro-steps.
     std::vector<std::vector<std::pair<std::string, u64>>> ordersUpTo(u64 position) const;
     // Where `mirrorscope FILE` opens: the first pause, else the first frozen entry, else the end.

@@ -9,7 +9,6 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QHBoxLayout>
-#include <QHeaderView>
 #include <QLabel>
 #include <QLocale>
 #include <QProgressBar>
@@ -308,11 +307,9 @@ void ExploreView::sessionChanged() {
             inRace = same < mine.size() && mine[same].first == mine[same - 1].first ? inRace + 1 : 0;
         }
         const std::size_t race = same < mine.size() ? mine[same].first : mine.empty() ? 0 : mine.back().first;
-        std::optional<Session::RaceRun> run;
-        for (u64 n = 0; n <= session->end() && (!run || run->race != race); ++n)
-            run = session->raceAt(n);
-        if (run && run->race == race) {
-            const u64 at = std::min(run->begin + inRace, run->end);
+        if (race < session->races().size()) {
+            const Session::RaceRun& run = session->races()[race];
+            const u64 at = std::min(run.begin + inRace, run.end);
             const QString next = same < other.size() ? QString::fromStdString(other[same].second) + " goes on" : QString("it is over");
             context_.setDivergence(Context::Divergence{at, "in the passing one " + next});
             context_.goTo(at);
