@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "export/export.h"
+#include "views/picture.h"
 
 #include <memory>
 
@@ -14,17 +15,25 @@ struct ExportArguments {
 };
 
 int exportState(const ExportArguments& args) {
-    for (const char* later : {"png", "dot", "csv", "html", "perfetto"})
-        if (args.as == later)
-            throw UsageError("`--as " + args.as + "` is not built yet");
     Session session(loadScenario(args.file, parseOverrides(args.set)));
-    session.seek(parsePosition(args.at, session.end()));
-    if (args.as == "text")
-        put(args.out, treesText(session));
-    else if (args.as == "svg")
-        put(args.out, treesSvg(session));
-    else
-        put(args.out, stateJson(session));
+    const u64 at = parsePosition(args.at, session.end());
+    session.seek(at);
+    if (args.as == "png") {
+        if (args.out.empty() || args.out == "-")
+            throw UsageError("--as png needs -o FILE");
+        views::svgToPng(treesSvg(session), args.out);
+    } else if (args.as == "perfetto") {
+        std::string all;
+        writePerfetto(session, [&](const std::string& piece) { all += piece; });
+        put(args.out, all);
+    } else {
+        put(args.out, args.as == "text"   ? treesText(session)
+                      : args.as == "svg"  ? treesSvg(session)
+                      : args.as == "dot"  ? treesDot(session)
+                      : args.as == "csv"  ? stateCsv(session)
+                      : args.as == "html" ? pageHtml(session, at)
+                                          : stateJson(session));
+    }
     return session.runner().bounded() ? kBounded : kOk;
 }
 } // namespace
@@ -34,7 +43,8 @@ void addExport(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("export", "the three trees at a position, to attach to a mail");
     sub->add_option("FILE", args->file, "a scenario")->required();
     sub->add_option("--at", args->at, "a position (0: before the first micro-step) or `end`");
-    sub->add_option("--as", args->as, "text (78 columns), svg or json")
+    sub->add_option("--as", args->as,
+                    "text (78 columns), svg, png, dot, csv, json, html (a page that steps with the keys) or perfetto (a trace of the run)")
         ->check(CLI::IsMember({"text", "svg", "png", "dot", "csv", "json", "html", "perfetto"}));
     sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();
     sub->add_option("-o,--output", args->out, "the file to write; standard output by default");

@@ -20,7 +20,9 @@ int openWindow(const std::string& file) {
     char* argv[] = {name, nullptr};
     QApplication application(argc, argv);
     QApplication::setApplicationName("Mirrorscope");
+    QApplication::setOrganizationName("Mirrorscope");
     views::MainWindow window;
+    window.rememberSettings();
     window.open(file.empty() ? views::MainWindow::firstLesson() : QString::fromStdString(file));
     window.show();
     return QApplication::exec();

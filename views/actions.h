@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the user can do, as data: name, keys, icon, help. Menus, the toolbar and the list of keys are made from this table.
+// What the user can do, as data: name, keys, icon, help. Menus, the toolbar, the palette and the list of keys are made from this table.
 #pragma once
 
 #include "views/theme/icons.h"
@@ -10,9 +10,17 @@
 namespace mirrorscope::views {
 
 enum class Command {
+    New,
     Open,
+    Save,
+    SaveAs,
     Reload,
     Quit,
+    Rerun,
+    CopyText,
+    Find,
+    GoTo,
+    Palette,
     Restart,
     RunBack,
     ScriptBack,
@@ -20,25 +28,55 @@ enum class Command {
     MicroForward,
     ScriptForward,
     Run,
+    OverCall,
+    OverCallBack,
+    OutOfCall,
+    OutOfCallBack,
+    RunToCursor,
     BreakLine,
     BreakEntry,
     ClearBreaks,
+    Explore,
+    WhatIf,
     NextChange,
     PreviousChange,
     Writer,
-    GoTo,
-    Explore,
+    NextFrozen,
+    PreviousFrozen,
+    NextViolation,
+    PreviousViolation,
+    NextSameSite,
+    PreviousSameSite,
+    MarkA,
+    MarkB,
+    ClearMarks,
+    Bookmark,
+    FormList,
+    FormNodes,
+    FormMap,
+    NextForm,
+    ShowAllStates,
     Matrix,
     ToggleTheme,
+    HighContrast,
     ZoomIn,
     ZoomOut,
     ZoomReset,
+    Presentation,
+    FullScreen,
+    PresetDebug,
+    PresetTeach,
+    PresetReview,
+    PresetTrace,
+    Help,
     Keys,
+    FrameTimes,
     About,
 };
 
 struct CommandInfo {
     Command command;
+    const char* id; // in the settings file
     const char* menu;
     const char* name;
     const char* keys; // "Ctrl+F5; R": any of them

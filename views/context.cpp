@@ -1,23 +1,35 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/context.h"
 
+#include <algorithm>
+
 namespace mirrorscope::views {
 
-Context::Context(QObject* parent) : QObject(parent), theme_(makeTheme(false)) {}
+Context::Context(QObject* parent) : QObject(parent), theme_(makeTheme(ThemeKind::Light)) {}
 Context::~Context() = default;
 
 void Context::setSession(std::unique_ptr<Session> session, u64 at) {
+    map_.reset();
     session_ = std::move(session);
+    map_ = std::make_unique<GpaMap>(*session_);
     breakpoints_ = {};
     divergence_.reset();
+    markers_ = {};
+    difference_.reset();
+    differing_.clear();
+    bookmarks_.clear();
+    subject_ = {};
     session_->seek(std::min(at, session_->end()));
     selection_ = session_->frozenNearby();
     if (!selection_)
         selection_ = session_->lastChange();
     Q_EMIT sessionChanged();
     Q_EMIT breakpointsChanged();
+    Q_EMIT markersChanged();
+    Q_EMIT bookmarksChanged();
     Q_EMIT positionChanged();
     Q_EMIT selectionChanged();
+    Q_EMIT subjectChanged();
 }
 
 void Context::showDirectRoot(Pfn root) {
@@ -30,7 +42,11 @@ void Context::showDirectRoot(Pfn root) {
 void Context::goTo(u64 position) {
     if (!session_ || position == session_->position())
         return;
-    session_->seek(std::min(position, session_->end()));
+    {
+        const FrameTimes::Timer timer(frameTimes_, "seek");
+        session_->seek(std::min(position, session_->end()));
+    }
+    const FrameTimes::Timer timer(frameTimes_, "seek and refresh");
     Q_EMIT positionChanged();
 }
 
@@ -41,7 +57,53 @@ void Context::setDivergence(std::optional<Divergence> divergence) {
 
 void Context::select(std::optional<Selection> selection) {
     selection_ = selection;
+    const bool other = subject_.kind != Subject::Kind::Entry;
+    subject_ = {};
     Q_EMIT selectionChanged();
+    if (other)
+        Q_EMIT subjectChanged();
+}
+
+void Context::inspect(const Subject& subject) {
+    subject_ = subject;
+    Q_EMIT subjectChanged();
+}
+
+void Context::setMarker(unsigned which, std::optional<u64> position) {
+    markers_.at(which) = position;
+    difference_.reset();
+    differing_.clear();
+    if (session_ && markers_[0] && markers_[1]) {
+        difference_ = session_->difference(*markers_[0], *markers_[1]);
+        for (const EntryDifference& e : difference_->entries)
+            differing_.insert({e.column, e.gfn.v, number(e.level)});
+    }
+    Q_EMIT markersChanged();
+}
+
+void Context::setBookmark(u64 position, const QString& note) {
+    const auto at =
+        std::lower_bound(bookmarks_.begin(), bookmarks_.end(), position, [](const Bookmark& b, u64 p) { return b.position < p; });
+    if (at != bookmarks_.end() && at->position == position)
+        at->note = note;
+    else
+        bookmarks_.insert(at, {position, note});
+    Q_EMIT bookmarksChanged();
+}
+
+void Context::removeBookmark(u64 position) {
+    std::erase_if(bookmarks_, [&](const Bookmark& b) { return b.position == position; });
+    Q_EMIT bookmarksChanged();
+}
+
+void Context::setDimmed(u32 states) {
+    dimmed_ = states;
+    Q_EMIT dimmedChanged();
+}
+
+void Context::setBreakpoints(const Session::Breakpoints& breakpoints) {
+    breakpoints_ = breakpoints;
+    Q_EMIT breakpointsChanged();
 }
 
 void Context::toggleLine(unsigned line) {
@@ -66,8 +128,8 @@ void Context::clearBreakpoints() {
     Q_EMIT breakpointsChanged();
 }
 
-void Context::setDark(bool dark) {
-    theme_ = makeTheme(dark);
+void Context::setTheme(ThemeKind kind) {
+    theme_ = makeTheme(kind);
     Q_EMIT themeChanged();
 }
 

@@ -4,18 +4,35 @@
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "session/gpa_map.h"
 #include "session/session.h"
 #endif
+#include "views/frame_times.h"
 #include "views/theme/theme.h"
 
 #include <QObject>
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <set>
+#include <tuple>
 
 namespace mirrorscope::views {
 
 using Selection = Session::Where;
+
+// What the inspector looks at: the selected entry, or one of the things that it leads to.
+struct Subject {
+    enum class Kind : u8 { Entry, Table, Frame, Actor, Td, Lock } kind = Kind::Entry;
+    Pfn pfn = {};        // table, frame
+    unsigned number = 0; // actor, LockId
+};
+
+struct Bookmark {
+    u64 position = 0;
+    QString note;
+};
 
 class Context : public QObject {
     Q_OBJECT
@@ -36,10 +53,33 @@ public:
     const std::optional<Selection>& selection() const { return selection_; }
     void select(std::optional<Selection> selection);
 
+    // The selection, too, when it is an entry.
+    const Subject& subject() const { return subject_; }
+    void inspect(const Subject& subject);
+    // The map of the present session's address space; null until there is one.
+    GpaMap* map() const { return map_.get(); }
+
     const Session::Breakpoints& breakpoints() const { return breakpoints_; }
+    void setBreakpoints(const Session::Breakpoints& breakpoints);
     void toggleLine(unsigned line);
     void toggleSelectedEntry();
     void clearBreakpoints();
+
+    // Two positions to be compared, A and B.
+    std::optional<u64> marker(unsigned which) const { return markers_[which]; }
+    void setMarker(unsigned which, std::optional<u64> position);
+    // What they differ in, once both are set.
+    const std::optional<StateDifference>& difference() const { return difference_; }
+    bool differs(Column column, Gfn gfn, Level level) const {
+        return differing_.contains({static_cast<int>(column), gfn.v, number(level)});
+    }
+    const std::vector<Bookmark>& bookmarks() const { return bookmarks_; }
+    void setBookmark(u64 position, const QString& note);
+    void removeBookmark(u64 position);
+
+    // States that the trees show dimmed: a bit per index of stateStyles().
+    u32 dimmed() const { return dimmed_; }
+    void setDimmed(u32 states);
 
     // Where this interleaving parts from the one that it is compared with, if any.
     struct Divergence {
@@ -49,22 +89,37 @@ public:
     const std::optional<Divergence>& divergence() const { return divergence_; }
     void setDivergence(std::optional<Divergence> divergence);
 
+    // How long painting took, pane by pane.
+    FrameTimes& frameTimes() { return frameTimes_; }
+
     const Theme& theme() const { return theme_; }
-    void setDark(bool dark);
+    void setTheme(ThemeKind kind);
 
 Q_SIGNALS:
     void sessionChanged();
     void positionChanged();
     void selectionChanged();
+    void subjectChanged();
     void breakpointsChanged();
+    void markersChanged();
+    void bookmarksChanged();
+    void dimmedChanged();
     void divergenceChanged();
     void themeChanged();
 
 private:
     std::unique_ptr<Session> session_;
+    std::unique_ptr<GpaMap> map_;
     std::optional<Selection> selection_;
+    Subject subject_;
+    std::array<std::optional<u64>, 2> markers_;
+    std::optional<StateDifference> difference_;
+    std::set<std::tuple<int, u64, unsigned>> differing_;
+    std::vector<Bookmark> bookmarks_; // ascending
+    u32 dimmed_ = 0;
     Session::Breakpoints breakpoints_;
     std::optional<Divergence> divergence_;
+    FrameTimes frameTimes_;
     Theme theme_;
 };
 

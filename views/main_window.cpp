@@ -2,67 +2,144 @@
 #include "views/main_window.h"
 
 #include "scenario/presets.h"
+#include "session/branch.h"
+#include "views/charts/charts_view.h"
+#include "views/difference/difference_view.h"
 #include "views/explore/explore_view.h"
+#include "views/find/find_view.h"
 #include "views/inspector/inspector_view.h"
-#include "views/lesson/story_view.h"
+#include "views/notice_bar.h"
+#include "views/palette.h"
+#include "views/script/recovery.h"
 #include "views/script/script_view.h"
-#include "views/tdx/frames_view.h"
-#include "views/tdx/matrix_view.h"
-#include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
 #include "views/trees/legend.h"
 #include "views/trees/roots_strip.h"
-#include "views/trees/trees_view.h"
+#include "views/trees/tree_pane.h"
 
 #include <QApplication>
+#include <QClipboard>
+#include <QCoreApplication>
 #include <QDir>
 #include <QDockWidget>
+#include <QDragEnterEvent>
+#include <QDropEvent>
 #include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QInputDialog>
 #include <QMenuBar>
-#include <QMessageBox>
+#include <QMimeData>
+#include <QProgressBar>
+#include <QSaveFile>
 #include <QStatusBar>
-#include <QTabWidget>
 #include <QToolBar>
+#include <QToolButton>
 #include <QVBoxLayout>
 
 namespace mirrorscope::views {
 
 namespace {
+constexpr int kBusyAfter = 300, kKeepAfter = 800; // milliseconds
 QString scenarioRoot() { return QString::fromStdString(scenarioFolder()); }
 } // namespace
 
 MainWindow::MainWindow(QWidget* parent)
-    : QMainWindow(parent), textSize_(font().pointSizeF()), banner_(new Banner(context_, this)), trees_(new TreesView(context_, this)),
+    : QMainWindow(parent), textSize_(font().pointSizeF()), banner_(new Banner(context_, this)), roots_(new RootsStrip(context_, this)),
+      notice_(new NoticeBar(context_, this)), trees_(new TreePane(context_, this)), legend_(new Legend(context_, this)),
       script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), explore_(new ExploreView(context_, this)),
-      toolbar_(addToolBar("Run")) {
+      timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)), charts_(new ChartsView(context_, this)),
+      bookmarks_(new BookmarksView(context_, this)), palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))),
+      busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     setObjectName("main");
     setWindowTitle("Mirrorscope");
+    setAcceptDrops(true);
     auto* centre = new QWidget(this);
     auto* layout = new QVBoxLayout(centre);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
+    layout->addWidget(notice_);
     layout->addWidget(banner_);
-    layout->addWidget(new RootsStrip(context_, centre));
+    layout->addWidget(roots_);
     layout->addWidget(trees_, 1);
-    layout->addWidget(new Legend(context_, centre));
+    layout->addWidget(legend_);
     setCentralWidget(centre);
+    busy_->setRange(0, 0);
+    busy_->setMaximumWidth(140);
+    busy_->setMaximumHeight(12);
+    busy_->setAccessibleName(tr("Work in progress"));
+    cancel_->setText(tr("Cancel"));
+    cancel_->setObjectName("cancel");
+    for (QWidget* widget : {static_cast<QWidget*>(busy_), static_cast<QWidget*>(cancel_)}) {
+        statusBar()->addPermanentWidget(widget);
+        widget->hide();
+    }
+    busyLater_.setSingleShot(true);
+    busyLater_.setInterval(kBusyAfter);
+    connect(&busyLater_, &QTimer::timeout, this, [this] {
+        if (busy()) {
+            busy_->show();
+            cancel_->show();
+        }
+    });
+    connect(cancel_, &QToolButton::clicked, this, [this] {
+        const bool loading = job_.running();
+        job_.cancel();
+        export_.cancel();
+        busy_->hide();
+        cancel_->hide();
+        say(tr("Cancelled."));
+        if (loading)
+            Q_EMIT opened(false);
+        else
+            Q_EMIT exported(false);
+    });
     buildActions();
     buildDocks();
     connect(&context_, &Context::positionChanged, this, &MainWindow::refreshActions);
     connect(&context_, &Context::selectionChanged, this, &MainWindow::refreshActions);
+    connect(&context_, &Context::dimmedChanged, this, &MainWindow::refreshActions);
+    connect(&context_, &Context::markersChanged, this, &MainWindow::refreshActions);
+    connect(&context_, &Context::breakpointsChanged, this, &MainWindow::refreshActions);
     connect(&job_, &LoadJob::loaded, this, &MainWindow::loaded);
     connect(&job_, &LoadJob::failed, this, &MainWindow::failed);
-    setDark(false);
+    connect(&export_, &ExportJob::finished, this, [this](const QString& problem) {
+        busy_->hide();
+        cancel_->hide();
+        say(problem.isEmpty() ? tr("Exported.") : problem);
+        Q_EMIT exported(problem.isEmpty());
+    });
+    connect(explore_, &ExploreView::orderChosen, this, &MainWindow::openText);
+    connect(charts_, &ChartsView::said, this, [this](const QString& text) { say(text); });
+    connect(timeline_, &TimelineView::bookmarkWanted, this, [this] { perform(Command::Bookmark); });
+    connect(trees_, &TreePane::menuWanted, this, [this](const QPoint& at, const Selection& where) { makeContextMenu(where)->popup(at); });
+    connect(trees_, &TreePane::formChanged, this, &MainWindow::refreshActions);
+    connect(&context_, &Context::bookmarksChanged, this, &MainWindow::keepBookmarks);
+    keepLater_.setSingleShot(true);
+    keepLater_.setInterval(kKeepAfter);
+    connect(&keepLater_, &QTimer::timeout, this, [this] {
+        if (script_->isModified())
+            keepUnsaved(file_, script_->text());
+    });
+    connect(script_, &ScriptView::edited, &keepLater_, qOverload<>(&QTimer::start));
+    connect(script_, &ScriptView::modifiedChanged, this, [this](bool modified) {
+        if (!modified)
+            forgetUnsaved(file_);
+        updateTitle();
+        refreshActions();
+    });
+    connect(&watcher_, &QFileSystemWatcher::fileChanged, this, [this] { QTimer::singleShot(100, this, &MainWindow::fileChanged); });
+    setTheme(ThemeKind::Light);
     refreshActions();
     resize(1366, 768);
-    trees_->setFocus();
+    trees_->currentWidget()->setFocus();
 }
 
-MainWindow::~MainWindow() = default;
+MainWindow::~MainWindow() {
+    // While they are taken apart, panes tell of themselves.
+    for (const auto& [id, dock] : docks_)
+        dock->disconnect(this);
+}
 
 QString MainWindow::firstLesson() {
     const QDir lessons(scenarioRoot() + "/lessons");
@@ -78,15 +155,17 @@ void MainWindow::buildActions() {
     for (const CommandInfo& info : commandTable()) {
         QMenu*& menu = menus[info.menu];
         if (menu == nullptr)
-            menu = menuBar()->addMenu(info.menu);
-        auto* action = new QAction(info.name, this);
+            menu = menuBar()->addMenu(QCoreApplication::translate("commands", info.menu));
+        auto* action = new QAction(QCoreApplication::translate("commands", info.name), this);
+        action->setObjectName(info.id);
         QList<QKeySequence> keys;
         for (const QString& key : QString(info.keys).split("; ", Qt::SkipEmptyParts))
             keys << QKeySequence(key);
         action->setShortcuts(keys);
+        const QString help = QCoreApplication::translate("commands", info.help);
         const QString shown = keys.isEmpty() ? QString() : " (" + keys.first().toString(QKeySequence::NativeText) + ")";
-        action->setToolTip(QString(info.help) + shown);
-        action->setStatusTip(info.help);
+        action->setToolTip(help + shown);
+        action->setStatusTip(help);
         connect(action, &QAction::triggered, this, [this, command = info.command] { perform(command); });
         menu->addAction(action);
         addAction(action);
@@ -96,108 +175,197 @@ void MainWindow::buildActions() {
             toolbar_->addSeparator();
         actions_[info.command] = action;
     }
-    // The lessons, read when the menu is opened.
-    auto* lessons = new QMenu("&Lessons", this);
-    menuBar()->insertMenu(menus["&Run"]->menuAction(), lessons);
-    connect(lessons, &QMenu::aboutToShow, this, [this, lessons] {
-        lessons->clear();
-        const QDir dir(scenarioRoot() + "/lessons");
-        for (const QString& name : dir.entryList({"*.yaml"}, QDir::Files, QDir::Name)) {
-            QString title = QFileInfo(name).completeBaseName();
-            connect(lessons->addAction(title.replace('-', ' ')), &QAction::triggered, this,
-                    [this, path = dir.filePath(name)] { open(path); });
-        }
-    });
+    for (const Command command : {Command::Run, Command::OutOfCallBack, Command::RunToCursor, Command::ClearBreaks})
+        menus["&Run"]->insertSeparator(actions_.at(command));
+    for (const Command command : {Command::NextChange, Command::NextFrozen, Command::MarkA})
+        menus["&Go"]->insertSeparator(actions_.at(command));
+    for (const Command command : {Command::Matrix, Command::ToggleTheme, Command::ZoomIn, Command::Presentation, Command::PresetDebug})
+        menus["&View"]->insertSeparator(actions_.at(command));
+    for (const Command command : {Command::Presentation, Command::FullScreen, Command::HighContrast})
+        actions_.at(command)->setCheckable(true);
+    buildFileMenus(menus);
 }
 
-QDockWidget* MainWindow::dock(const QString& title, QWidget* content, Qt::DockWidgetArea area) {
-    auto* dock = new QDockWidget(title, this);
-    dock->setObjectName("dock-" + title);
-    dock->setWidget(content);
-    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable);
-    addDockWidget(area, dock);
-    for (QMenu* menu : menuBar()->findChildren<QMenu*>())
-        if (menu->title() == "&View")
-            menu->addAction(dock->toggleViewAction());
-    return dock;
-}
-
-void MainWindow::buildDocks() {
-    QDockWidget* story = dock("Story", new StoryView(context_, this), Qt::LeftDockWidgetArea);
-    QDockWidget* script = dock("Script", script_, Qt::LeftDockWidgetArea);
-    QDockWidget* inspector = dock("Inspector", inspector_, Qt::RightDockWidgetArea);
-    QDockWidget* td = dock("TD", new TdPane(context_, this), Qt::RightDockWidgetArea);
-    QDockWidget* frames = dock("Frames", new FramesView(context_, this), Qt::RightDockWidgetArea);
-    tabifyDockWidget(inspector, td);
-    exploreDock_ = dock("Explore", explore_, Qt::RightDockWidgetArea);
-    tabifyDockWidget(td, frames);
-    tabifyDockWidget(frames, exploreDock_);
-    connect(explore_, &ExploreView::orderChosen, this, &MainWindow::openText);
-    inspector->raise();
-    setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
-    QDockWidget* timeline = dock("Timeline", new TimelineView(context_, this), Qt::BottomDockWidgetArea);
-    setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
-    setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
-    resizeDocks({story, script}, {320, 380}, Qt::Vertical);
-    resizeDocks({story, inspector}, {330, 320}, Qt::Horizontal);
-    resizeDocks({timeline}, {170}, Qt::Vertical);
-}
-
-void MainWindow::setDark(bool dark) {
-    context_.setDark(dark);
+void MainWindow::setTheme(ThemeKind kind) {
+    context_.setTheme(kind);
     applyTheme(*qApp, context_.theme());
     for (const CommandInfo& info : commandTable())
         if (info.icon)
             actions_.at(info.command)->setIcon(makeIcon(*info.icon, context_.theme().text, context_.theme().violation));
+    actions_.at(Command::HighContrast)->setChecked(kind == ThemeKind::HighContrast);
+}
+
+void MainWindow::say(const QString& text, int milliseconds) { statusBar()->showMessage(text, milliseconds); }
+
+void MainWindow::showBusy(const QString& what) {
+    say(what, 0);
+    busyLater_.start();
 }
 
 void MainWindow::open(const QString& file, std::optional<u64> at) {
-    file_ = file;
+    openName_ = file;
+    setFile(file);
     openAt_ = at;
-    statusBar()->showMessage("Running " + file + " …");
+    stay_ = false;
+    showBusy(tr("Running %1 …").arg(file));
     job_.start(file);
 }
 
 void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
-    file_.clear();
+    openName_.clear();
+    setFile({});
     openAt_ = at;
-    statusBar()->showMessage("Running " + title + " …");
+    stay_ = false;
+    showBusy(tr("Running %1 …").arg(title));
     job_.startText(title, text);
 }
 
-void MainWindow::showMatrix() {
-    if (matrix_ == nullptr) {
-        matrix_ = new MatrixView(context_, this);
-        connect(matrix_, &MatrixView::scenarioChosen, this, [this](const QString& title, const QString& text) { openText(title, text); });
-    }
-    matrix_->show();
-    matrix_->raise();
-    matrix_->activateWindow();
+void MainWindow::setFile(const QString& file) {
+    if (!watcher_.files().isEmpty())
+        watcher_.removePaths(watcher_.files());
+    file_ = file;
+    if (!file.isEmpty() && QFile::exists(file))
+        watcher_.addPath(file);
+    script_->setFileName(file.isEmpty() ? tr("script") : file);
+}
+
+void MainWindow::rerun() {
+    openName_ = file_;
+    stay_ = true;
+    openAt_.reset();
+    showBusy(tr("Running the edited script …"));
+    job_.startText(file_.isEmpty() ? tr("script") : file_, script_->text());
+}
+
+void MainWindow::branch(const WhatIf& what) {
+    Session* session = context_.session();
+    if (session == nullptr)
+        return;
+    const std::string text = branchOf(*session, session->position(), what);
+    setFile({});
+    openName_.clear();
+    stay_ = true;
+    openAt_.reset();
+    showBusy(tr("What if %1 …").arg(QString::fromStdString(what.text)));
+    job_.startText(tr("branch"), QString::fromStdString(text));
 }
 
 void MainWindow::loaded() {
+    busy_->hide();
+    cancel_->hide();
     auto session = job_.take();
-    const u64 at = openAt_ ? std::min(*openAt_, session->end()) : session->openingPosition();
-    const QString title = QString::fromStdString(session->scenario().title);
+    u64 at = openAt_ ? std::min(*openAt_, session->end()) : session->openingPosition();
+    std::optional<Selection> selection;
+    Session::Breakpoints breakpoints;
+    const bool stays = stay_ && context_.session() != nullptr;
+    if (stays) {
+        // As far as both runs are the same, the moment is, too.
+        at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
+        selection = context_.selection();
+        breakpoints = context_.breakpoints();
+    }
+    title_ = QString::fromStdString(session->scenario().title);
     const bool ok = session->runner().ok();
     context_.setSession(std::move(session), at);
-    setWindowTitle((title.isEmpty() ? QFileInfo(file_).fileName() : title) + " — Mirrorscope");
-    statusBar()->showMessage(QString("%1: %2 micro-steps, %3")
-                                 .arg(QFileInfo(QString::fromStdString(context_.session()->scenario().file)).fileName())
-                                 .arg(context_.session()->end())
-                                 .arg(ok ? "everything holds" : "NOT everything holds"));
+    if (stays) {
+        context_.select(selection);
+        context_.setBreakpoints(breakpoints);
+    }
+    const QString file = QString::fromStdString(context_.session()->scenario().file);
+    if (title_.isEmpty())
+        title_ = QFileInfo(openName_).fileName();
+    updateTitle();
+    say(tr("%1: %2 micro-steps, %3")
+            .arg(QFileInfo(file).fileName())
+            .arg(context_.session()->end())
+            .arg(ok ? tr("everything holds") : tr("NOT everything holds")),
+        0);
+    if (!file_.isEmpty()) {
+        addRecent(file_);
+        readBookmarks();
+    }
     refreshActions();
     Q_EMIT opened(true);
 }
 
+void MainWindow::updateTitle() {
+    setWindowTitle((title_.isEmpty() ? QString() : title_ + "[*] — ") + "Mirrorscope");
+    setWindowModified(script_->isModified() && !title_.isEmpty());
+}
+
 void MainWindow::failed(const QString& message, unsigned line, unsigned column) {
+    busy_->hide();
+    cancel_->hide();
     banner_->showError(message);
-    QFile file(file_);
-    const QString text = line > 0 && file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.read(1 << 20)) : QString();
-    if (!text.isEmpty())
-        script_->showError(text, line, column);
-    statusBar()->showMessage(message);
+    if (stay_) {
+        script_->showError(script_->text(), line, column, message);
+    } else {
+        QFile file(openName_);
+        const QString text = line > 0 && file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.read(1 << 20)) : QString();
+        if (!text.isEmpty())
+            script_->showError(text, line, column, message);
+    }
+    say(message, 0);
     Q_EMIT opened(false);
+}
+
+void MainWindow::fileChanged() {
+    if (file_.isEmpty())
+        return;
+    if (QFile::exists(file_) && !watcher_.files().contains(file_))
+        watcher_.addPath(file_); // editors write beside and rename
+    QFile in(file_);
+    constexpr qint64 kLargest = 16 << 20;
+    if (!in.open(QIODevice::ReadOnly) || in.size() > kLargest)
+        return;
+    const QString text = QString::fromUtf8(in.readAll());
+    if (text == script_->text())
+        return;
+    if (!script_->isModified()) {
+        // Nothing of one's own is lost: the run follows the file.
+        script_->setText(text);
+        rerun();
+        return;
+    }
+    notice_->say(tr("%1 was changed by somebody else, and here, too.").arg(QFileInfo(file_).fileName()), {{tr("Take the file's"),
+                                                                                                           [this, text] {
+                                                                                                               script_->setText(text);
+                                                                                                               rerun();
+                                                                                                           }},
+                                                                                                          {tr("Keep mine"), {}}});
+}
+
+bool MainWindow::save(const QString& file) {
+    QSaveFile out(file);
+    if (!out.open(QIODevice::WriteOnly) || out.write(script_->text().toUtf8()) < 0 || !out.commit()) {
+        say(tr("%1 cannot be written: %2").arg(file, out.errorString()), 0);
+        return false;
+    }
+    forgetUnsaved(file_);
+    setFile(file);
+    script_->setSaved();
+    addRecent(file);
+    say(tr("Saved %1.").arg(file));
+    return true;
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    // What is unsaved is kept and offered at the next start.
+    if (script_->isModified())
+        keepUnsaved(file_, script_->text());
+    if (settings_)
+        saveSettings();
+    QMainWindow::closeEvent(event);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    if (event->mimeData()->hasUrls() && event->mimeData()->urls().first().isLocalFile())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    event->acceptProposedAction();
+    open(event->mimeData()->urls().first().toLocalFile());
 }
 
 void MainWindow::refreshActions() {
@@ -205,54 +373,121 @@ void MainWindow::refreshActions() {
     const bool any = session != nullptr;
     const bool atStart = !any || session->position() == 0;
     const bool atEnd = !any || session->position() == session->end();
-    for (const Command command : {Command::Restart, Command::RunBack, Command::ScriptBack, Command::MicroBack})
-        actions_.at(command)->setEnabled(!atStart);
-    for (const Command command : {Command::MicroForward, Command::ScriptForward, Command::Run})
-        actions_.at(command)->setEnabled(!atEnd);
+    const auto enable = [&](std::initializer_list<Command> commands, bool on) {
+        for (const Command command : commands)
+            actions_.at(command)->setEnabled(on);
+    };
+    enable({Command::Restart, Command::RunBack, Command::ScriptBack, Command::MicroBack, Command::OverCallBack, Command::OutOfCallBack,
+            Command::PreviousFrozen, Command::PreviousSameSite, Command::PreviousViolation},
+           !atStart);
+    enable({Command::MicroForward, Command::ScriptForward, Command::Run, Command::OverCall, Command::OutOfCall, Command::NextFrozen,
+            Command::NextSameSite},
+           !atEnd);
     const bool selected = any && context_.selection().has_value();
-    for (const Command command : {Command::BreakEntry, Command::NextChange, Command::PreviousChange, Command::Writer})
-        actions_.at(command)->setEnabled(selected);
-    actions_.at(Command::GoTo)->setEnabled(any);
+    enable({Command::BreakEntry, Command::NextChange, Command::PreviousChange, Command::Writer}, selected);
+    enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
+            Command::Rerun, Command::SaveAs, Command::CopyText},
+           any);
+    enable({Command::Save}, any && (script_->isModified() || file_.isEmpty()));
+    enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
+    enable({Command::ClearBreaks}, !context_.breakpoints().empty());
+    enable({Command::ShowAllStates}, context_.dimmed() != 0);
+    enable({Command::Reload}, !file_.isEmpty());
+    if (exportMenu_ != nullptr)
+        exportMenu_->setEnabled(any);
 }
 
 void MainWindow::perform(Command command) {
-    Session* session = context_.session();
-    const auto none = [this](const QString& what) { statusBar()->showMessage(what, 3000); };
+    if (performAlways(command) || context_.session() == nullptr)
+        return;
+    performHere(command);
+}
+
+// What needs no session.
+bool MainWindow::performAlways(Command command) {
+    const auto show = [this](const QString& id) {
+        docks_.at(id)->show();
+        docks_.at(id)->raise();
+    };
     switch (command) {
+    case Command::New: askNewMachine(); return true;
     case Command::Open: {
         const QString file = QFileDialog::getOpenFileName(
-            this, "Open a scenario", file_.isEmpty() ? scenarioRoot() : QFileInfo(file_).path(), "Scenarios (*.yaml *.yml)");
+            this, tr("Open a scenario"), file_.isEmpty() ? scenarioRoot() : QFileInfo(file_).path(), tr("Scenarios (*.yaml *.yml)"));
         if (!file.isEmpty())
             open(file);
-        return;
+        return true;
     }
+    case Command::SaveAs: {
+        const QString file = QFileDialog::getSaveFileName(this, tr("Save the script"), file_.isEmpty() ? "scenario.yaml" : file_,
+                                                          tr("Scenarios (*.yaml *.yml)"));
+        if (!file.isEmpty())
+            save(file);
+        return true;
+    }
+    case Command::Save:
+        if (file_.isEmpty())
+            return performAlways(Command::SaveAs);
+        save(file_);
+        return true;
     case Command::Reload:
-        if (!file_.isEmpty())
-            open(file_, session ? std::optional(session->position()) : std::nullopt);
-        return;
-    case Command::Quit: close(); return;
-    case Command::ToggleTheme: setDark(!context_.theme().dark); return;
-    case Command::Matrix: showMatrix(); return;
+        if (!file_.isEmpty()) {
+            const auto at = context_.session() != nullptr ? std::optional(context_.position()) : std::nullopt;
+            open(file_, at);
+        }
+        return true;
+    case Command::Quit: close(); return true;
+    case Command::Palette: showPalette(); return true;
+    case Command::ToggleTheme: setTheme(context_.theme().dark ? ThemeKind::Light : ThemeKind::Dark); return true;
+    case Command::HighContrast:
+        setTheme(context_.theme().kind == ThemeKind::HighContrast ? ThemeKind::Light : ThemeKind::HighContrast);
+        return true;
+    case Command::Matrix: showMatrix(); return true;
     case Command::Explore:
-        exploreDock_->show();
-        exploreDock_->raise();
+        show("explore");
         explore_->startOrCancel();
-        return;
-    case Command::ZoomIn: zoomText(1.1); return;
-    case Command::ZoomOut: zoomText(1 / 1.1); return;
-    case Command::ZoomReset: zoomText(0); return;
-    case Command::Keys: showKeys(); return;
+        return true;
+    case Command::Find:
+        show("events");
+        find_->focusFilter();
+        return true;
+    case Command::ZoomIn: zoomText(1.1); return true;
+    case Command::ZoomOut: zoomText(1 / 1.1); return true;
+    case Command::ZoomReset: zoomText(0); return true;
+    case Command::Presentation: setPresentation(presentationSize_ == 0); return true;
+    case Command::FullScreen:
+        setWindowState(windowState() ^ Qt::WindowFullScreen);
+        actions_.at(Command::FullScreen)->setChecked(isFullScreen());
+        return true;
+    case Command::FormList: trees_->setForm(TreeForm::List); return true;
+    case Command::FormNodes: trees_->setForm(TreeForm::Nodes); return true;
+    case Command::FormMap: trees_->setForm(TreeForm::Map); return true;
+    case Command::NextForm: trees_->setForm(static_cast<TreeForm>((static_cast<int>(trees_->form()) + 1) % 3)); return true;
+    case Command::ShowAllStates: context_.setDimmed(0); return true;
+    case Command::PresetDebug: setLayout(Layout::Debug); return true;
+    case Command::PresetTeach: setLayout(Layout::Teach); return true;
+    case Command::PresetReview: setLayout(Layout::Review); return true;
+    case Command::PresetTrace: setLayout(Layout::Trace); return true;
+    case Command::Help: showHelp(); return true;
+    case Command::Keys: showKeys(); return true;
+    case Command::FrameTimes: showFrameTimes(); return true;
     case Command::About:
-        QMessageBox::about(this, "About Mirrorscope",
-                           "<b>Mirrorscope " MIRRORSCOPE_VERSION
-                           "</b><p>See, step and break mirrored page tables: Linux v6.16 KVM and the TDX module 1.5, "
-                           "modelled step by step.<p>GPL-3.0-or-later");
-        return;
-    default: break; // the others need a session
+        say(tr("Mirrorscope %1: Linux v6.16 KVM and the TDX module 1.5, modelled step by step. GPL-3.0-or-later.").arg(MIRRORSCOPE_VERSION),
+            0);
+        return true;
+    default: return false;
     }
-    if (!session)
-        return;
+}
+
+void MainWindow::performHere(Command command) {
+    Session* session = context_.session();
     const u64 at = session->position();
+    const auto goTo = [&](std::optional<u64> position, const QString& none) {
+        if (position)
+            context_.goTo(*position);
+        else
+            say(none);
+    };
     switch (command) {
     case Command::Restart: context_.goTo(0); return;
     case Command::RunBack: context_.goTo(session->runBack(context_.breakpoints())); return;
@@ -261,75 +496,79 @@ void MainWindow::perform(Command command) {
     case Command::MicroForward: context_.goTo(at + 1); return;
     case Command::ScriptForward: context_.goTo(session->nextScriptPosition(at)); return;
     case Command::Run: context_.goTo(session->runForward(context_.breakpoints())); return;
+    case Command::OverCall: context_.goTo(session->overCall(at)); return;
+    case Command::OverCallBack: context_.goTo(session->overCallBack(at)); return;
+    case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
+    case Command::OutOfCallBack: context_.goTo(session->outOfCallBack(at)); return;
+    case Command::RunToCursor:
+        goTo(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
+        return;
     case Command::BreakLine: context_.toggleLine(script_->cursorLine()); return;
     case Command::BreakEntry: context_.toggleSelectedEntry(); return;
     case Command::ClearBreaks: context_.clearBreakpoints(); return;
     case Command::NextChange:
         if (!inspector_->goToChange(1))
-            none("The selected entry does not change any more.");
+            say(tr("The selected entry does not change any more."));
         return;
     case Command::PreviousChange:
         if (!inspector_->goToChange(-1))
-            none("The selected entry did not change before.");
+            say(tr("The selected entry did not change before."));
         return;
     case Command::Writer:
         if (!inspector_->goToWriter())
-            none("Nobody has written the selected entry yet.");
+            say(tr("Nobody has written the selected entry yet."));
         return;
-    case Command::GoTo: askPosition(); return;
-    default: return;
-    }
-}
-
-void MainWindow::askPosition() {
-    bool accepted = false;
-    const QString answer =
-        QInputDialog::getText(this, "Go to",
-                              QString("A position from 0 to %1, or a site such as spte.freeze:").arg(context_.session()->end()),
-                              QLineEdit::Normal, {}, &accepted)
-            .trimmed();
-    if (!accepted || answer.isEmpty())
+    case Command::NextFrozen:
+    case Command::PreviousFrozen:
+        goTo(command == Command::NextFrozen ? session->nextSite(Site::SpteFreeze, at) : session->previousSite(Site::SpteFreeze, at),
+             command == Command::NextFrozen ? tr("No entry is frozen any more.") : tr("No entry was frozen before."));
+        if (context_.position() != at)
+            if (const auto frozen = session->frozenNearby())
+                context_.select(frozen);
         return;
-    bool isNumber = false;
-    const u64 n = answer.toULongLong(&isNumber, 0);
-    if (isNumber && n <= context_.session()->end()) {
-        context_.goTo(n);
-        return;
-    }
-    if (const auto site = siteFromName(answer.toStdString())) {
-        if (const auto found = context_.session()->nextSite(*site, context_.position())) {
-            context_.goTo(*found);
+    case Command::NextViolation: goTo(session->nextViolation(at), tr("No rule is violated any more.")); return;
+    case Command::PreviousViolation: goTo(session->previousViolation(at), tr("No rule was violated before.")); return;
+    case Command::NextSameSite:
+    case Command::PreviousSameSite:
+        if (at == 0) {
+            say(tr("No micro-step was taken yet."));
             return;
         }
-        statusBar()->showMessage(answer + " is not reached any more.", 3000);
+        goTo(command == Command::NextSameSite ? session->nextSite(session->stepBrief(at - 1).second, at)
+                                              : session->previousSite(session->stepBrief(at - 1).second, at),
+             tr("There is no other."));
+        return;
+    case Command::MarkA: context_.setMarker(0, at); break;
+    case Command::MarkB: context_.setMarker(1, at); break;
+    case Command::ClearMarks:
+        context_.setMarker(0, {});
+        context_.setMarker(1, {});
+        return;
+    case Command::Bookmark:
+        docks_.at("bookmarks")->show();
+        docks_.at("bookmarks")->raise();
+        if (std::none_of(context_.bookmarks().begin(), context_.bookmarks().end(), [&](const Bookmark& b) { return b.position == at; }))
+            context_.setBookmark(at, QString::fromStdString(session->sentence(at)));
+        bookmarks_->edit(at);
+        return;
+    case Command::GoTo: askPlace(); return;
+    case Command::WhatIf: {
+        const auto& s = context_.selection();
+        makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));
         return;
     }
-    statusBar()->showMessage(answer + " is neither a position nor a site.", 3000);
-}
-
-void MainWindow::showKeys() {
-    QString rows;
-    for (const CommandInfo& info : commandTable())
-        if (*info.keys != '\0')
-            rows += QString("<tr><td><b>%1</b>&nbsp;&nbsp;</td><td>%2: %3</td></tr>")
-                        .arg(QString(info.keys).toHtmlEscaped(), QString(info.name).remove('&').remove("…"), info.help);
-    rows += "<tr><td><b>W A S D</b></td><td>in the timeline: zoom in, pan, zoom out, pan; the wheel zooms at the cursor, with Shift it "
-            "pans</td></tr>";
-    rows += "<tr><td><b>arrows, Space</b></td><td>in the trees: move the selection, fold</td></tr>";
-    QMessageBox box(this);
-    box.setObjectName("keys");
-    box.setWindowTitle("Keys");
-    box.setTextFormat(Qt::RichText);
-    box.setText("<table cellpadding=2>" + rows + "</table>");
-    box.exec();
-}
-
-void MainWindow::zoomText(double factor) {
-    QFont font = qApp->font();
-    const double size = factor == 0 ? textSize_ : std::clamp(font.pointSizeF() * factor, 6.0, 32.0);
-    font.setPointSizeF(size);
-    qApp->setFont(font);
-    setDark(context_.theme().dark); // panes that hold fonts of their own take the new size
+    case Command::Rerun: rerun(); return;
+    case Command::CopyText:
+        QApplication::clipboard()->setText(paneAsText());
+        say(tr("Copied."));
+        return;
+    default: return;
+    }
+    // A marker was set: with both there is something to see.
+    if (context_.difference()) {
+        docks_.at("difference")->show();
+        docks_.at("difference")->raise();
+    }
 }
 
 } // namespace mirrorscope::views

@@ -1,29 +1,48 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: trees in the middle, script and story left, inspector right, timeline below.
+// The window: trees in the middle, script and story left, inspector right, timeline below. What it does stands in three files:
+// main_window.cpp loads and performs, workspace.cpp lays out and remembers, window_menus.cpp asks and shows.
 #pragma once
 
 #include "views/actions.h"
 #include "views/context.h"
+#include "views/export_job.h"
 #include "views/job.h"
 
+#include <QFileSystemWatcher>
 #include <QMainWindow>
+#include <QTimer>
 
 #include <map>
 
 class QAction;
-class QActionGroup;
 class QDockWidget;
 class QMenu;
+class QProgressBar;
 class QToolBar;
+class QToolButton;
+
+namespace mirrorscope {
+struct WhatIf;
+}
 
 namespace mirrorscope::views {
 
 class Banner;
+class BookmarksView;
+class ChartsView;
 class ExploreView;
+class FindView;
 class InspectorView;
+class Legend;
 class MatrixView;
+class NoticeBar;
+class Palette;
+class RootsStrip;
 class ScriptView;
-class TreesView;
+class TimelineView;
+class TreePane;
+
+enum class Layout : u8 { Debug, Teach, Review, Trace };
 
 class MainWindow : public QMainWindow {
     Q_OBJECT
@@ -41,36 +60,101 @@ public:
 
     Context& context() { return context_; }
     QAction* action(Command command) const { return actions_.at(command); }
-    void setDark(bool dark);
+    void setTheme(ThemeKind kind);
+    void setLayout(Layout layout);
+    // The user's own settings: layout, theme, keys, files opened lately. What a previous run left unsaved is offered.
+    void rememberSettings();
+    QStringList recentFiles() const;
+
+    // Runs the script up to the position and then that: a branch.
+    void branch(const WhatIf& what);
+    // The script as it is in the editor, standing where it stood as far as it is the same.
+    void rerun();
+    bool save(const QString& file);
+    // The menu of an address in one of the trees.
+    QMenu* makeContextMenu(const Selection& where);
+    void exportTo(const QString& kind, const QString& file);
+    bool busy() const { return job_.running() || export_.running(); }
+    QString paneAsText() const;
 
 Q_SIGNALS:
     void opened(bool readable);
+    void exported(bool good);
+
+protected:
+    void showEvent(QShowEvent* event) override;
+    void closeEvent(QCloseEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
 
 private:
     void buildActions();
     void buildDocks();
     void perform(Command command);
+    bool performAlways(Command command);
+    void performHere(Command command);
     void refreshActions();
-    void askPosition();
-    void showKeys();
-    void showMatrix();
-    void zoomText(double factor);
     void loaded();
     void failed(const QString& message, unsigned line, unsigned column);
-    QDockWidget* dock(const QString& title, QWidget* content, Qt::DockWidgetArea area);
+    void say(const QString& text, int milliseconds = 4000);
+    void setFile(const QString& file);
+    void fileChanged();
+    void showBusy(const QString& what);
+    void updateTitle();
+
+    // workspace.cpp
+    QDockWidget* dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area);
+    void arrangeTitles();
+    void setPresentation(bool on);
+    void zoomText(double factor);
+    void saveSettings();
+    void keepBookmarks() const;
+    void readBookmarks();
+    void addRecent(const QString& file);
+
+    // window_menus.cpp
+    void buildFileMenus(std::map<QString, QMenu*>& menus);
+    void askPlace();
+    void askNewMachine();
+    void askExport(const QString& kind, const QString& suffix);
+    void showPalette();
+    void showKeys();
+    void showMatrix();
+    void showHelp();
+    void showFrameTimes();
 
     Context context_;
     LoadJob job_;
-    QString file_;
+    ExportJob export_;
+    QString file_;     // of the script; empty: it is in none
+    QString openName_; // what was asked for last
+    QString title_;
     std::optional<u64> openAt_;
+    bool stay_ = false; // what is being opened continues the present run
+    bool settings_ = false, shown_ = false;
     double textSize_;
+    double presentationSize_ = 0; // text before it began; 0: not presenting
+    QByteArray presentationState_;
     Banner* banner_;
-    TreesView* trees_;
+    RootsStrip* roots_;
+    NoticeBar* notice_;
+    TreePane* trees_;
+    Legend* legend_;
     ScriptView* script_;
     InspectorView* inspector_;
     ExploreView* explore_;
-    QDockWidget* exploreDock_ = nullptr;
+    TimelineView* timeline_;
+    FindView* find_;
+    ChartsView* charts_;
+    BookmarksView* bookmarks_;
+    Palette* palette_;
+    std::map<QString, QDockWidget*> docks_;
     QToolBar* toolbar_;
+    QMenu* exportMenu_ = nullptr;
+    QProgressBar* busy_;
+    QToolButton* cancel_;
+    QTimer busyLater_, keepLater_;
+    QFileSystemWatcher watcher_;
     MatrixView* matrix_ = nullptr; // made when it is first asked for
     std::map<Command, QAction*> actions_;
 };

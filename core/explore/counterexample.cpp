@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "scenario/yaml.h"
+#include "scenario/yaml_write.h"
 
 #include <fmt/format.h>
 
@@ -165,70 +166,14 @@ Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding) {
 }
 
 namespace {
-// A flow form on one line; what was quoted stays a string.
-std::string flow(const YamlNode& node) {
-    const auto quote = [](const std::string& text) {
-        std::string out = "\"";
-        for (const char c : text) {
-            if (c == '"' || c == '\\')
-                out += '\\';
-            if (c == '\n')
-                out += "\\n";
-            else
-                out += c;
-        }
-        return out + "\"";
-    };
-    switch (node.kind) {
-    case YamlNode::Kind::Null: return "~";
-    case YamlNode::Kind::Scalar: {
-        const bool plain = !node.quoted && !node.text.empty() && node.text.find_first_of("\n\"'{}[],&*#?|<>=!%@`:") == std::string::npos;
-        return plain ? node.text : quote(node.text);
-    }
-    case YamlNode::Kind::Sequence: {
-        std::string out;
-        for (const YamlNode& item : node.items)
-            out += (out.empty() ? "" : ", ") + flow(item);
-        return "[" + out + "]";
-    }
-    case YamlNode::Kind::Map: {
-        std::string out;
-        for (const auto& [key, value] : node.entries)
-            out += (out.empty() ? "" : ", ") + (value.kind == YamlNode::Kind::Null ? key.text : flow(key) + ": " + flow(value));
-        return "{" + out + "}";
-    }
-    }
-    return "";
-}
-
-YamlNode scalar(const std::string& text, bool quoted = false) {
-    YamlNode node;
-    node.kind = YamlNode::Kind::Scalar;
-    node.text = text;
-    node.quoted = quoted;
-    return node;
-}
-
-std::string block(const std::string& text) {
-    std::string out = "|\n";
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        out += line.empty() ? "\n" : "  " + line + "\n";
-        at = end + 1;
-    }
-    return out;
-}
-
 std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t& race) {
     const YamlNode* actors = item.kind == YamlNode::Kind::Map ? item.find("race") : nullptr;
     if (actors == nullptr)
-        return "  - " + flow(item) + "\n";
+        return "  - " + flowText(item) + "\n";
     std::string out = "  - race:\n";
     for (const auto& [key, value] : actors->entries)
         if (key.text != "schedule")
-            out += "      " + key.text + ": " + flow(value) + "\n";
+            out += "      " + key.text + ": " + flowText(value) + "\n";
     if (race < schedule.size() && !schedule[race].empty()) {
         out += "    schedule:\n";
         for (const auto& [name, count] : schedule[race])
@@ -242,13 +187,13 @@ std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
     const YamlNode document = parseYaml(scenario.file, scenario.source);
     const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
-    std::string out = "mirrorscope: 1\ntitle: " + flow(scalar(title + ": " + example.rule, true)) + "\nabout: " +
-                      block("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
-                            (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
-                            (scenario.about.empty() ? "" : "\n\n" + scenario.about));
+    std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(title + ": " + example.rule, true)) + "\nabout: " +
+                      blockText("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
+                                (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
+                                (scenario.about.empty() ? "" : "\n\n" + scenario.about));
     for (const char* key : {"tags", "reference"})
         if (const YamlNode* node = document.find(key))
-            out += std::string(key) + ": " + flow(*node) + "\n";
+            out += std::string(key) + ": " + flowText(*node) + "\n";
     YamlNode machine;
     machine.kind = YamlNode::Kind::Map;
     if (const YamlNode* node = document.find("machine"))
@@ -262,9 +207,9 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
         if (it != machine.entries.end())
             it->second = value;
         else
-            machine.entries.emplace_back(scalar(key), value);
+            machine.entries.emplace_back(yamlScalar(key), value);
     }
-    out += "machine: " + flow(machine) + "\nscript:\n";
+    out += "machine: " + flowText(machine) + "\nscript:\n";
     std::size_t race = 0;
     if (const YamlNode* script = document.find("script"))
         for (const YamlNode& item : script->items)
@@ -276,7 +221,7 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
         return out;
     }
     if (const YamlNode* expect = document.find("expect"))
-        out += "expect: " + flow(*expect) + "\n";
+        out += "expect: " + flowText(*expect) + "\n";
     return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "session/session.h"
 
+#include <functional>
 #include <string>
 
 namespace mirrorscope {
@@ -15,6 +16,14 @@ std::string stateJson(const Session& session);
 // The three trees at the session's position, in 78 columns.
 std::string treesText(const Session& session);
 std::string treesSvg(const Session& session);
+// For Graphviz; twins that differ or are in flight are joined.
+std::string treesDot(const Session& session);
+// The entries of `stateJson`, one a line: tree,root,gfn,level,raw,is,pfn.
+std::string stateCsv(const Session& session);
+// One self-contained page that steps with the keys and opens at a position. Moves the session and puts it back.
+std::string pageHtml(Session& session, u64 open);
+// The run in the JSON form of the Chrome trace, piece by piece.
+void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write);
 // JUnit XML over the results of several runs.
 struct JunitCase {
     std::string name;

@@ -6,42 +6,68 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
+#include <optional>
 
 namespace mirrorscope {
 
 namespace {
 
-void walkTree(const System& system, Column column, Pfn root, Pfn table, Level level, Gfn base, std::string& out) {
+struct Entry {
+    Column column;
+    Pfn root;
+    Gfn gfn;
+    Level level;
+    u64 raw;
+    std::string_view state;
+    std::optional<Pfn> pfn;
+};
+
+// Every entry that is not in its initial state, a table before what it holds.
+void walkTree(const System& system, Column column, Pfn root, Pfn table, Level level, Gfn base, const std::function<void(const Entry&)>& f) {
     if (!system.holdsTable(table, column == Column::Private))
         return;
     const u64 direct = column == Column::Shared ? system.config().directBits() : 0;
     for (unsigned i = 0; i < 512; ++i) {
         const Place place = wordOf(table, i);
         const u64 raw = system.machine().peek(place);
-        const Gfn gfn{(base.v + i * pagesPer(level)) & ~direct};
-        std::string_view state;
+        Entry entry{column, root, {(base.v + i * pagesPer(level)) & ~direct}, level, raw, {}, {}};
         bool below = false;
         bool named = false;
         if (column == Column::Private) {
             const SeptState s = sept::stateOf(raw);
             if (s == SeptState::Free)
                 continue;
-            state = name(s);
+            entry.state = name(s);
             below = s == SeptState::Table || s == SeptState::TableBlocked;
             named = true;
         } else {
             if (raw == spte::kNonpresent)
                 continue;
             const SpteState s = stateOf(system.kvm().masks(), raw, level);
-            state = name(s);
+            entry.state = name(s);
             below = s == SpteState::Table;
             named = s == SpteState::Table || s == SpteState::Leaf;
         }
-        out += fmt::format("{}{{\"root\":{},\"gfn\":{},\"level\":{},\"raw\":\"{}\",\"is\":\"{}\",\"pfn\":{}}}", out.empty() ? "" : ",",
-                           root.v, gfn.v, number(level), hex16(raw), state, named ? std::to_string(ept::pfnOf(raw).v) : "null");
+        if (named)
+            entry.pfn = ept::pfnOf(raw);
+        f(entry);
         if (below && level > Level::k4K)
-            walkTree(system, column, root, ept::pfnOf(raw), mirrorscope::below(level), {base.v + i * pagesPer(level)}, out);
+            walkTree(system, column, root, ept::pfnOf(raw), mirrorscope::below(level), {base.v + i * pagesPer(level)}, f);
     }
+}
+
+// All trees of all roots, tree by tree.
+void walkAll(const System& system, const std::function<void(const Entry&)>& f) {
+    for (const bool mirror : {false, true})
+        for (const Pfn root : system.kvm().roots())
+            if (const MmuPage page = system.kvm().peekPage(root); page.isMirror() == mirror)
+                walkTree(system, mirror ? Column::Mirror : Column::Shared, root, root, page.level(), {0}, f);
+    if (system.isTdx())
+        if (const Pfn tdr = system.backend().tdr(); tdr.v != 0) {
+            const Pfn root = system.module().septRoot(tdr);
+            walkTree(system, Column::Private, root, root, levelOf(system.config().levels), {0}, f);
+        }
 }
 
 } // namespace
@@ -54,10 +80,13 @@ std::string stateJson(const Session& session) {
         machine += fmt::format("{}\"{}\":{}", machine.empty() ? "" : ",", key, jsonString(value));
 
     std::string direct, mirror, secure, roots;
+    walkAll(system, [&](const Entry& e) {
+        std::string& out = e.column == Column::Shared ? direct : e.column == Column::Mirror ? mirror : secure;
+        out += fmt::format("{}{{\"root\":{},\"gfn\":{},\"level\":{},\"raw\":\"{}\",\"is\":\"{}\",\"pfn\":{}}}", out.empty() ? "" : ",",
+                           e.root.v, e.gfn.v, number(e.level), hex16(e.raw), e.state, e.pfn ? std::to_string(e.pfn->v) : "null");
+    });
     for (const Pfn root : kvm.roots()) {
         const MmuPage page = kvm.peekPage(root);
-        walkTree(system, page.isMirror() ? Column::Mirror : Column::Shared, root, root, page.level(), {0},
-                 page.isMirror() ? mirror : direct);
         roots +=
             fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}}}", roots.empty() ? "" : ",",
                         page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), page.rootCount, role::isInvalid(page.role));
@@ -69,8 +98,6 @@ std::string stateJson(const Session& session) {
         const TdxModule& module = system.module();
         const Pfn tdr = system.backend().tdr();
         if (tdr.v != 0) {
-            const Pfn root = module.septRoot(tdr);
-            walkTree(system, Column::Private, root, root, levelOf(system.config().levels), {0}, secure);
             std::string vcpus;
             for (unsigned v = 0; v < system.config().vcpus; ++v) {
                 const Pfn tdvpr = system.backend().tdvpr(v);
@@ -136,6 +163,16 @@ std::string stateJson(const Session& session) {
                        "\"rmp\":[{}]{},\"locks\":[{}],\"counts\":{{{}}},\"violations\":[{}]}}\n",
                        session.position(), jsonString(session.scenario().file), machine, trees, roots, tlb, pamt, rmp, td, locks, counts,
                        violations);
+}
+
+std::string stateCsv(const Session& session) {
+    constexpr std::string_view trees[] = {"direct", "mirror", "secure"};
+    std::string out = "tree,root,gfn,level,raw,is,pfn\n";
+    walkAll(session.system(), [&](const Entry& e) {
+        out += fmt::format("{},{},{},{},{},{},{}\n", trees[static_cast<unsigned>(e.column)], e.root.v, e.gfn.v, number(e.level),
+                           hex16(e.raw), e.state, e.pfn ? std::to_string(e.pfn->v) : "");
+    });
+    return out;
 }
 
 void writeFile(const std::string& file, const std::string& content) {

@@ -324,6 +324,8 @@ public:
     Memslot peekSlot(int index) const; // no actor's observation
     bool kvm_mem_is_private(Gfn gfn) const;
     bool peekPrivate(Gfn gfn) const;
+    // Of the 64 pages from a multiple of 64: a bit for each that is private.
+    u64 peekPrivateBits(Gfn first) const;
     int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
     int kvm_gmem_punch_hole(const GfnRange& range);
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);

@@ -20,6 +20,11 @@ bool Kvm::peekPrivate(Gfn gfn) const {
     return (machine_->peek(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
 }
 
+u64 Kvm::peekPrivateBits(Gfn first) const {
+    const u64 other = first.v / 64 < attributeWords_ ? machine_->peek(attributes_ + first.v / 64) : 0;
+    return config_.privateByDefault ? ~other : other;
+}
+
 // ---- invalidation
 
 void Kvm::kvm_mmu_invalidate_begin() {

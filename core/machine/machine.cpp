@@ -86,6 +86,7 @@ void Machine::baseline() {
     deltas_.truncate(0);
     fills_.clear();
     steps_.truncate(0);
+    leaps_.clear();
     siteCounts_.fill(0);
     position_ = 0;
     recording_ = true;
@@ -95,6 +96,7 @@ void Machine::writeUnjournalled(u32 place, u64 value) {
     if (place < hashed_)
         hash_ += wordHash(place, value) - wordHash(place, words_[place]);
     words_[place] = value;
+    flagged(place);
 }
 
 void Machine::apply(u64 change, bool forward) {
@@ -110,18 +112,98 @@ void Machine::apply(u64 change, bool forward) {
     }
 }
 
+void Machine::leap(const Leaps::Stride& stride) {
+    for (std::size_t i = 0; i < stride.places.size(); ++i)
+        if (stride.deltas[i] != 0) {
+            words_[stride.places[i]] ^= stride.deltas[i];
+            flagged(stride.places[i]);
+        }
+}
+
 void Machine::seek(u64 position) {
     position = std::min(position, steps());
     const u64 target = changesUpTo(position);
     u64 at = changesUpTo(position_);
-    while (at > target)
-        apply(--at, false);
-    while (at < target)
-        apply(at++, true);
+    while (at > target) {
+        const Leaps::Stride* stride = leaps_.from(at, target, false);
+        if (stride == nullptr) {
+            apply(--at, false);
+            continue;
+        }
+        leap(*stride);
+        at = stride->begin;
+        leaps_.hashAt(at, hash_);
+    }
+    while (at < target) {
+        const Leaps::Stride* stride = leaps_.from(at, target, true);
+        if (stride == nullptr) {
+            apply(at++, true);
+            continue;
+        }
+        leap(*stride);
+        at = stride->end;
+        leaps_.hashAt(at, hash_);
+    }
     position_ = position;
 }
 
+void Machine::packLeaps() {
+    leaps_.clear();
+    seek(steps());
+    const u64 total = places_.size();
+    if (total < Leaps::kChanges * 4) {
+        seek(0);
+        return; // walking that costs nothing
+    }
+    const u64 hashAtEnd = hash_;
+    Leaps strides;
+    std::vector<std::pair<u32, u64>> changes;
+    for (u64 end = total; end > 0;) {
+        const u64 begin = (end - 1) / Leaps::kChanges * Leaps::kChanges;
+        changes.clear();
+        forEachChangeIn(begin, end, [&](Place place, u64 delta) { changes.emplace_back(place.v, delta); });
+        Leaps::Stride stride{begin, end, {}, {}};
+        compact(changes, true, stride.places, stride.deltas);
+        stride.places.shrink_to_fit();
+        stride.deltas.shrink_to_fit();
+        for (std::size_t i = 0; i < stride.places.size(); ++i)
+            if (stride.deltas[i] != 0)
+                writeUnjournalled(stride.places[i], words_[stride.places[i]] ^ stride.deltas[i]);
+        strides.addBackwards(std::move(stride), hash_);
+        end = begin;
+    }
+    strides.finish(hashAtEnd);
+    leaps_ = std::move(strides);
+    position_ = 0;
+}
+
+std::vector<std::pair<u32, u64>> Machine::difference(u64 from, u64 to) const {
+    u64 at = changesUpTo(std::min(from, to));
+    const u64 target = changesUpTo(std::max(from, to));
+    std::vector<std::pair<u32, u64>> all;
+    while (at < target) {
+        const Leaps::Stride* stride = leaps_.from(at, target, true);
+        const u64 end = stride != nullptr ? stride->end : at + 1;
+        if (stride == nullptr)
+            forEachChangeIn(at, end, [&](Place place, u64 delta) { all.emplace_back(place.v, delta); });
+        else
+            for (std::size_t i = 0; i < stride->places.size(); ++i)
+                if (stride->deltas[i] != 0)
+                    all.emplace_back(stride->places[i], stride->deltas[i]);
+        at = end;
+    }
+    std::vector<u32> places;
+    std::vector<u64> deltas;
+    compact(all, false, places, deltas);
+    std::vector<std::pair<u32, u64>> result;
+    result.reserve(places.size());
+    for (std::size_t i = 0; i < places.size(); ++i)
+        result.emplace_back(places[i], deltas[i]);
+    return result;
+}
+
 void Machine::rewind(u64 position) {
+    leaps_.clear();
     seek(position);
     const u64 changes = changesUpTo(position);
     for (u64 i = changes; i < places_.size(); ++i)
@@ -164,20 +246,38 @@ std::vector<Machine::Write> Machine::history(Place place) const {
         other = forward ? fill.now : old;
         return old != fill.now;
     };
+    // A stride of the lowest level knows which places it has.
+    static const std::vector<Leaps::Stride> kNone;
+    const std::vector<Leaps::Stride>& strides = leaps_.empty() ? kNone : leaps_.lowest();
+    const auto hasIt = [&](u64 change) {
+        const std::size_t index = change / Leaps::kChanges;
+        return index >= strides.size() || std::binary_search(strides[index].places.begin(), strides[index].places.end(), place.v);
+    };
     u64 value = words_[place.v];
     u64 other = 0;
-    for (u64 i = here; i > 0; --i)
-        if (deltaAt(i - 1, value, false, other)) {
-            writes.push_back({stepOfChange(i - 1), other, value});
+    for (u64 i = here; i > 0;) {
+        if (!hasIt(i - 1)) {
+            i = (i - 1) / Leaps::kChanges * Leaps::kChanges;
+            continue;
+        }
+        --i;
+        if (deltaAt(i, value, false, other)) {
+            writes.push_back({stepOfChange(i), other, value});
             value = other;
         }
+    }
     std::reverse(writes.begin(), writes.end());
     value = words_[place.v];
-    for (u64 i = here; i < places_.size(); ++i)
+    for (u64 i = here; i < places_.size(); ++i) {
+        if (!hasIt(i)) {
+            i = (i / Leaps::kChanges + 1) * Leaps::kChanges - 1;
+            continue;
+        }
         if (deltaAt(i, value, true, other)) {
             writes.push_back({stepOfChange(i), value, other});
             value = other;
         }
+    }
     return writes;
 }
 

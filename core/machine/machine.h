@@ -16,6 +16,7 @@
 #include "base/types.h"
 #include "base/vocab.h"
 #include "machine/access.h"
+#include "machine/leaps.h"
 
 #include <array>
 #include <vector>
@@ -136,8 +137,14 @@ public:
     // How often a site ran from position 0 to the end of the recording.
     u64 siteCount(Site site) const { return siteCounts_[static_cast<unsigned>(site)]; }
 
-    // Goes to the state before micro-step `position`; costs the distance.
+    // Goes to the state before micro-step `position`; costs the distance, after packLeaps() only the distance in places.
     void seek(u64 position);
+    // Nothing is recorded any more: reads the journal once, from the present end back to position 0, and leaves the machine there.
+    void packLeaps();
+    // While not null, seeking sets flags[frame] for each frame of memory (place >> 9) of which a word changed.
+    void flagFrames(std::vector<u8>* flags) { touched_ = flags; }
+    // What the places differ in between two positions: place, value there ^ value here; ascending, each place once.
+    std::vector<std::pair<u32, u64>> difference(u64 from, u64 to) const;
     // Goes back and forgets what came after: the explorer's way from one execution to the next.
     void rewind(u64 position);
 
@@ -168,7 +175,7 @@ public:
     AccessLog* accesses() const { return accesses_; }
     u64 hashedWords() const { return hashed_; }
     u64* observer() const { return observer_; }
-    u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes(); }
+    u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes() + leaps_.bytes(); }
 
 private:
     // A place that stands for "the frame named by the delta was filled".
@@ -205,6 +212,11 @@ private:
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
+    void flagged(u32 place) {
+        if (touched_ != nullptr && place >> 9 < touched_->size())
+            (*touched_)[place >> 9] = 1;
+    }
+    void leap(const Leaps::Stride& stride);
 
     u64* words_ = nullptr;
     u64 size_ = 0;
@@ -224,6 +236,8 @@ private:
     std::vector<Parts> parts_;
     u64 partsBegin_ = ~u64{0}, partsEnd_ = 0;
     u64 position_ = 0;
+    Leaps leaps_;
+    std::vector<u8>* touched_ = nullptr;
 };
 
 template <class F>

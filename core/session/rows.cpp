@@ -2,6 +2,7 @@
 // The three trees as one list of rows, aligned by GPA; runs of entries that are alike become one row.
 #include "base/text.h"
 #include "session/session.h"
+#include "session/style.h"
 
 #include <fmt/format.h>
 
@@ -43,6 +44,19 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
     }
     cell.violation = violating_.contains(place.v);
     return cell;
+}
+
+void Session::forEachRecent(Column column, const std::function<void(Gfn, Level, const TreeCell&)>& f) const {
+    const auto look = [&](u32 place) {
+        const auto where = locate(Place{place});
+        if (where && where->column == column)
+            f(where->gfn, where->level, cellAt(column, Place{place}, where->level));
+    };
+    for (const auto& [place, recent] : recent_)
+        look(place);
+    for (const u32 place : violating_)
+        if (!recent_.contains(place))
+            look(place);
 }
 
 Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
@@ -89,7 +103,7 @@ std::optional<Session::Where> Session::locate(Place place) const {
 
 namespace {
 bool alike(const TreeRow& a, const TreeRow& b) {
-    if (a.level != b.level || a.depth != b.depth || b.gfn.v != a.gfn.v + pagesPer(a.level) || a.expandable || b.expandable)
+    if (a.level != b.level || a.depth != b.depth || b.gfn.v != a.gfn.v + pagesPer(a.level) || a.expandable != b.expandable)
         return false;
     for (unsigned c = 0; c < kColumns; ++c) {
         const TreeCell& x = a.cells[c];
@@ -102,8 +116,26 @@ bool alike(const TreeRow& a, const TreeRow& b) {
 }
 } // namespace
 
-void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables,
-                    const std::set<std::pair<u64, unsigned>>& collapsed, const std::optional<std::pair<Gfn, Level>>& keep) const {
+Twins twinsOf(const TreeRow& row) {
+    const TreeCell& mirror = row.cells[static_cast<unsigned>(Column::Mirror)];
+    const TreeCell& secure = row.cells[static_cast<unsigned>(Column::Private)];
+    if (row.more > 0 || (!mirror.exists && !secure.exists))
+        return Twins::None;
+    if (mirror.spte == SpteState::Frozen || secure.locked)
+        return Twins::InFlight;
+    const bool nothing = !mirror.exists || mirror.spte == SpteState::None;
+    switch (secure.exists ? secure.sept : SeptState::Free) {
+    case SeptState::Free: return nothing ? Twins::None : Twins::Differ;
+    case SeptState::Table: return mirror.spte == SpteState::Table ? Twins::Same : Twins::Differ;
+    case SeptState::Mapped:
+    case SeptState::Pending: return mirror.spte == SpteState::Leaf && mirror.pfn == secure.pfn ? Twins::Same : Twins::Differ;
+    default: return Twins::Differ;
+    }
+}
+
+void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables) const {
+    const auto& keep = walk.options.keep;
+    std::vector<TreeRow>& out = walk.out;
     // The shared half of a TD stands at other indices of its root: those with the shared bit.
     const u64 direct = system().config().directBits();
     std::array<bool, kColumns> hot{}; // tables that changed lately
@@ -128,10 +160,11 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
         const Gfn gfn{base.v + i * pagesPer(level)};
         if ((gfn.v & direct) != 0)
             break; // the shared half of the root: shown with the GPA that it belongs to
+        const bool kept = keep && keep->first == gfn && keep->second == level;
         // A page that is the guest's by the RMP is shown though nothing maps it.
         const auto frame = isNpt() && level == Level::k4K && tables[0].v != 0 ? system().gmemFrame(gfn) : std::nullopt;
         const bool assigned = frame && system().rmp().peek(*frame).assigned;
-        bool somewhere = assigned || (keep && keep->first == gfn && keep->second == level);
+        bool somewhere = assigned || kept;
         for (unsigned c = 0; c < kColumns && !somewhere; ++c)
             if (tables[c].v != 0) {
                 const u64 initial = c == static_cast<unsigned>(Column::Private) ? sept::kFree : spte::kNonpresent;
@@ -145,7 +178,7 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
         row.gfn = gfn;
         row.level = level;
         row.depth = depth;
-        bool interesting = assigned || (keep && keep->first == gfn && keep->second == level);
+        bool interesting = assigned || kept;
         for (unsigned c = 0; c < kColumns; ++c) {
             if (tables[c].v == 0)
                 continue;
@@ -163,14 +196,23 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
             any |= below[c].v != 0 && system().frames().valid(below[c]);
         }
         row.expandable = any && level > Level::k4K;
-        row.expanded = row.expandable && !collapsed.contains({gfn.v, number(level)});
-        const bool kept = keep && keep->first == gfn && keep->second == level;
+        if (row.expandable) {
+            const std::pair key{gfn.v, number(level)};
+            const bool leadsToKept = keep && keep->second < level && roundDown(keep->first, level) == gfn;
+            // The upper levels are small; what counts is how many last-level tables are unfolded.
+            row.expanded =
+                !walk.options.collapsed.contains(key) && (level > Level::k2M || walk.unfolded < walk.options.tables || leadsToKept ||
+                                                          walk.near.contains(key) || walk.options.opened.contains(key));
+            walk.unfolded += row.expanded && level == Level::k2M ? 1 : 0;
+        }
+        // Folded tables are as alike as pages are; the user's own folds stay where they are.
+        const bool folds = row.expandable && !row.expanded && !walk.options.collapsed.contains({gfn.v, number(level)});
         if (!run.empty() && (kept || !alike(run.back(), row)))
             flush();
-        if (row.expandable || kept) {
+        if ((row.expandable && !folds) || kept) {
             out.push_back(row);
             if (row.expanded)
-                visit(out, gfn, mirrorscope::below(level), depth + 1, below, collapsed, keep);
+                visit(walk, gfn, mirrorscope::below(level), depth + 1, below);
         } else {
             run.push_back(row);
         }
@@ -178,7 +220,7 @@ void Session::visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned d
     flush();
 }
 
-std::vector<TreeRow> Session::rows(const std::set<std::pair<u64, unsigned>>& collapsed, std::optional<std::pair<Gfn, Level>> keep) const {
+std::vector<TreeRow> Session::rows(const RowOptions& options) const {
     std::vector<TreeRow> out;
     std::array<Pfn, kColumns> tables{shownDirectRoot(), {}, {}};
     if (system().isTdx()) {
@@ -188,7 +230,11 @@ std::vector<TreeRow> Session::rows(const std::set<std::pair<u64, unsigned>>& col
     }
     if (tables[0].v == 0 && tables[1].v == 0 && tables[2].v == 0)
         return out;
-    visit(out, {0}, levelOf(system().config().levels), 0, tables, collapsed, keep);
+    RowWalk walk{options, out, 0, {}};
+    for (const auto& [place, recent] : recent_)
+        if (const auto where = locate(Place{place}); where && where->level == Level::k4K)
+            walk.near.insert({roundDown(where->gfn, Level::k2M).v, number(Level::k2M)});
+    visit(walk, {0}, levelOf(system().config().levels), 0, tables);
     return out;
 }
 
@@ -237,6 +283,22 @@ std::vector<BitField> Session::decode(Column column, u64 raw, Level level) const
     add(1, 1, "W", "writable");
     add(0, 0, "R", "readable");
     return fields;
+}
+
+std::string Session::explain(Column column, const TreeCell& cell, Level level) const {
+    if (!cell.exists)
+        return "There is no table that could hold this entry.";
+    const StateStyle& style = styleOf(column, cell);
+    std::string text = fmt::format("{} {}: {}", style.sign, style.name, style.help);
+    const auto writes = history(cell.place);
+    for (auto it = writes.rbegin(); it != writes.rend(); ++it) {
+        if (it->n >= position())
+            continue;
+        const StepView view = step(it->n);
+        return fmt::format("{}; {} by {} at micro-step {}{}", text, changeText(column, it->old, it->now, level), actorName(view.actor),
+                           it->n, view.where.empty() ? "" : " in " + view.where.back());
+    }
+    return text + "; it is so since the beginning";
 }
 
 std::optional<Session::Where> Session::lastChange() const {

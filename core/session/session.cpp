@@ -13,21 +13,26 @@ Session::Session(Scenario scenario, const RunOptions& options) : scenario_(std::
     runner_ = std::make_unique<Runner>(scenario_, options);
     runner_->runAll();
     indexScript();
-    seek(0);
+    lanes_.build(system(), actors_);
+    runner_->system().machine().packLeaps();
+    collectRecent();
 }
 
 void Session::indexScript() {
     const Machine& machine = system().machine();
+    std::pair<u64, u64>* extent = nullptr;
+    u32 before = 0;
     for (u64 n = 0; n < machine.steps(); ++n) {
-        const u8 actor = machine.step(n).actor;
-        if (std::find(actors_.begin(), actors_.end(), actor) == actors_.end())
-            actors_.push_back(actor);
-        const u32 script = machine.step(n).script;
-        if (script == 0)
+        const StepRecord& record = machine.step(n);
+        if (std::find(actors_.begin(), actors_.end(), record.actor) == actors_.end())
+            actors_.push_back(record.actor);
+        if (record.script == 0)
             continue;
-        auto [it, isNew] = extents_.try_emplace(script, n, n + 1);
-        if (!isNew)
-            it->second.second = n + 1;
+        if (record.script != before) {
+            extent = &extents_.try_emplace(record.script, n, n + 1).first->second;
+            before = record.script;
+        }
+        extent->second = n + 1;
     }
     std::sort(actors_.begin(), actors_.end());
     for (const Step& step : scenario_.script) {
@@ -147,6 +152,114 @@ std::optional<u64> Session::nextSite(Site site, u64 from) const {
         if (machine.step(n).site == site)
             return n + 1;
     return std::nullopt;
+}
+
+std::optional<u64> Session::previousSite(Site site, u64 from) const {
+    const Machine& machine = system().machine();
+    for (u64 n = std::min(from, machine.steps()); n > 1; --n)
+        if (machine.step(n - 2).site == site)
+            return n - 1;
+    return std::nullopt;
+}
+
+std::optional<u64> Session::nextViolation(u64 from) const {
+    std::optional<u64> found;
+    for (const Violation& v : violations())
+        if (v.n >= from && (!found || v.n + 1 < *found))
+            found = v.n + 1;
+    return found;
+}
+
+std::optional<u64> Session::previousViolation(u64 from) const {
+    std::optional<u64> found;
+    for (const Violation& v : violations())
+        if (v.n + 1 < from && (!found || v.n + 1 > *found))
+            found = v.n + 1;
+    return found;
+}
+
+u64 Session::overCall(u64 from) const {
+    const Machine& machine = system().machine();
+    if (from >= end())
+        return end();
+    const CallPaths& paths = system().sim().paths();
+    const StepRecord& next = machine.step(from);
+    const StepRecord& here = from == 0 ? next : machine.step(from - 1);
+    // Inside the function that acted last: everything deeper is one step. At its end, and where somebody else goes on: one micro-step.
+    if (from == 0 || here.actor != next.actor || paths.depth(next.path) <= paths.depth(here.path))
+        return from + 1;
+    for (u64 n = from; n < end(); ++n)
+        if (machine.step(n).actor == here.actor && paths.depth(machine.step(n).path) <= paths.depth(here.path))
+            return n;
+    return end();
+}
+
+u64 Session::outOfCall(u64 from) const {
+    const Machine& machine = system().machine();
+    if (from == 0 || from >= end())
+        return std::min(from + 1, end());
+    const StepRecord& here = machine.step(from - 1);
+    for (u64 n = from; n < end(); ++n)
+        if (machine.step(n).actor == here.actor && !system().sim().paths().within(machine.step(n).path, here.path))
+            return n;
+    return end();
+}
+
+u64 Session::overCallBack(u64 from) const {
+    const Machine& machine = system().machine();
+    if (from <= 1)
+        return 0;
+    const CallPaths& paths = system().sim().paths();
+    const StepRecord& here = machine.step(from - 1);
+    const StepRecord& before = machine.step(from - 2);
+    if (here.actor != before.actor || paths.depth(before.path) <= paths.depth(here.path))
+        return from - 1;
+    for (u64 n = from - 1; n > 0; --n)
+        if (machine.step(n - 1).actor == here.actor && paths.depth(machine.step(n - 1).path) <= paths.depth(here.path))
+            return n;
+    return 0;
+}
+
+u64 Session::outOfCallBack(u64 from) const {
+    const Machine& machine = system().machine();
+    if (from == 0)
+        return 0;
+    const StepRecord& here = machine.step(from - 1);
+    for (u64 n = from - 1; n > 0; --n)
+        if (machine.step(n - 1).actor == here.actor && !system().sim().paths().within(machine.step(n - 1).path, here.path))
+            return n;
+    return 0;
+}
+
+std::optional<u64> Session::positionOfLine(unsigned line, u64 from) const {
+    std::optional<u64> anywhere, after;
+    for (const auto& [script, extent] : extents_) {
+        const Step* step = scenario_.step(script);
+        if (step == nullptr || step->line != line)
+            continue;
+        anywhere = std::min(anywhere.value_or(~0ull), extent.first);
+        if (extent.first > from)
+            after = std::min(after.value_or(~0ull), extent.first);
+    }
+    return after ? after : anywhere;
+}
+
+u64 Session::commonPrefix(const Session& other, u64 most) const {
+    const Machine& a = system().machine();
+    const Machine& b = other.system().machine();
+    const u64 steps = std::min({a.steps(), b.steps(), most});
+    std::vector<std::pair<u32, u64>> x, y;
+    for (u64 n = 0; n < steps; ++n) {
+        if (a.step(n).site != b.step(n).site || a.step(n).actor != b.step(n).actor)
+            return n;
+        x.clear();
+        y.clear();
+        a.forEachChange(n, [&](Place place, u64 delta) { x.emplace_back(place.v, delta); });
+        b.forEachChange(n, [&](Place place, u64 delta) { y.emplace_back(place.v, delta); });
+        if (x != y)
+            return n;
+    }
+    return steps;
 }
 
 u64 Session::openingPosition() const {

@@ -10,9 +10,13 @@
 #pragma once
 
 #include "scenario/runner.h"
+#include "session/find.h"
+#include "session/inspect.h"
+#include "session/lanes.h"
 #include "session/memory.h"
 #include "session/td.h"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,6 +60,19 @@ struct TreeRow {
     bool expanded = false;
     std::array<TreeCell, kColumns> cells;
 };
+
+// Which tables are unfolded. The rest is folded, and many alike become one row.
+struct RowOptions {
+    std::set<std::pair<u64, unsigned>> collapsed; // (gfn, level) of entries that lead to a table: by the user
+    std::set<std::pair<u64, unsigned>> opened;    // by the user, though there are more than `tables`
+    std::optional<std::pair<Gfn, Level>> keep;    // this entry is shown whatever it holds, if there is a table for it
+    // So many tables are unfolded by themselves, and those where something changed lately.
+    std::size_t tables = ~std::size_t{0};
+};
+
+// How an entry of the mirror and the one of the secure EPT that it stands for relate.
+enum class Twins : u8 { None, Same, Differ, InFlight };
+Twins twinsOf(const TreeRow& row);
 
 struct StepView {
     u64 n = 0;
@@ -105,6 +122,21 @@ public:
     u64 previousScriptPosition(u64 from) const;
     // The position after the first micro-step at that site at or after `from`; nothing if there is none.
     std::optional<u64> nextSite(Site site, u64 from) const;
+    // The position after the last micro-step at that site that ended before `from`.
+    std::optional<u64> previousSite(Site site, u64 from) const;
+    // The position after the next micro-step that violated a rule, and the one before.
+    std::optional<u64> nextViolation(u64 from) const;
+    std::optional<u64> previousViolation(u64 from) const;
+    // Calls, as gdb's `next` and `finish` have them: over what the micro-step to come calls, out of the function that the last one
+    // stands in; and the same backwards. Of the actor that acted last.
+    u64 overCall(u64 from) const;
+    u64 outOfCall(u64 from) const;
+    u64 overCallBack(u64 from) const;
+    u64 outOfCallBack(u64 from) const;
+    // Where the step at that line begins, at or after `from`, else anywhere.
+    std::optional<u64> positionOfLine(unsigned line, u64 from) const;
+    // How many micro-steps of two runs are the same, changes included; looks no further than `most`.
+    u64 commonPrefix(const Session& other, u64 most) const;
     // The race in which a position lies (its first micro-step may be the next one, its last one the one before).
     struct RaceRun {
         std::size_t race = 0; // counts the races of the script from 0
@@ -120,8 +152,7 @@ public:
     std::string noteAt(u64 position) const;
 
     // ---- trees
-    std::vector<TreeRow> rows(const std::set<std::pair<u64, unsigned>>& collapsed = {},
-                              std::optional<std::pair<Gfn, Level>> keep = {}) const;
+    std::vector<TreeRow> rows(const RowOptions& options = {}) const;
     // The entry of that column for (gfn, level), if a table holds one.
     TreeCell cell(Column column, Gfn gfn, Level level) const;
     // What a place is, if it is an entry of a tree.
@@ -143,6 +174,32 @@ public:
 
     std::vector<HistoryEntry> history(Place place) const;
     std::string describe(const HistoryEntry& entry) const;
+    // In one sentence: what the entry's state means and which micro-step made it.
+    std::string explain(Column column, const TreeCell& cell, Level level) const;
+
+    // ---- one thing (inspect.cpp)
+    TablePageView tablePage(Pfn pfn) const;
+    ActorView actorView(u8 actor) const;
+    LockPane lockPane(unsigned lock) const;
+    std::optional<std::size_t> indexOfActor(u8 actor) const;
+    std::optional<u8> actorFromName(const std::string& name) const;
+    bool isTdx() const { return system().isTdx(); }
+    // Nothing where there is no RMP.
+    std::optional<RmpEntry> rmpOf(Pfn pfn) const;
+    // What the second position has otherwise than the first.
+    StateDifference difference(u64 a, u64 b);
+    const Lanes& lanes() const { return lanes_; }
+    // Entries of one tree that changed within the last micro-steps or are in violation: f(gfn, level, cell).
+    void forEachRecent(Column column, const std::function<void(Gfn, Level, const TreeCell&)>& f) const;
+    // For who looks at other positions and puts the machine back before anybody else looks.
+    Machine& machineToRead() { return runner_->system().machine(); }
+    // See Machine::flagFrames().
+    void flagFrames(std::vector<u8>* flags) { runner_->system().machine().flagFrames(flags); }
+
+    // ---- finding (find.cpp)
+    // Looks from micro-step `from` on until the time is up or `limit` were found; returns where to go on.
+    u64 find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& found, std::size_t limit,
+             std::chrono::steady_clock::time_point until);
 
     // ---- beside the trees (memory.cpp)
     // Valid ones first, tree by tree.
@@ -183,11 +240,18 @@ private:
     };
     void indexScript();
     void collectRecent();
-    void visit(std::vector<TreeRow>& out, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables,
-               const std::set<std::pair<u64, unsigned>>& collapsed, const std::optional<std::pair<Gfn, Level>>& keep) const;
+    struct RowWalk {
+        const RowOptions& options;
+        std::vector<TreeRow>& out;
+        std::size_t unfolded = 0;
+        std::set<std::pair<u64, unsigned>> near; // tables with an entry that changed lately
+    };
+    void visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables) const;
     TreeCell cellAt(Column column, Place place, Level level) const;
     Pfn tableBelow(Column column, const TreeCell& cell) const;
     bool stops(const Breakpoints& breakpoints, u64 n) const;
+    // The machine stands at n + 1.
+    bool matches(const EventFilter& filter, u64 n) const;
 
     Scenario scenario_;
     std::unique_ptr<Runner> runner_;
@@ -199,6 +263,7 @@ private:
     Pfn shownRoot_;
     std::vector<u64> topStarts_; // positions at which top-level steps begin
     std::vector<RaceRun> races_;
+    Lanes lanes_;
 };
 
 // How long a zapped entry stays visible, in micro-steps.

@@ -6,7 +6,6 @@
 namespace mirrorscope {
 
 namespace {
-enum Index { kNone, kTable, kPrivateLeaf, kSharedLeaf, kFrozen, kZapped, kPending, kBlocked, kTableBlocked, kMmio, kOther };
 using H = StateStyle::Hatch;
 constexpr StateStyle kStyles[] = {
     {"none", "·", "#8C959F", "#6E7681", H::None, "nothing is mapped here; free in the private tree"},
@@ -23,35 +22,39 @@ constexpr StateStyle kStyles[] = {
 };
 } // namespace
 
-std::span<const StateStyle> stateStyles() { return std::span(kStyles).first(kOther); }
+std::span<const StateStyle> stateStyles() { return std::span(kStyles).first(kStyleOther); }
 
-const StateStyle& styleOf(Column column, const TreeCell& cell) {
+StyleIndex styleIndexOf(Column column, const TreeCell& cell) {
     if (cell.zapped)
-        return kStyles[kZapped];
+        return kStyleZapped;
     if (column == Column::Private) {
         switch (cell.sept) {
-        case SeptState::Free: return kStyles[kNone];
-        case SeptState::Table: return kStyles[kTable];
-        case SeptState::TableBlocked: return kStyles[kTableBlocked];
-        case SeptState::Mapped: return kStyles[kPrivateLeaf];
-        case SeptState::Pending: return kStyles[kPending];
+        case SeptState::Free: return kStyleNone;
+        case SeptState::Table: return kStyleTable;
+        case SeptState::TableBlocked: return kStyleTableBlocked;
+        case SeptState::Mapped: return kStylePrivateLeaf;
+        case SeptState::Pending: return kStylePending;
         case SeptState::Blocked:
-        case SeptState::PendingBlocked: return kStyles[kBlocked];
+        case SeptState::PendingBlocked: return kStyleBlocked;
         case SeptState::Other:
         case SeptState::Count_: break;
         }
-        return kStyles[kOther];
+        return kStyleOther;
     }
     switch (cell.spte) {
-    case SpteState::None: return kStyles[kNone];
-    case SpteState::Table: return kStyles[kTable];
-    case SpteState::Leaf: return kStyles[column == Column::Mirror ? kPrivateLeaf : kSharedLeaf];
-    case SpteState::Frozen: return kStyles[kFrozen];
-    case SpteState::Mmio: return kStyles[kMmio];
+    case SpteState::None: return kStyleNone;
+    case SpteState::Table: return kStyleTable;
+    case SpteState::Leaf: return column == Column::Mirror ? kStylePrivateLeaf : kStyleSharedLeaf;
+    case SpteState::Frozen: return kStyleFrozen;
+    case SpteState::Mmio: return kStyleMmio;
     case SpteState::Count_: break;
     }
-    return kStyles[kOther];
+    return kStyleOther;
 }
+
+const StateStyle& styleAt(unsigned index) { return kStyles[index]; }
+
+const StateStyle& styleOf(Column column, const TreeCell& cell) { return kStyles[styleIndexOf(column, cell)]; }
 
 std::string cellText(Column column, const TreeCell& cell) {
     if (!cell.exists)

@@ -18,6 +18,22 @@ struct StateStyle {
     std::string_view help;
 };
 
+// Indexes into stateStyles().
+enum StyleIndex : unsigned {
+    kStyleNone,
+    kStyleTable,
+    kStylePrivateLeaf,
+    kStyleSharedLeaf,
+    kStyleFrozen,
+    kStyleZapped,
+    kStylePending,
+    kStyleBlocked,
+    kStyleTableBlocked,
+    kStyleMmio,
+    kStyleOther
+};
+StyleIndex styleIndexOf(Column column, const TreeCell& cell);
+const StateStyle& styleAt(unsigned index);
 // Of an entry as it is shown: a zapped one looks zapped as long as it fades.
 const StateStyle& styleOf(Column column, const TreeCell& cell);
 // Every state, for the legend.

@@ -24,6 +24,19 @@ public:
         return node;
     }
     u32 parent(u32 path) const { return nodes_[path].parent; }
+    unsigned depth(u32 path) const {
+        unsigned depth = 0;
+        for (; path != 0; path = nodes_[path].parent)
+            ++depth;
+        return depth;
+    }
+    // Is `path` the call `caller`, or something that it called?
+    bool within(u32 path, u32 caller) const {
+        for (; path != 0; path = nodes_[path].parent)
+            if (path == caller)
+                return true;
+        return caller == 0;
+    }
     // Outermost first; `path` 0 is empty.
     std::vector<std::string> names(u32 path) const {
         std::vector<std::string> result;

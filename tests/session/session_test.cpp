@@ -72,7 +72,7 @@ TEST(Session, a_zapped_entry_stays_for_a_while_with_its_old_value) {
     EXPECT_EQ(*row->cells[1].zapped, before.raw);
     EXPECT_EQ(styleOf(Column::Mirror, row->cells[1]).name, "zapped");
     session.seek(zap + 1 + kZappedVisible);
-    rows = session.rows({}, std::pair{Gfn{4}, Level::k4K});
+    rows = session.rows({.collapsed = {}, .opened = {}, .keep = std::pair{Gfn{4}, Level::k4K}});
     row = rowOf(rows, 0x4000, Level::k4K);
     ASSERT_NE(row, nullptr);
     EXPECT_FALSE(row->cells[1].zapped);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The selected entry: its twins, every bit field of its raw value, and who wrote it when; a click goes there.
+// One thing as a whole: an entry with its bits, twins and links, a table page, a frame, an actor with its call stack, the TD, a lock; and
+// its history, where a click goes to the micro-step.
 #pragma once
 
 #include "views/context.h"
@@ -8,6 +9,7 @@
 
 class QLabel;
 class QTreeWidget;
+class QTreeWidgetItem;
 
 namespace mirrorscope::views {
 
@@ -19,20 +21,37 @@ public:
     // Goes to the next or previous change of the selected entry, or to its last writer. False if there is none.
     bool goToChange(int direction);
     bool goToWriter();
+    QString asText() const;
 
 private:
     void refresh();
-    void refreshHistory();
+    void showEntry();
+    void showTable(Pfn pfn);
+    void showFrame(Pfn pfn);
+    void showActor(unsigned actor);
+    void showTd();
+    void showLock(unsigned lock);
+    void showHistory(Place place, Column column, Level level);
+    void markNow();
+    // A row of the upper list; `link` makes it lead somewhere.
+    QTreeWidgetItem* row(const QString& what, const QString& value, const QString& meaning = {}, const QString& link = {});
+    void columns(const QStringList& upper, const QStringList& lower, const QString& heading);
+    void act(const QTreeWidgetItem* item);
     std::optional<Place> selectedPlace() const;
+    const std::vector<HistoryEntry>& entries();
 
     Context& context_;
     QLabel* title_;
     QLabel* twins_;
     QLabel* raw_;
+    QLabel* links_;
     QTreeWidget* fields_;
+    QLabel* heading_;
     QTreeWidget* history_;
-    std::vector<HistoryEntry> entries_; // of the selected place, oldest first
+    std::vector<HistoryEntry> entries_; // of `place_`, oldest first
     std::optional<u32> place_;
+    bool entriesWanted_ = true;
+    std::size_t shownFrom_ = 0, shownTo_ = 0; // of entries_
 };
 
 } // namespace mirrorscope::views

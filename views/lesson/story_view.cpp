@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lesson/story_view.h"
 
+#include "views/links.h"
+
+#include <QDesktopServices>
 #include <QLabel>
 #include <QTextBrowser>
+#include <QUrl>
 #include <QVBoxLayout>
 
 namespace mirrorscope::views {
@@ -11,7 +15,9 @@ StoryView::StoryView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), note_(new QLabel(this)), about_(new QTextBrowser(this)) {
     setObjectName("story");
     about_->setFrameShape(QFrame::NoFrame);
-    about_->setOpenExternalLinks(true);
+    about_->setOpenLinks(false);
+    connect(about_, &QTextBrowser::anchorClicked, this, [this](const QUrl& url) { openLink(url.toString()); });
+    connect(note_, &QLabel::linkActivated, this, &StoryView::openLink);
     about_->setAccessibleName("About this scenario");
     note_->setWordWrap(true);
     note_->setTextFormat(Qt::MarkdownText);
@@ -38,6 +44,13 @@ void StoryView::load() {
         markdown += "\n\n*" + QString::fromStdString(scenario.reference) + "*";
     about_->setMarkdown(markdown);
     showNote();
+}
+
+void StoryView::openLink(const QString& link) {
+    if (link.startsWith("mirrorscope:"))
+        follow(context_, link);
+    else
+        QDesktopServices::openUrl(QUrl(link));
 }
 
 void StoryView::showNote() {

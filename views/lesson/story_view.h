@@ -19,6 +19,7 @@ public:
 private:
     void load();
     void showNote();
+    void openLink(const QString& link);
     Context& context_;
     QLabel* note_;
     QTextBrowser* about_;

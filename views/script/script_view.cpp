@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/script/script_view.h"
 
+#include "scenario/complete.h"
+
 // QScintilla's headers need Qt's keywords, which the rest does without (`slots` is a name of KVM's).
 #define signals Q_SIGNALS
 #define slots Q_SLOTS
@@ -9,13 +11,19 @@
 #undef signals
 #undef slots
 
+#include <QAction>
+#include <QToolTip>
 #include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace mirrorscope::views {
 
 namespace {
 constexpr int kNumbers = 0, kSymbols = 1;
 constexpr int kCurrentArrow = 1, kBreak = 2, kCurrentLine = 3, kErrorLine = 4;
+constexpr int kSquiggle = 8, kMessageStyle = 200;
+constexpr int kCheckAfter = 300, kDwell = 450; // milliseconds
 } // namespace
 
 ScriptView::ScriptView(Context& context, QWidget* parent)
@@ -24,7 +32,16 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     editor_->setObjectName("editor");
     editor_->setAccessibleName("Scenario");
     editor_->setUtf8(true);
-    editor_->setReadOnly(true);
+    editor_->setUtf8(true);
+    editor_->setEolMode(QsciScintilla::EolUnix);
+    editor_->setTabWidth(2);
+    editor_->setIndentationsUseTabs(false);
+    editor_->setAutoIndent(true);
+    editor_->indicatorDefine(QsciScintilla::SquiggleIndicator, kSquiggle);
+    editor_->SendScintilla(QsciScintilla::SCI_AUTOCSETORDER, QsciScintilla::SC_ORDER_PERFORMSORT);
+    editor_->SendScintilla(QsciScintilla::SCI_AUTOCSETIGNORECASE, 1);
+    editor_->SendScintilla(QsciScintilla::SCI_AUTOCSETMAXHEIGHT, 12);
+    editor_->SendScintilla(QsciScintilla::SCI_SETMOUSEDWELLTIME, kDwell);
     editor_->setCaretLineVisible(false);
     editor_->setFrameShape(QFrame::NoFrame);
     editor_->setLexer(lexer_);
@@ -47,6 +64,43 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     setFocusProxy(editor_);
     connect(editor_, &QsciScintilla::marginClicked, this,
             [this](int, int line, Qt::KeyboardModifiers) { context_.toggleLine(static_cast<unsigned>(line) + 1); });
+    later_.setSingleShot(true);
+    later_.setInterval(kCheckAfter);
+    connect(&later_, &QTimer::timeout, this, [this] { check_.check(fileName_, text()); });
+    connect(&check_, &CheckJob::checked, this, [this](const QString& message, unsigned line, unsigned column) {
+        if (message.isEmpty())
+            clearProblem();
+        else
+            showProblem(message, line, column);
+        Q_EMIT checked();
+    });
+    connect(editor_, &QsciScintilla::textChanged, this, [this] {
+        if (loading_)
+            return;
+        later_.start();
+        Q_EMIT edited();
+    });
+    connect(editor_, &QsciScintilla::modificationChanged, this, &ScriptView::modifiedChanged);
+    connect(editor_, &QsciScintillaBase::SCN_CHARADDED, this, [this](int c) {
+        // Once a word has begun, what could become of it is offered.
+        if (c > ' ' && c != ':' && c != ',' && c != '}' && c != ']' && wordAt(text().toStdString(), cursorOffset()).size() >= 2)
+            complete();
+    });
+    connect(editor_, &QsciScintillaBase::SCN_DWELLSTART, this, [this](int position, int x, int y) {
+        if (position < 0)
+            return;
+        const std::string all = text().toStdString();
+        const std::string word(wordAt(all, static_cast<std::size_t>(position)));
+        const std::string help = helpOn(word);
+        if (!help.empty())
+            QToolTip::showText(editor_->mapToGlobal(QPoint(x, y)), QString::fromStdString(word + ": " + help));
+    });
+    auto* fits = new QAction(tr("What fits here"), this);
+    fits->setShortcut(QKeySequence("Ctrl+Space"));
+    fits->setShortcutContext(Qt::WidgetWithChildrenShortcut);
+    connect(fits, &QAction::triggered, this, &ScriptView::complete);
+    addAction(fits);
+    connect(editor_, &QsciScintillaBase::SCN_DWELLEND, this, [](int, int, int) { QToolTip::hideText(); });
     connect(&context_, &Context::sessionChanged, this, &ScriptView::load);
     connect(&context_, &Context::positionChanged, this, &ScriptView::showPosition);
     connect(&context_, &Context::breakpointsChanged, this, &ScriptView::showBreakpoints);
@@ -88,21 +142,102 @@ void ScriptView::restyle() {
     editor_->setMarkerBackgroundColor(theme.violation, kBreak);
     editor_->setMarkerForegroundColor(theme.violation, kBreak);
     editor_->setMarkerBackgroundColor(theme.selection, kCurrentLine);
-    editor_->setMarkerBackgroundColor(theme.dark ? QColor("#5c2327") : QColor("#fbd9dc"), kErrorLine);
+    const QColor errorPaper(theme.dark ? "#5c2327" : "#fbd9dc");
+    editor_->setMarkerBackgroundColor(errorPaper, kErrorLine);
+    editor_->setIndicatorForegroundColor(theme.violation, kSquiggle);
+    const QByteArray family = mono.family().toUtf8();
+    editor_->SendScintilla(QsciScintilla::SCI_STYLESETFORE, static_cast<unsigned long>(kMessageStyle), theme.text);
+    editor_->SendScintilla(QsciScintilla::SCI_STYLESETBACK, static_cast<unsigned long>(kMessageStyle), errorPaper);
+    editor_->SendScintilla(QsciScintilla::SCI_STYLESETFONT, static_cast<unsigned long>(kMessageStyle), family.constData());
+    editor_->SendScintilla(QsciScintilla::SCI_STYLESETSIZE, static_cast<unsigned long>(kMessageStyle), static_cast<long>(mono.pointSize()));
 }
 
 void ScriptView::load() {
     editor_->markerDeleteAll();
-    editor_->setText(QString::fromStdString(context_.session()->scenario().source));
+    const QString source = QString::fromStdString(context_.session()->scenario().source);
+    // What was edited and run keeps its cursor and its undo.
+    if (text() != source)
+        setText(source);
+    clearProblem();
     editor_->setMarginWidth(kNumbers, QString::number(editor_->lines() * 10));
     current_ = 0;
     showPosition();
+    showBreakpoints();
+}
+
+QString ScriptView::text() const { return editor_->text(); }
+
+void ScriptView::setText(const QString& text) {
+    loading_ = true;
+    editor_->setText(text);
+    editor_->setModified(false);
+    loading_ = false;
+}
+
+bool ScriptView::isModified() const { return editor_->isModified(); }
+
+void ScriptView::setSaved() { editor_->setModified(false); }
+
+std::size_t ScriptView::cursorOffset() const { return static_cast<std::size_t>(editor_->SendScintilla(QsciScintilla::SCI_GETCURRENTPOS)); }
+
+QStringList ScriptView::complete() {
+    const std::string all = text().toStdString();
+    const std::size_t at = cursorOffset();
+    const std::string_view word = wordAt(all, at);
+    const std::size_t typed = word.empty() ? 0 : at - static_cast<std::size_t>(word.data() - all.data());
+    const QString begun = QString::fromUtf8(word.data(), static_cast<int>(typed));
+    QStringList fits;
+    for (const Completion& c : completionsAt(all, at))
+        if (const QString text = QString::fromStdString(c.text); text.startsWith(begun, Qt::CaseInsensitive) && text != begun)
+            fits << text;
+    fits.removeDuplicates();
+    if (fits.isEmpty())
+        editor_->SendScintilla(QsciScintilla::SCI_AUTOCCANCEL);
+    else
+        editor_->SendScintilla(QsciScintilla::SCI_AUTOCSHOW, static_cast<unsigned long>(typed), fits.join(' ').toUtf8().constData());
+    return fits;
+}
+
+QString ScriptView::helpAtCursor() const {
+    const std::string all = text().toStdString();
+    const std::string word(wordAt(all, cursorOffset()));
+    const std::string help = helpOn(word);
+    return help.empty() ? QString() : QString::fromStdString(word + ": " + help);
+}
+
+void ScriptView::clearProblem() {
+    problem_.clear();
+    editor_->clearAnnotations();
+    editor_->markerDeleteAll(kErrorLine);
+    editor_->SendScintilla(QsciScintilla::SCI_SETINDICATORCURRENT, kSquiggle);
+    editor_->SendScintilla(QsciScintilla::SCI_INDICATORCLEARRANGE, 0ul, static_cast<long>(editor_->length()));
+}
+
+void ScriptView::showProblem(const QString& message, unsigned line, unsigned column) {
+    clearProblem();
+    problem_ = message;
+    if (line == 0)
+        return;
+    const int row = std::min(static_cast<int>(line), editor_->lines()) - 1;
+    const long start = editor_->SendScintilla(QsciScintilla::SCI_POSITIONFROMLINE, static_cast<unsigned long>(row));
+    const long end = editor_->SendScintilla(QsciScintilla::SCI_GETLINEENDPOSITION, static_cast<unsigned long>(row));
+    const std::string all = text().toStdString();
+    const long from = std::min(end, start + std::max(0l, static_cast<long>(column) - 1));
+    const std::string_view word = wordAt(all, static_cast<std::size_t>(from));
+    const long length = std::max<long>(1, std::min<long>(end - from, word.empty() ? end - from : static_cast<long>(word.size())));
+    editor_->SendScintilla(QsciScintilla::SCI_SETINDICATORCURRENT, kSquiggle);
+    editor_->SendScintilla(QsciScintilla::SCI_INDICATORFILLRANGE, static_cast<unsigned long>(from), length);
+    // The place is seen; the words after it are what matters.
+    QString shown = message;
+    const qsizetype place = shown.indexOf(QString(":%1:%2: ").arg(line).arg(column));
+    if (place >= 0)
+        shown = shown.mid(shown.indexOf(": ", place) + 2);
+    editor_->annotate(row, "  " + shown, kMessageStyle);
 }
 
 void ScriptView::showPosition() {
     editor_->markerDeleteAll(kCurrentArrow);
     editor_->markerDeleteAll(kCurrentLine);
-    editor_->markerDeleteAll(kErrorLine);
     const Session* session = context_.session();
     const Step* step = session->scenario().step(session->scriptAt(session->position()));
     current_ = step != nullptr ? step->line : 0;
@@ -125,9 +260,11 @@ void ScriptView::showBreakpoints() {
         editor_->markerAdd(static_cast<int>(line) - 1, kBreak);
 }
 
-void ScriptView::showError(const QString& text, unsigned line, unsigned column) {
-    editor_->setText(text);
+void ScriptView::showError(const QString& text, unsigned line, unsigned column, const QString& message) {
+    if (this->text() != text)
+        setText(text);
     editor_->markerDeleteAll();
+    showProblem(message, line, column);
     if (line == 0)
         return;
     editor_->markerAdd(static_cast<int>(line) - 1, kErrorLine);

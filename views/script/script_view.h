@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The scenario's text with the current line and the breakpoints.
+// The scenario's text as an editor: the running line, breakpoints, completion and help from the vocabulary, and what is wrong with it
+// under the word that is wrong.
 #pragma once
 
 #include "views/context.h"
+#include "views/script/check_job.h"
 
+#include <QTimer>
 #include <QWidget>
 
 class QsciScintilla;
@@ -17,18 +20,44 @@ public:
     explicit ScriptView(Context& context, QWidget* parent = nullptr);
     unsigned cursorLine() const;                      // from 1
     unsigned currentLine() const { return current_; } // of the step that is running, 0 if none
-    void showError(const QString& text, unsigned line, unsigned column);
+    void showError(const QString& text, unsigned line, unsigned column, const QString& message);
+
+    QString text() const;
+    void setText(const QString& text);
+    // Differs from what was read or saved last.
+    bool isModified() const;
+    void setSaved();
+    // What is wrong with the text as it is now; empty if nothing is known to be.
+    QString problem() const { return problem_; }
+    // Opens the list of what fits at the cursor; the words are returned, too.
+    QStringList complete();
+    // What the word under the cursor means.
+    QString helpAtCursor() const;
+    // The name that messages begin with.
+    void setFileName(const QString& name) { fileName_ = name; }
+
+Q_SIGNALS:
+    void modifiedChanged(bool modified);
+    void edited();
+    void checked();
 
 private:
     void load();
     void showPosition();
     void showBreakpoints();
     void restyle();
+    void showProblem(const QString& message, unsigned line, unsigned column);
+    void clearProblem();
+    std::size_t cursorOffset() const;
 
     Context& context_;
     QsciScintilla* editor_;
     QsciLexerYAML* lexer_;
+    CheckJob check_;
+    QTimer later_;
+    QString fileName_, problem_;
     unsigned current_ = 0;
+    bool loading_ = false;
 };
 
 } // namespace mirrorscope::views

@@ -3,14 +3,28 @@
 
 #include <QApplication>
 #include <QFontDatabase>
+#include <QStyle>
 #include <QStyleFactory>
 
 namespace mirrorscope::views {
 
-Theme makeTheme(bool dark) {
-    if (dark)
-        return {true, "#1c2128", "#22272e", "#2b313a", "#e6edf3", "#9aa7b4", "#444c56", "#6cb6ff", "#264d73", "#ff6b6b", "#3a3420"};
-    return {false, "#f3f4f6", "#ffffff", "#eef1f4", "#1b1f24", "#57606a", "#c8ced6", "#0b5cad", "#cfe3fa", "#c1121f", "#fff6d6"};
+Theme makeTheme(ThemeKind kind) {
+    switch (kind) {
+    case ThemeKind::Dark:
+        return {kind,      true,      "#1c2128", "#22272e", "#2b313a", "#e6edf3", "#a5b1bd",
+                "#444c56", "#6cb6ff", "#264d73", "#ff8080", "#3a3420", 0.26};
+    case ThemeKind::HighContrast:
+        return {kind,      true,      "#000000", "#000000", "#141414", "#ffffff", "#e0e0e0",
+                "#b0b0b0", "#ffd500", "#003a70", "#ff8a8a", "#262600", 0.38};
+    case ThemeKind::Light: break;
+    }
+    return {ThemeKind::Light, false,     "#f3f4f6", "#ffffff", "#eef1f4", "#1b1f24", "#57606a",
+            "#c8ced6",        "#0b5cad", "#cfe3fa", "#c1121f", "#fff6d6", 0.15};
+}
+
+ThemeKind systemTheme() {
+    // Qt 6.4 has no colour scheme of its own: a desktop's palette tells.
+    return QApplication::style()->standardPalette().color(QPalette::Window).lightness() < 128 ? ThemeKind::Dark : ThemeKind::Light;
 }
 
 QPalette paletteOf(const Theme& t) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Light and dark: the palette of the window and the colours of states, which come from the session's table.
+// Light, dark and high contrast: the palette of the window and the colours of states, which come from the session's table.
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
@@ -14,14 +14,20 @@ class QApplication;
 
 namespace mirrorscope::views {
 
+enum class ThemeKind : u8 { Light, Dark, HighContrast };
+
 struct Theme {
-    bool dark = false;
+    ThemeKind kind = ThemeKind::Light;
+    bool dark = false; // the background is
     QColor window, base, alternate, text, dim, border, accent, selection, violation, note;
+    qreal fill = 0.15; // how strongly a state tints its entry
     QColor of(const StateStyle& style) const { return QColor(QString::fromUtf8(dark ? style.dark.data() : style.light.data(), 7)); }
     QColor of(const GroupStyle& style) const { return QColor(QString::fromUtf8(dark ? style.dark.data() : style.light.data(), 7)); }
 };
 
-Theme makeTheme(bool dark);
+Theme makeTheme(ThemeKind kind);
+// As the desktop has it.
+ThemeKind systemTheme();
 QPalette paletteOf(const Theme& theme);
 // Fusion with our palette: the same picture on every desktop.
 void applyTheme(QApplication& application, const Theme& theme);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The micro-steps by actor, one lane each, with the script's steps above. Painting costs the pixels, not the steps.
+// The run over time: the script's steps, a lane for each actor, one for SEAMCALLs and one for each lock that was taken, with arrows from
+// a cause to what it leads to, markers, bookmarks, and the whole run below. Painting costs the pixels, not the steps.
 #pragma once
 
 #include "views/context.h"
 
 #include <QWidget>
+
+class QScrollBar;
 
 namespace mirrorscope::views {
 
@@ -12,31 +15,74 @@ class TimelineView : public QWidget {
     Q_OBJECT
 public:
     explicit TimelineView(Context& context, QWidget* parent = nullptr);
-    QSize sizeHint() const override { return {800, 150}; }
+    QSize sizeHint() const override { return {800, 190}; }
 
     // The micro-step drawn at that x, clamped to the run.
     u64 stepAt(double x) const;
     double xOf(u64 n) const;
+    // The range that is shown, in micro-steps.
+    double start() const { return start_; }
+    double visible() const;
+    void show(double start, double steps);
+    // The names of the lanes from top to bottom, and where each is.
+    QStringList laneNames() const;
+    QRect laneRect(int lane) const;
+    QRect overviewRect() const;
+    QString textAt(const QPoint& at) const;
+    // From which micro-step to which an arrow is drawn in the visible range.
+    struct Arrow {
+        u64 from = 0, to = 0;
+        QString what;
+    };
+    std::vector<Arrow> arrows() const;
+
+Q_SIGNALS:
+    void bookmarkWanted();
 
 protected:
     void paintEvent(QPaintEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
     void wheelEvent(QWheelEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     bool event(QEvent* event) override;
 
 private:
+    struct Lane {
+        enum class Kind : u8 { Actor, Seamcalls, Lock } kind = Kind::Actor;
+        unsigned number = 0; // index of the actor, or LockId
+        QString name;
+    };
     void zoom(double factor, double x);
     void pan(double pixels);
     void follow();
     void clampView();
+    void layoutLanes();
     int laneHeight() const;
     int labelWidth() const;
+    int lanesTop() const { return laneHeight() + 4; }
+    int lanesBottom() const;
+    std::optional<int> laneOf(u64 n) const;
+    std::optional<int> laneAt(int y) const;
+    void paintScript(QPainter& p, u64 first, u64 last) const;
+    void paintActor(QPainter& p, const QRect& at, std::size_t actor, u64 first, u64 last) const;
+    void paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, u64 first, u64 last) const;
+    void paintArrows(QPainter& p) const;
+    void paintMarkers(QPainter& p) const;
+    void paintOverview(QPainter& p) const;
+    QString spanText(const Span& span) const;
+    QColor spanColour(const Span& span) const;
 
     Context& context_;
+    std::vector<Lane> lanes_;
+    QScrollBar* bar_;
     double start_ = 0;  // micro-step at the left edge
     double scale_ = 12; // pixels a micro-step
+    enum class Grab : u8 { None, Seek, Overview, Pan } grab_ = Grab::None;
+    QPointF grabbed_;
+    double grabbedStart_ = 0;
 };
 
 } // namespace mirrorscope::views

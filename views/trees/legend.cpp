@@ -3,6 +3,7 @@
 
 #include <QEvent>
 #include <QHelpEvent>
+#include <QMouseEvent>
 #include <QPainter>
 #include <QToolTip>
 
@@ -13,7 +14,9 @@ Legend::Legend(Context& context, QWidget* parent) : QWidget(parent), context_(co
     QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
+    setAccessibleName(tr("Legend of the states"));
     connect(&context_, &Context::themeChanged, this, qOverload<>(&QWidget::update));
+    connect(&context_, &Context::dimmedChanged, this, qOverload<>(&QWidget::update));
 }
 
 std::vector<Legend::Item> Legend::items(int width) const {
@@ -21,13 +24,13 @@ std::vector<Legend::Item> Legend::items(int width) const {
     const QFontMetrics metrics = fontMetrics();
     const int height = metrics.height() + 6;
     int x = 8, y = 3;
-    const auto add = [&](const QString& sign, const QString& name, const QString& help, const QColor& colour) {
+    const auto add = [&](const QString& sign, const QString& name, const QString& help, const QColor& colour, u32 states = 0) {
         const int w = metrics.horizontalAdvance(sign + "  " + name) + 18;
         if (x + w > width - 4 && x > 8) {
             x = 8;
             y += height;
         }
-        list.push_back({QRect(x, y, w, height), sign, name, help, colour});
+        list.push_back({QRect(x, y, w, height), sign, name, help, colour, states});
         x += w;
     };
     const auto text = [](std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); };
@@ -44,7 +47,9 @@ std::vector<Legend::Item> Legend::items(int width) const {
         if (style.name == "leaf" && tdx)
             name = leafSeen ? "shared leaf" : "private leaf";
         leafSeen = leafSeen || style.name == "leaf";
-        add(text(style.sign), name, text(style.help), context_.theme().of(style));
+        const auto index = static_cast<unsigned>(&style - stateStyles().data());
+        const u32 states = 1u << index | (index == kStyleBlocked ? 1u << kStyleTableBlocked : 0);
+        add(text(style.sign), name, text(style.help), context_.theme().of(style), states);
     }
     add("Δ", "changed now", "changed by the micro-step before this position", context_.theme().accent);
     add("!", "violation", "a rule was violated here", context_.theme().violation);
@@ -71,10 +76,36 @@ void Legend::paintEvent(QPaintEvent*) {
         p.setPen(item.colour);
         p.setFont(bold);
         p.drawText(item.at, Qt::AlignVCenter | Qt::AlignLeft, item.sign);
+        const bool dimmed = item.states != 0 && (context_.dimmed() & item.states) != 0;
+        QFont plain = font();
+        plain.setStrikeOut(dimmed);
         p.setPen(context_.theme().dim);
-        p.setFont(font());
+        p.setFont(plain);
         p.drawText(item.at.adjusted(fontMetrics().horizontalAdvance(item.sign) + 7, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, item.name);
     }
+}
+
+QRect Legend::itemRect(unsigned state) const {
+    for (const Item& item : items(width()))
+        if ((item.states >> state & 1) != 0)
+            return item.at;
+    return {};
+}
+
+void Legend::mousePressEvent(QMouseEvent* event) {
+    u32 all = 0, chosen = 0;
+    for (const Item& item : items(width())) {
+        all |= item.states;
+        if (item.at.contains(event->pos()))
+            chosen = item.states;
+    }
+    if (chosen == 0)
+        return;
+    const u32 others = all & ~chosen;
+    if ((event->modifiers() & Qt::ControlModifier) != 0)
+        context_.setDimmed(context_.dimmed() == others ? 0 : others);
+    else
+        context_.setDimmed(context_.dimmed() ^ chosen);
 }
 
 bool Legend::event(QEvent* event) {
@@ -82,7 +113,9 @@ bool Legend::event(QEvent* event) {
         const auto* help = static_cast<QHelpEvent*>(event);
         for (const Item& item : items(width()))
             if (item.at.contains(help->pos())) {
-                QToolTip::showText(help->globalPos(), item.help);
+                QToolTip::showText(help->globalPos(),
+                                   item.states == 0 ? item.help
+                                                    : item.help + "\n" + tr("A click dims these entries, Ctrl and a click all others."));
                 return true;
             }
     }

@@ -32,6 +32,19 @@ QString rowLabel(const TreeRow& row) {
     return QString::fromStdString(hex(row.gfn.v << 12));
 }
 
+QString entryHelp(const Session& session, Column column, const TreeRow& row) {
+    const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
+    const std::string gpa = session.hasColumn(Column::Mirror)
+                                ? aliasedGpa(row.gfn, column == Column::Shared ? Alias::Shared : Alias::Private)
+                                : hex(row.gfn.v << 12);
+    QString text = QString::fromStdString(gpa + " at " + std::string(levelName(row.level)) + "\nraw " + hex16(cell.raw) + "\n" +
+                                          session.explain(column, cell, row.level));
+    const Twins twins = twinsOf(row);
+    if (column != Column::Shared && (twins == Twins::Differ || twins == Twins::InFlight))
+        text += twins == Twins::InFlight ? "\nIts twin is in flight: one of the two is being changed." : "\nIts twin differs.";
+    return text;
+}
+
 QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics) {
     const qreal size = metrics.row * 0.4;
     return {label.left() + 6 + row.depth * metrics.indent, label.center().y() - size / 2, size, size};
@@ -82,7 +95,7 @@ void paintTag(QPainter& p, const QRectF& box, const QColor& colour, const QStrin
     QPainterPath shape;
     shape.addRoundedRect(box, 4, 4);
     p.setRenderHint(QPainter::Antialiasing);
-    p.fillPath(shape, withAlpha(colour, theme.dark ? 0.26 : 0.15));
+    p.fillPath(shape, withAlpha(colour, theme.fill));
     if (hatched)
         hatch(p, box, colour, true);
     p.save();
@@ -137,6 +150,45 @@ void paintRmp(QPainter& p, const QRectF& at, const RmpView& rmp, const Theme& th
              font);
 }
 
+void paintMapCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
+                  const QFont& bold, const QFont& font) {
+    const StateStyle& style = styleOf(column, cell);
+    const QColor colour = theme.of(style);
+    const bool empty = cell.initial(column) && !cell.zapped;
+    if (!empty) {
+        p.fillRect(at, withAlpha(colour, 0.35));
+        if (style.hatch != StateStyle::Hatch::None)
+            hatch(p, at, colour, style.hatch == StateStyle::Hatch::Rising);
+        p.fillRect(QRectF(at.left(), at.bottom() - 4, at.width(), 4), colour);
+    }
+    const bool framed = cell.violation || cell.changed || marks.selected;
+    p.setBrush(Qt::NoBrush);
+    p.setPen(QPen(cell.violation ? theme.violation
+                  : framed       ? theme.accent
+                                 : theme.border,
+                  framed ? 2 : 1, empty && !framed ? Qt::DotLine : Qt::SolidLine));
+    p.drawRect(at.adjusted(1, 1, -1, -1));
+    if (marks.breakpoint) {
+        p.setPen(Qt::NoPen);
+        p.setBrush(theme.violation);
+        p.drawEllipse(QPointF(at.right() - 7, at.top() + 8), 4, 4);
+    }
+    p.setFont(bold);
+    p.setPen(empty ? theme.dim : theme.text);
+    const int line = p.fontMetrics().height();
+    p.drawText(QRectF(at.left(), at.top() + 4, at.width(), line), Qt::AlignCenter,
+               QString::fromUtf8(style.sign.data(), static_cast<int>(style.sign.size())));
+    p.setFont(font);
+    qreal y = at.top() + 4 + line;
+    for (const QString& text : {QString::fromUtf8(style.name.data(), static_cast<int>(style.name.size())),
+                                cell.pfn.v == 0 ? QString() : QString::number(cell.pfn.v, 16)}) {
+        if (p.fontMetrics().horizontalAdvance(text) > at.width() - 4 || y + line > at.bottom() - 6 || empty)
+            continue;
+        p.drawText(QRectF(at.left(), y, at.width(), line), Qt::AlignCenter, text);
+        y += line;
+    }
+}
+
 void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
                const QFont& font) {
     if (!cell.exists)
@@ -155,7 +207,7 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
     QPainterPath shape;
     shape.addRoundedRect(box, 4, 4);
     if (!empty) {
-        p.fillPath(shape, withAlpha(colour, (theme.dark ? 0.26 : 0.15) * fade));
+        p.fillPath(shape, withAlpha(colour, theme.fill * fade));
         if (style.hatch != StateStyle::Hatch::None)
             hatch(p, box, colour, style.hatch == StateStyle::Hatch::Rising);
         p.save();
@@ -191,6 +243,8 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
         badge("!", theme.violation);
     if (cell.changed)
         badge("Δ", theme.accent);
+    if (marks.differs)
+        badge("A≠B", theme.of(styleAt(kStyleZapped)));
     if (marks.breakpoint) {
         p.setPen(Qt::NoPen);
         p.setBrush(theme.violation);

@@ -28,11 +28,17 @@ struct CellMarks {
     bool twin = false;       // the same entry in another tree
     bool path = false;       // on the way from the root to it
     bool breakpoint = false; // a run stops when it changes
+    bool differs = false;    // between the markers A and B
 };
 
 QString rowLabel(const TreeRow& row);
+// What a tooltip says of an entry: its address, its raw value, and what its state means and who made it.
+QString entryHelp(const Session& session, Column column, const TreeRow& row);
 void paintCell(QPainter& painter, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
                const QFont& font);
+// The same as a tall and narrow box of the map: sign, frame and rights below one another, as far as they fit.
+void paintMapCell(QPainter& painter, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,
+                  const QFont& bold, const QFont& font);
 void paintLabel(QPainter& painter, const QRectF& at, const TreeRow& row, bool path, const Theme& theme, const TreeMetrics& metrics);
 // The memslot and the attribute of a row, at the right end of its label.
 void paintMemory(QPainter& painter, const QRectF& at, const MemoryView& memory, const Theme& theme, const QFont& font);

@@ -2,6 +2,7 @@
 #include "views/trees/trees_view.h"
 
 #include "base/text.h"
+#include "session/style.h"
 
 #include <QEvent>
 #include <QHelpEvent>
@@ -23,6 +24,7 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     setMinimumSize(360, 160);
     connect(&context_, &Context::sessionChanged, this, [this] {
         collapsed_.clear();
+        opened_.clear();
         refresh(true);
     });
     connect(&context_, &Context::positionChanged, this, [this] { refresh(true); });
@@ -33,6 +35,8 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     });
     connect(&context_, &Context::breakpointsChanged, viewport(), qOverload<>(&QWidget::update));
     connect(&context_, &Context::themeChanged, viewport(), qOverload<>(&QWidget::update));
+    connect(&context_, &Context::dimmedChanged, viewport(), qOverload<>(&QWidget::update));
+    connect(&context_, &Context::markersChanged, viewport(), qOverload<>(&QWidget::update));
     layoutColumns();
 }
 
@@ -79,10 +83,14 @@ void TreesView::layoutColumns() {
 void TreesView::refresh(bool follow) {
     rows_.clear();
     if (Session* session = context_.session()) {
-        std::optional<std::pair<Gfn, Level>> keep;
+        RowOptions options;
+        options.collapsed = collapsed_;
+        options.opened = opened_;
+        constexpr std::size_t kTablesUnfolded = 64;
+        options.tables = kTablesUnfolded;
         if (const auto& s = context_.selection())
-            keep = {s->gfn, s->level};
-        rows_ = session->rows(collapsed_, keep);
+            options.keep = {s->gfn, s->level};
+        rows_ = session->rows(options);
     }
     layoutColumns();
     if (follow)
@@ -132,6 +140,7 @@ CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
     CellMarks marks;
     const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
     marks.breakpoint = cell.exists && context_.breakpoints().places.contains(cell.place.v);
+    marks.differs = cell.exists && row.more == 0 && context_.differs(column, row.gfn, row.level);
     const auto& s = context_.selection();
     if (!s || row.more > 0)
         return marks;
@@ -155,7 +164,15 @@ QString TreesView::memoryHelp(const MemoryView& memory) const {
         .arg(kinds[static_cast<unsigned>(memory.kind)]);
 }
 
+void TreesView::wheelEvent(QWheelEvent* event) {
+    if ((event->modifiers() & Qt::ControlModifier) == 0)
+        QAbstractScrollArea::wheelEvent(event);
+    else if (event->angleDelta().y() < 0)
+        Q_EMIT mapWanted();
+}
+
 void TreesView::paintEvent(QPaintEvent*) {
+    const FrameTimes::Timer timer(context_.frameTimes(), "list");
     QPainter p(viewport());
     const Theme& theme = context_.theme();
     p.fillRect(viewport()->rect(), theme.base);
@@ -202,8 +219,13 @@ void TreesView::paintEvent(QPaintEvent*) {
                 }
                 continue;
             }
-            paintCell(p, at, column, row.cells[static_cast<unsigned>(c)], marksOf(row, column), theme, metrics_.mono);
+            const TreeCell& cell = row.cells[static_cast<unsigned>(c)];
+            const bool dimmed = cell.exists && (context_.dimmed() >> styleIndexOf(column, cell) & 1) != 0;
+            p.setOpacity(dimmed ? 0.15 : 1);
+            paintCell(p, at, column, cell, marksOf(row, column), theme, metrics_.mono);
+            p.setOpacity(1);
         }
+        paintTwinLink(p, row, static_cast<std::size_t>(i));
     }
     p.setClipping(false);
 
@@ -249,6 +271,25 @@ void TreesView::paintEvent(QPaintEvent*) {
     }
 }
 
+void TreesView::paintTwinLink(QPainter& p, const TreeRow& row, std::size_t index) const {
+    const Twins twins = twinsOf(row);
+    if (metrics_.columns < 3 || (twins != Twins::Differ && twins != Twins::InFlight))
+        return;
+    const Theme& theme = context_.theme();
+    const bool flight = twins == Twins::InFlight;
+    const QRectF at = cellRect(index, Column::Private);
+    const QColor ink = flight ? theme.of(styleAt(kStyleFrozen)) : theme.violation;
+    constexpr double kWide = 9;
+    const QRectF knob(at.left() - kWide, at.center().y() - kWide, 2 * kWide, 2 * kWide);
+    p.setRenderHint(QPainter::Antialiasing);
+    p.setPen(QPen(ink, 1.5, flight ? Qt::DashLine : Qt::SolidLine));
+    p.setBrush(theme.base);
+    p.drawEllipse(knob);
+    p.setFont(metrics_.text);
+    p.setPen(ink);
+    p.drawText(knob, Qt::AlignCenter, flight ? "⇄" : "≠");
+}
+
 void TreesView::resizeEvent(QResizeEvent*) { layoutColumns(); }
 
 void TreesView::changeEvent(QEvent* event) {
@@ -261,8 +302,13 @@ void TreesView::changeEvent(QEvent* event) {
 
 void TreesView::toggle(const TreeRow& row) {
     const std::pair<u64, unsigned> key{row.gfn.v, number(row.level)};
-    if (collapsed_.erase(key) == 0)
+    if (row.expanded) {
+        opened_.erase(key);
         collapsed_.insert(key);
+    } else {
+        collapsed_.erase(key);
+        opened_.insert(key);
+    }
     refresh(false);
 }
 
@@ -279,11 +325,17 @@ void TreesView::mousePressEvent(QMouseEvent* event) {
             return;
         }
     }
-    if (row.more > 0)
-        return;
+    if (const auto where = selectionAt(event->pos()); where && row.more == 0)
+        context_.select(*where);
+}
+
+std::optional<Selection> TreesView::selectionAt(const QPoint& at) const {
+    const auto index = rowAt(at.y());
+    if (!index)
+        return std::nullopt;
+    const int x = at.x() + horizontalScrollBar()->value();
     const int column = x < metrics_.label ? (metrics_.columns > 1 ? 1 : 0) : (x - metrics_.label) / metrics_.cell;
-    if (column < metrics_.columns)
-        context_.select(Selection{columnAt(column), row.gfn, row.level});
+    return Selection{columnAt(std::min(column, metrics_.columns - 1)), rows_[*index].gfn, rows_[*index].level};
 }
 
 void TreesView::moveSelection(int rowsBy, int columnsBy) {
@@ -334,14 +386,8 @@ bool TreesView::viewportEvent(QEvent* event) {
         }
         const Column column = columnAt(x / metrics_.cell);
         const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
-        if (cell.exists && row.more == 0) {
-            const StateStyle& style = styleOf(column, cell);
-            const QString alias = QString::fromStdString(aliasedGpa(row.gfn, column == Column::Shared ? Alias::Shared : Alias::Private));
-            QToolTip::showText(help->globalPos(), QString("%1 at %2\nraw %3\n%4 %5: %6")
-                                                      .arg(alias, QString::fromUtf8(levelName(row.level).data()),
-                                                           QString::fromStdString(hex16(cell.raw)), QString::fromUtf8(style.sign.data()),
-                                                           QString::fromUtf8(style.name.data()), QString::fromUtf8(style.help.data())));
-        }
+        if (cell.exists && row.more == 0)
+            QToolTip::showText(help->globalPos(), entryHelp(*context_.session(), column, row));
         return true;
     }
     return QAbstractScrollArea::viewportEvent(event);

@@ -21,10 +21,16 @@ public:
     const std::vector<TreeRow>& rows() const { return rows_; }
     QRect cellRect(std::size_t row, Column column) const; // in viewport coordinates
     QRect rmpRect(std::size_t row) const;
+    std::optional<Selection> selectionAt(const QPoint& at) const; // in viewport coordinates
     QString memoryHelp(const MemoryView& memory) const;
     CellMarks marksOf(const TreeRow& row, Column column) const;
 
+Q_SIGNALS:
+    // Ctrl and the wheel, away from the tables: a map says more.
+    void mapWanted();
+
 protected:
+    void wheelEvent(QWheelEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
@@ -34,6 +40,7 @@ protected:
 
 private:
     void refresh(bool follow);
+    void paintTwinLink(QPainter& p, const TreeRow& row, std::size_t index) const;
     void layoutColumns();
     void toggle(const TreeRow& row);
     void moveSelection(int rows, int columns);
@@ -48,7 +55,7 @@ private:
     Context& context_;
     TreeMetrics metrics_;
     std::vector<TreeRow> rows_;
-    std::set<std::pair<u64, unsigned>> collapsed_;
+    std::set<std::pair<u64, unsigned>> collapsed_, opened_;
 };
 
 } // namespace mirrorscope::views

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One self-contained page that steps with the keys: the entries as they are at the first position, and what each micro-step changed.
+#include "base/text.h"
+#include "export/export.h"
+#include "session/style.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace mirrorscope {
+
+namespace {
+// The page's own program: builds the rows of a position from the changes, forwards and backwards.
+constexpr std::string_view kScript = R"js(
+const LEVELS = {1: "4K", 2: "2M", 3: "1G", 4: "512G", 5: "256T"};
+let at = -1, cells = new Map();
+const key = e => e[0] + ":" + e[1] + ":" + e[2];
+function set(e, value) { if (value === "") cells.delete(key(e)); else cells.set(key(e), value); }
+function reset() { cells = new Map(); for (const e of D.start) set(e, e[3]); at = D.first; }
+function to(n) {
+  n = Math.max(D.first, Math.min(D.first + D.steps.length, n));
+  if (at < 0) reset();
+  while (at < n) { for (const e of D.steps[at - D.first].c) set(e, e[4]); at++; }
+  while (at > n) { at--; for (const e of [...D.steps[at - D.first].c].reverse()) set(e, e[3]); }
+  draw();
+}
+function shown(column, g, l) {
+  const v = cells.get(column + ":" + g + ":" + l);
+  // What went away lately stays for a while.
+  for (let k = 1; k <= 12 && at - k >= D.first; k++)
+    for (const e of D.steps[at - k - D.first].c)
+      if (e[0] === column && e[1] === g && e[2] === l) {
+        if (v === undefined && e[3] !== "" && D.styles[e[3].split("|")[0]][0] !== "\u00b7") return ["zapped", e[3].split("|")[1], k === 1, (13 - k) / 13];
+        if (v !== undefined && k === 1) return [v.split("|")[0], v.split("|")[1], true, 1];
+        if (v !== undefined) return [v.split("|")[0], v.split("|")[1], false, 1];
+      }
+  return v === undefined ? null : [v.split("|")[0], v.split("|")[1], false, 1];
+}
+function draw() {
+  const rows = new Map();
+  const add = (g, l) => rows.set(g + ":" + l, [g, l]);
+  for (const k of cells.keys()) { const p = k.split(":"); add(+p[1], +p[2]); }
+  for (let k = 1; k <= 12 && at - k >= D.first; k++) for (const e of D.steps[at - k - D.first].c) add(e[1], e[2]);
+  const sorted = [...rows.values()].sort((a, b) => a[0] - b[0] || b[1] - a[1]);
+  const body = document.getElementById("rows");
+  body.textContent = "";
+  for (const [g, l] of sorted) {
+    const tr = document.createElement("tr");
+    const th = document.createElement("th");
+    th.style.paddingLeft = (D.levels - l) * 1.1 + "em";
+    th.textContent = "0x" + (g * 4096).toString(16) + "  " + LEVELS[l];
+    th.scope = "row";
+    tr.append(th);
+    for (let c = 0; c < D.columns.length; c++) {
+      const td = document.createElement("td"), s = shown(c, g, l);
+      if (s) {
+        const span = document.createElement("span"), style = D.styles[s[0]];
+        span.className = "e " + s[0] + (s[2] ? " now" : "");
+        span.style.setProperty("--light", style[1]);
+        span.style.setProperty("--dark", style[2]);
+        span.style.opacity = s[3];
+        span.textContent = (s[2] ? "\u0394 " : "") + (s[0] === "zapped" ? "\u2715 " : "") + s[1];
+        td.append(span);
+      }
+      tr.append(td);
+    }
+    body.append(tr);
+  }
+  const step = at > D.first ? D.steps[at - D.first - 1] : null;
+  document.getElementById("sentence").textContent = step ? step.s : "Before the first micro-step of this page.";
+  document.getElementById("where").textContent = "Position " + at + " of " + D.end + (step && step.w ? " \u00b7 " + step.w : "");
+  document.getElementById("violation").textContent = step && step.v ? "! " + step.v : "";
+  document.getElementById("slider").value = at;
+}
+document.addEventListener("keydown", e => {
+  const go = {ArrowRight: 1, n: 1, F11: 1, " ": 1, ArrowLeft: -1, p: -1, PageDown: 20, PageUp: -20}[e.key];
+  if (go) { to(at + go); e.preventDefault(); }
+  else if (e.key === "Home") { to(D.first); e.preventDefault(); }
+  else if (e.key === "End") { to(D.first + D.steps.length); e.preventDefault(); }
+  else if (e.key === "f" || e.key === "F") {
+    for (let n = at; n < D.first + D.steps.length; n++)
+      if (D.steps[n - D.first].c.some(x => x[4].startsWith("frozen|"))) { to(n + 1); break; }
+  }
+});
+const slider = document.getElementById("slider");
+slider.min = D.first; slider.max = D.first + D.steps.length;
+slider.addEventListener("input", () => to(+slider.value));
+for (const b of document.querySelectorAll("button[data-by]")) b.addEventListener("click", () => to(at + +b.dataset.by));
+to(D.open);
+)js";
+
+constexpr std::string_view kStyle = R"css(
+:root { color-scheme: light dark; --bg: #ffffff; --fg: #1b1f24; --dim: #57606a; --line: #c8ced6; --note: #fff6d6; --accent: #0b5cad; --bad: #c1121f; }
+@media (prefers-color-scheme: dark) { :root { --bg: #1c2128; --fg: #e6edf3; --dim: #a5b1bd; --line: #444c56; --note: #3a3420; --accent: #6cb6ff; --bad: #ff8080; } }
+body { background: var(--bg); color: var(--fg); font: 15px/1.4 system-ui, "DejaVu Sans", sans-serif; margin: 1.5em auto; max-width: 78em; padding: 0 1em; }
+h1 { font-size: 1.3em; margin: 0 0 .3em; }
+#sentence { font-weight: bold; min-height: 2.8em; font-size: 1.1em; }
+#where, .keys { color: var(--dim); }
+#violation { color: var(--bad); font-weight: bold; min-height: 1.4em; }
+#slider { width: 100%; }
+table { border-collapse: collapse; width: 100%; font: 13px "DejaVu Sans Mono", monospace; }
+th { text-align: left; font-weight: normal; white-space: pre; }
+thead th { font-weight: bold; border-bottom: 1px solid var(--line); padding: .3em .4em; }
+td { padding: 1px .4em; }
+.e { --c: var(--light); display: inline-block; min-width: 15em; border-left: 4px solid var(--c); padding: 1px .5em; border-radius: 3px; background: color-mix(in srgb, var(--c) 16%, transparent); white-space: pre; }
+@media (prefers-color-scheme: dark) { .e { --c: var(--dark); background: color-mix(in srgb, var(--c) 26%, transparent); } }
+.e.frozen { background: repeating-linear-gradient(45deg, color-mix(in srgb, var(--c) 45%, transparent) 0 4px, transparent 4px 9px); }
+.e.blocked, .e.table-blocked { background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--c) 40%, transparent) 0 4px, transparent 4px 9px); }
+.e.zapped { text-decoration: line-through; }
+.e.now { outline: 2px solid var(--accent); }
+button { font: inherit; padding: .2em .8em; margin-right: .3em; }
+)css";
+
+std::string xml(std::string_view text) {
+    std::string out;
+    for (const char c : text)
+        switch (c) {
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '&': out += "&amp;"; break;
+        default: out += c;
+        }
+    return out;
+}
+
+std::string styleKey(Column column, const TreeCell& cell) {
+    const StyleIndex index = styleIndexOf(column, cell);
+    return index == kStyleSharedLeaf ? "shared-leaf" : index == kStylePrivateLeaf ? "private-leaf" : std::string(styleAt(index).name);
+}
+
+// "style|text", or "" for an entry that is not shown.
+std::string valueOf(const Session& session, Session::Where where) {
+    TreeCell cell = session.cell(where.column, where.gfn, where.level);
+    cell.zapped.reset();
+    if (!cell.exists || cell.initial(where.column))
+        return {};
+    return styleKey(where.column, cell) + "|" + cellText(where.column, cell);
+}
+} // namespace
+
+std::string pageHtml(Session& session, u64 open) {
+    // A page of the whole run as long as it is small enough to mail; else what lies around the position.
+    constexpr u64 kSteps = 20'000;
+    const u64 here = session.position();
+    const u64 first = session.end() <= kSteps || open < kSteps / 2 ? 0 : std::min(open - kSteps / 2, session.end() - kSteps);
+    const u64 last = std::min(session.end(), first + kSteps);
+    const bool tdx = session.hasColumn(Column::Mirror);
+    session.seek(first);
+    // What each entry was before: the values as they were written into the page.
+    std::map<std::tuple<unsigned, unsigned, u64>, std::string> known;
+    std::string start;
+    RowOptions all;
+    const auto put = [&](Session::Where w, const std::string& value) {
+        known[{static_cast<unsigned>(w.column), number(w.level), w.gfn.v}] = value;
+        if (!value.empty())
+            start += fmt::format("{}[{},{},{},{}]", start.empty() ? "" : ",", static_cast<unsigned>(w.column), w.gfn.v, number(w.level),
+                                 jsonString(value));
+    };
+    for (const TreeRow& row : session.rows(all))
+        for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
+            for (u64 k = 0; k < std::min<u64>(std::max<u64>(row.more, 1), 4096); ++k) {
+                const Session::Where where{static_cast<Column>(c), {row.gfn.v + k * pagesPer(row.level)}, row.level};
+                if (const std::string value = valueOf(session, where); !value.empty())
+                    put(where, value);
+            }
+    std::string steps;
+    for (u64 n = first; n < last; ++n) {
+        session.seek(n + 1);
+        std::string changes;
+        session.system().machine().forEachChange(n, [&](Place place, u64) {
+            const auto where = session.locate(place);
+            if (!where)
+                return;
+            const std::string value = valueOf(session, *where);
+            std::string& was = known[{static_cast<unsigned>(where->column), number(where->level), where->gfn.v}];
+            if (was == value)
+                return;
+            changes += fmt::format("{}[{},{},{},{},{}]", changes.empty() ? "" : ",", static_cast<unsigned>(where->column), where->gfn.v,
+                                   number(where->level), jsonString(was), jsonString(value));
+            was = value;
+        });
+        std::string violation;
+        for (const Violation& v : session.violations())
+            if (v.n == n)
+                violation = fmt::format("{}: {}", info(v.rule).name, v.text);
+        const Step* script = session.scenario().step(session.scriptOf(n));
+        steps += fmt::format("{}{{\"s\":{},\"w\":{},\"c\":[{}]{}}}", n == first ? "" : ",\n", jsonString(session.sentence(n + 1)),
+                             jsonString(script == nullptr ? std::string() : fmt::format("step {}, line {}", script->path, script->line)),
+                             changes, violation.empty() ? "" : ",\"v\":" + jsonString(violation));
+    }
+    session.seek(here);
+    std::string styles;
+    for (unsigned s = 0; s < stateStyles().size(); ++s) {
+        const StateStyle& style = styleAt(s);
+        const std::string name = s == kStyleSharedLeaf ? "shared-leaf" : s == kStylePrivateLeaf ? "private-leaf" : std::string(style.name);
+        styles += fmt::format("{}{}:[{},{},{}]", s == 0 ? "" : ",", jsonString(name), jsonString(style.sign), jsonString(style.light),
+                              jsonString(style.dark));
+    }
+    std::string data = fmt::format(
+        "const D = {{\"first\":{},\"end\":{},\"open\":{},\"levels\":{},\"columns\":{},\"styles\":{{{}}},\"start\":[{}],\"steps\":[{}]}};",
+        first, session.end(), std::clamp(open, first, last), session.system().config().levels,
+        tdx ? R"(["shared","mirror","private"])" : R"(["direct"])", styles, start, steps);
+    // Nothing in the data may end the script.
+    for (std::size_t at = data.find("</"); at != std::string::npos; at = data.find("</", at + 3))
+        data.replace(at, 2, "<\\/");
+    const std::string title = session.scenario().title.empty() ? session.scenario().file : session.scenario().title;
+    return fmt::format("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+                       "content=\"width=device-width\">\n<title>{0}</title>\n"
+                       "<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n<div id=\"sentence\" role=\"status\"></div>\n<div "
+                       "id=\"violation\"></div>\n<div id=\"where\"></div>\n"
+                       "<p><button data-by=\"-1\">‹ back</button><button data-by=\"1\">step ›</button> <span class=\"keys\">→ and ← step, "
+                       "Page keys take 20, "
+                       "Home and End, F: next frozen entry</span></p>\n"
+                       "<input id=\"slider\" type=\"range\" aria-label=\"position\">\n<table>\n<thead><tr><th "
+                       "scope=\"col\">GPA</th>{2}</tr></thead>\n<tbody id=\"rows\"></tbody>\n</table>\n"
+                       "<script>{3}\n{4}</script>\n</body>\n</html>\n",
+                       xml(title), kStyle,
+                       tdx ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"
+                           : "<th scope=\"col\">direct</th>",
+                       data, kScript);
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The run as a trace for ui.perfetto.dev and chrome://tracing: a microsecond for each micro-step, a track for each actor and lock.
+#include "base/text.h"
+#include "export/export.h"
+#include "session/style.h"
+#include "tdx/module/leaves.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope {
+
+void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write) {
+    constexpr unsigned kRun = 1, kLocks_ = 2;
+    write("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"unit\":\"one microsecond is one micro-step\",\"title\":" +
+          jsonString(session.scenario().title) + "},\"traceEvents\":[\n");
+    bool first = true;
+    const auto put = [&](const std::string& event) {
+        write((first ? "" : ",\n") + event);
+        first = false;
+    };
+    const auto meta = [&](unsigned pid, unsigned tid, const char* what, std::string_view name) {
+        put(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"{}\",\"args\":{{\"name\":{}}}}}", pid, tid, what,
+                        jsonString(name)));
+    };
+    meta(kRun, 0, "process_name", "actors");
+    meta(kLocks_, 0, "process_name", "locks");
+    for (const u8 actor : session.actors())
+        meta(kRun, actor + 1, "thread_name", session.actorName(actor));
+    const auto slice = [&](unsigned pid, unsigned tid, u64 begin, u64 end, std::string_view category, std::string_view name,
+                           const std::string& args) {
+        put(fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"cat\":\"{}\",\"name\":{},\"args\":{{{}}}}}", pid, tid,
+                        begin, end - begin, category, jsonString(name), args));
+    };
+    // Calls as nested slices: a call lasts as long as its actor is in it.
+    struct Open {
+        std::string function;
+        u64 begin;
+    };
+    std::vector<std::vector<Open>> open(256);
+    std::vector<u64> lastOf(256, 0);
+    const auto close = [&](u8 actor, std::size_t depth, u64 end) {
+        auto& stack = open[actor];
+        while (stack.size() > depth) {
+            slice(kRun, actor + 1, stack.back().begin, end, "call", stack.back().function, "");
+            stack.pop_back();
+        }
+    };
+    for (u64 n = 0; n < session.end(); ++n) {
+        const StepView step = session.step(n);
+        auto& stack = open[step.actor];
+        std::size_t common = 0;
+        while (common < stack.size() && common < step.where.size() && stack[common].function == step.where[common])
+            ++common;
+        close(step.actor, common, lastOf[step.actor]);
+        for (std::size_t i = common; i < step.where.size(); ++i)
+            stack.push_back({step.where[i], n});
+        lastOf[step.actor] = n + 1;
+        const Step* script = session.scenario().step(step.script);
+        slice(kRun, step.actor + 1, n, n + 1, styleOf(groupOf(step.site)).name, info(step.site).name,
+              script == nullptr ? "" : fmt::format("\"step\":\"{}\",\"line\":{}", script->path, script->line));
+    }
+    for (const u8 actor : session.actors())
+        close(actor, 0, lastOf[actor]);
+    for (const Span& span : session.lanes().seamcalls())
+        if (span.closed)
+            put(fmt::format("{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}", kRun, span.actor + 1, span.end - 1,
+                            jsonString(fmt::format("{} → {}", info(static_cast<Leaf>(span.code)).name, tdx::statusName(span.detail)))));
+    for (unsigned lock = 0; lock < kLocks; ++lock) {
+        if (!session.lanes().locks(lock).empty())
+            meta(kLocks_, lock + 1, "thread_name", name(static_cast<LockId>(lock)));
+        for (const Span& span : session.lanes().locks(lock))
+            // Readers overlap, so these are asynchronous.
+            for (const char phase : {'b', 'e'})
+                put(fmt::format("{{\"ph\":\"{}\",\"pid\":{},\"tid\":{},\"id\":\"{}.{}\",\"cat\":\"lock\",\"ts\":{},\"name\":{}}}", phase,
+                                kLocks_, lock + 1, lock, span.begin, phase == 'b' ? span.begin : span.end,
+                                jsonString(fmt::format("{} {}", session.actorName(span.actor),
+                                                       span.kind == Span::Kind::Wait ? "waits"
+                                                       : span.write                  ? "writes"
+                                                                                     : "reads"))));
+    }
+    for (const Violation& v : session.violations())
+        put(fmt::format("{{\"ph\":\"i\",\"s\":\"g\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}", kRun, v.actor + 1, v.n,
+                        jsonString(fmt::format("{} violated: {}", info(v.rule).name, v.text))));
+    write("\n]}\n");
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "session/find.h"
+
+#include "base/text.h"
+#include "session/session.h"
+#include "tdx/module/leaves.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace mirrorscope {
+
+namespace {
+using Key = EventFilter::Word::Key;
+struct KeyInfo {
+    std::string_view name;
+    Key key;
+    std::string_view help;
+};
+constexpr KeyInfo kKeys[] = {
+    {"actor", Key::Actor, "who: vcpu1, host, rcu"},
+    {"site", Key::Site, "the kind of micro-step: spte.freeze"},
+    {"leaf", Key::Leaf, "a SEAMCALL or TDCALL: BLOCK, MEM.PAGE.AUG"},
+    {"status", Key::Status, "its completion status: BUSY, SUCCESS"},
+    {"gpa", Key::Gpa, "an entry that translates this address, or a leaf or a fault that names it"},
+    {"fn", Key::Function, "a function of the call path"},
+    {"line", Key::Line, "the line of the script's step"},
+    {"rule", Key::Rule, "a rule that was violated; * for any"},
+    {"lock", Key::Lock, "a lock that was taken or waited for"},
+    {"result", Key::Result, "how a fault ended: RET_PF_RETRY"},
+    {"was", Key::Was, "the state of an entry before: frozen"},
+    {"is", Key::Is, "the state of an entry afterwards: leaf"},
+};
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+}
+bool contains(std::string_view text, const std::string& word) { return lower(text).find(word) != std::string::npos; }
+} // namespace
+
+std::vector<std::pair<std::string_view, std::string_view>> EventFilter::keys() {
+    std::vector<std::pair<std::string_view, std::string_view>> list;
+    for (const KeyInfo& key : kKeys)
+        list.emplace_back(key.name, key.help);
+    return list;
+}
+
+EventFilter EventFilter::parse(std::string_view text, std::string& error) {
+    EventFilter filter;
+    error.clear();
+    for (std::size_t at = 0; at < text.size();) {
+        while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0)
+            ++at;
+        const std::size_t begin = at;
+        while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) == 0)
+            ++at;
+        const std::string_view token = text.substr(begin, at - begin);
+        if (token.empty())
+            break;
+        Word word;
+        word.text = lower(token);
+        if (const std::size_t colon = token.find(':'); colon != std::string_view::npos) {
+            const std::string key = lower(token.substr(0, colon));
+            const auto found = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const KeyInfo& k) { return k.name == key; });
+            if (found == std::end(kKeys)) {
+                std::vector<std::string_view> names;
+                for (const KeyInfo& k : kKeys)
+                    names.push_back(k.name);
+                const auto meant = nearest(key, names);
+                error = fmt::format("unknown key `{}`{}", key, meant ? "; `" + *meant + ":`?" : "");
+                return {};
+            }
+            word.key = found->key;
+            word.text = lower(token.substr(colon + 1));
+            if (word.key == Key::Gpa || word.key == Key::Line) {
+                const auto number = parseNumber(token.substr(colon + 1));
+                if (!number) {
+                    error = fmt::format("`{}` is no number", token.substr(colon + 1));
+                    return {};
+                }
+                word.number = *number;
+            }
+        }
+        filter.words_.push_back(std::move(word));
+    }
+    return filter;
+}
+
+bool Session::matches(const EventFilter& filter, u64 n) const {
+    const StepRecord& record = system().machine().step(n);
+    const auto anySpan = [&](const std::vector<Span>& spans, auto&& fits) {
+        // Those that begin or end with this micro-step.
+        for (std::size_t i = Lanes::firstFrom(spans, n); i < spans.size() && spans[i].begin == n; ++i)
+            if (fits(spans[i]))
+                return true;
+        for (const std::size_t i : Lanes::lasting(spans, n))
+            if (spans[i].end == n + 1 && fits(spans[i]))
+                return true;
+        return false;
+    };
+    for (const EventFilter::Word& word : filter.words()) {
+        bool fits = false;
+        switch (word.key) {
+        case Key::Actor: fits = lower(actorName(record.actor)) == word.text; break;
+        case Key::Site: fits = contains(info(record.site).name, word.text); break;
+        case Key::Leaf:
+            fits = anySpan(lanes_.seamcalls(), [&](const Span& s) { return contains(info(static_cast<Leaf>(s.code)).name, word.text); });
+            break;
+        case Key::Status:
+            fits = anySpan(lanes_.seamcalls(),
+                           [&](const Span& s) { return s.closed && s.end == n + 1 && contains(tdx::statusName(s.detail), word.text); });
+            break;
+        case Key::Result:
+            fits = anySpan(lanes_.faults(),
+                           [&](const Span& s) { return s.end == n + 1 && contains(retPfName(static_cast<int>(s.detail)), word.text); });
+            break;
+        case Key::Lock:
+            for (unsigned lock = 0; lock < kLocks && !fits; ++lock)
+                fits =
+                    contains(name(static_cast<LockId>(lock)), word.text) && anySpan(lanes_.locks(lock), [](const Span&) { return true; });
+            break;
+        case Key::Line: {
+            const Step* step = scenario_.step(record.script);
+            fits = step != nullptr && step->line == word.number;
+            break;
+        }
+        case Key::Rule:
+            for (const Violation& v : violations())
+                fits |= v.n == n && (word.text == "*" || contains(info(v.rule).name, word.text));
+            break;
+        case Key::Function:
+        case Key::Any:
+            for (const auto& function : system().sim().paths().names(record.path))
+                fits |= contains(function, word.text);
+            if (word.key == Key::Function || fits)
+                break;
+            fits = contains(info(record.site).name, word.text);
+            [[fallthrough]];
+        case Key::Was:
+        case Key::Is:
+        case Key::Gpa:
+            if (fits)
+                break;
+            system().machine().forEachChange(n, [&](Place place, u64 delta) {
+                if (fits)
+                    return;
+                const auto where = locate(place);
+                if (!where)
+                    return;
+                const u64 now = system().machine().peek(place);
+                if (word.key == Key::Gpa)
+                    fits = where->gfn.v <= word.number >> 12 && word.number >> 12 < where->gfn.v + pagesPer(where->level) &&
+                           where->level == Level::k4K;
+                if (word.key != Key::Is && word.key != Key::Gpa)
+                    fits |= stateNameOfRaw(where->column, now ^ delta, where->level) == word.text && (now ^ delta) != 0;
+                if (word.key != Key::Was && word.key != Key::Gpa)
+                    fits |= stateNameOfRaw(where->column, now, where->level) == word.text &&
+                            stateNameOfRaw(where->column, now ^ delta, where->level) != word.text;
+            });
+            if (word.key == Key::Gpa && !fits) {
+                const auto named = [&](const Span& s) { return s.gpa >> 12 == word.number >> 12; };
+                fits = anySpan(lanes_.seamcalls(), named) || anySpan(lanes_.faults(), named);
+            }
+            break;
+        }
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& found, std::size_t limit,
+                  std::chrono::steady_clock::time_point until) {
+    Machine& machine = runner_->system().machine();
+    const u64 here = position();
+    u64 n = from;
+    constexpr u64 kClock = 64;
+    for (; n < end() && found.size() < limit; ++n) {
+        if (n % kClock == 0 && n != from && std::chrono::steady_clock::now() > until)
+            break;
+        // What cannot fit by who and where needs no state.
+        machine.seek(n + 1);
+        if (!matches(filter, n))
+            continue;
+        const StepView view = step(n);
+        std::string what;
+        machine.forEachChange(n, [&](Place place, u64 delta) {
+            const auto where = locate(place);
+            const u64 now = machine.peek(place);
+            if (!where || !what.empty() || (now ^ delta) == 0)
+                return;
+            constexpr std::array<std::string_view, 3> trees{"shared", "mirror", "private"};
+            what = fmt::format("{} {} {}: {}", trees[static_cast<unsigned>(where->column)], hex(where->gfn.v << 12),
+                               levelName(where->level), changeText(where->column, now ^ delta, now, where->level));
+        });
+        const auto& calls = lanes_.seamcalls();
+        for (std::size_t i = Lanes::firstFrom(calls, n); i < calls.size() && calls[i].begin == n; ++i)
+            what = fmt::format("{} …", info(static_cast<Leaf>(calls[i].code)).name);
+        for (const std::size_t i : Lanes::lasting(calls, n))
+            if (calls[i].end == n + 1 && calls[i].closed)
+                what = fmt::format("{} → {}", info(static_cast<Leaf>(calls[i].code)).name, tdx::statusName(calls[i].detail));
+        found.push_back({n, fmt::format("{}  {}{}{}", actorName(view.actor), info(view.site).name,
+                                        view.where.empty() ? "" : "  " + view.where.back(), what.empty() ? "" : "  " + what)});
+    }
+    machine.seek(here);
+    return n;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "session/inspect.h"
+
+#include "base/text.h"
+#include "session/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+TablePageView Session::tablePage(Pfn pfn) const {
+    TablePageView view;
+    view.pfn = pfn;
+    const Frames& frames = system().frames();
+    if (!frames.valid(pfn))
+        return view;
+    const Kvm& kvm = system().kvm();
+    const FrameKind kind = frames.peekKind(pfn);
+    view.external = system().isTdx() && system().module().isSeptPage(pfn);
+    if (kind != FrameKind::Table && !view.external)
+        return view;
+    view.exists = true;
+    if (view.external) {
+        const Pfn tdr = system().backend().tdr();
+        if (system().module().septRoot(tdr) == pfn) {
+            view.root = true;
+            view.level = levelOf(system().config().levels);
+        } else if (const auto table = system().septTable(pfn)) {
+            view.level = table->level;
+            view.gfn = table->base;
+            view.twin = kind == FrameKind::ExternalTable ? kvm.mirrorOfExternal(pfn) : Pfn{0};
+        }
+        for (unsigned i = 0; i < 512; ++i)
+            view.present += sept::stateOf(system().machine().peek(wordOf(pfn, i))) != SeptState::Free ? 1 : 0;
+        return view;
+    }
+    const MmuPage page = kvm.peekPage(pfn);
+    view.mirror = page.isMirror();
+    view.invalid = role::isInvalid(page.role);
+    view.role = page.role;
+    view.level = page.level();
+    view.gfn = page.gfn;
+    view.rootCount = page.rootCount;
+    view.root = !page.ptep;
+    if (page.ptep)
+        view.parent = frameOf(*page.ptep);
+    view.twin = page.externalSpt;
+    for (unsigned i = 0; i < 512; ++i) {
+        const u64 raw = system().machine().peek(wordOf(pfn, i));
+        view.present += spte::isPresent(raw) ? 1 : 0;
+        view.frozen += spte::isFrozen(raw) ? 1 : 0;
+    }
+    return view;
+}
+
+std::optional<std::size_t> Session::indexOfActor(u8 actor) const {
+    const auto found = std::find(actors_.begin(), actors_.end(), actor);
+    return found == actors_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - actors_.begin()));
+}
+
+std::optional<u8> Session::actorFromName(const std::string& name) const {
+    for (unsigned actor = 0; actor < system().sim().actors(); ++actor)
+        if (actorName(static_cast<u8>(actor)) == name)
+            return static_cast<u8>(actor);
+    return std::nullopt;
+}
+
+std::optional<RmpEntry> Session::rmpOf(Pfn pfn) const {
+    return system().isSnp() && pfn.v < frameCount() ? std::optional(system().rmp().peek(pfn)) : std::nullopt;
+}
+
+ActorView Session::actorView(u8 actor) const {
+    constexpr u64 kNever = ~u64{0};
+    ActorView view;
+    view.name = actorName(actor);
+    view.isVcpu = actor < system().config().vcpus;
+    if (view.isVcpu) {
+        const Tlb& tlb = system().kvm().tlb(actor);
+        constexpr u64 kShown = 256;
+        for (u64 i = 0; i < std::min(tlb.size(), kShown); ++i) {
+            view.tlb.push_back(tlb.at(i));
+            view.usable.push_back(system().kvm().tlbUsable(actor, view.tlb.back().alias));
+        }
+    }
+    const auto index = indexOfActor(actor);
+    if (!index)
+        return view;
+    const Machine& machine = system().machine();
+    const u64 last = lanes_.previous(position(), *index), next = lanes_.next(position(), *index);
+    // It is inside of an operation if its last and its next micro-step belong to the same one.
+    view.busy = last != kNever && next != kNever && machine.step(last).script == machine.step(next).script;
+    if (view.busy)
+        view.stack = system().sim().paths().names(machine.step(last).path);
+    for (unsigned lock = 0; lock < kLocks; ++lock)
+        for (const std::size_t i : Lanes::lasting(lanes_.locks(lock), position()))
+            if (const Span& span = lanes_.locks(lock)[i]; span.kind == Span::Kind::Wait && span.actor == actor)
+                view.waitsFor = name(static_cast<LockId>(lock));
+    // The outline: some micro-steps of the same operation before and after.
+    constexpr unsigned kAround = 24;
+    const u32 script = view.busy        ? machine.step(last).script
+                       : next != kNever ? machine.step(next).script
+                       : last != kNever ? machine.step(last).script
+                                        : 0;
+    std::vector<u64> steps;
+    for (u64 n = lanes_.previous(position(), *index); n != kNever && steps.size() < kAround && machine.step(n).script == script;
+         n = n == 0 ? kNever : lanes_.previous(n, *index))
+        steps.insert(steps.begin(), n);
+    std::size_t after = 0;
+    for (u64 n = next; n != kNever && after < kAround && machine.step(n).script == script; n = lanes_.next(n + 1, *index), ++after)
+        steps.push_back(n);
+    for (const u64 n : steps) {
+        const StepView step = this->step(n);
+        view.outline.push_back({.n = n,
+                                .depth = static_cast<unsigned>(step.where.size()),
+                                .function = step.where.empty() ? std::string() : step.where.back(),
+                                .site = std::string(info(step.site).name),
+                                .what = std::string(info(step.site).help),
+                                .done = n < position(),
+                                .next = n == next});
+    }
+    return view;
+}
+
+LockPane Session::lockPane(unsigned lock) const {
+    LockPane view;
+    view.name = name(static_cast<LockId>(lock));
+    const auto& spans = lanes_.locks(lock);
+    const auto use = [&](const Span& span) {
+        return LockPane::Use{span.begin, span.end, actorName(span.actor), span.write, span.kind == Span::Kind::Wait};
+    };
+    // A lock that was taken by micro-step n is held at position n + 1.
+    for (const std::size_t i : Lanes::lasting(spans, position()))
+        view.now.push_back(use(spans[i]));
+    constexpr std::size_t kAround = 200;
+    const std::size_t here = Lanes::firstFrom(spans, position());
+    for (std::size_t i = here > kAround ? here - kAround : 0; i < std::min(spans.size(), here + kAround); ++i)
+        view.history.push_back(use(spans[i]));
+    return view;
+}
+
+std::string fieldDifference(const std::vector<BitField>& before, const std::vector<BitField>& after) {
+    std::string text;
+    const auto add = [&](const std::string& field, const std::string& change) {
+        text += (text.empty() ? "" : ", ") + field + " " + change;
+    };
+    for (const BitField& f : after) {
+        const auto was = std::find_if(before.begin(), before.end(), [&](const BitField& b) { return b.high == f.high && b.low == f.low; });
+        if (was == before.end()) {
+            if (f.value != 0)
+                add(f.name, fmt::format("= {:x}", f.value));
+        } else if (was->value != f.value) {
+            add(f.name, fmt::format("{:x} → {:x}", was->value, f.value));
+        }
+    }
+    for (const BitField& b : before)
+        if (b.value != 0 && std::none_of(after.begin(), after.end(), [&](const BitField& f) { return b.high == f.high && b.low == f.low; }))
+            add(b.name, fmt::format("{:x} → –", b.value));
+    return text;
+}
+
+StateDifference Session::difference(u64 a, u64 b) {
+    StateDifference result;
+    Machine& machine = runner_->system().machine();
+    const u64 here = position();
+    const auto changes = machine.difference(a, b);
+    const u64 memoryWords = system().frames().count() * 512;
+    std::vector<std::pair<u32, u64>> left; // in no tree at b: looked for at a
+    const auto take = [&](Place place, u64 before, u64 after, bool atB) {
+        const auto where = locate(place);
+        if (!where)
+            return false;
+        const u64 lockBits = where->column == Column::Private ? sept::kLock | sept::kHostPriority : 0;
+        const u64 empty = where->column == Column::Private ? sept::kFree : spte::kNonpresent;
+        // A table that was made or went away between them has no entry on the other side.
+        const u64 old = atB && before == 0 ? empty : before, now = !atB && after == 0 ? empty : after;
+        if (((old ^ now) & ~lockBits) == 0)
+            return true;
+        ++result.entryCount;
+        if (result.entries.size() < kShownDifferences)
+            result.entries.push_back({static_cast<int>(where->column), where->gfn, where->level, old, now,
+                                      stateNameOfRaw(where->column, old, where->level), stateNameOfRaw(where->column, now, where->level)});
+        return true;
+    };
+    machine.seek(b);
+    for (const auto& [p, delta] : changes) {
+        const Place place{p};
+        if (p >= memoryWords) {
+            if (system().frames().frameOfMeta(place))
+                ++result.frames;
+            else if (system().isTdx() && system().module().framesOfPamt(place).count != 0)
+                ++result.pamt;
+            else if ([&] {
+                         for (unsigned v = 0; v < system().config().vcpus; ++v)
+                             if (system().kvm().tlb(v).owns(place))
+                                 return true;
+                         return false;
+                     }())
+                ++result.tlb;
+            else
+                ++result.other;
+            continue;
+        }
+        const u64 after = machine.peek(place);
+        if (!take(place, after ^ delta, after, true))
+            left.emplace_back(p, delta);
+    }
+    machine.seek(a);
+    for (const auto& [p, delta] : left) {
+        const u64 before = machine.peek(Place{p});
+        if (!take(Place{p}, before, before ^ delta, false))
+            ++result.other;
+    }
+    machine.seek(here);
+    std::sort(result.entries.begin(), result.entries.end(), [](const EntryDifference& x, const EntryDifference& y) {
+        return std::tuple(x.gfn.v, -static_cast<int>(number(x.level)), x.column) <
+               std::tuple(y.gfn.v, -static_cast<int>(number(y.level)), y.column);
+    });
+    return result;
+}
+
+} // namespace mirrorscope

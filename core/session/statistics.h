@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How often what happened over a run, in equal parts of it: the numbers behind the charts. Counted in slices, so that a window never
+// waits for it.
+#pragma once
+
+#include "session/gpa_map.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace mirrorscope {
+
+enum class Statistic : u8 { PageStates, SeamcallsByLeaf, SeamcallsByStatus, Retries, TlbAndKicks, Faults, LockWaits, Count_ };
+inline constexpr unsigned kStatistics = static_cast<unsigned>(Statistic::Count_);
+std::string_view name(Statistic statistic);
+
+struct Series {
+    std::string name;
+    std::string light, dark;    // #rrggbb
+    std::vector<double> values; // by part; pages, times or micro-steps
+    std::vector<u64> first;     // the position that a part leads to: after the first such micro-step; ~0: none
+};
+
+class Statistics {
+public:
+    // Of a session's whole run, or of [from, to).
+    Statistics(Session& session, const GpaMap& map, unsigned parts);
+
+    unsigned parts() const { return parts_; }
+    // The position at which a part begins.
+    u64 positionOf(unsigned part) const { return end_ * part / parts_; }
+    // Goes on until then; true once everything is counted. The session is put back to its position.
+    bool advance(std::chrono::steady_clock::time_point until);
+    bool complete() const { return phase_ == Phase::Done; }
+    // 0 to 1.
+    double progress() const;
+    const std::vector<Series>& series(Statistic statistic) const { return series_[static_cast<unsigned>(statistic)]; }
+    // "part,position,NAME,NAME…"
+    std::string csv(Statistic statistic) const;
+
+private:
+    enum class Phase : u8 { Steps, Spans, Pages, Done };
+    Series& of(Statistic statistic, const std::string& name, const std::string& light, const std::string& dark);
+    Series& of(Statistic statistic, const std::string& name); // a colour of its own
+    void count(Series& series, u64 n, double by);
+    unsigned partOf(u64 n) const { return end_ == 0 ? 0 : static_cast<unsigned>(std::min<u64>(parts_ - 1, n * parts_ / end_)); }
+    void countSpans();
+
+    Session& session_;
+    const GpaMap& map_;
+    unsigned parts_;
+    u64 end_;
+    Phase phase_ = Phase::Steps;
+    u64 step_ = 0;
+    unsigned part_ = 0;
+    std::array<std::vector<Series>, kStatistics> series_;
+};
+
+} // namespace mirrorscope

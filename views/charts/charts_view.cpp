@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/charts/charts_view.h"
+
+#include "export/export.h"
+
+#include <QBarCategoryAxis>
+#include <QBarSet>
+#include <QChart>
+#include <QChartView>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QGraphicsLineItem>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLegend>
+#include <QLocale>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QSaveFile>
+#include <QStackedBarSeries>
+#include <QSvgGenerator>
+#include <QToolTip>
+#include <QVBoxLayout>
+#include <QValueAxis>
+
+#include <algorithm>
+
+namespace mirrorscope::views {
+
+namespace {
+constexpr unsigned kParts = 120;
+constexpr std::chrono::milliseconds kSlice{8};
+QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
+} // namespace
+
+ChartsView::ChartsView(Context& context, QWidget* parent)
+    : QWidget(parent), context_(context), what_(new QComboBox(this)), busy_(new QProgressBar(this)), empty_(new QLabel(this)),
+      view_(new QChartView(this)), line_(new QGraphicsLineItem) {
+    setObjectName("charts");
+    what_->setObjectName("charts-what");
+    what_->setAccessibleName(tr("What the chart shows"));
+    view_->setAccessibleName(tr("Chart over the run"));
+    for (unsigned s = 0; s < kStatistics; ++s)
+        what_->addItem(text(name(static_cast<Statistic>(s))));
+    busy_->setMaximumHeight(4);
+    busy_->setTextVisible(false);
+    busy_->setRange(0, 100);
+    empty_->setAlignment(Qt::AlignCenter);
+    auto* save = new QPushButton(tr("Save…"), this);
+    save->setToolTip(tr("as PNG, SVG or CSV"));
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(6, 6, 6, 4);
+    auto* row = new QHBoxLayout;
+    row->addWidget(what_, 1);
+    row->addWidget(save);
+    layout->addLayout(row);
+    layout->addWidget(busy_);
+    layout->addWidget(view_, 1);
+    layout->addWidget(empty_);
+    view_->setFrameShape(QFrame::NoFrame);
+    view_->chart()->setMargins({4, 4, 4, 4});
+    view_->chart()->legend()->setAlignment(Qt::AlignBottom);
+    view_->chart()->scene()->addItem(line_);
+    constexpr qreal kAbove = 20;
+    line_->setZValue(kAbove);
+    slice_.setSingleShot(true);
+    connect(&slice_, &QTimer::timeout, this, &ChartsView::countMore);
+    connect(what_, &QComboBox::currentIndexChanged, this, [this](int) { draw(); });
+    connect(&context_, &Context::sessionChanged, this, [this] {
+        statistics_.reset();
+        if (isVisible())
+            restart();
+    });
+    connect(&context_, &Context::positionChanged, this, &ChartsView::placeLine);
+    connect(&context_, &Context::themeChanged, this, [this] {
+        if (statistics_)
+            draw();
+    });
+    connect(save, &QPushButton::clicked, this, [this] {
+        const QString file =
+            QFileDialog::getSaveFileName(this, tr("Save the chart"), "chart.svg", tr("Pictures and tables (*.svg *.png *.csv)"));
+        if (file.isEmpty())
+            return;
+        const QString wrong = exportTo(file);
+        Q_EMIT said(wrong.isEmpty() ? tr("Saved %1.").arg(file) : wrong);
+    });
+}
+
+void ChartsView::showEvent(QShowEvent*) {
+    if (!statistics_ && context_.session() != nullptr)
+        restart();
+}
+
+void ChartsView::resizeEvent(QResizeEvent*) { QTimer::singleShot(0, this, &ChartsView::placeLine); }
+
+void ChartsView::choose(Statistic statistic) { what_->setCurrentIndex(static_cast<int>(statistic)); }
+
+void ChartsView::restart() {
+    statistics_ = std::make_unique<Statistics>(*context_.session(), *context_.map(), kParts);
+    busy_->show();
+    slice_.start(0);
+}
+
+void ChartsView::countMore() {
+    if (!statistics_ || context_.session() == nullptr)
+        return;
+    const bool done = statistics_->advance(std::chrono::steady_clock::now() + kSlice);
+    busy_->setValue(static_cast<int>(statistics_->progress() * 100));
+    if (!done) {
+        slice_.start(0);
+        return;
+    }
+    busy_->hide();
+    draw();
+    Q_EMIT completed();
+}
+
+void ChartsView::draw() {
+    QChart* chart = view_->chart();
+    chart->removeAllSeries();
+    for (QAbstractAxis* axis : chart->axes()) {
+        chart->removeAxis(axis);
+        delete axis;
+    }
+    if (!statistics_ || !statistics_->complete())
+        return;
+    const Theme& theme = context_.theme();
+    chart->setBackgroundBrush(theme.base);
+    chart->setPlotAreaBackgroundVisible(false);
+    chart->legend()->setLabelColor(theme.text);
+    view_->setBackgroundBrush(theme.base);
+    const auto statistic = static_cast<Statistic>(what_->currentIndex());
+    const auto& list = statistics_->series(statistic);
+    empty_->setText(list.empty() ? tr("Nothing of that happened in this run.") : QString());
+    empty_->setVisible(list.empty());
+    auto* bars = new QStackedBarSeries(chart);
+    bars->setBarWidth(1);
+    std::vector<double> sums(statistics_->parts(), 0);
+    for (std::size_t s = 0; s < list.size(); ++s) {
+        auto* set = new QBarSet(text(list[s].name));
+        const QColor colour(QString::fromStdString(theme.dark ? list[s].dark : list[s].light));
+        set->setColor(colour);
+        set->setBorderColor(colour);
+        for (unsigned p = 0; p < statistics_->parts(); ++p) {
+            *set << list[s].values[p];
+            sums[p] += list[s].values[p];
+        }
+        bars->append(set);
+        connect(set, &QBarSet::clicked, this, [this, s](int part) { follow(s, static_cast<unsigned>(part)); });
+        connect(set, &QBarSet::hovered, this, [this, s, statistic](bool inside, int part) {
+            if (!inside || !statistics_ || s >= statistics_->series(statistic).size()) {
+                QToolTip::hideText();
+                return;
+            }
+            const Series& series = statistics_->series(statistic)[s];
+            QToolTip::showText(QCursor::pos(),
+                               tr("%1: %2\nfrom position %3\nA click goes there.")
+                                   .arg(text(series.name), QLocale().toString(series.values[static_cast<std::size_t>(part)]))
+                                   .arg(series.first[static_cast<std::size_t>(part)]));
+        });
+    }
+    chart->addSeries(bars);
+    auto* across = new QValueAxis(chart);
+    across->setRange(0, static_cast<double>(std::max<u64>(1, context_.session()->end())));
+    across->setLabelFormat("%d");
+    across->setTickCount(5);
+    across->setTitleText(tr("micro-steps"));
+    auto* up = new QValueAxis(chart);
+    const double top = sums.empty() ? 1 : *std::max_element(sums.begin(), sums.end());
+    up->setRange(0, std::max(1.0, top));
+    up->setLabelFormat("%d");
+    up->applyNiceNumbers();
+    for (QValueAxis* axis : {across, up}) {
+        axis->setLabelsColor(theme.text);
+        axis->setTitleBrush(theme.dim);
+        axis->setGridLineColor(theme.border);
+        axis->setLinePenColor(theme.border);
+    }
+    // The bars count in parts; the axis that is seen counts in micro-steps.
+    auto* parts = new QValueAxis(chart);
+    parts->setRange(-0.5, statistics_->parts() - 0.5);
+    parts->setVisible(false);
+    chart->addAxis(parts, Qt::AlignTop);
+    chart->addAxis(across, Qt::AlignBottom);
+    chart->addAxis(up, Qt::AlignLeft);
+    bars->attachAxis(parts);
+    bars->attachAxis(up);
+    QTimer::singleShot(0, this, &ChartsView::placeLine);
+}
+
+void ChartsView::placeLine() {
+    const Session* session = context_.session();
+    if (session == nullptr || session->end() == 0)
+        return;
+    const QRectF at = view_->chart()->plotArea();
+    const double x = at.left() + static_cast<double>(session->position()) / static_cast<double>(session->end()) * at.width();
+    line_->setPen(QPen(context_.theme().accent, 2));
+    line_->setLine(x, at.top(), x, at.bottom());
+}
+
+bool ChartsView::follow(std::size_t series, unsigned part) {
+    if (!statistics_ || !statistics_->complete())
+        return false;
+    const auto& list = statistics_->series(static_cast<Statistic>(what_->currentIndex()));
+    if (series >= list.size() || part >= statistics_->parts() || list[series].first[part] == ~u64{0})
+        return false;
+    context_.goTo(list[series].first[part]);
+    return true;
+}
+
+QString ChartsView::exportTo(const QString& file) const {
+    if (!statistics_ || !statistics_->complete())
+        return tr("The chart is still being counted.");
+    if (file.endsWith(".csv")) {
+        try {
+            writeFile(file.toStdString(), statistics_->csv(static_cast<Statistic>(what_->currentIndex())));
+        } catch (const std::exception& error) {
+            return QString::fromStdString(error.what());
+        }
+        return {};
+    }
+    QSaveFile out(file);
+    if (!out.open(QIODevice::WriteOnly))
+        return tr("%1 cannot be written.").arg(file);
+    if (file.endsWith(".svg")) {
+        QSvgGenerator svg;
+        svg.setOutputDevice(&out);
+        svg.setSize(view_->size());
+        svg.setViewBox(view_->rect());
+        svg.setTitle(what_->currentText());
+        QPainter painter(&svg);
+        view_->render(&painter);
+    } else if (!const_cast<QChartView*>(view_)->grab().save(&out, "PNG")) { // grab() is no const function
+        return tr("%1 cannot be written.").arg(file);
+    }
+    return out.commit() ? QString() : tr("%1 cannot be written.").arg(file);
+}
+
+} // namespace mirrorscope::views

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/export_job.h"
+
+#include "export/export.h"
+#include "views/picture.h"
+
+#include <QFile>
+#include <QMetaObject>
+
+#include <cstdio>
+#include <stdexcept>
+
+namespace mirrorscope::views {
+
+namespace {
+struct Cancelled {};
+
+void perfettoTo(const Session& session, const std::string& file, const std::atomic<bool>& cancelled) {
+    const std::string beside = file + ".part";
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(beside.c_str(), "wb"), std::fclose);
+    bool good = out != nullptr;
+    try {
+        writePerfetto(session, [&](const std::string& piece) {
+            if (cancelled)
+                throw Cancelled{};
+            good = good && std::fwrite(piece.data(), 1, piece.size(), out.get()) == piece.size();
+        });
+    } catch (const Cancelled&) {
+        std::remove(beside.c_str());
+        throw;
+    }
+    if (!good || std::fflush(out.get()) != 0 || std::rename(beside.c_str(), file.c_str()) != 0) {
+        std::remove(beside.c_str());
+        throw std::runtime_error(file + ": cannot be written");
+    }
+}
+
+void write(Session& session, u64 position, const std::string& kind, const std::string& file, const std::atomic<bool>& cancelled) {
+    session.seek(std::min(position, session.end()));
+    if (kind == "perfetto")
+        perfettoTo(session, file, cancelled);
+    else if (kind == "png")
+        svgToPng(treesSvg(session), file);
+    else
+        writeFile(file, kind == "text"   ? treesText(session)
+                        : kind == "svg"  ? treesSvg(session)
+                        : kind == "dot"  ? treesDot(session)
+                        : kind == "csv"  ? stateCsv(session)
+                        : kind == "html" ? pageHtml(session, position)
+                                         : stateJson(session));
+}
+} // namespace
+
+std::span<const ExportKind> exportKinds() {
+    static constexpr ExportKind kKinds[] = {{"text", "Text, 78 columns…", "txt"},
+                                            {"svg", "SVG picture…", "svg"},
+                                            {"png", "PNG picture…", "png"},
+                                            {"dot", "Graphviz DOT…", "dot"},
+                                            {"csv", "CSV table…", "csv"},
+                                            {"json", "JSON, the whole state…", "json"},
+                                            {"html", "Web page that steps…", "html"},
+                                            {"perfetto", "Perfetto trace of the run…", "json"}};
+    return kKinds;
+}
+
+ExportJob::ExportJob(QObject* parent) : QObject(parent) {}
+ExportJob::~ExportJob() { cancel(); }
+
+void ExportJob::cancel() {
+    if (cancel_)
+        *cancel_ = true;
+    if (thread_.joinable())
+        thread_.join();
+    running_ = false;
+    ++generation_;
+}
+
+void ExportJob::start(const Scenario& scenario, u64 position, const QString& kind, const QString& file) {
+    cancel();
+    cancel_ = std::make_shared<std::atomic<bool>>(false);
+    running_ = true;
+    const unsigned generation = generation_;
+    thread_ =
+        std::thread([this, generation, scenario, position, kind = kind.toStdString(), file = file.toStdString(), cancelled = cancel_] {
+            QString problem;
+            try {
+                Session session(scenario, RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
+                if (!*cancelled)
+                    write(session, position, kind, file, *cancelled);
+            } catch (const Cancelled&) {
+                problem = tr("The export was cancelled.");
+            } catch (const std::exception& error) {
+                problem = QString::fromStdString(error.what());
+            }
+            QMetaObject::invokeMethod(
+                this,
+                [this, generation, problem] {
+                    if (generation != generation_)
+                        return;
+                    running_ = false;
+                    Q_EMIT finished(problem);
+                },
+                Qt::QueuedConnection);
+        });
+}
+
+} // namespace mirrorscope::views

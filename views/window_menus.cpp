@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the window asks and lists: menus of files, the palette, going to a place, an address' menu, keys and help.
+#include "base/text.h"
+#include "export/export.h"
+#include "scenario/presets.h"
+#include "views/find/find_view.h"
+#include "views/inspector/inspector_view.h"
+#include "views/links.h"
+#include "views/main_window.h"
+#include "views/palette.h"
+#include "views/playground/what_if.h"
+#include "views/script/script_view.h"
+#include "views/tdx/matrix_view.h"
+#include "views/trees/map_view.h"
+#include "views/trees/tree_pane.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QDialog>
+#include <QDir>
+#include <QDockWidget>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenuBar>
+#include <QStatusBar>
+#include <QTextBrowser>
+#include <QToolTip>
+#include <QVBoxLayout>
+
+namespace mirrorscope::views {
+
+namespace {
+QString plain(const QAction* action) { return action->text().remove('&'); }
+QString lessonFolder() { return QString::fromStdString(scenarioFolder()) + "/lessons"; }
+QStringList lessons() { return QDir(lessonFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
+QString titleOf(const QString& lesson) { return QFileInfo(lesson).completeBaseName().replace('-', ' '); }
+
+// A list to read beside the work: not modal, closed with Escape.
+void showText(QWidget* window, const char* name, const QString& title, const QString& html) {
+    auto* dialog = window->findChild<QDialog*>(name);
+    if (dialog == nullptr) {
+        dialog = new QDialog(window);
+        dialog->setObjectName(name);
+        auto* text = new QTextBrowser(dialog);
+        text->setAccessibleName(title);
+        text->setFrameShape(QFrame::NoFrame);
+        auto* layout = new QVBoxLayout(dialog);
+        layout->setContentsMargins(0, 0, 0, 0);
+        layout->addWidget(text);
+        dialog->resize(640, 560);
+    }
+    dialog->setWindowTitle(title);
+    dialog->findChild<QTextBrowser*>()->setHtml(html);
+    dialog->show();
+    dialog->raise();
+    dialog->activateWindow();
+}
+} // namespace
+
+void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
+    QMenu* file = menus["&File"];
+    auto* recent = new QMenu(tr("Open &recent"), this);
+    recent->setObjectName("recent");
+    file->insertMenu(actions_.at(Command::Save), recent);
+    connect(recent, &QMenu::aboutToShow, this, [this, recent] {
+        recent->clear();
+        for (const QString& name : recentFiles())
+            connect(recent->addAction(name), &QAction::triggered, this, [this, name] { open(name); });
+        if (recent->isEmpty())
+            recent->addAction(tr("nothing yet"))->setEnabled(false);
+    });
+    exportMenu_ = new QMenu(tr("&Export"), this);
+    exportMenu_->setObjectName("export");
+    file->insertMenu(actions_.at(Command::Quit), exportMenu_);
+    for (const ExportKind& kind : exportKinds())
+        connect(exportMenu_->addAction(tr(kind.name)), &QAction::triggered, this, [this, kind] { askExport(kind.id, kind.suffix); });
+    file->insertSeparator(actions_.at(Command::Quit));
+    // The lessons, read when the menu is opened.
+    auto* lesson = new QMenu(tr("&Lessons"), this);
+    menuBar()->insertMenu(menus["&Run"]->menuAction(), lesson);
+    connect(lesson, &QMenu::aboutToShow, this, [this, lesson] {
+        lesson->clear();
+        for (const QString& name : lessons())
+            connect(lesson->addAction(titleOf(name)), &QAction::triggered, this, [this, name] { open(lessonFolder() + "/" + name); });
+    });
+}
+
+void MainWindow::askExport(const QString& kind, const QString& suffix) {
+    const QString base = file_.isEmpty() ? "mirrorscope" : QFileInfo(file_).completeBaseName();
+    const QString file =
+        QFileDialog::getSaveFileName(this, tr("Export"), QString("%1-%2.%3").arg(base).arg(context_.position()).arg(suffix));
+    if (!file.isEmpty())
+        exportTo(kind, file);
+}
+
+void MainWindow::exportTo(const QString& kind, const QString& file) {
+    if (context_.session() == nullptr)
+        return;
+    showBusy(tr("Exporting to %1 …").arg(file));
+    export_.start(context_.session()->scenario(), context_.position(), kind, file);
+}
+
+QString MainWindow::paneAsText() const {
+    const QWidget* focus = QApplication::focusWidget();
+    const auto inside = [&](const QWidget* pane) { return focus != nullptr && (focus == pane || pane->isAncestorOf(focus)); };
+    if (inside(inspector_))
+        return inspector_->asText();
+    if (inside(script_))
+        return script_->text();
+    if (inside(find_))
+        return find_->asText();
+    return context_.session() == nullptr ? QString() : QString::fromStdString(treesText(*context_.session()));
+}
+
+void MainWindow::askNewMachine() {
+    auto* dialog = new NewMachineDialog(this);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &QDialog::accepted, this, [this, dialog] { openText(tr("playground"), dialog->scenario()); });
+    dialog->open();
+}
+
+void MainWindow::askPlace() {
+    std::vector<Palette::Item> items;
+    const auto& s = context_.selection();
+    if (s)
+        items.push_back({tr("the selected entry in the map"), QString::fromStdString(hex(s->gfn.v << 12)), [this] {
+                             trees_->setForm(TreeForm::Map);
+                             trees_->map().showPage(context_.selection()->gfn);
+                         }});
+    for (const Bookmark& bookmark : context_.bookmarks())
+        items.push_back({QString::number(bookmark.position), bookmark.note, [this, at = bookmark.position] { context_.goTo(at); }});
+    for (const auto site : siteNames()) {
+        const QString name = QString::fromUtf8(site.data(), static_cast<int>(site.size()));
+        const auto id = siteFromName(site);
+        items.push_back({name, QString::fromUtf8(info(*id).help.data(), static_cast<int>(info(*id).help.size())), [this, name] {
+                             const QString problem = goTo(context_, name);
+                             if (!problem.isEmpty())
+                                 say(problem);
+                         }});
+    }
+    palette_->open(tr("0x4000, private 2M, 412, +20, end, spte.freeze"), std::move(items), [this](const QString& typed) {
+        const QString problem = goTo(context_, typed);
+        if (!problem.isEmpty())
+            say(problem);
+    });
+}
+
+void MainWindow::showPalette() {
+    std::vector<Palette::Item> items;
+    for (const CommandInfo& info : commandTable()) {
+        if (info.command == Command::Palette)
+            continue;
+        QAction* action = actions_.at(info.command);
+        items.push_back(
+            {plain(action), action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); }, action->isEnabled()});
+    }
+    for (QAction* action : exportMenu_->actions())
+        items.push_back({tr("Export: %1").arg(plain(action)), {}, [action] { action->trigger(); }, context_.session() != nullptr});
+    for (const auto& [id, dock] : docks_)
+        items.push_back({tr("Pane: %1").arg(dock->windowTitle()), {}, [dock = dock] {
+                             dock->show();
+                             dock->raise();
+                             if (dock->widget() != nullptr)
+                                 dock->widget()->setFocus();
+                         }});
+    for (const QString& name : lessons())
+        items.push_back({tr("Lesson: %1").arg(titleOf(name)), {}, [this, name] { open(lessonFolder() + "/" + name); }});
+    for (const QString& name : recentFiles())
+        items.push_back({tr("Open: %1").arg(name), {}, [this, name] { open(name); }});
+    palette_->open(tr("a command, a pane, a lesson"), std::move(items));
+}
+
+QMenu* MainWindow::makeContextMenu(const Selection& where) {
+    if (auto* before = findChild<QMenu*>("address-menu"))
+        before->deleteLater();
+    auto* menu = new QMenu(this);
+    menu->setObjectName("address-menu");
+    const TreeCell cell = context_.session()->cell(where.column, where.gfn, where.level);
+    if (cell.exists) {
+        context_.select(where);
+        for (const Command command : {Command::Writer, Command::NextChange, Command::PreviousChange, Command::BreakEntry})
+            menu->addAction(actions_.at(command));
+        menu->addSeparator();
+        connect(menu->addAction(tr("Inspect its table page")), &QAction::triggered, this, [this, table = frameOf(cell.place)] {
+            context_.inspect({Subject::Kind::Table, table, 0});
+        });
+        if (cell.pfn.v != 0)
+            connect(menu->addAction(tr("Inspect its frame")), &QAction::triggered, this, [this, pfn = cell.pfn] {
+                context_.inspect({Subject::Kind::Frame, pfn, 0});
+            });
+    }
+    connect(menu->addAction(tr("Show in the map")), &QAction::triggered, this, [this, where] {
+        trees_->setForm(TreeForm::Map);
+        trees_->map().showPage(where.gfn);
+    });
+    connect(menu->addAction(tr("Copy the address")), &QAction::triggered, this,
+            [where] { QApplication::clipboard()->setText(QString::fromStdString(hex(where.gfn.v << 12))); });
+    const bool shared = where.column == Column::Shared && context_.session()->hasColumn(Column::Mirror);
+    fillWhatIfMenu(*menu, context_, where.gfn.v << 12, shared, [this](const WhatIf& what) { branch(what); });
+    return menu;
+}
+
+void MainWindow::showKeys() {
+    QString rows;
+    QString menu;
+    for (const CommandInfo& info : commandTable()) {
+        const QAction* action = actions_.at(info.command);
+        if (action->shortcuts().isEmpty())
+            continue;
+        if (menu != info.menu) {
+            menu = info.menu;
+            rows += QString("<tr><td colspan=2><h3>%1</h3></td></tr>").arg(QString(menu).remove('&'));
+        }
+        rows += QString("<tr><td><b>%1</b>&nbsp;&nbsp;</td><td>%2: %3</td></tr>")
+                    .arg(QKeySequence::listToString(action->shortcuts(), QKeySequence::NativeText).toHtmlEscaped(),
+                         plain(action).toHtmlEscaped(), action->statusTip().toHtmlEscaped());
+    }
+    rows += tr("<tr><td colspan=2><h3>In a pane that has the focus</h3></td></tr>"
+               "<tr><td><b>W A S D</b></td><td>timeline and map: zoom in, pan, zoom out, pan; the wheel zooms at the cursor, with Shift it "
+               "pans; Home shows all</td></tr>"
+               "<tr><td><b>F</b></td><td>timeline: the running step, or what lies between A and B; map: the selected entry</td></tr>"
+               "<tr><td><b>M</b></td><td>timeline: bookmark</td></tr>"
+               "<tr><td><b>click, Alt+click, Shift+click</b></td><td>timeline: go there, marker A, marker B</td></tr>"
+               "<tr><td><b>arrows, Space</b></td><td>trees: move the selection, fold</td></tr>"
+               "<tr><td><b>Ctrl+wheel</b></td><td>trees: larger and smaller, and from far away the map</td></tr>"
+               "<tr><td><b>click, Ctrl+click</b></td><td>legend: dim a state, all others</td></tr>"
+               "<tr><td><b>Ctrl+Space</b></td><td>script: what fits here</td></tr>");
+    showText(this, "keys", tr("Keys"),
+             "<table cellpadding=2>" + rows + "</table><p>" + tr("Other keys: group [keys] of the settings file, see the manual.") +
+                 "</p>");
+}
+
+void MainWindow::showMatrix() {
+    if (matrix_ == nullptr) {
+        matrix_ = new MatrixView(context_, this);
+        connect(matrix_, &MatrixView::scenarioChosen, this, [this](const QString& title, const QString& text) { openText(title, text); });
+    }
+    matrix_->show();
+    matrix_->raise();
+    matrix_->activateWindow();
+}
+
+void MainWindow::showHelp() {
+    const QWidget* focus = QApplication::focusWidget();
+    QString help;
+    if (focus != nullptr && (focus == script_ || script_->isAncestorOf(focus)))
+        help = script_->helpAtCursor();
+    if (help.isEmpty() && context_.session() != nullptr && context_.position() > 0) {
+        const Site site = context_.session()->stepBrief(context_.position() - 1).second;
+        help = QString("%1: %2 — %3")
+                   .arg(QString::fromUtf8(info(site).name.data()), QString::fromUtf8(info(site).help.data()),
+                        QString::fromUtf8(info(site).where.data()));
+    }
+    say(help.isEmpty() ? tr("F11 takes one micro-step; ? lists the keys.") : help, 0);
+}
+
+void MainWindow::showFrameTimes() {
+    FrameTimes& times = context_.frameTimes();
+    QString rows;
+    for (const std::string& kind : times.kinds())
+        rows += QString("<tr><td>%1&nbsp;&nbsp;</td><td align=right>%2&nbsp;&nbsp;</td><td align=right>%3 ms&nbsp;&nbsp;</td><td "
+                        "align=right>%4 ms&nbsp;&nbsp;</td><td align=right>%5 ms</td></tr>")
+                    .arg(QString::fromStdString(kind))
+                    .arg(times.count(kind))
+                    .arg(times.percentile(kind, 0.5), 0, 'f', 2)
+                    .arg(times.percentile(kind, 0.99), 0, 'f', 2)
+                    .arg(times.percentile(kind, 1), 0, 'f', 2);
+    showText(this, "frame-times", tr("How long painting takes"),
+             "<table cellpadding=3><tr><th align=left>pane</th><th>frames</th><th>median</th><th>p99</th><th>longest</th></tr>" + rows +
+                 "</table>");
+}
+
+} // namespace mirrorscope::views

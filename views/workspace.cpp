@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where the panes are, and what the window remembers from one start to the next.
+#include "views/charts/charts_view.h"
+#include "views/difference/difference_view.h"
+#include "views/explore/explore_view.h"
+#include "views/find/find_view.h"
+#include "views/inspector/inspector_view.h"
+#include "views/lesson/story_view.h"
+#include "views/main_window.h"
+#include "views/notice_bar.h"
+#include "views/script/recovery.h"
+#include "views/script/script_view.h"
+#include "views/tdx/frames_view.h"
+#include "views/tdx/td_view.h"
+#include "views/timeline/timeline_view.h"
+#include "views/trees/legend.h"
+#include "views/trees/roots_strip.h"
+#include "views/trees/tree_pane.h"
+
+#include <QApplication>
+#include <QCryptographicHash>
+#include <QDockWidget>
+#include <QFile>
+#include <QFileInfo>
+#include <QMenuBar>
+#include <QSettings>
+#include <QStatusBar>
+#include <QTabWidget>
+#include <QToolBar>
+
+namespace mirrorscope::views {
+
+namespace {
+constexpr int kRecent = 12;
+constexpr int kStateVersion = 2; // of the docks: another one is not restored
+// A plain file, ~/.config/Mirrorscope/mirrorscope.ini: described in the manual.
+QSettings settings() { return {QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope"}; }
+QByteArray saved() { return settings().value("window/docks").toByteArray(); }
+QString bookmarkGroup(const QString& file) {
+    return "bookmarks/" +
+           QString::fromLatin1(
+               QCryptographicHash::hash(QFileInfo(file).absoluteFilePath().toUtf8(), QCryptographicHash::Sha1).toHex().left(16));
+}
+} // namespace
+
+QDockWidget* MainWindow::dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area) {
+    auto* dock = new QDockWidget(title, this);
+    dock->setObjectName(QString("dock-") + id);
+    dock->setAccessibleName(title);
+    dock->setWidget(content);
+    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable | QDockWidget::DockWidgetFloatable);
+    addDockWidget(area, dock);
+    docks_[id] = dock;
+    return dock;
+}
+
+void MainWindow::buildDocks() {
+    dock("story", tr("Story"), new StoryView(context_, this), Qt::LeftDockWidgetArea);
+    dock("script", tr("Script"), script_, Qt::LeftDockWidgetArea);
+    QDockWidget* inspector = dock("inspector", tr("Inspector"), inspector_, Qt::RightDockWidgetArea);
+    QDockWidget* td = dock("td", tr("TD"), new TdPane(context_, this), Qt::RightDockWidgetArea);
+    QDockWidget* frames = dock("frames", tr("Frames"), new FramesView(context_, this), Qt::RightDockWidgetArea);
+    QDockWidget* explore = dock("explore", tr("Explore"), explore_, Qt::RightDockWidgetArea);
+    tabifyDockWidget(inspector, td);
+    tabifyDockWidget(td, frames);
+    tabifyDockWidget(frames, explore);
+    inspector->raise();
+    QDockWidget* timeline = dock("timeline", tr("Timeline"), timeline_, Qt::BottomDockWidgetArea);
+    QDockWidget* before = timeline;
+    const std::pair<const char*, std::pair<QString, QWidget*>> below[] = {
+        {"events", {tr("Events"), find_}},
+        {"charts", {tr("Charts"), charts_}},
+        {"difference", {tr("Difference"), new DifferenceView(context_, this)}},
+        {"bookmarks", {tr("Bookmarks"), bookmarks_}}};
+    for (const auto& [id, what] : below) {
+        QDockWidget* next = dock(id, what.first, what.second, Qt::BottomDockWidgetArea);
+        tabifyDockWidget(before, next);
+        before = next;
+    }
+    timeline->raise();
+    for (const Qt::DockWidgetArea area : {Qt::RightDockWidgetArea, Qt::BottomDockWidgetArea, Qt::LeftDockWidgetArea})
+        setTabPosition(area, QTabWidget::North);
+    setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
+    setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
+    for (QMenu* menu : menuBar()->findChildren<QMenu*>())
+        if (menu->actions().contains(actions_.at(Command::ToggleTheme))) {
+            QMenu* panes = menu->addMenu(tr("Panes"));
+            for (const auto& [id, d] : docks_)
+                panes->addAction(d->toggleViewAction());
+        }
+    setDockOptions(AllowTabbedDocks | AllowNestedDocks | GroupedDragging);
+    for (const auto& [id, d] : docks_) {
+        connect(d, &QDockWidget::dockLocationChanged, this, &MainWindow::arrangeTitles);
+        connect(d, &QDockWidget::topLevelChanged, this, &MainWindow::arrangeTitles);
+        connect(d, &QDockWidget::visibilityChanged, this, &MainWindow::arrangeTitles);
+    }
+}
+
+// A pane that has a tab needs no second title.
+void MainWindow::arrangeTitles() {
+    for (const auto& [id, d] : docks_) {
+        bool tabbed = false;
+        for (const QDockWidget* other : tabifiedDockWidgets(d))
+            tabbed |= !other->isHidden();
+        const bool bare = tabbed && !d->isFloating() && !d->isHidden();
+        if (bare == (d->titleBarWidget() != nullptr))
+            continue;
+        QWidget* before = d->titleBarWidget();
+        d->setTitleBarWidget(bare ? new QWidget(d) : nullptr);
+        delete before;
+    }
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+    QMainWindow::showEvent(event);
+    // Sizes of docks are kept from the first layout on.
+    if (!shown_ && (!settings_ || saved().isEmpty())) {
+        resizeDocks({docks_.at("story"), docks_.at("script")}, {height() * 36 / 100, height() * 50 / 100}, Qt::Vertical);
+        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {330, 330}, Qt::Horizontal);
+        resizeDocks({docks_.at("timeline")}, {std::max(215, height() * 24 / 100)}, Qt::Vertical);
+    }
+    shown_ = true;
+}
+
+void MainWindow::setLayout(Layout layout) {
+    const auto show = [this](std::initializer_list<const char*> ids) {
+        for (const auto& [id, d] : docks_) {
+            d->setFloating(false);
+            d->setVisible(std::any_of(ids.begin(), ids.end(), [&](const char* wanted) { return id == wanted; }));
+        }
+        for (const char* id : ids)
+            docks_.at(id)->raise();
+    };
+    const int tall = height();
+    switch (layout) {
+    case Layout::Debug:
+        show({"story", "script", "explore", "frames", "td", "inspector", "bookmarks", "difference", "charts", "events", "timeline"});
+        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {330, 330}, Qt::Horizontal);
+        resizeDocks({docks_.at("timeline")}, {tall * 28 / 100}, Qt::Vertical);
+        break;
+    case Layout::Teach:
+        show({"story", "timeline"});
+        resizeDocks({docks_.at("story")}, {width() * 30 / 100}, Qt::Horizontal);
+        resizeDocks({docks_.at("timeline")}, {tall * 20 / 100}, Qt::Vertical);
+        break;
+    case Layout::Review:
+        show({"script", "inspector", "explore", "timeline", "difference"});
+        resizeDocks({docks_.at("script"), docks_.at("explore")}, {340, 360}, Qt::Horizontal);
+        resizeDocks({docks_.at("difference")}, {tall * 34 / 100}, Qt::Vertical);
+        break;
+    case Layout::Trace:
+        show({"inspector", "charts", "events", "bookmarks", "timeline"});
+        resizeDocks({docks_.at("inspector")}, {360}, Qt::Horizontal);
+        resizeDocks({docks_.at("timeline")}, {tall * 46 / 100}, Qt::Vertical);
+        break;
+    }
+}
+
+void MainWindow::setPresentation(bool on) {
+    if (on) {
+        presentationSize_ = qApp->font().pointSizeF();
+        presentationState_ = saveState(kStateVersion);
+        setLayout(Layout::Teach);
+        toolbar_->hide();
+        menuBar()->hide();
+        statusBar()->hide();
+        zoomText(1.7);
+        say(tr("Ctrl+Alt+P ends the presentation."));
+    } else {
+        QFont font = qApp->font();
+        font.setPointSizeF(presentationSize_);
+        presentationSize_ = 0;
+        qApp->setFont(font);
+        toolbar_->show();
+        menuBar()->show();
+        statusBar()->show();
+        restoreState(presentationState_, kStateVersion);
+        setTheme(context_.theme().kind);
+    }
+    actions_.at(Command::Presentation)->setChecked(on);
+}
+
+void MainWindow::zoomText(double factor) {
+    QFont font = qApp->font();
+    const double size = factor == 0 ? textSize_ : std::clamp(font.pointSizeF() * factor, 6.0, 32.0);
+    font.setPointSizeF(size);
+    qApp->setFont(font);
+    setTheme(context_.theme().kind); // panes that hold fonts of their own take the new size
+}
+
+void MainWindow::rememberSettings() {
+    settings_ = true;
+    QSettings s = settings();
+    restoreGeometry(s.value("window/geometry").toByteArray());
+    restoreState(saved(), kStateVersion);
+    arrangeTitles();
+    const QString theme = s.value("window/theme", "system").toString();
+    setTheme(theme == "dark"            ? ThemeKind::Dark
+             : theme == "light"         ? ThemeKind::Light
+             : theme == "high-contrast" ? ThemeKind::HighContrast
+                                        : systemTheme());
+    if (const double size = s.value("window/text-size", 0).toDouble(); size >= 6 && size <= 32) {
+        QFont font = qApp->font();
+        font.setPointSizeF(size);
+        qApp->setFont(font);
+        setTheme(context_.theme().kind);
+    }
+    // keys/run.micro=F8: another key for a command; several are separated by "; ".
+    s.beginGroup("keys");
+    for (const CommandInfo& info : commandTable())
+        if (s.contains(info.id)) {
+            QList<QKeySequence> keys;
+            for (const QString& key : s.value(info.id).toString().split("; ", Qt::SkipEmptyParts))
+                keys << QKeySequence(key);
+            actions_.at(info.command)->setShortcuts(keys);
+        }
+    s.endGroup();
+    if (const auto unsaved = findUnsaved())
+        notice_->say(tr("A script was not saved when the program ended: %1.")
+                         .arg(unsaved->file.isEmpty() ? tr("a new one") : QFileInfo(unsaved->file).fileName()),
+                     {{tr("Recover it"),
+                       [this, unsaved = *unsaved] {
+                           setFile(unsaved.file);
+                           script_->setText(unsaved.text);
+                           keepUnsaved(unsaved.file, unsaved.text);
+                           QFile::remove(unsaved.keptIn);
+                           rerun();
+                       }},
+                      {tr("Forget it"), [keptIn = unsaved->keptIn] { QFile::remove(keptIn); }}});
+}
+
+void MainWindow::saveSettings() {
+    QSettings s = settings();
+    if (presentationSize_ != 0)
+        setPresentation(false);
+    s.setValue("window/geometry", saveGeometry());
+    s.setValue("window/docks", saveState(kStateVersion));
+    const ThemeKind kind = context_.theme().kind;
+    s.setValue("window/theme", kind == ThemeKind::Dark ? "dark" : kind == ThemeKind::Light ? "light" : "high-contrast");
+    s.setValue("window/text-size", qApp->font().pointSizeF());
+}
+
+QStringList MainWindow::recentFiles() const { return settings().value("files/recent").toStringList(); }
+
+void MainWindow::addRecent(const QString& file) {
+    if (!settings_)
+        return;
+    QSettings s = settings();
+    QStringList recent = s.value("files/recent").toStringList();
+    const QString path = QFileInfo(file).absoluteFilePath();
+    recent.removeAll(path);
+    recent.prepend(path);
+    s.setValue("files/recent", recent.mid(0, kRecent));
+}
+
+void MainWindow::keepBookmarks() const {
+    if (!settings_ || file_.isEmpty() || context_.session() == nullptr)
+        return;
+    QSettings s = settings();
+    QStringList list;
+    for (const Bookmark& bookmark : context_.bookmarks())
+        list << QString::number(bookmark.position) + " " + bookmark.note;
+    if (list.isEmpty())
+        s.remove(bookmarkGroup(file_));
+    else
+        s.setValue(bookmarkGroup(file_), list);
+}
+
+void MainWindow::readBookmarks() {
+    if (!settings_)
+        return;
+    for (const QString& line : settings().value(bookmarkGroup(file_)).toStringList())
+        if (const u64 position = line.section(' ', 0, 0).toULongLong(); position <= context_.session()->end())
+            context_.setBookmark(position, line.section(' ', 1));
+}
+
+} // namespace mirrorscope::views
