@@ -266,7 +266,9 @@ void MainWindow::loaded() {
     }
     title_ = QString::fromStdString(session->scenario().title);
     const bool ok = session->runner().ok();
+    opening_ = true; // that the bookmarks go with the session is nothing to remember
     context_.setSession(std::move(session), at);
+    opening_ = false;
     if (stays) {
         context_.select(selection);
         context_.setBreakpoints(breakpoints);

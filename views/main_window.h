@@ -131,6 +131,7 @@ private:
     QString title_;
     std::optional<u64> openAt_;
     bool stay_ = false; // what is being opened continues the present run
+    bool opening_ = false;
     bool settings_ = false, shown_ = false;
     double textSize_;
     double presentationSize_ = 0; // text before it began; 0: not presenting

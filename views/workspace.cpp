@@ -254,7 +254,7 @@ void MainWindow::addRecent(const QString& file) {
 }
 
 void MainWindow::keepBookmarks() const {
-    if (!settings_ || file_.isEmpty() || context_.session() == nullptr)
+    if (!settings_ || opening_ || file_.isEmpty() || context_.session() == nullptr)
         return;
     QSettings s = settings();
     QStringList list;

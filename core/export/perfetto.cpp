@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "export/export.h"
 #include "session/style.h"
-#include "tdx/module/leaves.h"
 
 #include <fmt/format.h>
 
@@ -64,7 +63,7 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     for (const Span& span : session.lanes().seamcalls())
         if (span.closed)
             put(fmt::format("{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}", kRun, span.actor + 1, span.end - 1,
-                            jsonString(fmt::format("{} → {}", info(static_cast<Leaf>(span.code)).name, tdx::statusName(span.detail)))));
+                            jsonString(fmt::format("{} → {}", leafName(span), statusName(span)))));
     for (unsigned lock = 0; lock < kLocks; ++lock) {
         if (!session.lanes().locks(lock).empty())
             meta(kLocks_, lock + 1, "thread_name", name(static_cast<LockId>(lock)));

@@ -112,7 +112,7 @@ bool Session::matches(const EventFilter& filter, u64 n) const {
             break;
         case Key::Status:
             fits = anySpan(lanes_.seamcalls(),
-                           [&](const Span& s) { return s.closed && s.end == n + 1 && contains(tdx::statusName(s.detail), word.text); });
+                           [&](const Span& s) { return s.closed && s.end == n + 1 && contains(statusName(s), word.text); });
             break;
         case Key::Result:
             fits = anySpan(lanes_.faults(),
@@ -202,7 +202,7 @@ u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& 
             what = fmt::format("{} …", info(static_cast<Leaf>(calls[i].code)).name);
         for (const std::size_t i : Lanes::lasting(calls, n))
             if (calls[i].end == n + 1 && calls[i].closed)
-                what = fmt::format("{} → {}", info(static_cast<Leaf>(calls[i].code)).name, tdx::statusName(calls[i].detail));
+                what = fmt::format("{} → {}", info(static_cast<Leaf>(calls[i].code)).name, statusName(calls[i]));
         found.push_back({n, fmt::format("{}  {}{}{}", actorName(view.actor), info(view.site).name,
                                         view.where.empty() ? "" : "  " + view.where.back(), what.empty() ? "" : "  " + what)});
     }

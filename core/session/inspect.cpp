@@ -7,6 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <tuple>
 
 namespace mirrorscope {
 
@@ -166,57 +170,76 @@ StateDifference Session::difference(u64 a, u64 b) {
     const u64 here = position();
     const auto changes = machine.difference(a, b);
     const u64 memoryWords = system().frames().count() * 512;
-    std::vector<std::pair<u32, u64>> left; // in no tree at b: looked for at a
-    const auto take = [&](Place place, u64 before, u64 after, bool atB) {
-        const auto where = locate(place);
-        if (!where)
-            return false;
-        const u64 lockBits = where->column == Column::Private ? sept::kLock | sept::kHostPriority : 0;
-        const u64 empty = where->column == Column::Private ? sept::kFree : spte::kNonpresent;
-        // A table that was made or went away between them has no entry on the other side.
-        const u64 old = atB && before == 0 ? empty : before, now = !atB && after == 0 ? empty : after;
-        if (((old ^ now) & ~lockBits) == 0)
-            return true;
-        ++result.entryCount;
-        if (result.entries.size() < kShownDifferences)
-            result.entries.push_back({static_cast<int>(where->column), where->gfn, where->level, old, now,
-                                      stateNameOfRaw(where->column, old, where->level), stateNameOfRaw(where->column, now, where->level)});
-        return true;
-    };
-    machine.seek(b);
+    // What each side has in its trees, of the places that differ. A table that was unlinked is in no tree, whatever is in it.
+    using Key = std::tuple<u64, int, int>; // gfn, the higher level first, column
+    std::map<Key, std::array<std::optional<u64>, 2>> sides;
+    for (const unsigned side : {0u, 1u}) {
+        machine.seek(side == 0 ? a : b);
+        for (const auto& [p, delta] : changes) {
+            const Place place{p};
+            if (p >= memoryWords)
+                break;
+            const auto where = locate(place);
+            if (!where)
+                continue;
+            const TreeCell inTree = cell(where->column, where->gfn, where->level);
+            if (!inTree.exists || inTree.place != place)
+                continue;
+            sides[{where->gfn.v, -static_cast<int>(number(where->level)), static_cast<int>(where->column)}][side] = inTree.raw;
+            // With a table that was linked or unlinked, what it holds came or went, changed or not.
+            const std::function<void(const Where&, const TreeCell&)> below = [&](const Where& at, const TreeCell& entry) {
+                const Pfn table = tableBelow(at.column, entry);
+                if (table.v == 0 || at.level == Level::k4K)
+                    return;
+                const Level level = mirrorscope::below(at.level);
+                for (unsigned i = 0; i < 512; ++i) {
+                    const Where child{at.column, {at.gfn.v + i * pagesPer(level)}, level};
+                    const TreeCell c = cellAt(at.column, wordOf(table, i), level);
+                    if (c.initial(at.column))
+                        continue;
+                    sides[{child.gfn.v, -static_cast<int>(number(level)), static_cast<int>(at.column)}][side] = c.raw;
+                    below(child, c);
+                }
+            };
+            if (delta != 0 && where->level > Level::k4K)
+                below(*where, inTree);
+        }
+    }
+    u64 memory = 0;
     for (const auto& [p, delta] : changes) {
         const Place place{p};
-        if (p >= memoryWords) {
-            if (system().frames().frameOfMeta(place))
-                ++result.frames;
-            else if (system().isTdx() && system().module().framesOfPamt(place).count != 0)
-                ++result.pamt;
-            else if ([&] {
-                         for (unsigned v = 0; v < system().config().vcpus; ++v)
-                             if (system().kvm().tlb(v).owns(place))
-                                 return true;
-                         return false;
-                     }())
-                ++result.tlb;
-            else
-                ++result.other;
+        if (p < memoryWords) {
+            ++memory;
             continue;
         }
-        const u64 after = machine.peek(place);
-        if (!take(place, after ^ delta, after, true))
-            left.emplace_back(p, delta);
-    }
-    machine.seek(a);
-    for (const auto& [p, delta] : left) {
-        const u64 before = machine.peek(Place{p});
-        if (!take(Place{p}, before, before ^ delta, false))
+        bool tlb = false;
+        for (unsigned v = 0; v < system().config().vcpus && !tlb; ++v)
+            tlb = system().kvm().tlb(v).owns(place);
+        if (system().frames().frameOfMeta(place))
+            ++result.frames;
+        else if (system().isTdx() && system().module().framesOfPamt(place).count != 0)
+            ++result.pamt;
+        else if (tlb)
+            ++result.tlb;
+        else
             ++result.other;
     }
+    result.other += memory - std::min<u64>(memory, sides.size());
+    for (const auto& [key, values] : sides) {
+        const auto& [gfn, minusLevel, c] = key;
+        const auto column = static_cast<Column>(c);
+        const Level level = levelOf(static_cast<unsigned>(-minusLevel));
+        const u64 lockBits = column == Column::Private ? sept::kLock | sept::kHostPriority : 0;
+        const u64 empty = column == Column::Private ? sept::kFree : spte::kNonpresent;
+        const u64 before = values[0].value_or(empty), after = values[1].value_or(empty);
+        if (((before ^ after) & ~lockBits) == 0)
+            continue;
+        ++result.entryCount;
+        if (result.entries.size() < kShownDifferences)
+            result.entries.push_back(
+                {c, {gfn}, level, before, after, stateNameOfRaw(column, before, level), stateNameOfRaw(column, after, level)});
+    }
     machine.seek(here);
-    std::sort(result.entries.begin(), result.entries.end(), [](const EntryDifference& x, const EntryDifference& y) {
-        return std::tuple(x.gfn.v, -static_cast<int>(number(x.level)), x.column) <
-               std::tuple(y.gfn.v, -static_cast<int>(number(y.level)), y.column);
-    });
     return result;
 }
 

@@ -15,7 +15,7 @@ u16 bitOf(Site site) { return static_cast<u16>(1u << static_cast<unsigned>(group
 } // namespace
 
 std::string_view leafName(const Span& span) { return info(static_cast<Leaf>(span.code)).name; }
-std::string statusName(const Span& span) { return std::string(tdx::statusName(span.detail)); }
+std::string statusName(const Span& span) { return span.exits ? "EXIT" : std::string(tdx::statusName(span.detail)); }
 
 void Lanes::build(const System& system, const std::vector<u8>& actors) {
     static_assert(kStepGroups <= 16 && kLocks <= 8);
@@ -94,6 +94,7 @@ void Lanes::build(const System& system, const std::vector<u8>& actors) {
                 calls[mark.actor].pop_back();
                 span.end = mark.n + 1;
                 span.detail = mark.a[0];
+                span.exits = mark.kind == MarkKind::TdCall && mark.a[1] != 0;
                 span.closed = true;
             }
             break;

@@ -21,8 +21,9 @@ struct Span {
     u8 code = 0;        // leaf or LockId; of a fault the access
     bool write = false; // of a lock
     bool closed = false;
-    u64 detail = 0; // completion status; RET_PF_ of a fault
-    u64 gpa = 0;    // of a fault, and of a leaf that names one
+    bool exits = false; // a TDCALL that left with a violation instead of a status
+    u64 detail = 0;     // completion status; RET_PF_ of a fault
+    u64 gpa = 0;        // of a fault, and of a leaf that names one
 };
 
 // "TDH.MEM.PAGE.AUG" and "TDX_SUCCESS" of a call.

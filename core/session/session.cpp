@@ -248,14 +248,22 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
     const Machine& a = system().machine();
     const Machine& b = other.system().machine();
     const u64 steps = std::min({a.steps(), b.steps(), most});
+    // Where memory ends, other scenarios may have laid out other records: what changed in memory tells.
+    const u64 words = std::min(system().frames().count(), other.system().frames().count()) * 512;
     std::vector<std::pair<u32, u64>> x, y;
     for (u64 n = 0; n < steps; ++n) {
         if (a.step(n).site != b.step(n).site || a.step(n).actor != b.step(n).actor)
             return n;
         x.clear();
         y.clear();
-        a.forEachChange(n, [&](Place place, u64 delta) { x.emplace_back(place.v, delta); });
-        b.forEachChange(n, [&](Place place, u64 delta) { y.emplace_back(place.v, delta); });
+        a.forEachChange(n, [&](Place place, u64 delta) {
+            if (place.v < words)
+                x.emplace_back(place.v, delta);
+        });
+        b.forEachChange(n, [&](Place place, u64 delta) {
+            if (place.v < words)
+                y.emplace_back(place.v, delta);
+        });
         if (x != y)
             return n;
     }

@@ -59,7 +59,7 @@ void Statistics::countSpans() {
         count(of(Statistic::SeamcallsByLeaf, std::string(info(static_cast<Leaf>(span.code)).name)), span.begin, 1);
         if (!span.closed)
             continue;
-        const std::string status(tdx::statusName(span.detail));
+        const std::string status = statusName(span);
         Series& s = span.detail >> 63 != 0 && series_[static_cast<unsigned>(Statistic::SeamcallsByStatus)].size() < 2
                         ? of(Statistic::SeamcallsByStatus, status, kError.light, kError.dark)
                         : of(Statistic::SeamcallsByStatus, status);

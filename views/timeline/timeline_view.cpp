@@ -48,13 +48,6 @@ TimelineView::TimelineView(Context& context, QWidget* parent)
         connect(&context_, signal, this, qOverload<>(&QWidget::update));
 }
 
-int TimelineView::laneHeight() const { return fontMetrics().height() + 8; }
-int TimelineView::labelWidth() const {
-    int width = fontMetrics().horizontalAdvance("vcpu00");
-    for (const Lane& lane : lanes_)
-        width = std::max(width, fontMetrics().horizontalAdvance(lane.name));
-    return width + 16;
-}
 double TimelineView::visible() const { return (width() - labelWidth()) / scale_; }
 double TimelineView::xOf(u64 n) const { return labelWidth() + (static_cast<double>(n) - start_) * scale_; }
 
@@ -73,6 +66,7 @@ int TimelineView::lanesBottom() const { return overviewRect().top() - 6; }
 
 void TimelineView::layoutLanes() {
     lanes_.clear();
+    laneHeight_ = fontMetrics().height() + 8;
     if (const Session* session = context_.session()) {
         for (std::size_t i = 0; i < session->actors().size(); ++i)
             lanes_.push_back(
@@ -83,6 +77,11 @@ void TimelineView::layoutLanes() {
             if (!session->lanes().locks(lock).empty())
                 lanes_.push_back({Lane::Kind::Lock, lock, text(name(static_cast<LockId>(lock)))});
     }
+    // Measured once: every x of the picture depends on it.
+    labelWidth_ = fontMetrics().horizontalAdvance("vcpu00");
+    for (const Lane& lane : lanes_)
+        labelWidth_ = std::max(labelWidth_, fontMetrics().horizontalAdvance(lane.name));
+    labelWidth_ += 16;
     const int room = lanesBottom() - lanesTop();
     const int wanted = static_cast<int>(lanes_.size()) * laneHeight();
     bar_->setRange(0, std::max(0, wanted - room));
@@ -313,8 +312,11 @@ std::vector<TimelineView::Arrow> TimelineView::arrows() const {
             continue;
         Cause& mine = causes[*index];
         switch (site) {
-        case Site::VcpuExit: mine = {.exit = n}; break;
-        case Site::VcpuEnter: mine = {}; break;
+        case Site::VcpuExit:
+            mine.exit = n;
+            mine.leave = kNever;
+            break;
+        case Site::VcpuEnter: mine.exit = mine.leave = kNever; break;
         case Site::SeamcallEnter:
             if (mine.exit != kNever)
                 list.push_back({mine.exit, n, tr("the exit leads to the SEAMCALL")});

@@ -60,8 +60,8 @@ private:
     void follow();
     void clampView();
     void layoutLanes();
-    int laneHeight() const;
-    int labelWidth() const;
+    int laneHeight() const { return laneHeight_; }
+    int labelWidth() const { return labelWidth_; }
     int lanesTop() const { return laneHeight() + 4; }
     int lanesBottom() const;
     std::optional<int> laneOf(u64 n) const;
@@ -78,6 +78,7 @@ private:
     Context& context_;
     std::vector<Lane> lanes_;
     QScrollBar* bar_;
+    int laneHeight_ = 22, labelWidth_ = 80;
     double start_ = 0;  // micro-step at the left edge
     double scale_ = 12; // pixels a micro-step
     enum class Grab : u8 { None, Seek, Overview, Pan } grab_ = Grab::None;

@@ -482,7 +482,7 @@ QString MapView::textAt(const QPoint& at) const {
         return {};
     const QRect first = stripRect(0);
     const u64 page = pageAt(at.x());
-    const u64 last = std::max(page, static_cast<u64>(std::max(0.0, start_ + (at.x() + 1 - first.left()) / first.width() * span_)));
+    const u64 last = std::max(page, static_cast<u64>(std::max(0.0, start_ + (at.x() + 1.0 - first.left()) / first.width() * span_)));
     const u64 pages = std::max<u64>(1, last - page);
     QString text = pages == 1 ? tr("GPA %1").arg(address(page))
                               : tr("GPA %1 and %2").arg(address(page), QString::fromStdString(sizeText(pages << 12)));

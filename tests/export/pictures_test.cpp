@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The files that leave the program say what the state is: DOT, CSV, the page that steps, the Perfetto trace.
+#include "support/run.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace mirrorscope::test {
+
+namespace {
+const std::string kLesson1 = (kSource / "scenarios/lessons/01-first-private-page.yaml").string();
+} // namespace
+
+TEST(Csv, has_the_entries_of_the_json) {
+    for (const auto& file : shippedScenarios("lessons")) {
+        SCOPED_TRACE(file);
+        Session session(loadScenario(file.string()));
+        session.seek(session.end() / 2);
+        std::istringstream lines(stateCsv(session));
+        std::string line;
+        std::getline(lines, line);
+        EXPECT_EQ(line, "tree,root,gfn,level,raw,is,pfn");
+        const auto state = nlohmann::json::parse(stateJson(session));
+        for (const char* tree : {"direct", "mirror", "secure"})
+            if (state["trees"].contains(tree))
+                for (const auto& e : state["trees"][tree]) {
+                    ASSERT_TRUE(std::getline(lines, line));
+                    EXPECT_EQ(line, fmt::format("{},{},{},{},{},{},{}", tree, e["root"].get<u64>(), e["gfn"].get<u64>(),
+                                                e["level"].get<u64>(), e["raw"].get<std::string>(), e["is"].get<std::string>(),
+                                                e["pfn"].is_null() ? "" : std::to_string(e["pfn"].get<u64>())));
+                }
+        EXPECT_FALSE(std::getline(lines, line));
+    }
+}
+
+TEST(Dot, has_a_node_for_each_shown_entry_and_joins_twins_in_flight) {
+    Session session(loadScenario(kLesson1));
+    session.seek(session.openingPosition());
+    const std::string dot = treesDot(session);
+    EXPECT_EQ(std::count(dot.begin(), dot.end(), '{'), std::count(dot.begin(), dot.end(), '}'));
+    EXPECT_NE(dot.find("frozen"), std::string::npos);
+    for (const char* cluster : {"cluster_shared", "cluster_mirror", "cluster_private"})
+        EXPECT_NE(dot.find(cluster), std::string::npos);
+    // Four levels and the entry that changed: four lines in the mirror.
+    std::size_t lines = 0;
+    for (std::size_t at = dot.find(" -> m"); at != std::string::npos; at = dot.find(" -> m", at + 1))
+        ++lines;
+    EXPECT_EQ(lines, 4u);
+}
+
+// The page's changes, played from its first state, end in the state of every position.
+TEST(Html, plays_forward_to_the_entries_of_every_position) {
+    for (const char* name :
+         {"lessons/01-first-private-page.yaml", "lessons/04-convert-and-back.yaml", "lessons/19-snp-page-state-change.yaml"}) {
+        SCOPED_TRACE(name);
+        Session session(loadScenario((kSource / "scenarios" / name).string()));
+        session.seek(3);
+        const std::string page = pageHtml(session, session.openingPosition());
+        EXPECT_EQ(session.position(), 3u);
+        EXPECT_EQ(page.find("http"), std::string::npos) << "it must need nothing else";
+        const std::size_t begin = page.find("const D = ") + 10, end = page.find(";\n", begin);
+        std::string json = page.substr(begin, end - begin);
+        for (std::size_t at = json.find("<\\/"); at != std::string::npos; at = json.find("<\\/", at))
+            json.replace(at, 3, "</");
+        const auto data = nlohmann::json::parse(json);
+        EXPECT_EQ(data["open"].get<u64>(), session.openingPosition());
+        ASSERT_EQ(data["steps"].size(), session.end());
+        std::map<std::tuple<int, u64, unsigned>, std::string> cells;
+        const auto set = [&](const nlohmann::json& e, const std::string& value) {
+            const std::tuple key{e[0].get<int>(), e[1].get<u64>(), e[2].get<unsigned>()};
+            if (value.empty())
+                cells.erase(key);
+            else
+                cells[key] = value;
+        };
+        for (const auto& e : data["start"])
+            set(e, e[3].get<std::string>());
+        for (u64 n = 0; n < session.end(); ++n) {
+            for (const auto& e : data["steps"][n]["c"]) {
+                const std::tuple key{e[0].get<int>(), e[1].get<u64>(), e[2].get<unsigned>()};
+                ASSERT_EQ(cells.contains(key) ? cells[key] : "", e[3].get<std::string>()) << "going back would be wrong at " << n;
+                set(e, e[4].get<std::string>());
+            }
+            if (n % 16 != 0 && n + 1 != session.end())
+                continue;
+            session.seek(n + 1);
+            const auto state = nlohmann::json::parse(stateJson(session));
+            std::set<std::tuple<int, u64, unsigned>> expected, found;
+            for (const auto& [column, tree] : std::map<int, std::string>{{0, "direct"}, {1, "mirror"}, {2, "secure"}})
+                if (state["trees"].contains(tree))
+                    for (const auto& e : state["trees"][tree])
+                        expected.insert({column, e["gfn"].get<u64>(), e["level"].get<unsigned>()});
+            for (const auto& [key, value] : cells)
+                found.insert(key);
+            ASSERT_EQ(found, expected) << "position " << n + 1;
+        }
+    }
+}
+
+TEST(Html, a_title_cannot_break_out) {
+    Session session(bindScenario(
+        "test.yaml",
+        "mirrorscope: 1\ntitle: \"</script><script>alert(1)</script>\"\nmachine: {vm: default}\nscript:\n  - note: \"</script>\"\n"));
+    const std::string page = pageHtml(session, 0);
+    EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+    EXPECT_EQ(page.find("</script>"), page.rfind("</script>"));
+}
+
+TEST(Perfetto, has_a_slice_for_each_micro_step_and_balanced_calls) {
+    Session session(loadScenario((kSource / "scenarios/races/01-two-faults-one-page.yaml").string()));
+    std::string all;
+    writePerfetto(session, [&](const std::string& piece) { all += piece; });
+    const auto trace = nlohmann::json::parse(all);
+    u64 steps = 0;
+    std::map<u64, std::vector<std::pair<u64, u64>>> calls; // by track
+    std::map<std::string, int> open;
+    for (const auto& e : trace["traceEvents"]) {
+        const std::string phase = e["ph"].get<std::string>();
+        if (phase == "X" && e["cat"] == "call")
+            calls[e["tid"].get<u64>()].push_back({e["ts"].get<u64>(), e["ts"].get<u64>() + e["dur"].get<u64>()});
+        else if (phase == "X")
+            ++steps;
+        else if (phase == "b" || phase == "e")
+            open[e["id"].get<std::string>()] += phase == "b" ? 1 : -1;
+    }
+    EXPECT_EQ(steps, session.end());
+    for (const auto& [id, n] : open)
+        EXPECT_EQ(n, 0) << id;
+    // Two calls of one actor are one inside of the other or apart.
+    for (const auto& [track, list] : calls)
+        for (const auto& a : list)
+            for (const auto& b : list)
+                EXPECT_FALSE(a.first < b.first && b.first < a.second && a.second < b.second) << track << ": " << a.first << " " << b.first;
+}
+
+} // namespace mirrorscope::test

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The editor, and playing without a script: points 5 and 6 of the window.
+#include "support/window.h"
+
+#include "session/branch.h"
+#include "views/notice_bar.h"
+#include "views/playground/what_if.h"
+#include "views/script/recovery.h"
+#include "views/script/script_view.h"
+#include "views/trees/banner.h"
+
+#include <QComboBox>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QLineEdit>
+#include <QMenu>
+#include <QMimeData>
+#include <QProcess>
+#include <QPushButton>
+#include <QStandardPaths>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+using namespace mirrorscope::test;
+
+class ScriptTest : public QObject {
+    Q_OBJECT
+
+private:
+    static constexpr const char* kTwo =
+        "mirrorscope: 1\ntitle: Two\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
+        "  - vcpu0: {accept: 0x1000}\n  - vcpu0: {accept: 0x2000}\n";
+    // Types at the editor's cursor, as a keyboard does.
+    static void type(Window& w, const QString& text) {
+        QWidget* editor = w.child<ScriptView>("script").findChild<QWidget*>("editor");
+        editor->setFocus();
+        QTest::keyClicks(editor, text);
+    }
+    static void setText(Window& w, const QString& text) {
+        // By the clipboard's way in: as an edit, not as a file.
+        QWidget* editor = w.child<ScriptView>("script").findChild<QWidget*>("editor");
+        QMetaObject::invokeMethod(editor, "selectAll");
+        QMetaObject::invokeMethod(editor, "removeSelectedText");
+        QMetaObject::invokeMethod(editor, "insert", Q_ARG(QString, text));
+        QTest::keyClick(editor, Qt::Key_End, Qt::ControlModifier);
+    }
+    static bool waitChecked(Window& w) {
+        QSignalSpy checked(&w.child<ScriptView>("script"), &ScriptView::checked);
+        return checked.wait(5000);
+    }
+
+private Q_SLOTS:
+    void initTestCase() { QStandardPaths::setTestModeEnabled(true); }
+
+    void what_is_wrong_is_said_at_the_word_while_typing() {
+        Window w;
+        QVERIFY(w.openText(kTwo));
+        auto& script = w.child<ScriptView>("script");
+        setText(w, QString(kTwo).replace("0x2000", "0x2000, size: 4x"));
+        QVERIFY(waitChecked(w));
+        QVERIFY2(script.problem().contains(":7:"), qPrintable(script.problem()));
+        setText(w, QString(kTwo).replace("accept: 0x2000", "acept: 0x2000"));
+        QVERIFY(waitChecked(w));
+        QVERIFY2(script.problem().contains("accept"), qPrintable(script.problem()));
+        // The picture is still that of the last good run.
+        QCOMPARE(QString::fromStdString(w.session().scenario().title), QString("Two"));
+        setText(w, kTwo);
+        QVERIFY(waitChecked(w));
+        QCOMPARE(script.problem(), QString());
+    }
+
+    void an_edit_is_run_and_stays_where_nothing_changed() {
+        Window w;
+        QVERIFY(w.openText(kTwo));
+        w.context().goTo(w.session().positionOfLine(7, 0).value());
+        const u64 second = w.position();
+        setText(w, QString(kTwo) + "  - punch-hole: {gpa: 0x1000}\n");
+        QVERIFY(w.child<ScriptView>("script").isModified());
+        QVERIFY(w.window->isWindowModified());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.trigger(Command::Rerun);
+        QVERIFY(opened.wait(10000));
+        QCOMPARE(w.position(), second);
+        QVERIFY(w.session().end() > second + 20);
+        // A change before the position: it stands where the runs part.
+        setText(w, QString(kTwo).replace("{accept: 0x1000}", "{read: {gpa: 0x1000, as: shared}}"));
+        w.trigger(Command::Rerun);
+        QVERIFY(opened.wait(10000));
+        QVERIFY(w.position() < second);
+        // One that cannot be run: said, and the run that was open stays.
+        const u64 end = w.session().end();
+        setText(w, "mirrorscope: 1\nscript:\n  - zap-al\n");
+        w.trigger(Command::Rerun);
+        QVERIFY(opened.wait(10000));
+        QCOMPARE(opened.last().first().toBool(), false);
+        QCOMPARE(w.session().end(), end);
+        QVERIFY(w.child<Banner>("banner").sentence().contains("zap-all"));
+    }
+
+    void completion_offers_what_fits_and_help_says_what_a_word_means() {
+        Window w;
+        QVERIFY(w.openText(kTwo));
+        auto& script = w.child<ScriptView>("script");
+        setText(w, QString(kTwo) + "  - pun");
+        const QStringList fits = script.complete();
+        QVERIFY2(fits.contains("punch-hole"), qPrintable(fits.join(' ')));
+        QVERIFY(!fits.contains("vcpus"));
+        setText(w, QString(kTwo) + "  - punch-hole");
+        QVERIFY(script.helpAtCursor().contains("PUNCH_HOLE"));
+        QWidget* editor = script.findChild<QWidget*>("editor");
+        editor->setFocus();
+        w.trigger(Command::Help);
+        QVERIFY2(w.status().contains("PUNCH_HOLE") || !editor->hasFocus(), qPrintable(w.status()));
+    }
+
+    void a_script_is_saved_beside_and_an_external_change_is_noticed() {
+        Window w;
+        const QString file = w.file("two.yaml", kTwo);
+        QVERIFY(w.open(file));
+        setText(w, QString(kTwo) + "  - zap-all\n");
+        QVERIFY(w.window->save(file));
+        QVERIFY(!w.child<ScriptView>("script").isModified());
+        QFile in(file);
+        QVERIFY(in.open(QIODevice::ReadOnly));
+        QVERIFY(in.readAll().endsWith("  - zap-all\n"));
+        // Somebody else writes it; nothing of one's own is lost: the run follows.
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.file("two.yaml", QByteArray(kTwo) + "  - vcpu0: {accept: 0x3000}\n");
+        QVERIFY(opened.wait(10000));
+        QVERIFY(w.child<ScriptView>("script").text().contains("0x3000"));
+        // And with unsaved work: it is asked, not taken.
+        setText(w, QString(kTwo) + "  - vcpu0: {accept: 0x5000}\n");
+        w.file("two.yaml", QByteArray(kTwo) + "  - vcpu0: {accept: 0x6000}\n");
+        auto& notice = w.child<NoticeBar>("notice");
+        QTRY_VERIFY_WITH_TIMEOUT(notice.text().contains("two.yaml"), 5000);
+        QVERIFY(w.child<ScriptView>("script").text().contains("0x5000"));
+        QVERIFY(!w.window->save("/nonexistent/x.yaml"));
+        QVERIFY(w.status().contains("cannot be written"));
+        QVERIFY(w.child<ScriptView>("script").isModified());
+    }
+
+    void unsaved_work_of_a_crashed_program_is_offered() {
+        QDir(recoveryFolder()).removeRecursively();
+        {
+            Window w;
+            QVERIFY(w.openText(kTwo));
+            setText(w, QString(kTwo) + "  - vcpu0: {accept: 0x7000}\n");
+            QTRY_VERIFY_WITH_TIMEOUT(!QDir(recoveryFolder()).entryList({"*.json"}).isEmpty(), 5000);
+            QVERIFY(!findUnsaved()); // its program lives
+        }
+        // As a program that is gone would have left it.
+        const QDir folder(recoveryFolder());
+        const QString name = folder.filePath(folder.entryList({"*.json"}).first());
+        QFile kept(name);
+        QVERIFY(kept.open(QIODevice::ReadOnly));
+        QProcess gone;
+        gone.start("true", {});
+        const qint64 pid = gone.processId();
+        QVERIFY(gone.waitForFinished());
+        const QByteArray text = kept.readAll().replace(QByteArray::number(QCoreApplication::applicationPid()), QByteArray::number(pid));
+        kept.close();
+        QVERIFY(kept.remove());
+        QFile left(folder.filePath("left.json"));
+        QVERIFY(left.open(QIODevice::WriteOnly));
+        left.write(text);
+        left.close();
+        Window w;
+        w.window->rememberSettings();
+        auto& notice = w.child<NoticeBar>("notice");
+        QVERIFY2(notice.text().contains("not saved"), qPrintable(notice.text()));
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        notice.findChildren<QPushButton*>().first()->click();
+        QVERIFY(opened.wait(10000));
+        QVERIFY(w.child<ScriptView>("script").text().contains("0x7000"));
+        QVERIFY(!QFile::exists(folder.filePath("left.json")));
+        QDir(recoveryFolder()).removeRecursively();
+    }
+
+    void a_file_can_be_dropped_and_is_among_the_recent_ones() {
+        Window w;
+        w.window->rememberSettings();
+        const QString file = w.file("dropped.yaml", kTwo);
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(file)});
+        QDragEnterEvent enter(QPoint(50, 50), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(w.window.get(), &enter);
+        QVERIFY(enter.isAccepted());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        QDropEvent drop(QPointF(50, 50), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(w.window.get(), &drop);
+        QVERIFY(opened.wait(10000));
+        QCOMPARE(QString::fromStdString(w.session().scenario().title), QString("Two"));
+        QCOMPARE(w.window->recentFiles().value(0), file);
+    }
+
+    void what_if_runs_from_here_as_a_branch_that_can_be_saved() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const u64 frozen = w.position();
+        QMenu* menu = w.window->makeContextMenu(Selection{Column::Mirror, {4}, Level::k4K});
+        QAction* punch = nullptr;
+        for (const QAction* sub : menu->actions())
+            if (sub->menu() != nullptr)
+                for (QAction* action : sub->menu()->actions())
+                    if (action->text() == "the host punches a hole here")
+                        punch = action;
+        QVERIFY(punch != nullptr);
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        punch->trigger();
+        QVERIFY(opened.wait(10000));
+        QCOMPARE(w.position(), frozen); // the same moment, another future
+        QVERIFY(w.session().cell(Column::Mirror, {4}, Level::k4K).spte == SpteState::Frozen);
+        w.trigger(Command::Run);
+        QVERIFY(w.session().cell(Column::Mirror, {4}, Level::k4K).spte == SpteState::None);
+        QVERIFY(w.session().violations().empty());
+        const QString file = w.folder.filePath("branch.yaml");
+        QVERIFY(w.window->save(file));
+        Window other;
+        QVERIFY(other.open(file));
+        QCOMPARE(other.session().end(), w.session().end());
+    }
+
+    void a_machine_without_a_script_is_a_playground() {
+        Window w;
+        w.trigger(Command::New);
+        auto& dialog = w.child<NewMachineDialog>("new-machine");
+        QVERIFY(dialog.isVisible());
+        w.child<QLineEdit>("new-memory").setText("elephant");
+        QVERIFY(!dialog.findChild<QPushButton*>()->isEnabled());
+        w.child<QLineEdit>("new-memory").setText("16M");
+        for (int vm = 0; vm < w.child<QComboBox>("new-vm").count(); ++vm) {
+            w.child<QComboBox>("new-vm").setCurrentIndex(vm);
+            bindScenario("new", dialog.scenario().toStdString());
+        }
+        w.child<QComboBox>("new-vm").setCurrentIndex(0);
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        dialog.accept();
+        QVERIFY(opened.wait(10000));
+        QVERIFY(opened.first().first().toBool());
+        w.context().goTo(w.session().end());
+        // Nothing is mapped; the address is taken from the map.
+        w.trigger(Command::FormMap);
+        const MapView& map = w.trees().map();
+        const auto where = map.selectionAt(QPoint(static_cast<int>(map.xOf(10.5)), map.stripRect(2).center().y()));
+        QVERIFY(where.has_value());
+        const auto list = whatIfs(w.session(), where->gfn.v << 12, false);
+        const auto accept = std::find_if(list.begin(), list.end(), [](const WhatIf& what) { return what.text == "vcpu1 accepts here"; });
+        QVERIFY(accept != list.end());
+        w.window->branch(*accept);
+        QVERIFY(opened.wait(10000));
+        w.context().goTo(w.session().end());
+        QVERIFY(w.session().cell(Column::Private, where->gfn, Level::k4K).sept == SeptState::Mapped);
+        // And on from there.
+        const auto next = whatIfs(w.session(), where->gfn.v << 12, true);
+        w.window->branch(next.front());
+        QVERIFY(opened.wait(10000));
+        QVERIFY(w.session().scenario().script.size() >= 3);
+    }
+};
+
+QTEST_MAIN(ScriptTest)
+#include "script_test.moc"

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Charts, the palette, finding, layouts, themes, exports and long work: points 7 to 10 of the window, and that everybody can use it.
+#include "support/window.h"
+
+#include "export/export.h"
+#include "scenario/yaml.h"
+#include "session/style.h"
+#include "views/charts/charts_view.h"
+#include "views/find/find_view.h"
+#include "views/links.h"
+#include "views/palette.h"
+#include "views/timeline/timeline_view.h"
+
+#include <QAbstractButton>
+#include <QAbstractScrollArea>
+#include <QApplication>
+#include <QClipboard>
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QMenu>
+#include <QMenuBar>
+#include <QSettings>
+#include <QStandardPaths>
+#include <QToolBar>
+#include <QToolButton>
+#include <QTreeWidget>
+
+#include <cmath>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+using namespace mirrorscope::test;
+
+class WorkbenchTest : public QObject {
+    Q_OBJECT
+
+private:
+    static double luminance(const QColor& c) {
+        const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
+        return 0.2126 * part(c.redF()) + 0.7152 * part(c.greenF()) + 0.0722 * part(c.blueF());
+    }
+    static double contrast(const QColor& a, const QColor& b) {
+        const double x = luminance(a), y = luminance(b);
+        return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
+    }
+    static QColor over(QColor tint, const QColor& paper, double alpha) {
+        return QColor::fromRgbF(static_cast<float>(tint.redF() * alpha + paper.redF() * (1 - alpha)),
+                                static_cast<float>(tint.greenF() * alpha + paper.greenF() * (1 - alpha)),
+                                static_cast<float>(tint.blueF() * alpha + paper.blueF() * (1 - alpha)));
+    }
+
+private Q_SLOTS:
+    void initTestCase() { QStandardPaths::setTestModeEnabled(true); }
+
+    void every_chart_leads_to_the_micro_steps_that_it_counts() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
+        auto& charts = w.child<ChartsView>("charts");
+        w.raise("charts");
+        QTRY_VERIFY_WITH_TIMEOUT(charts.statistics() != nullptr && charts.statistics()->complete(), 20000);
+        for (unsigned s = 0; s < kStatistics; ++s) {
+            charts.choose(static_cast<Statistic>(s));
+            const auto& series = charts.statistics()->series(static_cast<Statistic>(s));
+            for (std::size_t k = 0; k < series.size(); ++k)
+                for (unsigned part = 0; part < charts.statistics()->parts(); ++part) {
+                    QCOMPARE(charts.follow(k, part), series[k].first[part] != ~0ull);
+                    if (series[k].first[part] != ~0ull)
+                        QCOMPARE(w.position(), series[k].first[part]);
+                }
+        }
+        charts.choose(Statistic::SeamcallsByLeaf);
+        QVERIFY(!charts.statistics()->series(Statistic::SeamcallsByLeaf).empty());
+        for (const char* name : {"chart.svg", "chart.png", "chart.csv"}) {
+            const QString file = w.folder.filePath(name);
+            QCOMPARE(charts.exportTo(file), QString());
+            QVERIFY2(QFile(file).size() > 200, name);
+        }
+        QVERIFY(charts.exportTo("/nonexistent/chart.csv").contains("cannot be written"));
+    }
+
+    // Everything that can be done has a place in a menu or a key, and is found in the palette by its name.
+    void every_command_is_in_a_menu_and_in_the_palette() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QSet<const QAction*> inMenus;
+        for (const QMenu* menu : w.window->menuBar()->findChildren<QMenu*>())
+            for (const QAction* action : menu->actions())
+                inMenus << action;
+        w.key(Qt::Key_P, Qt::ControlModifier | Qt::ShiftModifier);
+        auto& palette = w.child<Palette>("palette");
+        QVERIFY(palette.isVisible());
+        const auto names = palette.shown();
+        QSet<QString> keys;
+        for (const CommandInfo& info : commandTable()) {
+            const QAction* action = w.window->action(info.command);
+            QVERIFY2(inMenus.contains(action), info.name);
+            QVERIFY2(!action->statusTip().isEmpty(), info.name);
+            if (info.command != Command::Palette)
+                QVERIFY2(std::find(names.begin(), names.end(), action->text().remove('&')) != names.end(), info.name);
+            for (const QKeySequence& key : action->shortcuts()) {
+                QVERIFY2(!key.toString().isEmpty(), info.name);
+                QVERIFY2(!keys.contains(key.toString()), qPrintable(QString("%1 is the key of two commands").arg(key.toString())));
+                keys << key.toString();
+            }
+        }
+        // Typed letters narrow, Enter takes.
+        auto& line = w.child<QLineEdit>("palette-line");
+        QTest::keyClicks(&line, "address space as");
+        QCOMPARE(palette.shown().front(), QString("Address space as a map"));
+        QTest::keyClick(&line, Qt::Key_Return);
+        QVERIFY(!palette.isVisible());
+        QVERIFY(w.trees().form() == TreeForm::Map);
+    }
+
+    // Walks every action once, with a file open, at the start, in the middle and at the end; none stops the program or stands in the way.
+    void every_action_can_be_taken() {
+        for (const int place : {0, 1, 2}) {
+            Window w;
+            QVERIFY(w.openShipped(kLesson1));
+            for (const CommandInfo& info : commandTable()) {
+                switch (info.command) {
+                case Command::Open: // the desktop's own dialogs wait for an answer
+                case Command::SaveAs:
+                case Command::Save:
+                case Command::Quit: continue;
+                default: break;
+                }
+                QTRY_VERIFY_WITH_TIMEOUT(!w.window->busy(), 20000);
+                w.context().goTo(w.session().end() * static_cast<u64>(place) / 2);
+                w.window->action(info.command)->trigger();
+                QCoreApplication::processEvents();
+                for (QWidget* top : QApplication::topLevelWidgets())
+                    if (top != w.window.get() && top->isVisible()) {
+                        QVERIFY2(!top->isModal() || info.command == Command::New, info.name);
+                        top->close();
+                    }
+                if (info.command == Command::Presentation || info.command == Command::FullScreen)
+                    w.window->action(info.command)->trigger();
+            }
+            QTRY_VERIFY_WITH_TIMEOUT(!w.window->busy(), 20000);
+            w.trigger(Command::ZoomReset);
+        }
+    }
+
+    void going_somewhere_takes_addresses_positions_and_sites() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const auto go = [&](const QString& typed) {
+            w.key(Qt::Key_G, Qt::ControlModifier);
+            auto& line = w.child<QLineEdit>("palette-line");
+            QTest::keyClicks(&line, typed);
+            QTest::keyClick(&line, Qt::Key_Return);
+        };
+        go("100");
+        QCOMPARE(w.position(), u64{100});
+        go("+20");
+        QCOMPARE(w.position(), u64{120});
+        go("end");
+        QCOMPARE(w.position(), w.session().end());
+        go("0x4000");
+        QVERIFY(w.context().selection()->gfn.v == 4);
+        go("private 0x0");
+        QVERIFY(w.context().selection()->column == Column::Private && w.context().selection()->gfn.v == 0 &&
+                w.context().selection()->level == Level::k4K);
+        go("#3");
+        QCOMPARE(w.position(), u64{3});
+        go("spte.freeze");
+        QVERIFY(w.session().stepBrief(w.position() - 1).second == Site::SpteFreeze);
+        go("spte.freez3");
+        QVERIFY2(w.status().contains("spte.freeze"), qPrintable(w.status()));
+        go("999999");
+        QVERIFY(w.status().contains("ends at"));
+        go("end");
+        QCOMPARE(follow(w.context(), "mirrorscope://gpa/0x4000?tree=mirror&level=4K"), QString());
+        QVERIFY(w.context().selection()->column == Column::Mirror);
+        QCOMPARE(follow(w.context(), "mirrorscope://step/7"), QString());
+        QCOMPARE(w.position(), u64{7});
+        QVERIFY(!follow(w.context(), "mirrorscope://nowhere/7").isEmpty());
+        QVERIFY(!follow(w.context(), "mirrorscope://frame/zzz").isEmpty());
+    }
+
+    void events_are_found_by_filter_words() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.key(Qt::Key_F, Qt::ControlModifier);
+        auto& find = w.child<FindView>("find");
+        QSignalSpy finished(&find, &FindView::finished);
+        find.find("leaf:AUG actor:vcpu0");
+        QVERIFY(finished.count() > 0 || finished.wait(10000));
+        QTRY_VERIFY(!find.searching());
+        auto& list = w.child<QTreeWidget>("find-list");
+        QCOMPARE(list.topLevelItemCount(), 2); // in and out
+        QVERIFY(list.topLevelItem(1)->text(1).contains("TDX_SUCCESS"));
+        Q_EMIT list.itemClicked(list.topLevelItem(0), 0);
+        QCOMPARE(w.position(), list.topLevelItem(0)->text(0).toULongLong() + 1);
+        QVERIFY(find.asText().contains("TDH.MEM.PAGE.AUG"));
+        find.find("gpaa:3");
+        QVERIFY(w.child<QLabel>("find-status").text().contains("gpa"));
+    }
+
+    void layouts_show_what_their_reader_needs_and_presenting_is_undone() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const auto shown = [&](const char* id) { return !w.child<QDockWidget>((std::string("dock-") + id).c_str()).isHidden(); };
+        w.trigger(Command::PresetTeach);
+        QVERIFY(shown("story") && !shown("script") && !shown("inspector"));
+        w.trigger(Command::PresetReview);
+        QVERIFY(shown("explore") && shown("difference") && !shown("story"));
+        w.trigger(Command::PresetTrace);
+        QVERIFY(shown("events") && shown("charts") && shown("timeline"));
+        w.trigger(Command::PresetDebug);
+        for (const char* id :
+             {"story", "script", "inspector", "td", "frames", "explore", "timeline", "events", "charts", "difference", "bookmarks"})
+            QVERIFY2(shown(id), id);
+        const double size = qApp->font().pointSizeF();
+        w.trigger(Command::Presentation);
+        QVERIFY(qApp->font().pointSizeF() > size * 1.4);
+        QVERIFY(w.window->menuBar()->isHidden());
+        w.trigger(Command::Presentation);
+        QCOMPARE(qApp->font().pointSizeF(), size);
+        QVERIFY(!w.window->menuBar()->isHidden() && shown("script"));
+    }
+
+    void settings_keep_the_layout_the_theme_and_the_users_keys() {
+        QSettings settings(QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope");
+        settings.clear();
+        settings.setValue("keys/run.micro", "F8");
+        settings.sync();
+        {
+            Window w;
+            w.window->rememberSettings();
+            QVERIFY(w.openShipped(kLesson1));
+            const u64 at = w.position();
+            w.key(Qt::Key_F11);
+            QCOMPARE(w.position(), at);
+            w.key(Qt::Key_F8);
+            QCOMPARE(w.position(), at + 1);
+            w.window->setTheme(ThemeKind::HighContrast);
+            w.child<QDockWidget>("dock-script").hide();
+            w.context().setBookmark(12, "twelve");
+            w.window->close();
+        }
+        Window w;
+        w.window->rememberSettings();
+        QVERIFY(w.context().theme().kind == ThemeKind::HighContrast);
+        QVERIFY(w.child<QDockWidget>("dock-script").isHidden());
+        QVERIFY(w.openShipped(kLesson1));
+        QCOMPARE(w.context().bookmarks().size(), std::size_t{1});
+        QCOMPARE(w.context().bookmarks().front().note, QString("twelve"));
+        settings.clear();
+        w.window->setTheme(ThemeKind::Light);
+    }
+
+    void text_is_readable_in_every_theme() {
+        for (const ThemeKind kind : {ThemeKind::Light, ThemeKind::Dark, ThemeKind::HighContrast}) {
+            const Theme theme = makeTheme(kind);
+            const auto check = [&](const QColor& ink, const QColor& paper, const char* what) {
+                QVERIFY2(contrast(ink, paper) >= 4.5,
+                         qPrintable(QString("%1 in theme %2: %3").arg(what).arg(static_cast<int>(kind)).arg(contrast(ink, paper))));
+            };
+            for (const QColor& paper : {theme.window, theme.base, theme.alternate}) {
+                check(theme.text, paper, "text");
+                check(theme.dim, paper, "dim text");
+                check(theme.accent, paper, "accent");
+                check(theme.violation, paper, "violation");
+            }
+            check(theme.text, theme.selection, "selected text");
+            check(theme.text, theme.note, "note");
+            // The text of an entry stands on its state's tint.
+            for (unsigned s = 0; s < stateStyles().size(); ++s)
+                check(theme.text, over(theme.of(styleAt(s)), theme.base, theme.fill), styleAt(s).name.data());
+        }
+    }
+
+    void every_pane_has_a_name_for_a_screen_reader() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.trigger(Command::PresetDebug);
+        for (const QWidget* widget : w.window->findChildren<QWidget*>()) {
+            if (widget->focusPolicy() == Qt::NoFocus || widget->inherits("QScrollBar") || widget->inherits("QTabBar") ||
+                widget->inherits("QMenu") || widget->inherits("QMenuBar"))
+                continue;
+            // Parts of Qt's own composite widgets speak through their parents.
+            if (widget->objectName().startsWith("qt_") || widget->parentWidget()->inherits("QComboBox") ||
+                widget->parentWidget()->inherits("QAbstractItemView") || widget->parentWidget()->inherits("QAbstractSpinBox") ||
+                widget->parentWidget()->inherits("QDockWidget") || widget->inherits("QComboBoxPrivateContainer") ||
+                widget->inherits("QComboBoxListView") || widget->parentWidget()->inherits("QLineEdit"))
+                continue;
+            if (const auto* area = qobject_cast<const QAbstractScrollArea*>(widget->parentWidget());
+                area != nullptr && area->viewport() == widget)
+                continue;
+            const auto* button = qobject_cast<const QAbstractButton*>(widget);
+            const auto* label = qobject_cast<const QLabel*>(widget);
+            const bool named = !widget->accessibleName().isEmpty() || (button != nullptr && !button->text().isEmpty()) || label != nullptr;
+            QVERIFY2(named, qPrintable(QString("%1 %2 in %3")
+                                           .arg(widget->metaObject()->className(), widget->objectName(),
+                                                widget->parentWidget()->metaObject()->className())));
+        }
+    }
+
+    // Twice as long words, twice as large type: nothing is cut off that is not elided, the window does not grow beyond a screen.
+    void large_type_leaves_the_window_usable() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QFont font = qApp->font();
+        const double size = font.pointSizeF();
+        font.setPointSizeF(size * 2);
+        qApp->setFont(font);
+        w.window->setTheme(w.context().theme().kind);
+        QTest::qWait(50);
+        QVERIFY2(w.window->minimumSizeHint().width() <= 1366, qPrintable(QString::number(w.window->minimumSizeHint().width())));
+        QVERIFY(w.trees().list().viewport()->width() > 300);
+        font.setPointSizeF(size);
+        qApp->setFont(font);
+        w.window->setTheme(w.context().theme().kind);
+    }
+
+    void every_export_is_what_the_command_line_writes() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.context().goTo(180);
+        Session& session = w.session();
+        for (const ExportKind& kind : exportKinds()) {
+            const QString file = w.folder.filePath(QString("out.") + kind.suffix);
+            QSignalSpy exported(w.window.get(), &MainWindow::exported);
+            w.window->exportTo(kind.id, file);
+            QVERIFY2(exported.wait(20000), kind.id);
+            QVERIFY2(exported.first().first().toBool(), kind.id);
+            QFile in(file);
+            QVERIFY(in.open(QIODevice::ReadOnly));
+            const std::string text = in.readAll().toStdString();
+            const std::string id = kind.id;
+            if (id == "text")
+                QCOMPARE(text, treesText(session));
+            else if (id == "svg")
+                QCOMPARE(text, treesSvg(session));
+            else if (id == "dot")
+                QCOMPARE(text, treesDot(session));
+            else if (id == "csv")
+                QCOMPARE(text, stateCsv(session));
+            else if (id == "json")
+                QCOMPARE(text, stateJson(session));
+            else if (id == "html")
+                QCOMPARE(text, pageHtml(session, 180));
+            else if (id == "png")
+                QVERIFY(QImage(file).width() > 800);
+            else
+                QVERIFY(text.find("traceEvents") != std::string::npos);
+        }
+        QSignalSpy exported(w.window.get(), &MainWindow::exported);
+        w.window->exportTo("csv", "/nonexistent/out.csv");
+        QVERIFY(exported.wait(20000));
+        QVERIFY(!exported.first().first().toBool());
+        QVERIFY(w.status().contains("cannot be written"));
+    }
+
+    void a_pane_can_be_copied_as_text() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.trees().currentWidget()->setFocus();
+        QCOMPARE(w.window->paneAsText().toStdString(), treesText(w.session()));
+        w.trigger(Command::CopyText);
+        QVERIFY(QApplication::clipboard()->text().contains("frozen"));
+    }
+
+    // Work that takes seconds: the window answers meanwhile, and Cancel ends it.
+    void long_work_is_shown_and_can_be_cancelled() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const u64 end = w.session().end();
+        const QString file = w.file(
+            "long.yaml", "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n  - finalize-vm\n"
+                         "  - repeat:\n      times: 3000\n      do:\n        - vcpu0: {accept: {gpa: 0, size: 1M}}\n        - punch-hole: "
+                         "{gpa: 0, size: 1M}\n");
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.window->open(file);
+        auto& cancel = w.child<QToolButton>("cancel");
+        QTRY_VERIFY_WITH_TIMEOUT(cancel.isVisible(), 5000);
+        // It still steps.
+        const u64 at = w.position();
+        w.key(Qt::Key_F11);
+        QCOMPARE(w.position(), at + 1);
+        QTest::mouseClick(&cancel, Qt::LeftButton);
+        QVERIFY(!w.window->busy());
+        QVERIFY(!cancel.isVisible());
+        QCOMPARE(opened.count(), 1);
+        QCOMPARE(w.session().end(), end);
+        QVERIFY(w.openShipped(kLesson1));
+    }
+};
+
+QTEST_MAIN(WorkbenchTest)
+#include "workbench_test.moc"
