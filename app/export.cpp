@@ -10,7 +10,7 @@ namespace mirrorscope::app {
 
 namespace {
 struct ExportArguments {
-    std::string file, at, as = "text", out;
+    std::string file, at, to, as = "text", out;
     std::vector<std::string> set;
 };
 
@@ -18,7 +18,13 @@ int exportState(const ExportArguments& args) {
     Session session(loadScenario(args.file, parseOverrides(args.set)));
     const u64 at = parsePosition(args.at, session.end());
     session.seek(at);
-    if (args.as == "png") {
+    if (!args.to.empty()) {
+        const u64 to = parsePosition(args.to, session.end());
+        constexpr u64 kFrames = 200;
+        if (args.as != "svg" || to <= at || to - at > kFrames)
+            throw UsageError("--to goes with --as svg: up to 200 positions after --at");
+        put(args.out, treesSvgMoving(session, at, to));
+    } else if (args.as == "png") {
         if (args.out.empty() || args.out == "-")
             throw UsageError("--as png needs -o FILE");
         views::svgToPng(treesSvg(session), args.out);
@@ -43,6 +49,7 @@ void addExport(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("export", "the three trees at a position, to attach to a mail");
     sub->add_option("FILE", args->file, "a scenario")->required();
     sub->add_option("--at", args->at, "a position (0: before the first micro-step) or `end`");
+    sub->add_option("--to", args->to, "a later position: an SVG that moves, a frame for each micro-step");
     sub->add_option("--as", args->as,
                     "text (78 columns), svg, png, dot, csv, json, html (a page that steps with the keys) or perfetto (a trace of the run)")
         ->check(CLI::IsMember({"text", "svg", "png", "dot", "csv", "json", "html", "perfetto"}));

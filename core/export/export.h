@@ -16,6 +16,8 @@ std::string stateJson(const Session& session);
 // The three trees at the session's position, in 78 columns.
 std::string treesText(const Session& session);
 std::string treesSvg(const Session& session);
+// One that moves: a frame for each position from one to another, again and again. Moves the session and puts it back.
+std::string treesSvgMoving(Session& session, u64 from, u64 to);
 // For Graphviz; twins that differ or are in flight are joined.
 std::string treesDot(const Session& session);
 // The entries of `stateJson`, one a line: tree,root,gfn,level,raw,is,pfn.

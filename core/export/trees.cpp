@@ -76,17 +76,14 @@ std::string treesText(const Session& session) {
     return out;
 }
 
-std::string treesSvg(const Session& session) {
-    constexpr int kRow = 22, kLeft = 190, kCell = 200, kTop = 84;
+namespace {
+constexpr int kSvgRow = 22, kSvgLeft = 190, kSvgCell = 200, kSvgTop = 84;
+
+// The picture of the session's position, without the paper; how high it is.
+int svgFrame(const Session& session, std::string& out) {
     const auto rows = session.rows();
     const bool tdx = session.hasColumn(Column::Mirror);
     const unsigned columns = tdx ? kColumns : 1;
-    const int width = kLeft + static_cast<int>(columns) * kCell + 20;
-    const int height = kTop + static_cast<int>(rows.size()) * kRow + 20;
-    std::string out = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
-                                  "font-family=\"DejaVu Sans Mono, monospace\" font-size=\"12\">\n"
-                                  "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-                                  width, height);
     const auto textAt = [&](int x, int y, const char* colour, std::string_view what, const char* extra = "") {
         out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\" {}>{}</text>\n", x, y, colour, extra, xml(what));
     };
@@ -95,12 +92,12 @@ std::string treesSvg(const Session& session) {
            fmt::format("position {} of {} — {}", session.position(), session.end(), session.sentence(session.position())));
     constexpr std::string_view titles[] = {"shared", "mirror", "private"};
     for (unsigned c = 0; c < columns; ++c)
-        textAt(kLeft + static_cast<int>(c) * kCell, 68, "#1b1f24", tdx ? titles[c] : "direct", "font-weight=\"bold\"");
-    int y = kTop;
+        textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", tdx ? titles[c] : "direct", "font-weight=\"bold\"");
+    int y = kSvgTop;
     for (const TreeRow& row : rows) {
         if (row.more > 0) {
             textAt(10 + static_cast<int>(row.depth) * 10, y + 10, "#57606a", fmt::format("… {} more", row.more));
-            y += kRow;
+            y += kSvgRow;
             continue;
         }
         textAt(10 + static_cast<int>(row.depth) * 10, y + 10, "#1b1f24", fmt::format("{:#x} {}", row.gfn.v << 12, levelName(row.level)));
@@ -109,16 +106,60 @@ std::string treesSvg(const Session& session) {
             if (!cell.exists)
                 continue;
             const StateStyle& style = styleOf(static_cast<Column>(c), cell);
-            const int x = kLeft + static_cast<int>(c) * kCell;
+            const int x = kSvgLeft + static_cast<int>(c) * kSvgCell;
             out += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"{}\" fill-opacity=\"0.16\" "
                                "stroke=\"{}\" stroke-width=\"{}\"/>\n",
-                               x, y - 5, kCell - 10, kRow - 3, style.light, cell.violation ? "#C1121F" : style.light,
+                               x, y - 5, kSvgCell - 10, kSvgRow - 3, style.light, cell.violation ? "#C1121F" : style.light,
                                cell.changed || cell.violation ? 2 : 1);
             textAt(x + 6, y + 10, "#1b1f24", cellText(static_cast<Column>(c), cell), cell.zapped ? "text-decoration=\"line-through\"" : "");
         }
-        y += kRow;
+        y += kSvgRow;
     }
-    return out + "</svg>\n";
+    return y + 20;
+}
+
+std::string svgPaper(const Session& session, int height, const std::string& body) {
+    const int width = kSvgLeft + (session.hasColumn(Column::Mirror) ? static_cast<int>(kColumns) : 1) * kSvgCell + 20;
+    return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
+                       "font-family=\"DejaVu Sans Mono, monospace\" font-size=\"12\">\n"
+                       "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{2}</svg>\n",
+                       width, height, body);
+}
+} // namespace
+
+std::string treesSvg(const Session& session) {
+    std::string body;
+    const int height = svgFrame(session, body);
+    return svgPaper(session, height, body);
+}
+
+std::string treesSvgMoving(Session& session, u64 from, u64 to) {
+    const u64 here = session.position();
+    const u64 frames = to - from + 1;
+    constexpr double kSeconds = 0.9; // a frame
+    std::string body;
+    int height = 0;
+    for (u64 n = 0; n < frames; ++n) {
+        session.seek(from + n);
+        const double begin = static_cast<double>(n) / static_cast<double>(frames),
+                     end = static_cast<double>(n + 1) / static_cast<double>(frames);
+        // Where animation is off, the first frame is seen.
+        body +=
+            fmt::format("<g visibility=\"{}\"><animate attributeName=\"visibility\" calcMode=\"discrete\" values=\"{}\" keyTimes=\"{}\" "
+                        "dur=\"{:.1f}s\" repeatCount=\"indefinite\"/>\n",
+                        n == 0 ? "visible" : "hidden",
+                        n == 0            ? "visible;hidden"
+                        : n + 1 == frames ? "hidden;visible"
+                                          : "hidden;visible;hidden",
+                        n == 0            ? fmt::format("0;{:.5f}", end)
+                        : n + 1 == frames ? fmt::format("0;{:.5f}", begin)
+                                          : fmt::format("0;{:.5f};{:.5f}", begin, end),
+                        kSeconds * static_cast<double>(frames));
+        height = std::max(height, svgFrame(session, body));
+        body += "</g>\n";
+    }
+    session.seek(here);
+    return svgPaper(session, height, body);
 }
 
 std::string junitXml(const std::vector<JunitCase>& cases) {

@@ -110,6 +110,22 @@ TEST(Html, a_title_cannot_break_out) {
     EXPECT_EQ(page.find("</script>"), page.rfind("</script>"));
 }
 
+// The picture of the README is what the program draws of lesson 1 today.
+TEST(Svg, the_moving_picture_of_the_readme_is_that_of_lesson_1) {
+    Session session(loadScenario(kLesson1));
+    const u64 frozen = session.openingPosition();
+    const std::string svg = treesSvgMoving(session, frozen - 4, frozen + 12);
+    EXPECT_EQ(svg, readFile((kSource / "resources/docs/freeze.svg").string()))
+        << "mirrorscope export scenarios/lessons/01-first-private-page.yaml --as svg --at " << frozen - 4 << " --to " << frozen + 12
+        << " -o resources/docs/freeze.svg";
+    EXPECT_EQ(session.position(), 0u);
+    // At each moment one frame is to be seen.
+    std::size_t frames = 0;
+    for (std::size_t at = svg.find("<animate "); at != std::string::npos; at = svg.find("<animate ", at + 1))
+        ++frames;
+    EXPECT_EQ(frames, 17u);
+}
+
 TEST(Perfetto, has_a_slice_for_each_micro_step_and_balanced_calls) {
     Session session(loadScenario((kSource / "scenarios/races/01-two-faults-one-page.yaml").string()));
     std::string all;

@@ -21,6 +21,7 @@
 #include <QListWidget>
 #include <QMenu>
 #include <QMenuBar>
+#include <QProcess>
 #include <QSettings>
 #include <QStandardPaths>
 #include <QToolBar>
@@ -363,6 +364,29 @@ private Q_SLOTS:
         QCOMPARE(w.window->paneAsText().toStdString(), treesText(w.session()));
         w.trigger(Command::CopyText);
         QVERIFY(QApplication::clipboard()->text().contains("frozen"));
+    }
+
+    // Taken again they are the same, but for what fonts of another version differ in.
+    void pictures_of_the_readme_are_what_the_window_looks_like() {
+        const QString source = MIRRORSCOPE_SOURCE_DIR;
+        const std::pair<const char*, QStringList> pictures[] = {
+            {"window.png", {"--size", "1366x768"}},
+            {"difference.png", {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:190", "--at", "190", "--pane", "difference"}}};
+        QTemporaryDir folder;
+        for (const auto& [name, options] : pictures) {
+            const QString taken = folder.filePath(name);
+            const QStringList arguments = QStringList{"screenshot", source + "/" + kLesson1} + options + QStringList{"-o", taken};
+            QCOMPARE(QProcess::execute(MIRRORSCOPE_PROGRAM, arguments), 0);
+            const QImage now = QImage(taken).convertToFormat(QImage::Format_RGB32);
+            const QImage kept = QImage(source + "/resources/docs/" + name).convertToFormat(QImage::Format_RGB32);
+            QCOMPARE(now.size(), kept.size());
+            int different = 0;
+            for (int y = 0; y < now.height(); ++y)
+                for (int x = 0; x < now.width(); ++x)
+                    different += std::abs(qGray(now.pixel(x, y)) - qGray(kept.pixel(x, y))) > 48 ? 1 : 0;
+            QVERIFY2(different * 50 < now.width() * now.height(),
+                     qPrintable(QString("%1: %2 pixels differ; mirrorscope %3 resources/docs/%1").arg(name).arg(different).arg(arguments.mid(0, arguments.size() - 1).join(' '))));
+        }
     }
 
     // Work that takes seconds: the window answers meanwhile, and Cancel ends it.

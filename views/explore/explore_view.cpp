@@ -72,6 +72,7 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     setObjectName("explore");
     start_->setObjectName("explore-start");
     start_->setToolTip("run every interleaving of the races of this scenario (Ctrl+E)");
+    mode_->setAccessibleName(tr("Mode of exploring"));
     mode_->addItems({"auto", "stateless", "stateful"});
     mode_->setToolTip("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice");
     all_->setToolTip("go on after the first violation");

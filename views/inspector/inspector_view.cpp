@@ -65,6 +65,7 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     layout->addWidget(fields_, 3);
     layout->addWidget(heading_);
     layout->addWidget(history_, 2);
+    layout->addStretch(0);
     for (const auto signal : {&Context::selectionChanged, &Context::subjectChanged, &Context::positionChanged, &Context::themeChanged})
         connect(&context_, signal, this, &InspectorView::refresh);
     connect(&context_, &Context::sessionChanged, this, [this] {
@@ -122,7 +123,10 @@ void InspectorView::refresh() {
     twins_->setVisible(context_.subject().kind == Subject::Kind::Entry);
     raw_->setVisible(context_.subject().kind == Subject::Kind::Entry);
     links_->clear();
-    if (!session || (context_.subject().kind == Subject::Kind::Entry && !context_.selection())) {
+    const bool nothing = !session || (context_.subject().kind == Subject::Kind::Entry && !context_.selection());
+    for (QWidget* part : {static_cast<QWidget*>(fields_), static_cast<QWidget*>(heading_), static_cast<QWidget*>(history_)})
+        part->setVisible(!nothing);
+    if (nothing) {
         fields_->clear();
         title_->setText(tr("Select an entry in one of the trees to see its bits, its twins and who wrote it."));
         twins_->clear();

@@ -11,6 +11,7 @@ namespace mirrorscope::views {
 TdPane::TdPane(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), text_(new QLabel(this)), vcpus_(new QTreeWidget(this)) {
     setObjectName("td");
+    vcpus_->setAccessibleName(tr("vCPUs of the TD"));
     setAccessibleName("The trust domain");
     text_->setTextFormat(Qt::RichText);
     text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
