@@ -26,6 +26,7 @@
 #include <QStandardPaths>
 #include <QToolBar>
 #include <QToolButton>
+#include <QTranslator>
 #include <QTreeWidget>
 
 #include <cmath>
@@ -33,6 +34,16 @@
 using namespace mirrorscope;
 using namespace mirrorscope::views;
 using namespace mirrorscope::test;
+
+// A language with long words: what is not translated, and what does not fit, is seen.
+class LongWords : public QTranslator {
+public:
+    QString translate(const char*, const char* source, const char*, int) const override {
+        const QString text = QString::fromUtf8(source);
+        return text + QString(text.size() * 6 / 10 + 1, QChar(0xdf));
+    }
+    bool isEmpty() const override { return false; }
+};
 
 class WorkbenchTest : public QObject {
     Q_OBJECT
@@ -318,6 +329,34 @@ private Q_SLOTS:
         w.window->setTheme(w.context().theme().kind);
     }
 
+    void a_language_with_long_words_fits_and_nothing_is_left_untranslated() {
+        LongWords longWords;
+        QCoreApplication::installTranslator(&longWords);
+        {
+            Window w;
+            QVERIFY(w.openShipped(kLesson1));
+            const QChar mark(0xdf);
+            for (const CommandInfo& info : commandTable()) {
+                QVERIFY2(w.window->action(info.command)->text().endsWith(mark), info.name);
+                QVERIFY2(w.window->action(info.command)->statusTip().endsWith(mark), info.name);
+            }
+            for (const QDockWidget* dock : w.window->findChildren<QDockWidget*>())
+                QVERIFY2(dock->windowTitle().endsWith(mark), qPrintable(dock->windowTitle()));
+            for (const QAbstractButton* button : w.window->findChildren<QAbstractButton*>())
+                if (!button->inherits("QToolButton") && !button->text().isEmpty())
+                    QVERIFY2(button->text().endsWith(mark), qPrintable(button->text()));
+            for (const QTreeWidget* list : w.window->findChildren<QTreeWidget*>())
+                for (int c = 0; c < list->columnCount() && !list->isHeaderHidden(); ++c)
+                    if (const QString text = list->headerItem()->text(c); text.size() > 1 && text != "vCPU")
+                        QVERIFY2(text.contains(mark), qPrintable(text));
+            QVERIFY2(w.window->minimumSizeHint().width() <= 1366, qPrintable(QString::number(w.window->minimumSizeHint().width())));
+            w.window->resize(1366, 768);
+            QTest::qWait(30);
+            QVERIFY(w.window->width() <= 1366 && w.trees().list().viewport()->width() > 300);
+        }
+        QCoreApplication::removeTranslator(&longWords);
+    }
+
     void every_export_is_what_the_command_line_writes() {
         Window w;
         QVERIFY(w.openShipped(kLesson1));
@@ -371,7 +410,8 @@ private Q_SLOTS:
         const QString source = MIRRORSCOPE_SOURCE_DIR;
         const std::pair<const char*, QStringList> pictures[] = {
             {"window.png", {"--size", "1366x768"}},
-            {"difference.png", {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:190", "--at", "190", "--pane", "difference"}}};
+            {"difference.png",
+             {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:190", "--at", "190", "--pane", "difference"}}};
         QTemporaryDir folder;
         for (const auto& [name, options] : pictures) {
             const QString taken = folder.filePath(name);
@@ -385,7 +425,10 @@ private Q_SLOTS:
                 for (int x = 0; x < now.width(); ++x)
                     different += std::abs(qGray(now.pixel(x, y)) - qGray(kept.pixel(x, y))) > 48 ? 1 : 0;
             QVERIFY2(different * 50 < now.width() * now.height(),
-                     qPrintable(QString("%1: %2 pixels differ; mirrorscope %3 resources/docs/%1").arg(name).arg(different).arg(arguments.mid(0, arguments.size() - 1).join(' '))));
+                     qPrintable(QString("%1: %2 pixels differ; mirrorscope %3 resources/docs/%1")
+                                    .arg(name)
+                                    .arg(different)
+                                    .arg(arguments.mid(0, arguments.size() - 1).join(' '))));
         }
     }
 

@@ -65,24 +65,25 @@ constexpr int kFound = Qt::UserRole;
 } // namespace
 
 ExploreView::ExploreView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), start_(new QPushButton("Explore", this)), mode_(new QComboBox(this)),
-      all_(new QCheckBox("all violations", this)), busy_(new QProgressBar(this)), status_(new QLabel(this)), list_(new QTreeWidget(this)),
-      open_(new QPushButton("Open", this)), compare_(new QPushButton("Compare with a passing one", this)), choicesTitle_(new QLabel(this)),
-      choices_(new QTreeWidget(this)), later_(new QTimer(this)) {
+    : QWidget(parent), context_(context), start_(new QPushButton(tr("Explore"), this)), mode_(new QComboBox(this)),
+      all_(new QCheckBox(tr("all violations"), this)), busy_(new QProgressBar(this)), status_(new QLabel(this)),
+      list_(new QTreeWidget(this)), open_(new QPushButton(tr("Open"), this)),
+      compare_(new QPushButton(tr("Compare with a passing one"), this)), choicesTitle_(new QLabel(this)), choices_(new QTreeWidget(this)),
+      later_(new QTimer(this)) {
     setObjectName("explore");
     start_->setObjectName("explore-start");
-    start_->setToolTip("run every interleaving of the races of this scenario (Ctrl+E)");
+    start_->setToolTip(tr("run every interleaving of the races of this scenario (Ctrl+E)"));
     mode_->setAccessibleName(tr("Mode of exploring"));
     mode_->addItems({"auto", "stateless", "stateful"});
-    mode_->setToolTip("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice");
-    all_->setToolTip("go on after the first violation");
+    mode_->setToolTip(tr("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice"));
+    all_->setToolTip(tr("go on after the first violation"));
     busy_->setTextVisible(false);
     busy_->setMaximumHeight(4);
     busy_->hide();
     status_->setObjectName("explore-status");
     status_->setWordWrap(true);
     list_->setObjectName("explore-found");
-    list_->setAccessibleName("Violations and final states");
+    list_->setAccessibleName(tr("Violations and final states"));
     list_->setHeaderHidden(true);
     constexpr int kIndentation = 10;
     list_->setIndentation(kIndentation);
@@ -94,11 +95,11 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
         },
         this));
     open_->setObjectName("explore-open");
-    open_->setToolTip("open the selected order: a violation at the micro-step that shows it, a final state at its end");
+    open_->setToolTip(tr("open the selected order: a violation at the micro-step that shows it, a final state at its end"));
     compare_->setObjectName("explore-compare");
-    compare_->setToolTip("open the selected order and mark in the timeline where it first parts from one that passes");
+    compare_->setToolTip(tr("open the selected order and mark in the timeline where it first parts from one that passes"));
     choices_->setObjectName("explore-choices");
-    choices_->setAccessibleName("Who could take the next micro-step");
+    choices_->setAccessibleName(tr("Who could take the next micro-step"));
     choices_->setHeaderHidden(true);
     choices_->setRootIsDecorated(false);
     choices_->setMaximumHeight(120);
@@ -162,7 +163,7 @@ void ExploreView::startOrCancel() {
     ownTitle_.clear();
     constexpr ExploreMode modes[] = {ExploreMode::Auto, ExploreMode::Stateless, ExploreMode::Stateful};
     job_.start(context_.session()->scenario(), modes[mode_->currentIndex()], all_->isChecked());
-    start_->setText("Cancel");
+    start_->setText(tr("Cancel"));
     busy_->show();
     showProgress();
 }
@@ -191,7 +192,7 @@ void ExploreView::showProgress() {
 }
 
 void ExploreView::showFound() {
-    start_->setText("Explore");
+    start_->setText(tr("Explore"));
     busy_->hide();
     found_.clear();
     list_->clear();
@@ -200,7 +201,7 @@ void ExploreView::showFound() {
         found_.push_back({QString::fromStdString(f.rule + ": " + f.text), true, f});
     unsigned n = 0;
     for (const ExploreEnd& end : r.ends) {
-        const QString results = end.results.empty() ? QString("the steps have no `id`") : QString::fromStdString(end.results);
+        const QString results = end.results.empty() ? tr("the steps have no `id`") : QString::fromStdString(end.results);
         found_.push_back({QString("%1. %2").arg(++n).arg(results), false, {"", "", end.schedule}});
     }
     QTreeWidgetItem* groups[2] = {};
@@ -208,8 +209,8 @@ void ExploreView::showFound() {
         QTreeWidgetItem*& group = groups[found_[i].violation ? 0 : 1];
         if (group == nullptr) {
             const std::size_t count = found_[i].violation ? r.findings.size() : r.ends.size();
-            group =
-                new QTreeWidgetItem(list_, {QString(found_[i].violation ? "Violations (%1)" : "Different final states (%1)").arg(count)});
+            group = new QTreeWidgetItem(
+                list_, {QString(found_[i].violation ? tr("Violations (%1)") : tr("Different final states (%1)")).arg(count)});
             group->setExpanded(true);
         }
         auto* item = new QTreeWidgetItem(group, {found_[i].title});
@@ -223,15 +224,15 @@ void ExploreView::showFound() {
     if (r.transitions == 0) {
         status_->setText(
             context_.session() && context_.session()->raceAt(0) == std::nullopt && r.races == 0
-                ? "Explore runs every order in which the actors of a <b>race</b> can interleave, and keeps those that break a rule."
-                : "Nothing was run yet.");
+                ? tr("Explore runs every order in which the actors of a <b>race</b> can interleave, and keeps those that break a rule.")
+                : tr("Nothing was run yet."));
         return;
     }
     showProgress();
-    QString verdict = r.complete         ? "Every interleaving was run."
-                      : job_.cancelled() ? "Cancelled: what was found so far."
-                      : r.stopped        ? "Stopped by a bound."
-                                         : "Stopped at the first violation.";
+    QString verdict = r.complete         ? tr("Every interleaving was run.")
+                      : job_.cancelled() ? tr("Cancelled: what was found so far.")
+                      : r.stopped        ? tr("Stopped by a bound.")
+                                         : tr("Stopped at the first violation.");
     for (const auto& [what, seen] : r.sometimes)
         if (!seen)
             verdict +=
@@ -284,8 +285,8 @@ void ExploreView::sessionChanged() {
         showFound();
         status_->setText(
             session && session->scenario().source.find("race:") == std::string::npos
-                ? "This scenario has no <b>race</b>: there is one order only."
-                : "Explore runs every order in which the actors of the <b>race</b> can interleave, and keeps those that break a rule.");
+                ? tr("This scenario has no <b>race</b>: there is one order only.")
+                : tr("Explore runs every order in which the actors of the <b>race</b> can interleave, and keeps those that break a rule."));
     }
     const Opened opened = std::exchange(opened_, Opened::Nothing);
     if (own && opened == Opened::Violation && !session->violations().empty())
@@ -311,7 +312,7 @@ void ExploreView::sessionChanged() {
         if (race < session->races().size()) {
             const Session::RaceRun& run = session->races()[race];
             const u64 at = std::min(run.begin + inRace, run.end);
-            const QString next = same < other.size() ? QString::fromStdString(other[same].second) + " goes on" : QString("it is over");
+            const QString next = same < other.size() ? QString::fromStdString(other[same].second) + tr(" goes on") : tr("it is over");
             context_.setDivergence(Context::Divergence{at, "in the passing one " + next});
             context_.goTo(at);
         }
@@ -326,10 +327,10 @@ void ExploreView::showChoices() {
     const Session* session = context_.session();
     const auto run = session ? session->raceAt(session->position()) : std::nullopt;
     if (!run || session->position() >= run->end) {
-        choicesTitle_->setText("<span>Next here: no choice outside of a race</span>");
+        choicesTitle_->setText(tr("<span>Next here: no choice outside of a race</span>"));
         return;
     }
-    choicesTitle_->setText("<b>Who could go next</b> (a click takes it)");
+    choicesTitle_->setText(tr("<b>Who could go next</b> (a click takes it)"));
     const u64 at = session->position();
     const std::string recorded = session->actorName(session->stepBrief(at).first);
     std::vector<Choice> list;
@@ -344,7 +345,7 @@ void ExploreView::showChoices() {
         auto* item =
             new QTreeWidgetItem(choices_, {QString("%1 %2  %3 %4  %5")
                                                .arg(taken ? "▶" : "  ", QString::fromStdString(choice.actor),
-                                                    choice.enabled ? QString() : QString("waits at"), text(info(choice.site).name), where)
+                                                    choice.enabled ? QString() : tr("waits at"), text(info(choice.site).name), where)
                                                .simplified()});
         QStringList path;
         for (const std::string& f : choice.where)

@@ -18,7 +18,7 @@ StoryView::StoryView(Context& context, QWidget* parent)
     about_->setOpenLinks(false);
     connect(about_, &QTextBrowser::anchorClicked, this, [this](const QUrl& url) { openLink(url.toString()); });
     connect(note_, &QLabel::linkActivated, this, &StoryView::openLink);
-    about_->setAccessibleName("About this scenario");
+    about_->setAccessibleName(tr("About this scenario"));
     note_->setWordWrap(true);
     note_->setTextFormat(Qt::MarkdownText);
     note_->setMargin(8);

@@ -12,7 +12,7 @@ namespace mirrorscope::views {
 
 FramesView::FramesView(Context& context, QWidget* parent) : QAbstractScrollArea(parent), context_(context) {
     setObjectName("frames");
-    setAccessibleName("Frames of physical memory, by the PAMT and by the host");
+    setAccessibleName(tr("Frames of physical memory, by the PAMT and by the host"));
     setFrameShape(QFrame::NoFrame);
     for (const auto signal : {&Context::sessionChanged, &Context::positionChanged, &Context::themeChanged})
         connect(&context_, signal, this, &FramesView::refresh);
@@ -67,7 +67,7 @@ QString FramesView::textAt(const QPoint& point) const {
     if (!pfn)
         return {};
     const FrameView frame = context_.session()->frame(*pfn);
-    QString text = QString("pfn 0x%1: the host uses it as %2").arg(pfn->v, 0, 16).arg(QString::fromStdString(frame.host));
+    QString text = tr("pfn 0x%1: the host uses it as %2").arg(pfn->v, 0, 16).arg(QString::fromStdString(frame.host));
     if (!frame.use.empty())
         text += "\n" + QString::fromStdString(frame.use);
     if (!frame.pamt.empty())

@@ -31,18 +31,18 @@ QString shortly(const MatrixCell& cell) {
 MatrixView::MatrixView(Context& context, QWidget* parent)
     : QDialog(parent), context_(context), leaf_(new QComboBox(this)), table_(new QTableWidget(this)), what_(new QLabel(this)) {
     setObjectName("matrix");
-    setWindowTitle("SEAMCALL matrix");
+    setWindowTitle(tr("SEAMCALL matrix"));
     cells_ = SeptMatrix().all();
     for (const LeafInfo& leaf : leafTable())
         leaf_->addItem(text(leaf.name) + " — " + text(leaf.help), static_cast<int>(leaf.leaf));
     table_->setEditTriggers(QAbstractItemView::NoEditTriggers);
     table_->setSelectionMode(QAbstractItemView::SingleSelection);
-    table_->setAccessibleName("Answers by entry state");
+    table_->setAccessibleName(tr("Answers by entry state"));
     what_->setWordWrap(true);
     what_->setMinimumHeight(what_->fontMetrics().lineSpacing() * 3);
     what_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
     auto* about =
-        new QLabel("Each answer is the outcome of a call on a TD put in that state. A double click opens it as a scenario.", this);
+        new QLabel(tr("Each answer is the outcome of a call on a TD put in that state. A double click opens it as a scenario."), this);
     about->setWordWrap(true);
     auto* layout = new QVBoxLayout(this);
     layout->addWidget(about);
@@ -90,7 +90,7 @@ void MatrixView::fill(Leaf leaf) {
     QStringList columns;
     for (const SeptState state : states)
         columns << text(name(state));
-    table_->setHorizontalHeaderLabels(columns.isEmpty() ? QStringList{"any entry"} : columns);
+    table_->setHorizontalHeaderLabels(columns.isEmpty() ? QStringList{tr("any entry")} : columns);
     for (std::size_t r = 0; r < grid_.size(); ++r)
         for (std::size_t c = 0; c < grid_[r].size(); ++c) {
             const MatrixCell& cell = *grid_[r][c];

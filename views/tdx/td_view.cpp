@@ -12,11 +12,11 @@ TdPane::TdPane(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), text_(new QLabel(this)), vcpus_(new QTreeWidget(this)) {
     setObjectName("td");
     vcpus_->setAccessibleName(tr("vCPUs of the TD"));
-    setAccessibleName("The trust domain");
+    setAccessibleName(tr("The trust domain"));
     text_->setTextFormat(Qt::RichText);
     text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     text_->setWordWrap(true);
-    vcpus_->setHeaderLabels({"vCPU", "state", "epoch", "next entry"});
+    vcpus_->setHeaderLabels({"vCPU", tr("state"), tr("epoch"), tr("next entry")});
     vcpus_->setRootIsDecorated(false);
     vcpus_->setFrameShape(QFrame::NoFrame);
     vcpus_->setUniformRowHeights(true);
@@ -39,27 +39,27 @@ void TdPane::refresh() {
     vcpus_->clear();
     const TdView td = context_.session()->td();
     if (!td.exists) {
-        text_->setText(context_.session()->hasColumn(Column::Mirror) ? "The TD does not exist any more: its TDR was reclaimed."
-                                                                     : "This VM is no TD.");
+        text_->setText(context_.session()->hasColumn(Column::Mirror) ? tr("The TD does not exist any more: its TDR was reclaimed.")
+                                                                     : tr("This VM is no TD."));
         vcpus_->hide();
         return;
     }
     const QString dim = context_.theme().dim.name();
     QString rows;
-    const auto row = [&](const char* name, const QString& value, const char* help) {
+    const auto row = [&](const QString& name, const QString& value, const QString& help) {
         rows += QString("<tr><td style='color:%1'>%2&nbsp;&nbsp;</td><td title='%4'><b>%3</b></td></tr>")
                     .arg(dim, name, value.toHtmlEscaped(), help);
     };
     const auto text = [](const std::string& s) { return QString::fromStdString(s); };
-    row("life cycle", text(td.lifecycle), "TDR.LIFECYCLE");
-    row("op_state", td.opState.empty() ? QString("no TDCS any more") : text(td.opState), "TDCS.OP_STATE");
-    row("KVM's state", text(td.kvmState), "kvm_tdx->state");
-    row("TD_EPOCH", QString::number(td.epoch), "only TRACK raises it");
+    row(tr("life cycle"), text(td.lifecycle), "TDR.LIFECYCLE");
+    row(tr("op_state"), td.opState.empty() ? tr("no TDCS any more") : text(td.opState), "TDCS.OP_STATE");
+    row(tr("KVM's state"), text(td.kvmState), tr("kvm_tdx->state"));
+    row("TD_EPOCH", QString::number(td.epoch), tr("only TRACK raises it"));
     row("inside", QString("%1 even, %2 odd epoch").arg(td.refcount[0]).arg(td.refcount[1]),
         "REFCOUNT: vCPUs inside that entered in an epoch of that parity");
     row("pages", QString("%1 (CHLDCNT)").arg(td.pages), "4K pages that belong to the TD, its TDR excluded");
     if (td.premapped != 0)
-        row("nr_premapped", QString::number(td.premapped), "mapped in the mirror, not yet added");
+        row("nr_premapped", QString::number(td.premapped), tr("mapped in the mirror, not yet added"));
     QString mrtd = text(td.mrtd);
     for (int at = 24; at < mrtd.size(); at += 25)
         mrtd.insert(at, ' ');
@@ -71,10 +71,10 @@ void TdPane::refresh() {
         auto* item = new QTreeWidgetItem(vcpus_, {QString("vcpu%1").arg(v), text(vcpu.state) + (vcpu.inside ? ", inside" : ""),
                                                   QString::number(vcpu.epoch),
                                                   vcpu.inside         ? ""
-                                                  : vcpu.flushPending ? "flushes first"
-                                                                      : "keeps its TLB"});
-        item->setToolTip(0, vcpu.associatedWith.empty() ? QString("associated with no CPU")
-                                                        : "associated with the " + text(vcpu.associatedWith));
+                                                  : vcpu.flushPending ? tr("flushes first")
+                                                                      : tr("keeps its TLB")});
+        item->setToolTip(0, vcpu.associatedWith.empty() ? tr("associated with no CPU")
+                                                        : tr("associated with the ") + text(vcpu.associatedWith));
         if (vcpu.inside)
             for (int c = 0; c < 4; ++c)
                 item->setForeground(c, context_.theme().accent);

@@ -61,7 +61,7 @@ void Banner::restyle() {
 void Banner::refresh() {
     if (!error_.isEmpty()) {
         sentence_->setText(error_);
-        detail_->setText("Mend the file and open it again (Ctrl+O). The last good picture stays below.");
+        detail_->setText(tr("Mend the file and open it again (Ctrl+O). The last good picture stays below."));
         restyle();
         return;
     }
@@ -70,7 +70,7 @@ void Banner::refresh() {
         return;
     const u64 at = session->position();
     sentence_->setText(QString::fromStdString(session->sentence(at)));
-    QString detail = QString("Position %1 of %2").arg(at).arg(session->end());
+    QString detail = tr("Position %1 of %2").arg(at).arg(session->end());
     const auto& violations = session->violations();
     const auto now = std::find_if(violations.begin(), violations.end(), [&](const Violation& v) { return v.n + 1 == at; });
     if (now != violations.end())

@@ -45,14 +45,14 @@ std::vector<Legend::Item> Legend::items(int width) const {
         }
         QString name = text(style.name);
         if (style.name == "leaf" && tdx)
-            name = leafSeen ? "shared leaf" : "private leaf";
+            name = leafSeen ? tr("shared leaf") : tr("private leaf");
         leafSeen = leafSeen || style.name == "leaf";
         const auto index = static_cast<unsigned>(&style - stateStyles().data());
         const u32 states = 1u << index | (index == kStyleBlocked ? 1u << kStyleTableBlocked : 0);
         add(text(style.sign), name, text(style.help), context_.theme().of(style), states);
     }
-    add("Δ", "changed now", "changed by the micro-step before this position", context_.theme().accent);
-    add("!", "violation", "a rule was violated here", context_.theme().violation);
+    add("Δ", tr("changed now"), tr("changed by the micro-step before this position"), context_.theme().accent);
+    add("!", tr("violation"), tr("a rule was violated here"), context_.theme().violation);
     return list;
 }
 

@@ -11,7 +11,7 @@ namespace mirrorscope::views {
 
 RootsStrip::RootsStrip(Context& context, QWidget* parent) : QWidget(parent), context_(context) {
     setObjectName("roots");
-    setAccessibleName("Roots and locks");
+    setAccessibleName(tr("Roots and locks"));
     setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
     for (const auto signal : {&Context::sessionChanged, &Context::positionChanged, &Context::themeChanged})
         connect(&context_, signal, this, &RootsStrip::refresh);
@@ -35,7 +35,7 @@ void RootsStrip::refresh() {
             const char* const names[] = {one ? "direct" : "shared", "mirror", "private"};
             const QString name = QString("%1 root %2").arg(names[static_cast<unsigned>(root.tree)]).arg(root.pfn.v, 0, 16);
             if (root.tree == RootView::Tree::Secure)
-                chips_.push_back({name, QString("the secure EPT's root, %1 levels, in the TDCS").arg(root.levels), Chip::Kind::Root, {}});
+                chips_.push_back({name, tr("the secure EPT's root, %1 levels, in the TDCS").arg(root.levels), Chip::Kind::Root, {}});
             else if (root.invalid)
                 chips_.push_back({QString("%1 invalid, %2 ref%3").arg(name).arg(root.references).arg(root.references == 1 ? "" : "s"),
                                   "invalid: it is being zapped, and goes with its last reference; a vCPU that has it loads another one "
@@ -45,7 +45,7 @@ void RootsStrip::refresh() {
             else
                 chips_.push_back(
                     {QString("%1, %2 refs").arg(name).arg(root.references),
-                     QString("valid, %1 levels; referenced by the TDP MMU itself, by each vCPU that has it loaded, and by who walks it")
+                     tr("valid, %1 levels; referenced by the TDP MMU itself, by each vCPU that has it loaded, and by who walks it")
                          .arg(root.levels),
                      Chip::Kind::Root,
                      {}});
@@ -85,7 +85,7 @@ void RootsStrip::paintEvent(QPaintEvent*) {
     p.setRenderHint(QPainter::Antialiasing);
     if (chips_.empty()) {
         p.setPen(theme.dim);
-        p.drawText(rect().adjusted(10, 0, -10, 0), Qt::AlignVCenter | Qt::AlignLeft, "no root yet, no lock held");
+        p.drawText(rect().adjusted(10, 0, -10, 0), Qt::AlignVCenter | Qt::AlignLeft, tr("no root yet, no lock held"));
         return;
     }
     int x = 10;

@@ -18,7 +18,7 @@ namespace mirrorscope::views {
 
 TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(parent), context_(context) {
     setObjectName("trees");
-    setAccessibleName("Shared, mirror and private page tables");
+    setAccessibleName(tr("Shared, mirror and private page tables"));
     setFocusPolicy(Qt::StrongFocus);
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(360, 160);
@@ -155,10 +155,10 @@ CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
 
 QString TreesView::memoryHelp(const MemoryView& memory) const {
     if (!memory.slot)
-        return "in no memslot: an access is MMIO";
+        return tr("in no memslot: an access is MMIO");
     const char* const kinds[] = {"", "\nattribute: private", "\nattribute: shared", "\nattributes: private and shared pages"};
     return QString("%1memslot %2%3%4")
-        .arg(memory.partly ? "partly in " : "")
+        .arg(memory.partly ? tr("partly in ") : "")
         .arg(*memory.slot)
         .arg(memory.flags.empty() ? QString() : ": " + QString::fromStdString(memory.flags))
         .arg(kinds[static_cast<unsigned>(memory.kind)]);
@@ -181,13 +181,13 @@ void TreesView::paintEvent(QPaintEvent*) {
 
     if (!context_.session()) {
         p.setPen(theme.dim);
-        p.drawText(viewport()->rect(), Qt::AlignCenter, "Reading the scenario…");
+        p.drawText(viewport()->rect(), Qt::AlignCenter, tr("Reading the scenario…"));
         return;
     }
     if (rows_.empty()) {
         p.setPen(theme.dim);
         p.drawText(viewport()->rect().adjusted(20, head, -20, 0), Qt::AlignCenter | Qt::TextWordWrap,
-                   "No table exists yet: nothing has touched memory.\nF11 takes one micro-step, F10 runs one step of the script.");
+                   tr("No table exists yet: nothing has touched memory.\nF11 takes one micro-step, F10 runs one step of the script."));
     }
     const int first = verticalScrollBar()->value() / metrics_.row;
     const int last =
@@ -234,14 +234,14 @@ void TreesView::paintEvent(QPaintEvent*) {
     p.setPen(theme.border);
     p.drawLine(0, head - 1, viewport()->width(), head - 1);
     struct Title {
-        const char *name, *who;
+        QString name, who;
     };
     const bool one = metrics_.columns == 1;
-    const Title titles[] = {{one ? "direct" : "shared", hasRmp() ? "the guest's NPT, written by KVM"
-                                                        : one    ? "the guest's EPT, written by KVM"
-                                                                 : "EPT, written by KVM"},
-                            {"mirror", "KVM's own copy"},
-                            {"private", "secure EPT, the module's"}};
+    const Title titles[] = {{one ? tr("direct") : tr("shared"), hasRmp() ? tr("the guest's NPT, written by KVM")
+                                                                : one    ? tr("the guest's EPT, written by KVM")
+                                                                         : tr("EPT, written by KVM")},
+                            {tr("mirror"), tr("KVM's own copy")},
+                            {tr("private"), tr("secure EPT, the module's")}};
     QFont bold = metrics_.text;
     bold.setBold(true);
     const auto heading = [&](const QRect& at, const QString& name, const QString& who) {
@@ -254,14 +254,14 @@ void TreesView::paintEvent(QPaintEvent*) {
                    p.fontMetrics().elidedText(who, Qt::ElideRight, at.width() - 10));
     };
     const bool kinds = context_.session()->runner().scenario().machine.hasPrivateMem();
-    heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA", one ? "of the guest" : "without the shared bit");
+    heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA", one ? tr("of the guest") : tr("without the shared bit"));
     heading(QRect(x0 + metrics_.label - metrics_.memory, 0, metrics_.memory, head), "slot", kinds ? "P / S" : "");
     for (int c = 0; c < metrics_.columns + (hasRmp() ? 1 : 0); ++c) {
         const QRect at(x0 + metrics_.label + c * metrics_.cell, 0, metrics_.cell, head);
         if (c == metrics_.columns)
-            heading(at, "RMP", "of the private page there; it has the last word");
+            heading(at, "RMP", tr("of the private page there; it has the last word"));
         else
-            heading(at, titles[c].name, c == 0 && shownInvalid() ? "an invalid root's, being zapped" : titles[c].who);
+            heading(at, titles[c].name, c == 0 && shownInvalid() ? tr("an invalid root's, being zapped") : titles[c].who);
         p.setPen(theme.border);
         p.drawLine(at.left(), 6, at.left(), viewport()->height());
     }
