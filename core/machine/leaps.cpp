@@ -5,18 +5,50 @@
 
 namespace mirrorscope {
 
-void compact(std::vector<std::pair<u32, u64>>& changes, bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas) {
-    std::sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (std::size_t i = 0; i < changes.size();) {
-        const u32 place = changes[i].first;
-        u64 sum = 0;
-        for (; i < changes.size() && changes[i].first == place; ++i)
-            sum ^= changes[i].second;
-        if (sum == 0 && !keepZero)
-            continue;
-        places.push_back(place);
-        deltas.push_back(sum);
+void Compactor::grow() {
+    slots_.assign(slots_.size() * 4, 0);
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        std::size_t slot = slotOf(entries_[i].first);
+        while (slots_[slot] != 0)
+            slot = (slot + 1) & (slots_.size() - 1);
+        slots_[slot] = static_cast<u32>(i + 1);
     }
+}
+
+void Compactor::add(u32 place, u64 delta) {
+    std::size_t slot = slotOf(place);
+    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1))
+        if (auto& entry = entries_[slots_[slot] - 1]; entry.first == place) {
+            entry.second ^= delta;
+            return;
+        }
+    entries_.emplace_back(place, delta);
+    slots_[slot] = static_cast<u32>(entries_.size());
+    if (entries_.size() * 2 > slots_.size())
+        grow();
+}
+
+void Compactor::finish(bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas) {
+    if (entries_.size() * 16 < slots_.size())
+        for (const auto& entry : entries_) {
+            // A run of slots without a gap belongs together: all of it is freed.
+            std::size_t slot = slotOf(entry.first);
+            while (slots_[slot] != 0) {
+                slots_[slot] = 0;
+                slot = (slot + 1) & (slots_.size() - 1);
+            }
+        }
+    else
+        std::fill(slots_.begin(), slots_.end(), 0);
+    std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    places.reserve(entries_.size());
+    deltas.reserve(entries_.size());
+    for (const auto& [place, delta] : entries_)
+        if (delta != 0 || keepZero) {
+            places.push_back(place);
+            deltas.push_back(delta);
+        }
+    entries_.clear();
 }
 
 void Leaps::clear() {
@@ -39,18 +71,18 @@ void Leaps::finish(u64 hashAtEnd) {
     std::reverse(hashes_.begin(), hashes_.end());
     hashes_.push_back(hashAtEnd);
     end_ = levels_[0].back().end;
+    Compactor sums;
     for (unsigned level = 1; level < kLevels && levels_.back().size() >= kFan; ++level) {
         const auto& finer = levels_.back();
         std::vector<Stride> coarser;
         // Whole groups only: what is left at the end is passed in strides of the level below.
         for (std::size_t i = 0; i + kFan <= finer.size(); i += kFan) {
-            std::vector<std::pair<u32, u64>> all;
             for (std::size_t k = i; k < i + kFan; ++k)
                 for (std::size_t c = 0; c < finer[k].places.size(); ++c)
                     if (finer[k].deltas[c] != 0)
-                        all.emplace_back(finer[k].places[c], finer[k].deltas[c]);
+                        sums.add(finer[k].places[c], finer[k].deltas[c]);
             Stride stride{finer[i].begin, finer[i + kFan - 1].end, {}, {}};
-            compact(all, false, stride.places, stride.deltas);
+            sums.finish(false, stride.places, stride.deltas);
             stride.places.shrink_to_fit();
             stride.deltas.shrink_to_fit();
             coarser.push_back(std::move(stride));

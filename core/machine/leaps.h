@@ -5,6 +5,7 @@
 
 #include "base/types.h"
 
+#include <utility>
 #include <vector>
 
 namespace mirrorscope {
@@ -41,7 +42,19 @@ private:
     u64 end_ = 0;             // changes covered
 };
 
-// Adds the deltas of equal places up and sorts them; `keepZero`: a place whose changes cancel out stays.
-void compact(std::vector<std::pair<u32, u64>>& changes, bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas);
+// Adds the deltas of equal places up.
+class Compactor {
+public:
+    Compactor() : slots_(1 << 14, 0) {}
+    void add(u32 place, u64 delta);
+    // Ascending by place, and empty again; `keepZero`: a place whose changes cancel out stays.
+    void finish(bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas);
+
+private:
+    std::size_t slotOf(u32 place) const { return place * 0x9e3779b1u & (slots_.size() - 1); }
+    void grow();
+    std::vector<u32> slots_; // 1 + index of an entry; 0: free
+    std::vector<std::pair<u32, u64>> entries_;
+};
 
 } // namespace mirrorscope

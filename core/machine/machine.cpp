@@ -157,15 +157,12 @@ void Machine::packLeaps() {
     }
     const u64 hashAtEnd = hash_;
     Leaps strides;
-    std::vector<std::pair<u32, u64>> changes;
+    Compactor sums;
     for (u64 end = total; end > 0;) {
         const u64 begin = (end - 1) / Leaps::kChanges * Leaps::kChanges;
-        changes.clear();
-        forEachChangeIn(begin, end, [&](Place place, u64 delta) { changes.emplace_back(place.v, delta); });
+        forEachChangeIn(begin, end, [&](Place place, u64 delta) { sums.add(place.v, delta); });
         Leaps::Stride stride{begin, end, {}, {}};
-        compact(changes, true, stride.places, stride.deltas);
-        stride.places.shrink_to_fit();
-        stride.deltas.shrink_to_fit();
+        sums.finish(true, stride.places, stride.deltas);
         for (std::size_t i = 0; i < stride.places.size(); ++i)
             if (stride.deltas[i] != 0)
                 writeUnjournalled(stride.places[i], words_[stride.places[i]] ^ stride.deltas[i]);
@@ -180,21 +177,21 @@ void Machine::packLeaps() {
 std::vector<std::pair<u32, u64>> Machine::difference(u64 from, u64 to) const {
     u64 at = changesUpTo(std::min(from, to));
     const u64 target = changesUpTo(std::max(from, to));
-    std::vector<std::pair<u32, u64>> all;
+    Compactor sums;
     while (at < target) {
         const Leaps::Stride* stride = leaps_.from(at, target, true);
         const u64 end = stride != nullptr ? stride->end : at + 1;
         if (stride == nullptr)
-            forEachChangeIn(at, end, [&](Place place, u64 delta) { all.emplace_back(place.v, delta); });
+            forEachChangeIn(at, end, [&](Place place, u64 delta) { sums.add(place.v, delta); });
         else
             for (std::size_t i = 0; i < stride->places.size(); ++i)
                 if (stride->deltas[i] != 0)
-                    all.emplace_back(stride->places[i], stride->deltas[i]);
+                    sums.add(stride->places[i], stride->deltas[i]);
         at = end;
     }
     std::vector<u32> places;
     std::vector<u64> deltas;
-    compact(all, false, places, deltas);
+    sums.finish(false, places, deltas);
     std::vector<std::pair<u32, u64>> result;
     result.reserve(places.size());
     for (std::size_t i = 0; i < places.size(); ++i)
