@@ -19,7 +19,7 @@ namespace {
 QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
 QString text(const std::string& s) { return QString::fromStdString(s); }
 constexpr int kPosition = Qt::UserRole, kLink = Qt::UserRole + 1;
-constexpr std::size_t kShown = 200; // of a history, before and after the position
+constexpr std::size_t kShown = 60; // of a history, before and after the position
 
 QTreeWidget* table(QWidget* parent) {
     auto* tree = new QTreeWidget(parent);
@@ -122,12 +122,13 @@ void InspectorView::refresh() {
     const Session* session = context_.session();
     twins_->setVisible(context_.subject().kind == Subject::Kind::Entry);
     raw_->setVisible(context_.subject().kind == Subject::Kind::Entry);
-    links_->clear();
     const bool nothing = !session || (context_.subject().kind == Subject::Kind::Entry && !context_.selection());
     for (QWidget* part : {static_cast<QWidget*>(fields_), static_cast<QWidget*>(heading_), static_cast<QWidget*>(history_)})
         part->setVisible(!nothing);
     if (nothing) {
+        fieldsOf_.reset();
         fields_->clear();
+        links_->clear();
         title_->setText(tr("Select an entry in one of the trees to see its bits, its twins and who wrote it."));
         twins_->clear();
         raw_->clear();
@@ -138,10 +139,13 @@ void InspectorView::refresh() {
     }
     const Subject& subject = context_.subject();
     if (subject.kind != Subject::Kind::Entry) {
+        fieldsOf_.reset();
         place_.reset();
         entriesWanted_ = true;
         history_->clear();
     }
+    if (subject.kind != Subject::Kind::Entry)
+        links_->clear();
     switch (subject.kind) {
     case Subject::Kind::Entry: showEntry(); break;
     case Subject::Kind::Table: showTable(subject.pfn); break;
@@ -158,12 +162,16 @@ void InspectorView::refresh() {
 void InspectorView::showEntry() {
     const Session* session = context_.session();
     const auto& s = context_.selection();
-    columns({tr("bits"), tr("field"), tr("value"), tr("meaning")}, {tr("step"), tr("was → is"), tr("written by"), tr("fields")},
-            tr("<b>History</b> — click to go there, N and Shift+N to walk, W for the last writer"));
     const char* const trees[] = {"shared tree", "mirror", "private tree"};
     const bool tdx = session->hasColumn(Column::Mirror);
     const auto column = s->column;
     const TreeCell cell = session->cell(column, s->gfn, s->level);
+    const std::tuple key{column, s->gfn.v, s->level, cell.raw, cell.exists, context_.theme().kind};
+    const bool sameFields = fieldsOf_ == key;
+    fieldsOf_ = key;
+    if (!sameFields)
+        columns({tr("bits"), tr("field"), tr("value"), tr("meaning")}, {tr("step"), tr("was → is"), tr("written by"), tr("fields")},
+                tr("<b>History</b> — click to go there, N and Shift+N to walk, W for the last writer"));
     const QString gpa = text(aliasedGpa(s->gfn, column == Column::Shared && tdx ? Alias::Shared : Alias::Private));
     title_->setText(
         QString("<b>%1</b> entry of <b>%2</b> at %3")
@@ -179,7 +187,8 @@ void InspectorView::showEntry() {
         twins += QString(" <b style='color:%1'>%2</b>").arg(colour, state.toHtmlEscaped());
     }
     twins_->setText(twins);
-    raw_->clear();
+    if (!cell.exists)
+        raw_->clear();
     QStringList links;
     const MemoryView memory = session->memoryAt(s->gfn, s->level);
     if (cell.exists) {
@@ -194,7 +203,7 @@ void InspectorView::showEntry() {
                           ? anchor(linkToTable(cell.pfn), tr("to table %1").arg(cell.pfn.v, 0, 16))
                           : anchor(linkToFrame(cell.pfn),
                                    tr("frame %1%2").arg(cell.pfn.v, 0, 16).arg(session->isTdx() ? tr(", its PAMT record") : QString())));
-        for (const BitField& f : session->decode(column, cell.raw, s->level)) {
+        for (const BitField& f : sameFields ? std::vector<BitField>() : session->decode(column, cell.raw, s->level)) {
             const QString bits = f.high == f.low ? QString::number(f.high) : QString("%1:%2").arg(f.high).arg(f.low);
             auto* item = new QTreeWidgetItem(
                 fields_, {bits, text(f.name), text(f.high == f.low ? std::to_string(f.value) : hex(f.value)), text(f.help)});
@@ -205,7 +214,7 @@ void InspectorView::showEntry() {
                     item->setForeground(c, context_.theme().dim);
             }
         }
-        for (int c = 0; c < 3; ++c)
+        for (int c = 0; c < 3 && !sameFields; ++c)
             fields_->resizeColumnToContents(c);
     }
     if (const auto rmp = session->rmpAt(s->gfn))

@@ -7,6 +7,8 @@
 
 #include <QWidget>
 
+#include <tuple>
+
 class QLabel;
 class QTreeWidget;
 class QTreeWidgetItem;
@@ -51,6 +53,8 @@ private:
     std::vector<HistoryEntry> entries_; // of `place_`, oldest first
     std::optional<u32> place_;
     bool entriesWanted_ = true;
+    // What the upper list shows bit by bit: it is filled anew only when that is another.
+    std::optional<std::tuple<Column, u64, Level, u64, bool, ThemeKind>> fieldsOf_;
     std::size_t shownFrom_ = 0, shownTo_ = 0; // of entries_
 };
 
