@@ -28,6 +28,7 @@
 #include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QHBoxLayout>
 #include <QMenuBar>
 #include <QMimeData>
 #include <QProgressBar>
@@ -60,9 +61,28 @@ MainWindow::MainWindow(QWidget* parent)
     layout->setSpacing(0);
     layout->addWidget(notice_);
     layout->addWidget(banner_);
-    layout->addWidget(roots_);
+    // Beside the roots: how the trees are shown.
+    auto* row = new QHBoxLayout;
+    row->setContentsMargins(0, 0, 8, 0);
+    row->setSpacing(2);
+    row->addWidget(roots_, 1);
+    const std::pair<Command, QString> forms[] = {
+        {Command::FormList, tr("List")}, {Command::FormNodes, tr("Tables")}, {Command::FormMap, tr("Map")}};
+    for (const auto& [command, name] : forms) {
+        auto* button = new QToolButton(centre);
+        button->setText(name);
+        button->setCheckable(true);
+        button->setAutoRaise(true);
+        button->setFocusPolicy(Qt::NoFocus);
+        connect(button, &QToolButton::clicked, this, [this, command = command] { perform(command); });
+        row->addWidget(button);
+        formButtons_.push_back(button);
+    }
+    layout->addLayout(row);
     layout->addWidget(trees_, 1);
     layout->addWidget(legend_);
+    centre->setAutoFillBackground(true);
+    centre->setBackgroundRole(QPalette::Base);
     setCentralWidget(centre);
     busy_->setRange(0, 0);
     busy_->setMaximumWidth(140);
@@ -181,6 +201,8 @@ void MainWindow::buildActions() {
         menus["&Go"]->insertSeparator(actions_.at(command));
     for (const Command command : {Command::Matrix, Command::ToggleTheme, Command::ZoomIn, Command::Presentation, Command::PresetDebug})
         menus["&View"]->insertSeparator(actions_.at(command));
+    for (std::size_t i = 0; i < formButtons_.size(); ++i)
+        formButtons_[i]->setToolTip(actions_.at(static_cast<Command>(static_cast<std::size_t>(Command::FormList) + i))->toolTip());
     for (const Command command : {Command::Presentation, Command::FullScreen, Command::HighContrast})
         actions_.at(command)->setCheckable(true);
     buildFileMenus(menus);
@@ -397,6 +419,8 @@ void MainWindow::refreshActions() {
     enable({Command::Reload}, !file_.isEmpty());
     if (exportMenu_ != nullptr)
         exportMenu_->setEnabled(any);
+    for (std::size_t i = 0; i < formButtons_.size(); ++i)
+        formButtons_[i]->setChecked(static_cast<std::size_t>(trees_->form()) == i);
 }
 
 void MainWindow::perform(Command command) {

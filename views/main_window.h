@@ -105,6 +105,7 @@ private:
     // workspace.cpp
     QDockWidget* dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area);
     void arrangeTitles();
+    void arrangeTabs();
     void setPresentation(bool on);
     void zoomText(double factor);
     void saveSettings();
@@ -149,6 +150,7 @@ private:
     ChartsView* charts_;
     BookmarksView* bookmarks_;
     Palette* palette_;
+    std::vector<QToolButton*> formButtons_; // in the order of TreeForm
     std::map<QString, QDockWidget*> docks_;
     QToolBar* toolbar_;
     QMenu* exportMenu_ = nullptr;

@@ -11,6 +11,7 @@
 #include "views/playground/what_if.h"
 #include "views/script/script_view.h"
 #include "views/tdx/matrix_view.h"
+#include "views/text.h"
 #include "views/trees/map_view.h"
 #include "views/trees/tree_pane.h"
 
@@ -130,9 +131,9 @@ void MainWindow::askPlace() {
     for (const Bookmark& bookmark : context_.bookmarks())
         items.push_back({QString::number(bookmark.position), bookmark.note, [this, at = bookmark.position] { context_.goTo(at); }});
     for (const auto site : siteNames()) {
-        const QString name = QString::fromUtf8(site.data(), static_cast<int>(site.size()));
+        const QString name = text(site);
         const auto id = siteFromName(site);
-        items.push_back({name, QString::fromUtf8(info(*id).help.data(), static_cast<int>(info(*id).help.size())), [this, name] {
+        items.push_back({name, text(info(*id).help), [this, name] {
                              const QString problem = goTo(context_, name);
                              if (!problem.isEmpty())
                                  say(problem);

@@ -25,6 +25,7 @@
 #include <QMenuBar>
 #include <QSettings>
 #include <QStatusBar>
+#include <QTabBar>
 #include <QTabWidget>
 #include <QToolBar>
 
@@ -109,6 +110,16 @@ void MainWindow::arrangeTitles() {
         d->setTitleBarWidget(bare ? new QWidget(d) : nullptr);
         delete before;
     }
+    arrangeTabs();
+}
+
+// Their names are not cut: they scroll.
+void MainWindow::arrangeTabs() {
+    for (QTabBar* bar : findChildren<QTabBar*>(QString(), Qt::FindDirectChildrenOnly)) {
+        bar->setElideMode(Qt::ElideNone);
+        bar->setUsesScrollButtons(true);
+        bar->setAccessibleName(tr("Panes"));
+    }
 }
 
 void MainWindow::showEvent(QShowEvent* event) {
@@ -116,7 +127,8 @@ void MainWindow::showEvent(QShowEvent* event) {
     // Sizes of docks are kept from the first layout on.
     if (!shown_ && (!settings_ || saved().isEmpty())) {
         resizeDocks({docks_.at("story"), docks_.at("script")}, {height() * 36 / 100, height() * 50 / 100}, Qt::Vertical);
-        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {330, 330}, Qt::Horizontal);
+        const int side = std::clamp(width() * 24 / 100, 230, 460);
+        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {side, side}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {std::max(215, height() * 24 / 100)}, Qt::Vertical);
     }
     shown_ = true;
@@ -149,7 +161,7 @@ void MainWindow::setLayout(Layout layout) {
         resizeDocks({docks_.at("difference")}, {tall * 34 / 100}, Qt::Vertical);
         break;
     case Layout::Trace:
-        show({"inspector", "charts", "events", "bookmarks", "timeline"});
+        show({"inspector", "charts", "events", "difference", "bookmarks", "timeline"});
         resizeDocks({docks_.at("inspector")}, {360}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {tall * 46 / 100}, Qt::Vertical);
         break;

@@ -125,4 +125,17 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
     return std::string(best);
 }
 
+std::string xmlText(std::string_view text) {
+    std::string out;
+    for (const char c : text)
+        switch (c) {
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '&': out += "&amp;"; break;
+        case '"': out += "&quot;"; break;
+        default: out += c;
+        }
+    return out;
+}
+
 } // namespace mirrorscope

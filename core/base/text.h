@@ -28,6 +28,8 @@ std::string aliasedGpa(Gfn gfn, Alias alias);
 // `text` in lines of at most 78 columns (characters, not bytes): the first begins with `first`, the others with `indent` blanks. Ends
 // with a newline.
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent);
+// With what XML and HTML take for their own written otherwise.
+std::string xmlText(std::string_view text);
 // The candidate with the smallest edit distance, if it is near enough to have been meant.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string_view> candidates);
 

@@ -113,18 +113,6 @@ td { padding: 1px .4em; }
 button { font: inherit; padding: .2em .8em; margin-right: .3em; }
 )css";
 
-std::string xml(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        switch (c) {
-        case '<': out += "&lt;"; break;
-        case '>': out += "&gt;"; break;
-        case '&': out += "&amp;"; break;
-        default: out += c;
-        }
-    return out;
-}
-
 std::string styleKey(Column column, const TreeCell& cell) {
     const StyleIndex index = styleIndexOf(column, cell);
     return index == kStyleSharedLeaf ? "shared-leaf" : index == kStylePrivateLeaf ? "private-leaf" : std::string(styleAt(index).name);
@@ -216,7 +204,7 @@ std::string pageHtml(Session& session, u64 open) {
                        "<input id=\"slider\" type=\"range\" aria-label=\"position\">\n<table>\n<thead><tr><th "
                        "scope=\"col\">GPA</th>{2}</tr></thead>\n<tbody id=\"rows\"></tbody>\n</table>\n"
                        "<script>{3}\n{4}</script>\n</body>\n</html>\n",
-                       xml(title), kStyle,
+                       xmlText(title), kStyle,
                        tdx ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"
                            : "<th scope=\"col\">direct</th>",
                        data, kScript);

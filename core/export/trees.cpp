@@ -33,18 +33,6 @@ std::string rowLabel(const TreeRow& row) {
     return fmt::format("{}{:#x} {}", std::string(row.depth, ' '), row.gfn.v << 12, levelName(row.level));
 }
 
-std::string xml(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        switch (c) {
-        case '<': out += "&lt;"; break;
-        case '>': out += "&gt;"; break;
-        case '&': out += "&amp;"; break;
-        case '"': out += "&quot;"; break;
-        default: out += c;
-        }
-    return out;
-}
 } // namespace
 
 std::string treesText(const Session& session) {
@@ -85,7 +73,7 @@ int svgFrame(const Session& session, std::string& out) {
     const bool tdx = session.hasColumn(Column::Mirror);
     const unsigned columns = tdx ? kColumns : 1;
     const auto textAt = [&](int x, int y, const char* colour, std::string_view what, const char* extra = "") {
-        out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\" {}>{}</text>\n", x, y, colour, extra, xml(what));
+        out += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\" {}>{}</text>\n", x, y, colour, extra, xmlText(what));
     };
     textAt(10, 22, "#1b1f24", session.scenario().title, "font-size=\"15\" font-weight=\"bold\"");
     textAt(10, 42, "#57606a",
@@ -168,14 +156,14 @@ std::string junitXml(const std::vector<JunitCase>& cases) {
     std::string body;
     for (const auto& c : cases) {
         seconds += c.seconds;
-        body += fmt::format("  <testcase classname=\"mirrorscope\" name=\"{}\" time=\"{:.3f}\"", xml(c.name), c.seconds);
+        body += fmt::format("  <testcase classname=\"mirrorscope\" name=\"{}\" time=\"{:.3f}\"", xmlText(c.name), c.seconds);
         if (c.failure.empty()) {
             body += "/>\n";
             continue;
         }
         ++failures;
-        body += fmt::format(">\n    <failure message=\"{}\">{}</failure>\n  </testcase>\n", xml(c.failure.substr(0, c.failure.find('\n'))),
-                            xml(c.failure));
+        body += fmt::format(">\n    <failure message=\"{}\">{}</failure>\n  </testcase>\n",
+                            xmlText(c.failure.substr(0, c.failure.find('\n'))), xmlText(c.failure));
     }
     return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"mirrorscope\" tests=\"{}\" "
                        "failures=\"{}\" errors=\"0\" time=\"{:.3f}\">\n{}</testsuite>\n</testsuites>\n",

@@ -30,6 +30,7 @@ unsigned GpaMap::stateOf(Column column, u64 raw, Level level) const {
         cell.sept = sept::stateOf(raw);
     else
         cell.spte = mirrorscope::stateOf(session_.system().kvm().masks(), raw, level);
+    cell.ofGmem = column == Column::Shared && cell.spte == SpteState::Leaf && session_.mapsGmem(raw);
     return static_cast<unsigned>(styleIndexOf(column, cell));
 }
 

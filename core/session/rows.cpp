@@ -24,6 +24,7 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
         cell.spte = stateOf(masks, cell.raw, level);
         if (cell.spte == SpteState::Leaf && level > Level::k4K)
             cell.huge = pagesPer(level);
+        cell.ofGmem = cell.spte == SpteState::Leaf && mapsGmem(cell.raw);
         if (cell.spte == SpteState::Leaf && column == Column::Shared && spte::adEnabled(cell.raw)) {
             cell.accessed = (cell.raw & masks.format.accessed) != 0;
             cell.dirty = (cell.raw & masks.format.dirty) != 0;
@@ -57,6 +58,12 @@ void Session::forEachRecent(Column column, const std::function<void(Gfn, Level, 
     for (const u32 place : violating_)
         if (!recent_.contains(place))
             look(place);
+}
+
+bool Session::mapsGmem(u64 raw) const {
+    const Pfn pfn = ept::pfnOf(raw);
+    return !system().isTdx() && system().config().hasPrivateMem() && system().frames().valid(pfn) &&
+           system().frames().peekKind(pfn) == FrameKind::Gmem;
 }
 
 Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
@@ -109,7 +116,7 @@ bool alike(const TreeRow& a, const TreeRow& b) {
         const TreeCell& x = a.cells[c];
         const TreeCell& y = b.cells[c];
         if (x.exists != y.exists || x.spte != y.spte || x.sept != y.sept || x.changed || y.changed || x.zapped || y.zapped || x.violation ||
-            y.violation || x.locked != y.locked || x.spte == SpteState::Frozen)
+            y.violation || x.locked != y.locked || x.ofGmem != y.ofGmem || x.spte == SpteState::Frozen)
             return false;
     }
     return true;

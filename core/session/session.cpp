@@ -282,17 +282,26 @@ u64 Session::openingPosition() const {
     return end();
 }
 
-std::string Session::noteAt(u64 at) const {
-    std::string note;
+std::optional<std::size_t> Session::noteMark(u64 at) const {
+    std::optional<std::size_t> found;
     const auto& marks = system().sim().marks();
     for (std::size_t i = 0; i < marks.size(); ++i) {
         if (marks[i].n + 1 > at && !(marks[i].n == 0 && at == 0))
             break;
-        if (marks[i].kind == MarkKind::Note)
-            if (const Step* step = scenario_.step(marks[i].script))
-                note = step->text;
+        if (marks[i].kind == MarkKind::Note && scenario_.step(marks[i].script) != nullptr)
+            found = i;
     }
-    return note;
+    return found;
+}
+
+std::string Session::noteAt(u64 at) const {
+    const auto mark = noteMark(at);
+    return mark ? scenario_.step(system().sim().marks()[*mark].script)->text : std::string();
+}
+
+u64 Session::noteSince(u64 at) const {
+    const auto mark = noteMark(at);
+    return mark ? system().sim().marks()[*mark].n + 1 : 0;
 }
 
 std::vector<HistoryEntry> Session::history(Place place) const {

@@ -43,6 +43,7 @@ struct TreeCell {
     bool locked = false;   // a lock bit of the module is set
     bool accessed = false; // by the CPU, as far as the tree has such bits
     bool dirty = false;
+    bool ofGmem = false;       // a leaf of the one tree that maps a private page: its frame is guest_memfd's
     u64 huge = 0;              // of a leaf above 4K: how many small pages it stands for
     std::optional<u64> zapped; // the value that went away within the last micro-steps
     unsigned age = 0;          // micro-steps since then
@@ -150,6 +151,8 @@ public:
     u64 openingPosition() const;
     // The note in force at a position.
     std::string noteAt(u64 position) const;
+    // The position from which on it is.
+    u64 noteSince(u64 position) const;
 
     // ---- trees
     std::vector<TreeRow> rows(const RowOptions& options = {}) const;
@@ -189,6 +192,8 @@ public:
     // What the second position has otherwise than the first.
     StateDifference difference(u64 a, u64 b);
     const Lanes& lanes() const { return lanes_; }
+    // Does a leaf of the one tree of a VM with private memory map a page of guest_memfd?
+    bool mapsGmem(u64 raw) const;
     // Entries of one tree that changed within the last micro-steps or are in violation: f(gfn, level, cell).
     void forEachRecent(Column column, const std::function<void(Gfn, Level, const TreeCell&)>& f) const;
     // For who looks at other positions and puts the machine back before anybody else looks.
@@ -249,6 +254,7 @@ private:
     void visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables) const;
     TreeCell cellAt(Column column, Place place, Level level) const;
     Pfn tableBelow(Column column, const TreeCell& cell) const;
+    std::optional<std::size_t> noteMark(u64 at) const;
     bool stops(const Breakpoints& breakpoints, u64 n) const;
     // The machine stands at n + 1.
     bool matches(const EventFilter& filter, u64 n) const;

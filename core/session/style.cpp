@@ -44,7 +44,7 @@ StyleIndex styleIndexOf(Column column, const TreeCell& cell) {
     switch (cell.spte) {
     case SpteState::None: return kStyleNone;
     case SpteState::Table: return kStyleTable;
-    case SpteState::Leaf: return column == Column::Mirror ? kStylePrivateLeaf : kStyleSharedLeaf;
+    case SpteState::Leaf: return column == Column::Mirror || cell.ofGmem ? kStylePrivateLeaf : kStyleSharedLeaf;
     case SpteState::Frozen: return kStyleFrozen;
     case SpteState::Mmio: return kStyleMmio;
     case SpteState::Count_: break;
@@ -60,7 +60,9 @@ std::string cellText(Column column, const TreeCell& cell) {
     if (!cell.exists)
         return "";
     const StateStyle& style = styleOf(column, cell);
-    std::string text = fmt::format("{} {}", style.sign, style.name);
+    // The secure EPT's own words for nothing and for a leaf.
+    const bool own = column == Column::Private && !cell.zapped && (cell.sept == SeptState::Free || cell.sept == SeptState::Mapped);
+    std::string text = fmt::format("{} {}", style.sign, own ? name(cell.sept) : style.name);
     if (cell.zapped || cell.pfn.v == 0)
         return text;
     text += fmt::format(" {:x}", cell.pfn.v);

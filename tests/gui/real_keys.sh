@@ -43,6 +43,18 @@ picture restart
 cmp -s "$work/start" "$work/forward" && { echo "F11 changed nothing"; exit 1; }
 cmp -s "$work/forward" "$work/back" && { echo "Ctrl+F11 changed nothing"; exit 1; }
 cmp -s "$work/back" "$work/restart" && { echo "Ctrl+Shift+F5 changed nothing"; exit 1; }
+# The map, and back to the list by the palette, typed.
+picture list
+key ctrl+3
+picture map
+cmp -s "$work/list" "$work/map" && { echo "Ctrl+3 showed no map"; exit 1; }
+key ctrl+shift+p
+sleep 0.7
+xdotool type --delay 30 'trees as a list'
+sleep 0.3
+key Return
+picture again
+cmp -s "$work/map" "$work/again" && { echo "the palette did nothing"; exit 1; }
 key ctrl+q
 for _ in $(seq 100); do
     kill -0 "$pid" 2>/dev/null || { echo "stepped, went back, restarted and quit by real keys"; exit 0; }

@@ -2,6 +2,7 @@
 #include "views/charts/charts_view.h"
 
 #include "export/export.h"
+#include "views/text.h"
 
 #include <QBarCategoryAxis>
 #include <QBarSet>
@@ -24,13 +25,22 @@
 #include <QValueAxis>
 
 #include <algorithm>
+#include <cmath>
 
 namespace mirrorscope::views {
 
 namespace {
 constexpr unsigned kParts = 120;
 constexpr std::chrono::milliseconds kSlice{8};
-QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
+
+// 1, 2 or 5 times a power of ten, at least 1: as far apart as that or a little more.
+double roundStep(double apart) {
+    const double power = std::pow(10.0, std::floor(std::log10(std::max(1.0, apart))));
+    for (const double times : {1.0, 2.0, 5.0})
+        if (apart <= times * power)
+            return times * power;
+    return 10 * power;
+}
 } // namespace
 
 ChartsView::ChartsView(Context& context, QWidget* parent)
@@ -58,8 +68,8 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
     layout->addWidget(view_, 1);
     layout->addWidget(empty_);
     view_->setFrameShape(QFrame::NoFrame);
-    view_->chart()->setMargins({4, 4, 4, 4});
-    view_->chart()->legend()->setAlignment(Qt::AlignBottom);
+    view_->chart()->setMargins({0, 0, 0, 0});
+    view_->chart()->legend()->setAlignment(Qt::AlignRight);
     view_->chart()->scene()->addItem(line_);
     constexpr qreal kAbove = 20;
     line_->setZValue(kAbove);
@@ -163,14 +173,18 @@ void ChartsView::draw() {
     auto* across = new QValueAxis(chart);
     across->setRange(0, static_cast<double>(std::max<u64>(1, context_.session()->end())));
     across->setLabelFormat("%d");
-    across->setTickCount(5);
-    across->setTitleText(tr("micro-steps"));
+    across->setTickType(QValueAxis::TicksDynamic);
+    across->setTickInterval(roundStep(across->max() / 6));
     auto* up = new QValueAxis(chart);
     const double top = sums.empty() ? 1 : *std::max_element(sums.begin(), sums.end());
     up->setRange(0, std::max(1.0, top));
     up->setLabelFormat("%d");
-    up->applyNiceNumbers();
+    up->setTickType(QValueAxis::TicksDynamic);
+    up->setTickInterval(roundStep(up->max() / 3));
     for (QValueAxis* axis : {across, up}) {
+        QFont small = font();
+        small.setPointSizeF(small.pointSizeF() * 0.85);
+        axis->setLabelsFont(small);
         axis->setLabelsColor(theme.text);
         axis->setTitleBrush(theme.dim);
         axis->setGridLineColor(theme.border);

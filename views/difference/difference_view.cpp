@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/text.h"
 
 #include <QHeaderView>
 #include <QKeyEvent>
@@ -16,7 +17,6 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kIndex = Qt::UserRole;
-QString text(const std::string& s) { return QString::fromStdString(s); }
 } // namespace
 
 DifferenceView::DifferenceView(Context& context, QWidget* parent)
@@ -80,7 +80,7 @@ void DifferenceView::refresh() {
                              difference->entryCount > difference->entries.size()
                                  ? tr(", the first %1 are listed").arg(difference->entries.size())
                                  : QString(),
-                             other.isEmpty() ? QString() : " " + tr("Besides: %1.").arg(other.join(", "))));
+                             other.isEmpty() ? QString() : " " + tr("Changed beside page-table entries: %1.").arg(other.join(", "))));
     const bool tdx = session->hasColumn(Column::Mirror);
     const QString trees[] = {tdx ? tr("shared") : tr("direct"), tr("mirror"), tr("private")};
     QList<QTreeWidgetItem*> items;

@@ -5,6 +5,7 @@
 #include "explore/counterexample.h"
 #include "session/style.h"
 #include "views/explore/order_bar.h"
+#include "views/text.h"
 
 #include <QCheckBox>
 #include <QComboBox>
@@ -21,7 +22,6 @@
 namespace mirrorscope::views {
 
 namespace {
-QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
 
 // Two lines: what it is, and the order as a bar.
 class OrderDelegate : public QStyledItemDelegate {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/find/find_view.h"
+#include "views/text.h"
 
 #include <QCompleter>
 #include <QHeaderView>
@@ -28,13 +29,11 @@ FindView::FindView(Context& context, QWidget* parent)
     QString keys = tr("All words must fit; a word without a key is looked for in sites, functions and states.");
     QStringList words;
     for (const auto& [key, help] : EventFilter::keys()) {
-        keys += QString("\n%1:  %2")
-                    .arg(QString::fromUtf8(key.data(), static_cast<int>(key.size())),
-                         QString::fromUtf8(help.data(), static_cast<int>(help.size())));
-        words << QString::fromUtf8(key.data(), static_cast<int>(key.size())) + ":";
+        keys += QString("\n%1:  %2").arg(text(key), text(help));
+        words << text(key) + ":";
     }
     for (const auto site : siteNames())
-        words << "site:" + QString::fromUtf8(site.data(), static_cast<int>(site.size()));
+        words << "site:" + text(site);
     filter_->setToolTip(keys);
     auto* completer = new QCompleter(words, this);
     completer->setCaseSensitivity(Qt::CaseInsensitive);

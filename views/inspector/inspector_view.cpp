@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "session/style.h"
 #include "views/links.h"
+#include "views/text.h"
 
 #include <QHeaderView>
 #include <QLabel>
@@ -16,8 +17,6 @@
 namespace mirrorscope::views {
 
 namespace {
-QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
-QString text(const std::string& s) { return QString::fromStdString(s); }
 constexpr int kPosition = Qt::UserRole, kLink = Qt::UserRole + 1;
 constexpr std::size_t kShown = 60; // of a history, before and after the position
 
@@ -181,10 +180,13 @@ void InspectorView::showEntry() {
         const auto other = static_cast<Column>(c);
         const TreeCell twin = session->cell(other, s->gfn, s->level);
         const QString colour = twin.exists ? context_.theme().of(styleOf(other, twin)).name() : context_.theme().dim.name();
-        const QString state = twin.exists ? text(styleOf(other, twin).sign) + " " + text(session->stateName(other, twin)) : tr("no table");
+        const QString state =
+            twin.exists ? text(styleOf(other, twin).sign) + " " + text(session->stateName(other, twin)) : "– " + tr("no table");
         twins += QString("%1<span style='color:%2'>%3</span>")
                      .arg(c == 0 ? "" : " &nbsp;·&nbsp; ", context_.theme().dim.name(), tdx ? trees[c] : "state");
-        twins += QString(" <b style='color:%1'>%2</b>").arg(colour, state.toHtmlEscaped());
+        // The sign has the colour, the word is read.
+        twins += QString(" <b><span style='color:%1'>%2</span> %3</b>")
+                     .arg(colour, state.section(' ', 0, 0).toHtmlEscaped(), state.section(' ', 1).toHtmlEscaped());
     }
     twins_->setText(twins);
     if (!cell.exists)

@@ -58,7 +58,10 @@ void StoryView::showNote() {
     QPalette palette = this->palette();
     palette.setColor(QPalette::Window, context_.theme().note);
     note_->setPalette(palette);
-    note_->setText(QString::fromStdString(note));
+    // A note is of its moment: later on it says of which.
+    const u64 since = context_.session()->noteSince(context_.position());
+    const bool later = !note.empty() && context_.position() > since;
+    note_->setText((later ? tr("*At position %1:* ").arg(since) : QString()) + QString::fromStdString(note));
     note_->setVisible(!note.empty());
 }
 

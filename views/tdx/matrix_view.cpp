@@ -2,6 +2,7 @@
 #include "views/tdx/matrix_view.h"
 
 #include "base/text.h"
+#include "views/text.h"
 
 #include <QComboBox>
 #include <QHeaderView>
@@ -14,7 +15,6 @@
 namespace mirrorscope::views {
 
 namespace {
-QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
 
 QString shortly(const MatrixCell& cell) {
     if (!cell.possible)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/tdx/td_view.h"
 
+#include "views/text.h"
+
 #include <QHeaderView>
 #include <QLabel>
 #include <QTreeWidget>
@@ -50,7 +52,6 @@ void TdPane::refresh() {
         rows += QString("<tr><td style='color:%1'>%2&nbsp;&nbsp;</td><td title='%4'><b>%3</b></td></tr>")
                     .arg(dim, name, value.toHtmlEscaped(), help);
     };
-    const auto text = [](const std::string& s) { return QString::fromStdString(s); };
     row(tr("life cycle"), text(td.lifecycle), "TDR.LIFECYCLE");
     row(tr("op_state"), td.opState.empty() ? tr("no TDCS any more") : text(td.opState), "TDCS.OP_STATE");
     row(tr("KVM's state"), text(td.kvmState), tr("kvm_tdx->state"));

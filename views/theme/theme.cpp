@@ -6,7 +6,17 @@
 #include <QStyle>
 #include <QStyleFactory>
 
+#include <cmath>
+
 namespace mirrorscope::views {
+
+QColor inkOn(const QColor& ground) {
+    // Relative luminance as WCAG has it; from 0.179 on black has the higher contrast.
+    const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
+    const double luminance = 0.2126 * part(ground.redF()) + 0.7152 * part(ground.greenF()) + 0.0722 * part(ground.blueF());
+    constexpr double kEven = 0.179;
+    return luminance > kEven ? QColor(Qt::black) : QColor(Qt::white);
+}
 
 Theme makeTheme(ThemeKind kind) {
     switch (kind) {

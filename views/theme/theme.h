@@ -25,6 +25,9 @@ struct Theme {
     QColor of(const GroupStyle& style) const { return QColor(QString::fromUtf8(dark ? style.dark.data() : style.light.data(), 7)); }
 };
 
+// Black or white, whichever is read better on that.
+QColor inkOn(const QColor& ground);
+
 Theme makeTheme(ThemeKind kind);
 // As the desktop has it.
 ThemeKind systemTheme();

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/text.h"
 
 #include <QHelpEvent>
 #include <QKeyEvent>
@@ -20,13 +21,15 @@
 namespace mirrorscope::views {
 
 namespace {
-QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); }
 constexpr double kMinScale = 0.00002, kMaxScale = 60;
 constexpr double kArrowsFrom = 2.5; // pixels a micro-step
 constexpr u64 kNever = ~u64{0};
 
-// "MEM.PAGE.AUG" of TDH.MEM.PAGE.AUG: what fits into a box.
-QString shortLeaf(const Span& span) { return text(leafName(span)).section('.', 1); }
+// "PAGE.AUG" of TDH.MEM.PAGE.AUG: what fits into a box.
+QString shortLeaf(const Span& span) {
+    const QString name = text(leafName(span)).section('.', 1);
+    return name.startsWith("MEM.") ? name.mid(4) : name;
+}
 } // namespace
 
 TimelineView::TimelineView(Context& context, QWidget* parent)
@@ -216,9 +219,11 @@ void TimelineView::paintScript(QPainter& p, u64 first, u64 last) const {
             p.drawLine(band.topLeft(), band.bottomLeft());
             p.setPen(theme.dim);
             if (band.width() > 30)
-                p.drawText(band.adjusted(5, 0, -2, 0), Qt::AlignVCenter | Qt::AlignLeft,
-                           fontMetrics().elidedText(text(info(step->verb).name) + " " + QString::fromStdString(step->path), Qt::ElideRight,
-                                                    static_cast<int>(band.width()) - 6));
+                // What began before the left edge says its name there.
+                p.drawText(band.adjusted(std::max(5.0, labelWidth() + 5.0 - band.left()), 0, -2, 0), Qt::AlignVCenter | Qt::AlignLeft,
+                           fontMetrics().elidedText(
+                               text(info(step->verb).name) + " " + QString::fromStdString(step->path), Qt::ElideRight,
+                               static_cast<int>(band.right() - std::max(band.left(), static_cast<double>(labelWidth()))) - 6));
             drawnTo = band.right();
         }
         // Bands narrower than a pixel: on to the next pixel.
@@ -271,7 +276,7 @@ void TimelineView::paintSpans(QPainter& p, const QRect& at, const std::vector<Sp
             p.fillRect(box, colour);
         if (box.width() < 24 || waits)
             return;
-        p.setPen(theme.dark ? QColor(Qt::black) : QColor(Qt::white));
+        p.setPen(inkOn(spanColour(span)));
         if (span.kind == Span::Kind::Lock && !span.write)
             p.setPen(theme.text);
         const QString what =

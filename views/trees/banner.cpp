@@ -77,8 +77,9 @@ void Banner::refresh() {
         detail += QString("  ·  ! %1: %2").arg(QString::fromUtf8(info(now->rule).name.data()), QString::fromStdString(now->text));
     if (at == session->end()) {
         const Runner& runner = session->runner();
-        detail += runner.ok() ? "  ·  the end: all expectations hold"
-                              : QString("  ·  the end: %1 failed, %2 violations").arg(runner.failed()).arg(violations.size());
+        detail += runner.ok() && runner.expectations().empty() ? QString("  ·  ") + tr("the end: no rule was violated")
+                  : runner.ok()                                ? QString("  ·  ") + tr("the end: all expectations hold")
+                                : QString("  ·  the end: %1 failed, %2 violations").arg(runner.failed()).arg(violations.size());
         if (!runner.stopped().empty())
             detail += QString("  ·  %1").arg(QString::fromStdString(runner.stopped()));
         detail += "  ·  Ctrl+F11 goes back";

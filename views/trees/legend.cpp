@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/trees/legend.h"
 
+#include "views/text.h"
+
 #include <QEvent>
 #include <QHelpEvent>
 #include <QMouseEvent>
@@ -33,18 +35,19 @@ std::vector<Legend::Item> Legend::items(int width) const {
         list.push_back({QRect(x, y, w, height), sign, name, help, colour, states});
         x += w;
     };
-    const auto text = [](std::string_view s) { return QString::fromUtf8(s.data(), static_cast<int>(s.size())); };
     const bool tdx = !context_.session() || context_.session()->hasColumn(Column::Mirror);
+    const bool kinds = !context_.session() || context_.session()->scenario().machine.hasPrivateMem();
     bool leafSeen = false;
     for (const StateStyle& style : stateStyles()) {
         if (style.name == "table-blocked")
             continue; // drawn as blocked
-        if (!tdx && (style.name == "pending" || style.name == "blocked" || (style.name == "leaf" && !leafSeen))) {
+        if ((!tdx && (style.name == "pending" || style.name == "blocked" || style.name == "frozen")) ||
+            (!kinds && style.name == "leaf" && !leafSeen)) {
             leafSeen = leafSeen || style.name == "leaf";
             continue;
         }
         QString name = text(style.name);
-        if (style.name == "leaf" && tdx)
+        if (style.name == "leaf" && kinds)
             name = leafSeen ? tr("shared leaf") : tr("private leaf");
         leafSeen = leafSeen || style.name == "leaf";
         const auto index = static_cast<unsigned>(&style - stateStyles().data());

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/text.h"
 #include "views/trees/tree_paint.h"
 
 #include <QHelpEvent>
@@ -349,6 +350,17 @@ void MapView::paintEvent(QPaintEvent*) {
             const double pages = std::ceil(start_ + span_) - firstPage;
             p.drawImage(QRectF(xOf(firstPage), at.top(), pages * pixelsPerPage, at.height()), strips_[s].picture);
         }
+        const bool anything = std::any_of(strips_[s].data.buckets.begin(), strips_[s].data.buckets.end(), [](const MapBucket& b) {
+            for (unsigned state = 0; state < kMapStates; ++state)
+                if (state != kStyleNone && b.pages[state] != 0)
+                    return true;
+            return b.changed || b.zapped;
+        });
+        if (!anything && !entries) {
+            p.setPen(theme.dim);
+            p.drawText(at.adjusted(10, 0, -10, 0), Qt::AlignCenter | Qt::TextWordWrap,
+                       tr("nothing is mapped here; a right click lets somebody do something at that address"));
+        }
         // What changed, went away or is in violation, as marks that do not shrink with the range.
         const auto& buckets = strips_[s].data.buckets;
         const double firstPage = std::floor(start_);
@@ -496,10 +508,7 @@ QString MapView::textAt(const QPoint& at) const {
     QStringList parts;
     for (unsigned s = 0; s < kMapStates; ++s)
         if (const u32 count = one.buckets[0].pages[s]; count > 0 && s != kStyleNone)
-            parts << QString("%1 %2: %3")
-                         .arg(QString::fromUtf8(styleAt(s).sign.data(), static_cast<int>(styleAt(s).sign.size())),
-                              QString::fromUtf8(styleAt(s).name.data(), static_cast<int>(styleAt(s).name.size())),
-                              QLocale().toString(count));
+            parts << QString("%1 %2: %3").arg(views::text(styleAt(s).sign), views::text(styleAt(s).name), QLocale().toString(count));
     text += ": " + (parts.isEmpty() ? tr("nothing is mapped") : parts.join(", ") + (pages > 1 ? tr(" pages") : QString()));
     if (pages == 1 && !rmp)
         if (const auto where = context_.map()->entryAt(columnOf(*strip), {page})) {

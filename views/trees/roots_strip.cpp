@@ -96,7 +96,7 @@ void RootsStrip::paintEvent(QPaintEvent*) {
         p.setFont(used);
         const int width = p.fontMetrics().horizontalAdvance(chip.text) + 18;
         chip.at = QRect();
-        if (x + width > this->width() - 30 && i + 1 < chips_.size()) {
+        if (x + width > this->width() - (i + 1 < chips_.size() ? 30 : 4)) {
             p.setFont(font());
             p.setPen(theme.dim);
             p.drawText(QRect(x, 0, this->width() - x, height()), Qt::AlignVCenter | Qt::AlignLeft, QString("+%1").arg(chips_.size() - i));

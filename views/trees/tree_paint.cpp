@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/text.h"
 
 #include <QLinearGradient>
 #include <QPainter>
@@ -83,8 +84,7 @@ void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, co
     if (row.more == 0) {
         p.setFont(metrics.text);
         p.setPen(theme.dim);
-        p.drawText(at.adjusted(0, 0, -10 - metrics.memory, 0), Qt::AlignVCenter | Qt::AlignRight,
-                   QString::fromUtf8(levelName(row.level).data(), static_cast<int>(levelName(row.level).size())));
+        p.drawText(at.adjusted(0, 0, -10 - metrics.memory, 0), Qt::AlignVCenter | Qt::AlignRight, views::text(levelName(row.level)));
     }
 }
 
@@ -176,15 +176,13 @@ void paintMapCell(QPainter& p, const QRectF& at, Column column, const TreeCell& 
     p.setFont(bold);
     p.setPen(empty ? theme.dim : theme.text);
     const int line = p.fontMetrics().height();
-    p.drawText(QRectF(at.left(), at.top() + 4, at.width(), line), Qt::AlignCenter,
-               QString::fromUtf8(style.sign.data(), static_cast<int>(style.sign.size())));
+    p.drawText(QRectF(at.left(), at.top() + 4, at.width(), line), Qt::AlignCenter, text(style.sign));
     p.setFont(font);
     qreal y = at.top() + 4 + line;
-    for (const QString& text : {QString::fromUtf8(style.name.data(), static_cast<int>(style.name.size())),
-                                cell.pfn.v == 0 ? QString() : QString::number(cell.pfn.v, 16)}) {
-        if (p.fontMetrics().horizontalAdvance(text) > at.width() - 4 || y + line > at.bottom() - 6 || empty)
+    for (const QString& word : {text(style.name), cell.pfn.v == 0 ? QString() : QString::number(cell.pfn.v, 16)}) {
+        if (p.fontMetrics().horizontalAdvance(word) > at.width() - 4 || y + line > at.bottom() - 6 || empty)
             continue;
-        p.drawText(QRectF(at.left(), y, at.width(), line), Qt::AlignCenter, text);
+        p.drawText(QRectF(at.left(), y, at.width(), line), Qt::AlignCenter, word);
         y += line;
     }
 }
@@ -230,21 +228,28 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
 
     // What stands at the right end first, so that the text knows how much room there is.
     qreal right = box.right() - 6;
-    const auto badge = [&](const QString& text, const QColor& ink) {
+    const auto badge = [&](const QString& sign, const QColor& ink, bool solid = false) {
         QFont bold = font;
         bold.setBold(true);
         p.setFont(bold);
-        p.setPen(ink);
-        const qreal width = p.fontMetrics().horizontalAdvance(text) + 4;
-        p.drawText(QRectF(right - width, box.top(), width, box.height()), Qt::AlignCenter, text);
-        right -= width;
+        const qreal width = p.fontMetrics().horizontalAdvance(sign) + (solid ? 8 : 4);
+        const QRectF place(right - width, box.top(), width, box.height());
+        // On a ground of its own it is read whatever the entry's state is.
+        if (solid) {
+            p.setPen(Qt::NoPen);
+            p.setBrush(ink);
+            p.drawRoundedRect(place.adjusted(1, 3, 0, -3), 3, 3);
+        }
+        p.setPen(solid ? inkOn(ink) : ink);
+        p.drawText(place, Qt::AlignCenter, sign);
+        right -= width + (solid ? 3 : 0);
     };
     if (cell.violation)
-        badge("!", theme.violation);
+        badge("!", theme.violation, true);
     if (cell.changed)
-        badge("Δ", theme.accent);
+        badge("Δ", theme.accent, true);
     if (marks.differs)
-        badge("A≠B", theme.of(styleAt(kStyleZapped)));
+        badge("A≠B", theme.of(styleAt(kStyleZapped)), true);
     if (marks.breakpoint) {
         p.setPen(Qt::NoPen);
         p.setBrush(theme.violation);

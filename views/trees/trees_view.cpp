@@ -30,8 +30,10 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     connect(&context_, &Context::positionChanged, this, [this] { refresh(true); });
     connect(&context_, &Context::selectionChanged, this, [this] {
         refresh(false);
-        if (const auto row = selectedRow())
+        if (const auto row = selectedRow()) {
             ensureVisible(*row);
+            showColumn(context_.selection()->column);
+        }
     });
     connect(&context_, &Context::breakpointsChanged, viewport(), qOverload<>(&QWidget::update));
     connect(&context_, &Context::themeChanged, viewport(), qOverload<>(&QWidget::update));
@@ -124,6 +126,14 @@ QRect TreesView::rmpRect(std::size_t row) const { return cellRect(row, static_ca
 QRect TreesView::cellRect(std::size_t row, Column column) const {
     return {metrics_.label + static_cast<int>(column) * metrics_.cell - horizontalScrollBar()->value(),
             headerHeight() + static_cast<int>(row) * metrics_.row - verticalScrollBar()->value(), metrics_.cell, metrics_.row};
+}
+
+// On a narrow screen the columns are wider than the view.
+void TreesView::showColumn(Column column) {
+    const int left = static_cast<int>(column) * metrics_.cell;
+    QScrollBar* bar = horizontalScrollBar();
+    if (metrics_.label + left + metrics_.cell > bar->value() + viewport()->width() || left < bar->value() - metrics_.label)
+        bar->setValue(metrics_.label + left + metrics_.cell - viewport()->width());
 }
 
 void TreesView::ensureVisible(std::size_t row) {
@@ -290,7 +300,11 @@ void TreesView::paintTwinLink(QPainter& p, const TreeRow& row, std::size_t index
     p.drawText(knob, Qt::AlignCenter, flight ? "⇄" : "≠");
 }
 
-void TreesView::resizeEvent(QResizeEvent*) { layoutColumns(); }
+void TreesView::resizeEvent(QResizeEvent*) {
+    layoutColumns();
+    if (context_.selection())
+        showColumn(context_.selection()->column);
+}
 
 void TreesView::changeEvent(QEvent* event) {
     QAbstractScrollArea::changeEvent(event);

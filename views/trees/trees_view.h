@@ -45,6 +45,7 @@ private:
     void toggle(const TreeRow& row);
     void moveSelection(int rows, int columns);
     void ensureVisible(std::size_t row);
+    void showColumn(Column column);
     bool hasRmp() const;
     bool shownInvalid() const;
     int headerHeight() const;
