@@ -29,14 +29,18 @@ void LoadJob::startText(const QString& name, const QString& text) {
 void LoadJob::run(std::function<Scenario()> read) {
     cancel();
     cancel_ = std::make_shared<std::atomic<bool>>(false);
+    steps_ = std::make_shared<std::atomic<u64>>(0);
     running_ = true;
     const unsigned generation = generation_;
-    thread_ = std::thread([this, generation, read = std::move(read), cancelled = cancel_] {
+    thread_ = std::thread([this, generation, read = std::move(read), cancelled = cancel_, steps = steps_] {
         auto session = std::make_shared<std::unique_ptr<Session>>();
         QString error;
         unsigned line = 0, column = 0;
         try {
-            *session = std::make_unique<Session>(read(), RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
+            *session = std::make_unique<Session>(read(), RunOptions{.cancelled = [cancelled, steps] {
+                                                     *steps += RunOptions::kAskedEvery;
+                                                     return cancelled->load();
+                                                 }});
         } catch (const InputError& e) {
             error = QString::fromStdString(e.what());
             line = e.line;

@@ -28,6 +28,8 @@ public:
     void startText(const QString& name, const QString& text);
     void cancel();
     bool running() const { return running_; }
+    // Micro-steps so far.
+    u64 steps() const { return steps_ ? steps_->load() : 0; }
     // After `loaded`: the session, once.
     std::unique_ptr<Session> take() { return std::move(result_); }
 
@@ -40,6 +42,7 @@ private:
 
     std::thread thread_;
     std::shared_ptr<std::atomic<bool>> cancel_;
+    std::shared_ptr<std::atomic<u64>> steps_;
     std::unique_ptr<Session> result_;
     unsigned generation_ = 0;
     bool running_ = false;

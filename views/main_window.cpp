@@ -28,7 +28,7 @@
 #include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QHBoxLayout>
+#include <QLocale>
 #include <QMenuBar>
 #include <QMimeData>
 #include <QProgressBar>
@@ -61,28 +61,9 @@ MainWindow::MainWindow(QWidget* parent)
     layout->setSpacing(0);
     layout->addWidget(notice_);
     layout->addWidget(banner_);
-    // Beside the roots: how the trees are shown.
-    auto* row = new QHBoxLayout;
-    row->setContentsMargins(0, 0, 8, 0);
-    row->setSpacing(2);
-    row->addWidget(roots_, 1);
-    const std::pair<Command, QString> forms[] = {
-        {Command::FormList, tr("List")}, {Command::FormNodes, tr("Tables")}, {Command::FormMap, tr("Map")}};
-    for (const auto& [command, name] : forms) {
-        auto* button = new QToolButton(centre);
-        button->setText(name);
-        button->setCheckable(true);
-        button->setAutoRaise(true);
-        button->setFocusPolicy(Qt::NoFocus);
-        connect(button, &QToolButton::clicked, this, [this, command = command] { perform(command); });
-        row->addWidget(button);
-        formButtons_.push_back(button);
-    }
-    layout->addLayout(row);
+    layout->addWidget(roots_);
     layout->addWidget(trees_, 1);
     layout->addWidget(legend_);
-    centre->setAutoFillBackground(true);
-    centre->setBackgroundRole(QPalette::Base);
     setCentralWidget(centre);
     busy_->setRange(0, 0);
     busy_->setMaximumWidth(140);
@@ -97,10 +78,13 @@ MainWindow::MainWindow(QWidget* parent)
     busyLater_.setSingleShot(true);
     busyLater_.setInterval(kBusyAfter);
     connect(&busyLater_, &QTimer::timeout, this, [this] {
-        if (busy()) {
-            busy_->show();
-            cancel_->show();
-        }
+        if (!busy())
+            return;
+        busy_->show();
+        cancel_->show();
+        if (job_.running())
+            say(tr("%1 %2 micro-steps").arg(busyWith_, QLocale().toString(static_cast<qulonglong>(job_.steps()))), 0);
+        busyLater_.start();
     });
     connect(cancel_, &QToolButton::clicked, this, [this] {
         const bool loading = job_.running();
@@ -201,6 +185,24 @@ void MainWindow::buildActions() {
         menus["&Go"]->insertSeparator(actions_.at(command));
     for (const Command command : {Command::Matrix, Command::ToggleTheme, Command::ZoomIn, Command::Presentation, Command::PresetDebug})
         menus["&View"]->insertSeparator(actions_.at(command));
+    // At the right end: how the trees are shown.
+    auto* room = new QWidget(toolbar_);
+    room->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+    toolbar_->addWidget(room);
+    for (const QString& name : {tr("List"), tr("Tables"), tr("Map")}) {
+        auto* button = new QToolButton(toolbar_);
+        button->setText(name);
+        button->setCheckable(true);
+        button->setAutoRaise(true);
+        button->setFocusPolicy(Qt::NoFocus);
+        const auto command = static_cast<Command>(static_cast<std::size_t>(Command::FormList) + formButtons_.size());
+        connect(button, &QToolButton::clicked, this, [this, command] {
+            perform(command);
+            refreshActions();
+        });
+        toolbar_->addWidget(button);
+        formButtons_.push_back(button);
+    }
     for (std::size_t i = 0; i < formButtons_.size(); ++i)
         formButtons_[i]->setToolTip(actions_.at(static_cast<Command>(static_cast<std::size_t>(Command::FormList) + i))->toolTip());
     for (const Command command : {Command::Presentation, Command::FullScreen, Command::HighContrast})
@@ -220,6 +222,7 @@ void MainWindow::setTheme(ThemeKind kind) {
 void MainWindow::say(const QString& text, int milliseconds) { statusBar()->showMessage(text, milliseconds); }
 
 void MainWindow::showBusy(const QString& what) {
+    busyWith_ = what;
     say(what, 0);
     busyLater_.start();
 }

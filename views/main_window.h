@@ -127,7 +127,8 @@ private:
     Context context_;
     LoadJob job_;
     ExportJob export_;
-    QString file_;     // of the script; empty: it is in none
+    QString file_; // of the script; empty: it is in none
+    QString busyWith_;
     QString openName_; // what was asked for last
     QString title_;
     std::optional<u64> openAt_;

@@ -52,11 +52,10 @@ void Palette::open(const QString& placeholder, std::vector<Item> items, std::fun
     free_ = std::move(free);
     line_->setPlaceholderText(placeholder);
     line_->clear();
-    filter({});
     const QWidget* window = parentWidget();
-    const int width = std::clamp(window->width() / 2, 420, 760), height = std::min(window->height() * 2 / 3, 460);
-    resize(width, height);
-    move(window->mapToGlobal(QPoint((window->width() - width) / 2, window->height() / 10)));
+    width_ = std::clamp(window->width() / 2, 420, 760);
+    filter({});
+    move(window->mapToGlobal(QPoint((window->width() - width_) / 2, window->height() / 10)));
     show();
     line_->setFocus();
 }
@@ -79,6 +78,12 @@ void Palette::filter(const QString& text) {
         if (!item.enabled)
             row->setFlags(row->flags() & ~Qt::ItemIsEnabled);
     }
+    // As high as what it shows.
+    constexpr int kRows = 18;
+    const int rowHeight = std::max(fontMetrics().height() + 2, list_->sizeHintForRow(0));
+    list_->setFixedHeight(std::clamp(list_->count(), 1, kRows) * rowHeight + 2 * list_->frameWidth());
+    adjustSize();
+    resize(width_, sizeHint().height());
     // Where a text of one's own is taken, nothing is chosen before it was asked for.
     if (!free_ || !text.isEmpty())
         for (int i = 0; i < list_->count(); ++i)

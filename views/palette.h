@@ -37,6 +37,7 @@ private:
     QListWidget* list_;
     std::vector<Item> items_;
     std::function<void(const QString&)> free_;
+    int width_ = 420;
 };
 
 // Do the letters of `typed` occur in `name` in that order? The better, the smaller; -1: no.

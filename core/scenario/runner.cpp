@@ -20,7 +20,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
                 checker_.afterStep();
             if (system_.machine().steps() >= options_.maxSteps)
                 throw BoundReached{fmt::format("stopped after {} micro-steps (--max-steps)", system_.machine().steps())};
-            if (options_.cancelled && system_.machine().steps() % 1024 == 0 && options_.cancelled())
+            if (options_.cancelled && system_.machine().steps() % RunOptions::kAskedEvery == 0 && options_.cancelled())
                 throw BoundReached{fmt::format("interrupted after {} micro-steps", system_.machine().steps())};
         });
     checker_.reset();

@@ -36,8 +36,9 @@ struct RunOptions {
     bool check = true;
     u64 maxSteps = 50'000'000;
     bool recording = true;
-    // Asked now and then; true ends the run as a bound does.
+    // Asked after every so many micro-steps of a recorded run; true ends the run as a bound does.
     std::function<bool()> cancelled = {};
+    static constexpr u64 kAskedEvery = 1024;
 };
 
 class Runner {

@@ -449,6 +449,8 @@ private Q_SLOTS:
         const u64 at = w.position();
         w.key(Qt::Key_F11);
         QCOMPARE(w.position(), at + 1);
+        // And says how far it is.
+        QTRY_VERIFY_WITH_TIMEOUT(w.status().contains("micro-steps") && w.status().contains("long.yaml"), 5000);
         QTest::mouseClick(&cancel, Qt::LeftButton);
         QVERIFY(!w.window->busy());
         QVERIFY(!cancel.isVisible());

@@ -233,6 +233,10 @@ void ScriptView::showProblem(const QString& message, unsigned line, unsigned col
     if (place >= 0)
         shown = shown.mid(shown.indexOf(": ", place) + 2);
     editor_->annotate(row, "  " + shown, kMessageStyle);
+    // In the last line that is seen the message below it would be hidden.
+    const auto screen = static_cast<int>(editor_->SendScintilla(QsciScintilla::SCI_LINESONSCREEN));
+    if (const int below = row + 2 - editor_->firstVisibleLine() - screen; below > 0 && below < 3)
+        editor_->setFirstVisibleLine(editor_->firstVisibleLine() + below);
 }
 
 void ScriptView::showPosition() {
