@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
 # AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, a job array on a
-# Slurm of one node, and Spin on the model of one race.
+# Slurm of one node, Spin on the model of one race, and the exported page in a browser.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -13,7 +13,7 @@ for argument; do
     case $argument in
     --all)
         presets="$presets clang tsan"
-        packages="$packages clang-14 slurm-wlm munge spin"
+        packages="$packages clang-14 slurm-wlm munge spin chromium"
         others=1
         ;;
     *)
@@ -57,6 +57,8 @@ done
 if [ "$others" = 1 ]; then
     ran=$((ran + 1))
     sh tests/bench/spin/compare.sh build/release/mirrorscope >&2 || failed=$((failed + 1))
+    ran=$((ran + 1))
+    sh tests/browser.sh build/release/mirrorscope >&2 || failed=$((failed + 1))
     if [ "$(id -u)" = 0 ]; then
         ran=$((ran + 1))
         sh tests/slurm.sh build/release/mirrorscope >&2 || failed=$((failed + 1))

@@ -88,7 +88,10 @@ const slider = document.getElementById("slider");
 slider.min = D.first; slider.max = D.first + D.steps.length;
 slider.addEventListener("input", () => to(+slider.value));
 for (const b of document.querySelectorAll("button[data-by]")) b.addEventListener("click", () => to(at + +b.dataset.by));
-to(D.open);
+// page.html#412 opens there.
+const wanted = () => location.hash.length > 1 ? +location.hash.slice(1) : D.open;
+addEventListener("hashchange", () => to(wanted()));
+to(wanted());
 )js";
 
 constexpr std::string_view kStyle = R"css(
