@@ -17,6 +17,7 @@
 #include <QMimeData>
 #include <QProcess>
 #include <QPushButton>
+#include <QSettings>
 #include <QStandardPaths>
 
 using namespace mirrorscope;
@@ -27,6 +28,7 @@ class ScriptTest : public QObject {
     Q_OBJECT
 
 private:
+    QTemporaryDir settingsFolder_;
     static constexpr const char* kTwo =
         "mirrorscope: 1\ntitle: Two\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
         "  - vcpu0: {accept: 0x1000}\n  - vcpu0: {accept: 0x2000}\n";
@@ -50,7 +52,11 @@ private:
     }
 
 private Q_SLOTS:
-    void initTestCase() { QStandardPaths::setTestModeEnabled(true); }
+    // Nobody's own settings and scripts are touched.
+    void initTestCase() {
+        QStandardPaths::setTestModeEnabled(true);
+        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, settingsFolder_.path());
+    }
 
     void what_is_wrong_is_said_at_the_word_while_typing() {
         Window w;

@@ -49,6 +49,7 @@ class WorkbenchTest : public QObject {
     Q_OBJECT
 
 private:
+    QTemporaryDir settingsFolder_;
     static double luminance(const QColor& c) {
         const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
         return 0.2126 * part(c.redF()) + 0.7152 * part(c.greenF()) + 0.0722 * part(c.blueF());
@@ -64,7 +65,11 @@ private:
     }
 
 private Q_SLOTS:
-    void initTestCase() { QStandardPaths::setTestModeEnabled(true); }
+    // Nobody's own settings and scripts are touched.
+    void initTestCase() {
+        QStandardPaths::setTestModeEnabled(true);
+        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, settingsFolder_.path());
+    }
 
     void every_chart_leads_to_the_micro_steps_that_it_counts() {
         Window w;
