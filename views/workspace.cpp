@@ -136,9 +136,9 @@ void MainWindow::showEvent(QShowEvent* event) {
 
 void MainWindow::setLayout(Layout layout) {
     const auto show = [this](std::initializer_list<const char*> ids) {
-        for (const auto& [id, d] : docks_) {
-            d->setFloating(false);
-            d->setVisible(std::any_of(ids.begin(), ids.end(), [&](const char* wanted) { return id == wanted; }));
+        for (const auto& entry : docks_) {
+            entry.second->setFloating(false);
+            entry.second->setVisible(std::any_of(ids.begin(), ids.end(), [&](const char* wanted) { return entry.first == wanted; }));
         }
         for (const char* id : ids)
             docks_.at(id)->raise();
