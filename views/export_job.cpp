@@ -4,10 +4,8 @@
 #include "export/export.h"
 #include "views/picture.h"
 
-#include <QFile>
-#include <QMetaObject>
-
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 
 namespace mirrorscope::views {
@@ -63,45 +61,21 @@ std::span<const ExportKind> exportKinds() {
     return kKinds;
 }
 
-ExportJob::ExportJob(QObject* parent) : QObject(parent) {}
-ExportJob::~ExportJob() { cancel(); }
-
-void ExportJob::cancel() {
-    if (cancel_)
-        *cancel_ = true;
-    if (thread_.joinable())
-        thread_.join();
-    running_ = false;
-    ++generation_;
-}
-
 void ExportJob::start(const Scenario& scenario, u64 position, const QString& kind, const QString& file) {
-    cancel();
-    cancel_ = std::make_shared<std::atomic<bool>>(false);
-    running_ = true;
-    const unsigned generation = generation_;
-    thread_ =
-        std::thread([this, generation, scenario, position, kind = kind.toStdString(), file = file.toStdString(), cancelled = cancel_] {
-            QString problem;
-            try {
-                Session session(scenario, RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
-                if (!*cancelled)
-                    write(session, position, kind, file, *cancelled);
-            } catch (const Cancelled&) {
-                problem = tr("The export was cancelled.");
-            } catch (const std::exception& error) {
-                problem = QString::fromStdString(error.what());
-            }
-            QMetaObject::invokeMethod(
-                this,
-                [this, generation, problem] {
-                    if (generation != generation_)
-                        return;
-                    running_ = false;
-                    Q_EMIT finished(problem);
-                },
-                Qt::QueuedConnection);
-        });
+    worker_.start([this, scenario, position, kind = kind.toStdString(),
+                   file = file.toStdString()](const Worker::Cancelled& cancelled) -> std::function<void()> {
+        QString problem;
+        try {
+            Session session(scenario, RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
+            if (!*cancelled)
+                write(session, position, kind, file, *cancelled);
+        } catch (const Cancelled&) {
+            problem = tr("The export was cancelled.");
+        } catch (const std::exception& error) {
+            problem = QString::fromStdString(error.what());
+        }
+        return [this, problem] { Q_EMIT finished(problem); };
+    });
 }
 
 } // namespace mirrorscope::views

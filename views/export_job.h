@@ -5,14 +5,11 @@
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
 #include "session/session.h"
 #endif
+#include "views/worker.h"
 
-#include <QObject>
 #include <QString>
 
-#include <atomic>
-#include <memory>
 #include <span>
-#include <thread>
 
 namespace mirrorscope::views {
 
@@ -26,22 +23,18 @@ std::span<const ExportKind> exportKinds();
 class ExportJob : public QObject {
     Q_OBJECT
 public:
-    explicit ExportJob(QObject* parent = nullptr);
-    ~ExportJob() override;
+    explicit ExportJob(QObject* parent = nullptr) : QObject(parent) {}
     // Ends what is running.
     void start(const Scenario& scenario, u64 position, const QString& kind, const QString& file);
-    void cancel();
-    bool running() const { return running_; }
+    void cancel() { worker_.cancel(); }
+    bool running() const { return worker_.running(); }
 
 Q_SIGNALS:
     // What went wrong; empty if nothing did.
     void finished(QString problem);
 
 private:
-    std::thread thread_;
-    std::shared_ptr<std::atomic<bool>> cancel_;
-    unsigned generation_ = 0;
-    bool running_ = false;
+    Worker worker_;
 };
 
 } // namespace mirrorscope::views

@@ -3,28 +3,17 @@
 
 #include "scenario/scenario.h"
 
-#include <QMetaObject>
-
 namespace mirrorscope::views {
-
-CheckJob::CheckJob(QObject* parent) : QObject(parent) {}
-
-CheckJob::~CheckJob() {
-    if (thread_.joinable())
-        thread_.join();
-}
 
 void CheckJob::check(const QString& name, const QString& text) {
     waiting_ = {name, text};
-    if (!running_)
+    if (!worker_.running())
         start();
 }
 
 void CheckJob::start() {
-    if (thread_.joinable())
-        thread_.join();
-    running_ = true;
-    thread_ = std::thread([this, name = waiting_->first.toStdString(), text = waiting_->second.toStdString()] {
+    worker_.start([this, name = waiting_->first.toStdString(),
+                   text = waiting_->second.toStdString()](const Worker::Cancelled&) -> std::function<void()> {
         QString message;
         unsigned line = 0, column = 0;
         try {
@@ -36,17 +25,13 @@ void CheckJob::start() {
         } catch (const std::exception& error) {
             message = QString::fromStdString(error.what());
         }
-        QMetaObject::invokeMethod(
-            this,
-            [this, message, line, column] {
-                running_ = false;
-                // Of a text that was overtaken nothing is said.
-                if (waiting_)
-                    start();
-                else
-                    Q_EMIT checked(message, line, column);
-            },
-            Qt::QueuedConnection);
+        return [this, message, line, column] {
+            // Of a text that was overtaken nothing is said.
+            if (waiting_)
+                start();
+            else
+                Q_EMIT checked(message, line, column);
+        };
     });
     waiting_.reset();
 }

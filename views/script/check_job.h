@@ -2,19 +2,18 @@
 // Reads a text as a scenario beside the window, the newest one if several came while it was busy.
 #pragma once
 
-#include <QObject>
+#include "views/worker.h"
+
 #include <QString>
 
 #include <optional>
-#include <thread>
 
 namespace mirrorscope::views {
 
 class CheckJob : public QObject {
     Q_OBJECT
 public:
-    explicit CheckJob(QObject* parent = nullptr);
-    ~CheckJob() override;
+    explicit CheckJob(QObject* parent = nullptr) : QObject(parent) {}
     void check(const QString& name, const QString& text);
 
 Q_SIGNALS:
@@ -23,9 +22,8 @@ Q_SIGNALS:
 
 private:
     void start();
-    std::thread thread_;
-    bool running_ = false;
     std::optional<std::pair<QString, QString>> waiting_;
+    Worker worker_;
 };
 
 } // namespace mirrorscope::views
