@@ -18,10 +18,13 @@ void LoadJob::run(std::function<Scenario()> read) {
         QString error;
         unsigned line = 0, column = 0;
         try {
-            *session = std::make_unique<Session>(read(), RunOptions{.cancelled = [cancelled, steps] {
-                                                     *steps += RunOptions::kAskedEvery;
-                                                     return cancelled->load();
-                                                 }});
+            *session = std::make_unique<Session>(read(),
+                                                 RunOptions{.cancelled =
+                                                                [cancelled, steps] {
+                                                                    *steps += RunOptions::kAskedEvery;
+                                                                    return cancelled->load();
+                                                                }},
+                                                 true);
         } catch (const InputError& e) {
             error = QString::fromStdString(e.what());
             line = e.line;

@@ -13,9 +13,6 @@
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
-#include "views/trees/legend.h"
-#include "views/trees/roots_strip.h"
-#include "views/trees/tree_pane.h"
 
 #include <QApplication>
 #include <QCryptographicHash>

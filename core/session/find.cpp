@@ -108,20 +108,20 @@ bool Session::matches(const EventFilter& filter, u64 n) const {
         case Key::Actor: fits = lower(actorName(record.actor)) == word.text; break;
         case Key::Site: fits = contains(info(record.site).name, word.text); break;
         case Key::Leaf:
-            fits = anySpan(lanes_.seamcalls(), [&](const Span& s) { return contains(info(static_cast<Leaf>(s.code)).name, word.text); });
+            fits = anySpan(lanes().seamcalls(), [&](const Span& s) { return contains(info(static_cast<Leaf>(s.code)).name, word.text); });
             break;
         case Key::Status:
-            fits = anySpan(lanes_.seamcalls(),
+            fits = anySpan(lanes().seamcalls(),
                            [&](const Span& s) { return s.closed && s.end == n + 1 && contains(statusName(s), word.text); });
             break;
         case Key::Result:
-            fits = anySpan(lanes_.faults(),
+            fits = anySpan(lanes().faults(),
                            [&](const Span& s) { return s.end == n + 1 && contains(retPfName(static_cast<int>(s.detail)), word.text); });
             break;
         case Key::Lock:
             for (unsigned lock = 0; lock < kLocks && !fits; ++lock)
                 fits =
-                    contains(name(static_cast<LockId>(lock)), word.text) && anySpan(lanes_.locks(lock), [](const Span&) { return true; });
+                    contains(name(static_cast<LockId>(lock)), word.text) && anySpan(lanes().locks(lock), [](const Span&) { return true; });
             break;
         case Key::Line: {
             const Step* step = scenario_.step(record.script);
@@ -163,7 +163,7 @@ bool Session::matches(const EventFilter& filter, u64 n) const {
             });
             if (word.key == Key::Gpa && !fits) {
                 const auto named = [&](const Span& s) { return s.gpa >> 12 == word.number >> 12; };
-                fits = anySpan(lanes_.seamcalls(), named) || anySpan(lanes_.faults(), named);
+                fits = anySpan(lanes().seamcalls(), named) || anySpan(lanes().faults(), named);
             }
             break;
         }
@@ -197,7 +197,7 @@ u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& 
             what = fmt::format("{} {} {}: {}", trees[static_cast<unsigned>(where->column)], hex(where->gfn.v << 12),
                                levelName(where->level), changeText(where->column, now ^ delta, now, where->level));
         });
-        const auto& calls = lanes_.seamcalls();
+        const auto& calls = lanes().seamcalls();
         for (std::size_t i = Lanes::firstFrom(calls, n); i < calls.size() && calls[i].begin == n; ++i)
             what = fmt::format("{} …", info(static_cast<Leaf>(calls[i].code)).name);
         for (const std::size_t i : Lanes::lasting(calls, n))

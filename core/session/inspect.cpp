@@ -92,14 +92,14 @@ ActorView Session::actorView(u8 actor) const {
     if (!index)
         return view;
     const Machine& machine = system().machine();
-    const u64 last = lanes_.previous(position(), *index), next = lanes_.next(position(), *index);
+    const u64 last = lanes().previous(position(), *index), next = lanes().next(position(), *index);
     // It is inside of an operation if its last and its next micro-step belong to the same one.
     view.busy = last != kNever && next != kNever && machine.step(last).script == machine.step(next).script;
     if (view.busy)
         view.stack = system().sim().paths().names(machine.step(last).path);
     for (unsigned lock = 0; lock < kLocks; ++lock)
-        for (const std::size_t i : Lanes::lasting(lanes_.locks(lock), position()))
-            if (const Span& span = lanes_.locks(lock)[i]; span.kind == Span::Kind::Wait && span.actor == actor)
+        for (const std::size_t i : Lanes::lasting(lanes().locks(lock), position()))
+            if (const Span& span = lanes().locks(lock)[i]; span.kind == Span::Kind::Wait && span.actor == actor)
                 view.waitsFor = name(static_cast<LockId>(lock));
     // The outline: some micro-steps of the same operation before and after.
     constexpr unsigned kAround = 24;
@@ -108,11 +108,11 @@ ActorView Session::actorView(u8 actor) const {
                        : last != kNever ? machine.step(last).script
                                         : 0;
     std::vector<u64> steps;
-    for (u64 n = lanes_.previous(position(), *index); n != kNever && steps.size() < kAround && machine.step(n).script == script;
-         n = n == 0 ? kNever : lanes_.previous(n, *index))
+    for (u64 n = lanes().previous(position(), *index); n != kNever && steps.size() < kAround && machine.step(n).script == script;
+         n = n == 0 ? kNever : lanes().previous(n, *index))
         steps.insert(steps.begin(), n);
     std::size_t after = 0;
-    for (u64 n = next; n != kNever && after < kAround && machine.step(n).script == script; n = lanes_.next(n + 1, *index), ++after)
+    for (u64 n = next; n != kNever && after < kAround && machine.step(n).script == script; n = lanes().next(n + 1, *index), ++after)
         steps.push_back(n);
     for (const u64 n : steps) {
         const StepView step = this->step(n);
@@ -130,7 +130,7 @@ ActorView Session::actorView(u8 actor) const {
 LockPane Session::lockPane(unsigned lock) const {
     LockPane view;
     view.name = name(static_cast<LockId>(lock));
-    const auto& spans = lanes_.locks(lock);
+    const auto& spans = lanes().locks(lock);
     const auto use = [&](const Span& span) {
         return LockPane::Use{span.begin, span.end, actorName(span.actor), span.write, span.kind == Span::Kind::Wait};
     };

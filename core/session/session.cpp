@@ -9,13 +9,23 @@
 
 namespace mirrorscope {
 
-Session::Session(Scenario scenario, const RunOptions& options) : scenario_(std::move(scenario)) {
+Session::Session(Scenario scenario, const RunOptions& options, bool toWander) : scenario_(std::move(scenario)) {
     runner_ = std::make_unique<Runner>(scenario_, options);
     runner_->runAll();
     indexScript();
-    lanes_.build(system(), actors_);
-    runner_->system().machine().packLeaps();
-    collectRecent();
+    if (toWander) {
+        lanes();
+        runner_->system().machine().packLeaps();
+    }
+    seek(0);
+}
+
+const Lanes& Session::lanes() const {
+    if (!lanes_) {
+        lanes_ = std::make_unique<Lanes>();
+        lanes_->build(system(), actors_);
+    }
+    return *lanes_;
 }
 
 void Session::indexScript() {

@@ -91,8 +91,9 @@ struct HistoryEntry {
 
 class Session {
 public:
-    // Runs the scenario to its end (or a bound) and stands at position 0.
-    explicit Session(Scenario scenario, const RunOptions& options = {});
+    // Runs the scenario to its end (or a bound) and stands at position 0. `toWander`: it will be asked for any position at any time,
+    // which is made cheap here and now.
+    explicit Session(Scenario scenario, const RunOptions& options = {}, bool toWander = false);
 
     const Scenario& scenario() const { return scenario_; }
     const Runner& runner() const { return *runner_; }
@@ -191,7 +192,8 @@ public:
     std::optional<RmpEntry> rmpOf(Pfn pfn) const;
     // What the second position has otherwise than the first.
     StateDifference difference(u64 a, u64 b);
-    const Lanes& lanes() const { return lanes_; }
+    // Made when it is first asked for.
+    const Lanes& lanes() const;
     // Does a leaf of the one tree of a VM with private memory map a page of guest_memfd?
     bool mapsGmem(u64 raw) const;
     // Entries of one tree that changed within the last micro-steps or are in violation: f(gfn, level, cell).
@@ -269,7 +271,7 @@ private:
     Pfn shownRoot_;
     std::vector<u64> topStarts_; // positions at which top-level steps begin
     std::vector<RaceRun> races_;
-    Lanes lanes_;
+    mutable std::unique_ptr<Lanes> lanes_;
 };
 
 // How long a zapped entry stays visible, in micro-steps.

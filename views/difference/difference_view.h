@@ -7,7 +7,6 @@
 #include <QWidget>
 
 class QLabel;
-class QPushButton;
 class QTreeWidget;
 
 namespace mirrorscope::views {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/tdx/frames_view.h"
 
+#include "views/pane_events.h"
+
 #include <QHelpEvent>
 #include <QPainter>
 #include <QScrollBar>
@@ -142,11 +144,7 @@ void FramesView::paintEvent(QPaintEvent*) {
 bool FramesView::viewportEvent(QEvent* event) {
     if (event->type() == QEvent::ToolTip) {
         const auto* help = static_cast<QHelpEvent*>(event);
-        const QString text = textAt(help->pos());
-        if (text.isEmpty())
-            QToolTip::hideText();
-        else
-            QToolTip::showText(help->globalPos(), text);
+        showHelp(*help, textAt(help->pos()));
         return true;
     }
     return QAbstractScrollArea::viewportEvent(event);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/pane_events.h"
 #include "views/text.h"
 
 #include <QHelpEvent>
@@ -676,22 +677,12 @@ QString TimelineView::textAt(const QPoint& at) const {
 }
 
 bool TimelineView::event(QEvent* event) {
-    if (event->type() == QEvent::ShortcutOverride) {
-        // The focused pane wins: here W, A, S, D zoom and pan.
-        auto* key = static_cast<QKeyEvent*>(event);
-        for (const int own : {Qt::Key_W, Qt::Key_A, Qt::Key_S, Qt::Key_D, Qt::Key_F, Qt::Key_M})
-            if (key->modifiers() == Qt::NoModifier && key->key() == own) {
-                event->accept();
-                return true;
-            }
-    }
+    // Here W, A, S, D zoom and pan.
+    if (keepsKey(event, {Qt::Key_W, Qt::Key_A, Qt::Key_S, Qt::Key_D, Qt::Key_F, Qt::Key_M}))
+        return true;
     if (event->type() == QEvent::ToolTip) {
         const auto* help = static_cast<QHelpEvent*>(event);
-        const QString what = textAt(help->pos());
-        if (what.isEmpty())
-            QToolTip::hideText();
-        else
-            QToolTip::showText(help->globalPos(), what);
+        showHelp(*help, textAt(help->pos()));
         return true;
     }
     if (event->type() == QEvent::FontChange)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "session/style.h"
+#include "views/pane_events.h"
 #include "views/text.h"
 #include "views/trees/tree_paint.h"
 
@@ -519,21 +520,11 @@ QString MapView::textAt(const QPoint& at) const {
 }
 
 bool MapView::event(QEvent* event) {
-    if (event->type() == QEvent::ShortcutOverride) {
-        const auto* key = static_cast<QKeyEvent*>(event);
-        for (const int own : {Qt::Key_W, Qt::Key_A, Qt::Key_S, Qt::Key_D, Qt::Key_F})
-            if (key->modifiers() == Qt::NoModifier && key->key() == own) {
-                event->accept();
-                return true;
-            }
-    }
+    if (keepsKey(event, {Qt::Key_W, Qt::Key_A, Qt::Key_S, Qt::Key_D, Qt::Key_F}))
+        return true;
     if (event->type() == QEvent::ToolTip) {
         const auto* help = static_cast<QHelpEvent*>(event);
-        const QString text = textAt(help->pos());
-        if (text.isEmpty())
-            QToolTip::hideText();
-        else
-            QToolTip::showText(help->globalPos(), text);
+        showHelp(*help, textAt(help->pos()));
         return true;
     }
     if (event->type() == QEvent::Resize || event->type() == QEvent::FontChange)

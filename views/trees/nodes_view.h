@@ -69,7 +69,6 @@ private:
     std::optional<Hit> hitAt(const QPointF& at) const;
     void moveSelection(int rowsBy, int columnsBy);
     void showSelection();
-    double rowHeight() const { return row_; }
 
     Context& context_;
     std::vector<TreeRow> rows_;
