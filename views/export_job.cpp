@@ -63,7 +63,8 @@ std::span<const ExportKind> exportKinds() {
 
 void ExportJob::start(const Scenario& scenario, u64 position, const QString& kind, const QString& file) {
     worker_.start([this, scenario, position, kind = kind.toStdString(),
-                   file = file.toStdString()](const Worker::Cancelled& cancelled) -> std::function<void()> {
+                   file = file.toStdString()](const Worker::Task& task) -> std::function<void()> {
+        const Worker::Cancelled& cancelled = task.cancelled();
         QString problem;
         try {
             Session session(scenario, RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});

@@ -13,14 +13,14 @@ void LoadJob::startText(const QString& name, const QString& text) {
 
 void LoadJob::run(std::function<Scenario()> read) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
-    worker_.start([this, read = std::move(read), steps = steps_](const Worker::Cancelled& cancelled) -> std::function<void()> {
+    worker_.start([this, read = std::move(read), steps = steps_](const Worker::Task& task) -> std::function<void()> {
         auto session = std::make_shared<std::unique_ptr<Session>>();
         QString error;
         unsigned line = 0, column = 0;
         try {
             *session = std::make_unique<Session>(read(),
                                                  RunOptions{.cancelled =
-                                                                [cancelled, steps] {
+                                                                [cancelled = task.cancelled(), steps] {
                                                                     *steps += RunOptions::kAskedEvery;
                                                                     return cancelled->load();
                                                                 }},

@@ -10,7 +10,6 @@
 #include "views/inspector/inspector_view.h"
 #include "views/notice_bar.h"
 #include "views/palette.h"
-#include "views/script/recovery.h"
 #include "views/script/script_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
@@ -32,7 +31,6 @@
 #include <QMenuBar>
 #include <QMimeData>
 #include <QProgressBar>
-#include <QSaveFile>
 #include <QStatusBar>
 #include <QToolBar>
 #include <QToolButton>
@@ -41,7 +39,7 @@
 namespace mirrorscope::views {
 
 namespace {
-constexpr int kBusyAfter = 300, kKeepAfter = 800; // milliseconds
+constexpr int kBusyAfter = 300; // milliseconds
 QString scenarioRoot() { return QString::fromStdString(scenarioFolder()); }
 } // namespace
 
@@ -52,6 +50,7 @@ MainWindow::MainWindow(QWidget* parent)
       timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)), charts_(new ChartsView(context_, this)),
       bookmarks_(new BookmarksView(context_, this)), palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))),
       busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
+    document_ = new Document(*script_, *notice_, this);
     setObjectName("main");
     setWindowTitle("Mirrorscope");
     setAcceptDrops(true);
@@ -119,20 +118,19 @@ MainWindow::MainWindow(QWidget* parent)
     connect(trees_, &TreePane::menuWanted, this, [this](const QPoint& at, const Selection& where) { makeContextMenu(where)->popup(at); });
     connect(trees_, &TreePane::formChanged, this, &MainWindow::refreshActions);
     connect(&context_, &Context::bookmarksChanged, this, &MainWindow::keepBookmarks);
-    keepLater_.setSingleShot(true);
-    keepLater_.setInterval(kKeepAfter);
-    connect(&keepLater_, &QTimer::timeout, this, [this] {
-        if (script_->isModified())
-            keepUnsaved(file_, script_->text());
-    });
-    connect(script_, &ScriptView::edited, &keepLater_, qOverload<>(&QTimer::start));
-    connect(script_, &ScriptView::modifiedChanged, this, [this](bool modified) {
-        if (!modified)
-            forgetUnsaved(file_);
+    connect(document_, &Document::changed, this, [this] {
         updateTitle();
         refreshActions();
     });
-    connect(&watcher_, &QFileSystemWatcher::fileChanged, this, [this] { QTimer::singleShot(100, this, &MainWindow::fileChanged); });
+    connect(document_, &Document::said, this, [this](const QString& text) { say(text, 0); });
+    connect(document_, &Document::openWanted, this, [this](const QString& file) { open(file); });
+    connect(document_, &Document::draftWanted, this, [this](const Draft& draft) {
+        start({{{}, draft.title, {}, draft.text, draft.key}, {}, false, false}, tr("Running %1 …").arg(draft.title), draft.title,
+              draft.text);
+    });
+    connect(document_, &Document::rerunWanted, this, &MainWindow::rerun);
+    connect(document_, &Document::saved, this, &MainWindow::addRecent);
+    connect(document_, &Document::closeWanted, this, &MainWindow::close);
     setTheme(ThemeKind::Light);
     refreshActions();
     resize(1366, 768);
@@ -227,62 +225,52 @@ void MainWindow::showBusy(const QString& what) {
     busyLater_.start();
 }
 
+void MainWindow::start(Opening opening, const QString& what, const QString& name, const QString& text) {
+    opening_ = std::move(opening);
+    showBusy(what);
+    job_.startText(name, text);
+}
+
 void MainWindow::open(const QString& file, std::optional<u64> at) {
-    openName_ = file;
-    setFile(file);
-    openAt_ = at;
-    stay_ = false;
-    showBusy(tr("Running %1 …").arg(file));
+    const QString what = tr("Running %1 …").arg(file);
+    if (auto draft = document_->draftOf(file)) {
+        // As it was left: what is seen in the editor is what is run.
+        QFile in(file);
+        const QString text = in.open(QIODevice::ReadOnly) ? QString::fromUtf8(in.readAll()) : QString();
+        start({{file, {}, text, draft, {}}, at, false, false}, what, file, *draft);
+        return;
+    }
+    opening_ = {{file, {}, {}, {}, {}}, at, false, false};
+    showBusy(what);
     job_.start(file);
 }
 
 void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
-    openName_.clear();
-    setFile({});
-    openAt_ = at;
-    stay_ = false;
-    showBusy(tr("Running %1 …").arg(title));
-    job_.startText(title, text);
-}
-
-void MainWindow::setFile(const QString& file) {
-    if (!watcher_.files().isEmpty())
-        watcher_.removePaths(watcher_.files());
-    file_ = file;
-    if (!file.isEmpty() && QFile::exists(file))
-        watcher_.addPath(file);
-    script_->setFileName(file.isEmpty() ? tr("script") : file);
+    start({{{}, title, text, {}, {}}, at, false, false}, tr("Running %1 …").arg(title), title, text);
 }
 
 void MainWindow::rerun() {
-    openName_ = file_;
-    stay_ = true;
-    openAt_.reset();
-    showBusy(tr("Running the edited script …"));
-    job_.startText(file_.isEmpty() ? tr("script") : file_, script_->text());
+    const QString name = document_->file().isEmpty() ? tr("script") : document_->file();
+    start({{}, {}, true, true}, tr("Running the edited script …"), name, script_->text());
 }
 
 void MainWindow::branch(const WhatIf& what) {
     Session* session = context_.session();
     if (session == nullptr)
         return;
-    const std::string text = branchOf(*session, session->position(), what);
-    setFile({});
-    openName_.clear();
-    stay_ = true;
-    openAt_.reset();
-    showBusy(tr("What if %1 …").arg(QString::fromStdString(what.text)));
-    job_.startText(tr("branch"), QString::fromStdString(text));
+    const QString text = QString::fromStdString(branchOf(*session, session->position(), what));
+    start({{{}, tr("branch"), text, {}, {}}, {}, true, false}, tr("What if %1 …").arg(QString::fromStdString(what.text)), tr("branch"),
+          text);
 }
 
 void MainWindow::loaded() {
     busy_->hide();
     cancel_->hide();
     auto session = job_.take();
-    u64 at = openAt_ ? std::min(*openAt_, session->end()) : session->openingPosition();
+    u64 at = opening_.at ? std::min(*opening_.at, session->end()) : session->openingPosition();
     std::optional<Selection> selection;
     Session::Breakpoints breakpoints;
-    const bool stays = stay_ && context_.session() != nullptr;
+    const bool stays = opening_.stays && context_.session() != nullptr;
     if (stays) {
         // As far as both runs are the same, the moment is, too.
         at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
@@ -291,24 +279,30 @@ void MainWindow::loaded() {
     }
     title_ = QString::fromStdString(session->scenario().title);
     const bool ok = session->runner().ok();
-    opening_ = true; // that the bookmarks go with the session is nothing to remember
+    if (!opening_.edited) {
+        Document::Script script = opening_.script;
+        if (!script.draft)
+            script.text = QString::fromStdString(session->scenario().source);
+        document_->show(script);
+    }
+    settingSession_ = true; // that the bookmarks go with the session is nothing to remember
     context_.setSession(std::move(session), at);
-    opening_ = false;
+    settingSession_ = false;
     if (stays) {
         context_.select(selection);
         context_.setBreakpoints(breakpoints);
     }
     const QString file = QString::fromStdString(context_.session()->scenario().file);
     if (title_.isEmpty())
-        title_ = QFileInfo(openName_).fileName();
+        title_ = document_->name();
     updateTitle();
     say(tr("%1: %2 micro-steps, %3")
             .arg(QFileInfo(file).fileName())
             .arg(context_.session()->end())
             .arg(ok ? tr("everything holds") : tr("NOT everything holds")),
         0);
-    if (!file_.isEmpty()) {
-        addRecent(file_);
+    if (!document_->file().isEmpty()) {
+        addRecent(document_->file());
         readBookmarks();
     }
     refreshActions();
@@ -317,69 +311,37 @@ void MainWindow::loaded() {
 
 void MainWindow::updateTitle() {
     setWindowTitle((title_.isEmpty() ? QString() : title_ + "[*] — ") + "Mirrorscope");
-    setWindowModified(script_->isModified() && !title_.isEmpty());
+    setWindowModified(document_->isModified() && !title_.isEmpty());
 }
 
 void MainWindow::failed(const QString& message, unsigned line, unsigned column) {
     busy_->hide();
     cancel_->hide();
     banner_->showError(message);
-    if (stay_) {
-        script_->showError(script_->text(), line, column, message);
-    } else {
-        QFile file(openName_);
-        const QString text = line > 0 && file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.read(1 << 20)) : QString();
-        if (!text.isEmpty())
-            script_->showError(text, line, column, message);
+    if (!opening_.edited && (line > 0 || opening_.script.draft)) {
+        // The script is there to be mended, beside the last good picture.
+        Document::Script script = opening_.script;
+        if (QFile file(script.file); script.text.isEmpty() && file.open(QIODevice::ReadOnly))
+            script.text = QString::fromUtf8(file.read(1 << 24));
+        document_->show(script);
+        title_ = document_->name();
+        updateTitle();
     }
+    script_->showError(line, column, message);
     say(message, 0);
     Q_EMIT opened(false);
 }
 
-void MainWindow::fileChanged() {
-    if (file_.isEmpty())
-        return;
-    if (QFile::exists(file_) && !watcher_.files().contains(file_))
-        watcher_.addPath(file_); // editors write beside and rename
-    QFile in(file_);
-    constexpr qint64 kLargest = 16 << 20;
-    if (!in.open(QIODevice::ReadOnly) || in.size() > kLargest)
-        return;
-    const QString text = QString::fromUtf8(in.readAll());
-    if (text == script_->text())
-        return;
-    if (!script_->isModified()) {
-        // Nothing of one's own is lost: the run follows the file.
-        script_->setText(text);
-        rerun();
-        return;
-    }
-    notice_->say(tr("%1 was changed by somebody else, and here, too.").arg(QFileInfo(file_).fileName()), {{tr("Take the file's"),
-                                                                                                           [this, text] {
-                                                                                                               script_->setText(text);
-                                                                                                               rerun();
-                                                                                                           }},
-                                                                                                          {tr("Keep mine"), {}}});
-}
-
-bool MainWindow::save(const QString& file) {
-    QSaveFile out(file);
-    if (!out.open(QIODevice::WriteOnly) || out.write(script_->text().toUtf8()) < 0 || !out.commit()) {
-        say(tr("%1 cannot be written: %2").arg(file, out.errorString()), 0);
-        return false;
-    }
-    forgetUnsaved(file_);
-    setFile(file);
-    script_->setSaved();
-    addRecent(file);
-    say(tr("Saved %1.").arg(file));
-    return true;
-}
+bool MainWindow::save(const QString& file) { return document_->save(file); }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-    // What is unsaved is kept and offered at the next start.
-    if (script_->isModified())
-        keepUnsaved(file_, script_->text());
+    if (!document_->mayClose()) {
+        event->ignore();
+        return;
+    }
+    document_->release();
+    job_.cancel();
+    export_.cancel();
     if (settings_)
         saveSettings();
     QMainWindow::closeEvent(event);
@@ -415,11 +377,11 @@ void MainWindow::refreshActions() {
     enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
             Command::Rerun, Command::SaveAs, Command::CopyText},
            any);
-    enable({Command::Save}, any && (script_->isModified() || file_.isEmpty()));
+    enable({Command::Save}, any && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
     enable({Command::ClearBreaks}, !context_.breakpoints().empty());
     enable({Command::ShowAllStates}, context_.dimmed() != 0);
-    enable({Command::Reload}, !file_.isEmpty());
+    enable({Command::Reload}, !document_->file().isEmpty());
     if (exportMenu_ != nullptr)
         exportMenu_->setEnabled(any);
     for (std::size_t i = 0; i < formButtons_.size(); ++i)
@@ -442,28 +404,27 @@ bool MainWindow::performAlways(Command command) {
     case Command::New: askNewMachine(); return true;
     case Command::Open: {
         const QString file = QFileDialog::getOpenFileName(
-            this, tr("Open a scenario"), file_.isEmpty() ? scenarioRoot() : QFileInfo(file_).path(), tr("Scenarios (*.yaml *.yml)"));
+            this, tr("Open a scenario"), document_->file().isEmpty() ? scenarioRoot() : QFileInfo(document_->file()).path(),
+            tr("Scenarios (*.yaml *.yml)"));
         if (!file.isEmpty())
             open(file);
         return true;
     }
     case Command::SaveAs: {
-        const QString file = QFileDialog::getSaveFileName(this, tr("Save the script"), file_.isEmpty() ? "scenario.yaml" : file_,
-                                                          tr("Scenarios (*.yaml *.yml)"));
+        const QString file = QFileDialog::getSaveFileName(
+            this, tr("Save the script"), document_->file().isEmpty() ? "scenario.yaml" : document_->file(), tr("Scenarios (*.yaml *.yml)"));
         if (!file.isEmpty())
             save(file);
         return true;
     }
     case Command::Save:
-        if (file_.isEmpty())
+        if (document_->file().isEmpty())
             return performAlways(Command::SaveAs);
-        save(file_);
+        save(document_->file());
         return true;
     case Command::Reload:
-        if (!file_.isEmpty()) {
-            const auto at = context_.session() != nullptr ? std::optional(context_.position()) : std::nullopt;
-            open(file_, at);
-        }
+        if (!document_->file().isEmpty() && !document_->reload())
+            say(tr("%1 cannot be read.").arg(document_->file()), 0);
         return true;
     case Command::Quit: close(); return true;
     case Command::Palette: showPalette(); return true;

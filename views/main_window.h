@@ -7,8 +7,8 @@
 #include "views/context.h"
 #include "views/export_job.h"
 #include "views/job.h"
+#include "views/script/document.h"
 
-#include <QFileSystemWatcher>
 #include <QMainWindow>
 #include <QTimer>
 
@@ -71,6 +71,7 @@ public:
     // The script as it is in the editor, standing where it stood as far as it is the same.
     void rerun();
     bool save(const QString& file);
+    Document& document() { return *document_; }
     // The menu of an address in one of the trees.
     QMenu* makeContextMenu(const Selection& where);
     void exportTo(const QString& kind, const QString& file);
@@ -88,6 +89,13 @@ protected:
     void dropEvent(QDropEvent* event) override;
 
 private:
+    // What is being opened. Until it is there, the window is of the script before.
+    struct Opening {
+        Document::Script script;
+        std::optional<u64> at;
+        bool stays = false;  // it continues the present run
+        bool edited = false; // it is what is in the editor already
+    };
     void buildActions();
     void buildDocks();
     void perform(Command command);
@@ -97,9 +105,8 @@ private:
     void loaded();
     void failed(const QString& message, unsigned line, unsigned column);
     void say(const QString& text, int milliseconds = 4000);
-    void setFile(const QString& file);
-    void fileChanged();
     void showBusy(const QString& what);
+    void start(Opening opening, const QString& what, const QString& name, const QString& text);
     void updateTitle();
 
     // workspace.cpp
@@ -127,13 +134,11 @@ private:
     Context context_;
     LoadJob job_;
     ExportJob export_;
-    QString file_; // of the script; empty: it is in none
+    Document* document_;
     QString busyWith_;
-    QString openName_; // what was asked for last
     QString title_;
-    std::optional<u64> openAt_;
-    bool stay_ = false; // what is being opened continues the present run
-    bool opening_ = false;
+    Opening opening_;
+    bool settingSession_ = false;
     bool settings_ = false, shown_ = false;
     double textSize_;
     double presentationSize_ = 0; // text before it began; 0: not presenting
@@ -157,8 +162,7 @@ private:
     QMenu* exportMenu_ = nullptr;
     QProgressBar* busy_;
     QToolButton* cancel_;
-    QTimer busyLater_, keepLater_;
-    QFileSystemWatcher watcher_;
+    QTimer busyLater_;
     MatrixView* matrix_ = nullptr; // made when it is first asked for
     std::map<Command, QAction*> actions_;
 };

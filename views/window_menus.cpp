@@ -87,7 +87,7 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
 }
 
 void MainWindow::askExport(const QString& kind, const QString& suffix) {
-    const QString base = file_.isEmpty() ? "mirrorscope" : QFileInfo(file_).completeBaseName();
+    const QString base = document_->file().isEmpty() ? "mirrorscope" : QFileInfo(document_->file()).completeBaseName();
     const QString file =
         QFileDialog::getSaveFileName(this, tr("Export"), QString("%1-%2.%3").arg(base).arg(context_.position()).arg(suffix));
     if (!file.isEmpty())

@@ -11,24 +11,28 @@ void Worker::cancel() {
     if (thread_.joinable())
         thread_.join();
     running_ = false;
-    ++generation_;
+}
+
+void Worker::post(const Cancelled& of, std::function<void()> what) {
+    QMetaObject::invokeMethod(
+        this,
+        [of, what = std::move(what)] {
+            if (!*of)
+                what();
+        },
+        Qt::QueuedConnection);
 }
 
 void Worker::start(Work work) {
     cancel();
     cancel_ = std::make_shared<std::atomic<bool>>(false);
     running_ = true;
-    thread_ = std::thread([this, generation = generation_, work = std::move(work), cancelled = cancel_] {
-        std::function<void()> done = work(cancelled);
-        QMetaObject::invokeMethod(
-            this,
-            [this, generation, done = std::move(done)] {
-                if (generation != generation_)
-                    return;
-                running_ = false;
-                done();
-            },
-            Qt::QueuedConnection);
+    thread_ = std::thread([this, work = std::move(work), cancelled = Cancelled(cancel_)] {
+        std::function<void()> done = work(Task(*this, cancelled));
+        post(cancelled, [this, done = std::move(done)] {
+            running_ = false;
+            done();
+        });
     });
 }
 

@@ -8,7 +8,6 @@
 #include "views/lesson/story_view.h"
 #include "views/main_window.h"
 #include "views/notice_bar.h"
-#include "views/script/recovery.h"
 #include "views/script/script_view.h"
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
@@ -224,18 +223,7 @@ void MainWindow::rememberSettings() {
             actions_.at(info.command)->setShortcuts(keys);
         }
     s.endGroup();
-    if (const auto unsaved = findUnsaved())
-        notice_->say(tr("A script was not saved when the program ended: %1.")
-                         .arg(unsaved->file.isEmpty() ? tr("a new one") : QFileInfo(unsaved->file).fileName()),
-                     {{tr("Recover it"),
-                       [this, unsaved = *unsaved] {
-                           setFile(unsaved.file);
-                           script_->setText(unsaved.text);
-                           keepUnsaved(unsaved.file, unsaved.text);
-                           QFile::remove(unsaved.keptIn);
-                           rerun();
-                       }},
-                      {tr("Forget it"), [keptIn = unsaved->keptIn] { QFile::remove(keptIn); }}});
+    document_->offerLeft();
 }
 
 void MainWindow::saveSettings() {
@@ -263,22 +251,22 @@ void MainWindow::addRecent(const QString& file) {
 }
 
 void MainWindow::keepBookmarks() const {
-    if (!settings_ || opening_ || file_.isEmpty() || context_.session() == nullptr)
+    if (!settings_ || settingSession_ || document_->file().isEmpty() || context_.session() == nullptr)
         return;
     QSettings s = settings();
     QStringList list;
     for (const Bookmark& bookmark : context_.bookmarks())
         list << QString::number(bookmark.position) + " " + bookmark.note;
     if (list.isEmpty())
-        s.remove(bookmarkGroup(file_));
+        s.remove(bookmarkGroup(document_->file()));
     else
-        s.setValue(bookmarkGroup(file_), list);
+        s.setValue(bookmarkGroup(document_->file()), list);
 }
 
 void MainWindow::readBookmarks() {
     if (!settings_)
         return;
-    for (const QString& line : settings().value(bookmarkGroup(file_)).toStringList())
+    for (const QString& line : settings().value(bookmarkGroup(document_->file())).toStringList())
         if (const u64 position = line.section(' ', 0, 0).toULongLong(); position <= context_.session()->end())
             context_.setBookmark(position, line.section(' ', 1));
 }

@@ -15,6 +15,7 @@
 #include <QTreeWidget>
 
 #include <memory>
+#include <random>
 
 using namespace mirrorscope;
 using namespace mirrorscope::views;
@@ -76,6 +77,49 @@ private Q_SLOTS:
         QVERIFY(explore_ != nullptr && list_ != nullptr && choices_ != nullptr);
     }
     void cleanup() { window_.reset(); }
+
+    // Whatever runs beside it, a window can be closed, given another file and asked for more at any moment. The seed is printed.
+    void a_window_may_go_at_any_moment() {
+        const unsigned times = qEnvironmentVariableIntValue("MIRRORSCOPE_MOMENTS") > 0
+                                   ? static_cast<unsigned>(qEnvironmentVariableIntValue("MIRRORSCOPE_MOMENTS"))
+                                   : 20;
+        const unsigned seed =
+            qEnvironmentVariableIsSet("MIRRORSCOPE_SEED") ? static_cast<unsigned>(qEnvironmentVariableIntValue("MIRRORSCOPE_SEED")) : 1;
+        qInfo("seed %u, %u windows", seed, times);
+        std::mt19937 random(seed);
+        const auto below = [&](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
+        const QString files[] = {race("26-four-of-an-ordinary-vm.yaml"), race("25-three-at-one-page.yaml"),
+                                 race("05-fault-and-punch-hole.yaml"), MainWindow::firstLesson()};
+        for (const QString& file : files)
+            QVERIFY2(QFile::exists(file), qPrintable(file));
+        for (unsigned n = 0; n < times; ++n) {
+            window_ = std::make_unique<MainWindow>();
+            window_->show();
+            openFile(files[below(4)]);
+            for (unsigned action = 0; action < 6; ++action) {
+                switch (below(6)) {
+                case 0:
+                case 1: window_->action(Command::Explore)->trigger(); break; // starts or cancels
+                case 2: window_->open(files[below(4)]); break;
+                case 3: window_->exportTo(below(2) == 0 ? "perfetto" : "html", folder_.filePath("out")); break;
+                case 4: window_->rerun(); break;
+                case 5: {
+                    auto* list = window_->findChild<QTreeWidget*>("explore-found");
+                    if (auto* group = list->topLevelItem(0); group != nullptr && group->childCount() > 0) {
+                        list->setCurrentItem(group->child(0));
+                        window_->findChild<QPushButton*>(below(2) == 0 ? "explore-open" : "explore-compare")->click();
+                    }
+                    break;
+                }
+                }
+                QTest::qWait(static_cast<int>(below(60)));
+            }
+            if (below(2) == 0)
+                window_->close();
+            window_.reset();
+        }
+        init();
+    }
 
     void a_violation_is_found_and_opened_where_it_shows() {
         openBroken();

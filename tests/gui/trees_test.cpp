@@ -25,7 +25,10 @@ private:
         QWheelEvent event(at, widget.mapToGlobal(at), {}, QPoint(0, 120 * notches), Qt::NoButton, modifiers, Qt::NoScrollPhase, false);
         QCoreApplication::sendEvent(&widget, &event);
     }
-    static bool shows(const QImage& image, const QRect& where, const QColor& colour, int tolerance = 30) {
+    // `place` in the widget's own units, of which a pixel of the screen may be a part.
+    static bool shows(const QImage& image, const QRect& place, const QColor& colour, int tolerance = 30) {
+        const double scale = image.devicePixelRatio();
+        const QRect where = QRectF(place.x() * scale, place.y() * scale, place.width() * scale, place.height() * scale).toRect();
         for (int y = where.top(); y <= where.bottom(); ++y)
             for (int x = where.left(); x <= where.right(); ++x) {
                 const QColor c = image.pixelColor(x, y);

@@ -410,7 +410,8 @@ private Q_SLOTS:
         QVERIFY(QApplication::clipboard()->text().contains("frozen"));
     }
 
-    // Taken again they are the same, but for what fonts of another version differ in.
+    // Taken again they are the same, with the fonts that tests/fonts.conf pins, whatever else the machine has; a rasterizer of another
+    // version may differ in an edge here and there.
     void pictures_of_the_readme_are_what_the_window_looks_like() {
         const QString source = MIRRORSCOPE_SOURCE_DIR;
         const std::pair<const char*, QStringList> pictures[] = {
@@ -421,7 +422,13 @@ private Q_SLOTS:
         for (const auto& [name, options] : pictures) {
             const QString taken = folder.filePath(name);
             const QStringList arguments = QStringList{"screenshot", source + "/" + kLesson1} + options + QStringList{"-o", taken};
-            QCOMPARE(QProcess::execute(MIRRORSCOPE_PROGRAM, arguments), 0);
+            QProcess program;
+            QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+            environment.insert("FONTCONFIG_FILE", source + "/tests/fonts.conf");
+            program.setProcessEnvironment(environment);
+            program.start(MIRRORSCOPE_PROGRAM, arguments);
+            QVERIFY(program.waitForFinished(60000));
+            QCOMPARE(program.exitCode(), 0);
             const QImage now = QImage(taken).convertToFormat(QImage::Format_RGB32);
             const QImage kept = QImage(source + "/resources/docs/" + name).convertToFormat(QImage::Format_RGB32);
             QCOMPARE(now.size(), kept.size());
@@ -429,8 +436,8 @@ private Q_SLOTS:
             for (int y = 0; y < now.height(); ++y)
                 for (int x = 0; x < now.width(); ++x)
                     different += std::abs(qGray(now.pixel(x, y)) - qGray(kept.pixel(x, y))) > 48 ? 1 : 0;
-            QVERIFY2(different * 50 < now.width() * now.height(),
-                     qPrintable(QString("%1: %2 pixels differ; mirrorscope %3 resources/docs/%1")
+            QVERIFY2(different * 500 < now.width() * now.height(),
+                     qPrintable(QString("%1: %2 pixels differ; FONTCONFIG_FILE=$PWD/tests/fonts.conf mirrorscope %3 resources/docs/%1")
                                     .arg(name)
                                     .arg(different)
                                     .arg(arguments.mid(0, arguments.size() - 1).join(' '))));

@@ -3,26 +3,23 @@
 
 #include "explore/scale_out.h"
 
-#include <QMetaObject>
-
 #include <chrono>
 
 namespace mirrorscope::views {
 
-ExploreJob::ExploreJob(QObject* parent) : QObject(parent) {}
-
-ExploreJob::~ExploreJob() { cancel(); }
-
 void ExploreJob::cancel() {
-    if (shared_)
-        shared_->cancel = true;
-    if (thread_.joinable())
-        thread_.join();
-    if (running_) {
-        running_ = false;
-        ++generation_;
-        Q_EMIT finished();
-    }
+    if (!running())
+        return;
+    worker_.cancel();
+    cancelled_ = true;
+    Q_EMIT finished();
+}
+
+void ExploreJob::forget() {
+    worker_.cancel();
+    shared_.reset();
+    cancelled_ = false;
+    problem_.clear();
 }
 
 ExploreResult ExploreJob::result() const {
@@ -33,12 +30,10 @@ ExploreResult ExploreJob::result() const {
 }
 
 void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
-    cancel();
+    forget();
     shared_ = std::make_shared<Shared>();
     scenario_ = std::make_shared<const Scenario>(scenario);
-    running_ = true;
-    const unsigned generation = ++generation_;
-    thread_ = std::thread([this, generation, mode, all, shared = shared_, given = scenario_] {
+    worker_.start([this, mode, all, shared = shared_, given = scenario_](const Worker::Task& task) -> std::function<void()> {
         using Clock = std::chrono::steady_clock;
         const Clock::time_point begin = Clock::now();
         const auto publish = [&](const ExploreResult& result) {
@@ -49,41 +44,38 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
         ExploreOptions options;
         options.mode = mode;
         options.all = all;
-        options.cancelled = [&] { return shared->cancel.load(); };
+        options.cancelled = [cancelled = task.cancelled()] { return cancelled->load(); };
         options.progress = [&, last = begin](const ExploreResult& soFar) mutable {
             constexpr std::chrono::milliseconds kEvery(150);
             if (Clock::now() - last < kEvery)
                 return;
             last = Clock::now();
             publish(soFar);
-            QMetaObject::invokeMethod(
-                this,
-                [this, generation] {
-                    if (generation == generation_)
-                        Q_EMIT progressed();
-                },
-                Qt::QueuedConnection);
+            task.report([this] { Q_EMIT progressed(); });
         };
-        options.mode = modeFor(*given, options);
-        ExploreOptions parts = options;
-        parts.progress = nullptr;
-        constexpr u64 kTasks = 200;
-        const Cut cut = cutInto(*given, parts, kTasks);
-        shared->tasks = cut.tasks;
-        ExploreSplit split;
-        split.depth = cut.depth;
-        split.done = [&](u64, const ExploreResult&) { ++shared->done; };
-        options.split = split;
-        publish(Explorer(*given, options).run());
-        QMetaObject::invokeMethod(
-            this,
-            [this, generation] {
-                if (generation != generation_)
-                    return;
-                running_ = false;
-                Q_EMIT finished();
-            },
-            Qt::QueuedConnection);
+        const auto search = [&] {
+            options.mode = modeFor(*given, options);
+            ExploreOptions parts = options;
+            parts.progress = nullptr;
+            constexpr u64 kTasks = 200;
+            const Cut cut = cutInto(*given, parts, kTasks);
+            shared->tasks = cut.tasks;
+            ExploreSplit split;
+            split.depth = cut.depth;
+            split.done = [&](u64, const ExploreResult&) { ++shared->done; };
+            options.split = split;
+            publish(Explorer(*given, options).run());
+        };
+        QString problem;
+        try {
+            search();
+        } catch (const std::exception& error) {
+            problem = QString::fromStdString(error.what());
+        }
+        return [this, problem] {
+            problem_ = problem;
+            Q_EMIT finished();
+        };
     });
 }
 

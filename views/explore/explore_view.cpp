@@ -221,6 +221,10 @@ void ExploreView::showFound() {
     }
     open_->setEnabled(false);
     compare_->setEnabled(false);
+    if (!job_.problem().isEmpty()) {
+        status_->setText(tr("<b>The search ended without an answer</b>: %1").arg(job_.problem().toHtmlEscaped()));
+        return;
+    }
     if (r.transitions == 0) {
         status_->setText(
             context_.session() && context_.session()->raceAt(0) == std::nullopt && r.races == 0
@@ -255,13 +259,13 @@ const Schedule* ExploreView::passing() const {
     return nullptr;
 }
 
-void ExploreView::load(const Found& found) {
+void ExploreView::load(const Found& found, bool whole) {
     const Scenario& scenario = job_.scenario();
     Counterexample example;
     example.rule = found.violation ? found.finding.rule : "expect";
     example.text = (found.violation ? found.finding.text : "Ends with " + found.title.toStdString() + ".");
     example.schedule = found.finding.schedule;
-    if (found.violation && &found != compareOpened_)
+    if (found.violation && !whole)
         example = shrink(scenario, found.finding);
     ownTitle_ = QString::fromStdString(scenario.file);
     opened_ = found.violation ? Opened::Violation : Opened::End;
@@ -271,8 +275,8 @@ void ExploreView::load(const Found& found) {
 // The whole order is opened, not the shortened one: the passing one has no counterpart of that.
 void ExploreView::compare() {
     if (const Found* found = selected(); found != nullptr && passing() != nullptr) {
-        compareOpened_ = found;
-        load(*found);
+        comparing_ = {found->finding.schedule, *passing()};
+        load(*found, true);
     }
 }
 
@@ -293,7 +297,7 @@ void ExploreView::sessionChanged() {
         context_.goTo(session->violations().front().n + 1);
     else if (own && opened == Opened::End)
         context_.goTo(session->end());
-    if (const Found* found = std::exchange(compareOpened_, nullptr); own && found != nullptr && passing() != nullptr) {
+    if (const auto comparing = std::exchange(comparing_, std::nullopt); own && comparing) {
         // Both begin alike: the first micro-step that somebody else takes.
         const auto flat = [](const Schedule& schedule) {
             std::vector<std::pair<std::size_t, std::string>> steps;
@@ -302,7 +306,7 @@ void ExploreView::sessionChanged() {
                     steps.insert(steps.end(), count, {race, actor});
             return steps;
         };
-        const auto mine = flat(found->finding.schedule), other = flat(*passing());
+        const auto mine = flat(comparing->first), other = flat(comparing->second);
         std::size_t same = 0, inRace = 0;
         while (same < mine.size() && same < other.size() && mine[same] == other[same]) {
             ++same;

@@ -47,7 +47,8 @@ private:
     void showProgress();
     void showFound();
     void showChoices();
-    void load(const Found& found);
+    // `whole`: the order as it was found, else a violation's shortened.
+    void load(const Found& found, bool whole = false);
     void compare();
     void take(const QTreeWidgetItem* item);
     const Found* selected() const;
@@ -61,7 +62,7 @@ private:
     QString ownTitle_; // of the order that was opened from here
     enum class Opened : u8 { Nothing, Violation, End };
     Opened opened_ = Opened::Nothing;      // what is being opened from here
-    const Found* compareOpened_ = nullptr; // once it is open: mark where it parts from the passing one
+    std::optional<std::pair<Schedule, Schedule>> comparing_; // once it is open: where the first parts from the second, a passing one
     QPushButton* start_;
     QComboBox* mode_;
     QCheckBox* all_;

@@ -12,27 +12,27 @@ void CheckJob::check(const QString& name, const QString& text) {
 }
 
 void CheckJob::start() {
-    worker_.start([this, name = waiting_->first.toStdString(),
-                   text = waiting_->second.toStdString()](const Worker::Cancelled&) -> std::function<void()> {
-        QString message;
-        unsigned line = 0, column = 0;
-        try {
-            bindScenario(name, text);
-        } catch (const InputError& error) {
-            message = QString::fromStdString(error.what());
-            line = error.line;
-            column = error.column;
-        } catch (const std::exception& error) {
-            message = QString::fromStdString(error.what());
-        }
-        return [this, message, line, column] {
-            // Of a text that was overtaken nothing is said.
-            if (waiting_)
-                start();
-            else
-                Q_EMIT checked(message, line, column);
-        };
-    });
+    worker_.start(
+        [this, name = waiting_->first.toStdString(), text = waiting_->second.toStdString()](const Worker::Task&) -> std::function<void()> {
+            QString message;
+            unsigned line = 0, column = 0;
+            try {
+                bindScenario(name, text);
+            } catch (const InputError& error) {
+                message = QString::fromStdString(error.what());
+                line = error.line;
+                column = error.column;
+            } catch (const std::exception& error) {
+                message = QString::fromStdString(error.what());
+            }
+            return [this, message, line, column] {
+                // Of a text that was overtaken nothing is said.
+                if (waiting_)
+                    start();
+                else
+                    Q_EMIT checked(message, line, column);
+            };
+        });
     waiting_.reset();
 }
 

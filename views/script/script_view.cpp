@@ -12,6 +12,7 @@
 #undef slots
 
 #include <QAction>
+#include <QGuiApplication>
 #include <QToolTip>
 #include <QVBoxLayout>
 
@@ -154,10 +155,6 @@ void ScriptView::restyle() {
 
 void ScriptView::load() {
     editor_->markerDeleteAll();
-    const QString source = QString::fromStdString(context_.session()->scenario().source);
-    // What was edited and run keeps its cursor and its undo.
-    if (text() != source)
-        setText(source);
     clearProblem();
     editor_->setMarginWidth(kNumbers, QString::number(editor_->lines() * 10));
     current_ = 0;
@@ -172,6 +169,21 @@ void ScriptView::setText(const QString& text) {
     editor_->setText(text);
     editor_->setModified(false);
     loading_ = false;
+}
+
+void ScriptView::replaceText(const QString& text, bool saved) {
+    loading_ = true;
+    const QByteArray bytes = text.toUtf8();
+    const long cursor = editor_->SendScintilla(QsciScintilla::SCI_GETCURRENTPOS);
+    editor_->beginUndoAction();
+    editor_->SendScintilla(QsciScintilla::SCI_TARGETWHOLEDOCUMENT);
+    editor_->SendScintilla(QsciScintilla::SCI_REPLACETARGET, static_cast<unsigned long>(bytes.size()), bytes.constData());
+    editor_->endUndoAction();
+    editor_->SendScintilla(QsciScintilla::SCI_GOTOPOS, static_cast<unsigned long>(std::min<long>(cursor, bytes.size())));
+    if (saved)
+        editor_->setModified(false);
+    loading_ = false;
+    later_.start();
 }
 
 bool ScriptView::isModified() const { return editor_->isModified(); }
@@ -191,7 +203,13 @@ QStringList ScriptView::complete() {
         if (const QString text = QString::fromStdString(c.text); text.startsWith(begun, Qt::CaseInsensitive) && text != begun)
             fits << text;
     fits.removeDuplicates();
-    if (fits.isEmpty())
+    // QScintilla asks the screen under the cursor for its size, also where there is none: a window may hang over the edge.
+    const auto position = static_cast<long>(at);
+    const QPoint cursor(static_cast<int>(editor_->SendScintilla(QsciScintilla::SCI_POINTXFROMPOSITION, 0ul, position)),
+                        static_cast<int>(editor_->SendScintilla(QsciScintilla::SCI_POINTYFROMPOSITION, 0ul, position)));
+    const bool onScreen = QGuiApplication::screenAt(editor_->viewport()->mapToGlobal(cursor)) != nullptr &&
+                          QGuiApplication::screenAt(editor_->mapToGlobal(cursor)) != nullptr;
+    if (fits.isEmpty() || !onScreen)
         editor_->SendScintilla(QsciScintilla::SCI_AUTOCCANCEL);
     else
         editor_->SendScintilla(QsciScintilla::SCI_AUTOCSHOW, static_cast<unsigned long>(typed), fits.join(' ').toUtf8().constData());
@@ -264,9 +282,7 @@ void ScriptView::showBreakpoints() {
         editor_->markerAdd(static_cast<int>(line) - 1, kBreak);
 }
 
-void ScriptView::showError(const QString& text, unsigned line, unsigned column, const QString& message) {
-    if (this->text() != text)
-        setText(text);
+void ScriptView::showError(unsigned line, unsigned column, const QString& message) {
     editor_->markerDeleteAll();
     showProblem(message, line, column);
     if (line == 0)

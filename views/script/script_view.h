@@ -20,10 +20,13 @@ public:
     explicit ScriptView(Context& context, QWidget* parent = nullptr);
     unsigned cursorLine() const;                      // from 1
     unsigned currentLine() const { return current_; } // of the step that is running, 0 if none
-    void showError(const QString& text, unsigned line, unsigned column, const QString& message);
+    void showError(unsigned line, unsigned column, const QString& message);
 
     QString text() const;
+    // Another script: what could be undone is gone.
     void setText(const QString& text);
+    // Another text of the same script, which Undo takes back. `saved`: it is what the file has.
+    void replaceText(const QString& text, bool saved);
     // Differs from what was read or saved last.
     bool isModified() const;
     void setSaved();
