@@ -61,7 +61,7 @@ private:
     std::vector<Found> found_;
     QString ownTitle_; // of the order that was opened from here
     enum class Opened : u8 { Nothing, Violation, End };
-    Opened opened_ = Opened::Nothing;      // what is being opened from here
+    Opened opened_ = Opened::Nothing;                        // what is being opened from here
     std::optional<std::pair<Schedule, Schedule>> comparing_; // once it is open: where the first parts from the second, a passing one
     QPushButton* start_;
     QComboBox* mode_;
