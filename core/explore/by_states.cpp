@@ -8,9 +8,9 @@ namespace mirrorscope {
 
 namespace {
 struct Node {
-    std::vector<u8> choices;
+    std::vector<u16> choices;
     unsigned next = 0;
-    u8 last = 0;              // who took the micro-step that led here
+    u16 last = 0;             // who took the micro-step that led here
     bool lastCouldGo = false; // and could take the next one, so that another's is a preemption
     unsigned preemptions = 0;
 };
@@ -19,15 +19,15 @@ struct Node {
 void Explorer::raceByStates(std::size_t item, Race& race) {
     std::vector<Node> nodes;
     std::vector<Snapshot> at; // the machine as it was at each node; where the actors stood is in `race`
-    std::vector<u8> path;
-    const auto enabled = [&](u8 last, unsigned preemptions) {
+    std::vector<u16> path;
+    const auto enabled = [&](u16 last, unsigned preemptions) {
         Node node;
         node.last = last;
         node.preemptions = preemptions;
         for (unsigned i = 0; i < race.count(); ++i) {
             if (race.done(i) || !race.enabled(i))
                 continue;
-            node.choices.push_back(static_cast<u8>(i));
+            node.choices.push_back(static_cast<u16>(i));
             node.lastCouldGo |= i == last;
         }
         // Above the cut the order is that of the tasks.
@@ -39,8 +39,13 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
     const auto extra = [&](const Node& node) {
         return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0;
     };
-    constexpr u8 kNobody = 0xff;
+    constexpr u16 kNobody = 0xffff;
     nodes.push_back(enabled(kNobody, 0));
+    if (nodes.back().choices.empty()) {
+        setSchedule(race, path);
+        race.over() ? endOfRace(item) : deadlock(race);
+        return;
+    }
     const auto isNewHere = [&](const Node& node) {
         // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
         if (inTop(path.size()) || atCut(path.size()))
@@ -60,7 +65,7 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
                 path.pop_back();
             continue;
         }
-        const u8 choice = node.choices[node.next++];
+        const u16 choice = node.choices[node.next++];
         const unsigned preemptions = node.preemptions + (node.lastCouldGo && choice != node.last);
         if (options_.preemptions && preemptions > *options_.preemptions) {
             result_.cut = true;

@@ -1,92 +1,70 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A race, running of all equivalent orders only one.
 #include "explore/explorer.h"
-#include "explore/reduction.h"
-
-#include <bit>
+#include "explore/traces.h"
 
 namespace mirrorscope {
 
-void Explorer::raceByTraces(std::size_t item, Race& race) {
-    Reduction reduction(race.count());
-    std::vector<Snapshot> at;
-    std::vector<u8> path;
-    const auto enabled = [&] {
-        Reduction::Set set = 0;
-        for (unsigned i = 0; i < race.count(); ++i)
-            if (!race.done(i) && race.enabled(i))
-                set |= 1u << i;
-        return set;
-    };
-    const auto waitOf = [&](unsigned i) {
-        const AccessLog words = race.awaited(i);
-        return Reduction::Wait{footprint(words.data(), words.data() + words.size()), race.condition(i), race.isRcu(i)};
-    };
-    // The micro-step that was tried last is asleep from now on: what comes after it from here was seen.
-    const auto takeBack = [&] {
-        const u8 choice = path.back() & ~kNoMicroStep;
-        path.pop_back();
-        reduction.nodes().back().sleep.push_back({choice, reduction.lastFootprint()});
-        reduction.pop();
-    };
-    // Above the cut into tasks everything is tried, whatever the tasks find: only what is asleep is left out.
-    const auto enter = [&](Reduction::Set set, std::vector<Reduction::Asleep> sleep) {
-        reduction.enter(set, std::move(sleep));
-        if (inTop(path.size()))
-            reduction.nodes().back().backtrack = set;
-        at.push_back(snapshot());
-    };
-    enter(enabled(), {});
-    while (true) {
-        Reduction::Node& node = reduction.nodes().back();
-        const Reduction::Set open = node.backtrack & ~node.asleep();
-        if (open == 0) {
-            reduction.nodes().pop_back();
-            at.pop_back();
-            if (atCut(path.size()))
-                taskDone();
-            if (path.empty())
-                break;
-            takeBack();
-            continue;
-        }
-        const auto choice = static_cast<unsigned>(std::countr_zero(open));
-        goBack(race, at.back(), path.size());
-        const Reduction::Wait waited = waitOf(choice);
-        const std::size_t before = race.accesses(choice).size();
-        advance(item, race, at.back(), path, choice);
-        const AccessLog& log = race.accesses(choice);
-        Footprint touched = footprint(log.data() + before, log.data() + log.size());
-        std::vector<Reduction::Asleep> sleep = reduction.sleepAfter(node, choice, touched);
-        reduction.push(choice, std::move(touched), waited);
-        const Reduction::Set next = enabled();
-        if (next != 0 && (next & ~Reduction::actorsOf(sleep)) == 0) {
-            result_.redundant += counts(path.size());
-            takeBack();
-            continue;
-        }
-        const bool isTask = atCut(path.size()) || (next == 0 && inTop(path.size()));
-        if (isTask && !takeTask()) {
-            takeBack();
-            continue;
-        }
-        if (next == 0) {
-            setSchedule(race, path);
-            if (race.over()) {
-                endOfRace(item);
-            } else {
-                for (unsigned i = 0; i + 1 < race.count(); ++i)
-                    if (!race.done(i))
-                        reduction.waits(i, waitOf(i));
-                deadlock(race);
-            }
-            if (isTask)
-                taskDone();
-            takeBack();
-            continue;
-        }
-        enter(next, std::move(sleep));
+class Explorer::RaceWorld final : public TraceWorld {
+public:
+    RaceWorld(Explorer& explorer, std::size_t item, Race& race) : explorer_(explorer), item_(item), race_(race), at_{explorer.snapshot()} {}
+
+    unsigned actors() const override { return race_.count(); }
+    bool done(unsigned i) const override { return !race_.isRcu(i) && race_.done(i); }
+    bool enabled(unsigned i) const override { return race_.enabled(i); }
+    Footprint guard(unsigned i) override { return touchesOf(race_.awaited(i), 0); }
+    // What RCU looks at is a queue that others change.
+    bool keepsGuard(unsigned i) const override { return !race_.isRcu(i); }
+    Condition condition(unsigned i) override {
+        settle();
+        return race_.condition(i);
     }
+
+    Footprint step(unsigned i) override {
+        settle();
+        const std::size_t before = race_.accesses(i).size();
+        explorer_.advance(item_, race_, at_.back(), path_, i);
+        at_.push_back(explorer_.snapshot());
+        return touchesOf(race_.accesses(i), before);
+    }
+    // Back only when it is asked for: a search pays for the distance, not for each micro-step of it.
+    void takeBack() override {
+        path_.pop_back();
+        at_.pop_back();
+    }
+
+    bool triesAll() const override { return explorer_.inTop(path_.size()); }
+    bool enters(bool last) override {
+        isTask_ = explorer_.atCut(path_.size()) || (last && explorer_.inTop(path_.size()));
+        return !isTask_ || explorer_.takeTask();
+    }
+    void left() override {
+        if (explorer_.atCut(path_.size()))
+            explorer_.taskDone();
+    }
+    void ended() override {
+        explorer_.setSchedule(race_, path_);
+        race_.over() ? explorer_.endOfRace(item_) : explorer_.deadlock(race_);
+        if (isTask_)
+            explorer_.taskDone();
+    }
+    void givenUp() override { explorer_.result_.redundant += explorer_.counts(path_.size()); }
+
+private:
+    void settle() { explorer_.goBack(race_, at_.back(), path_.size()); }
+    static Footprint touchesOf(const AccessLog& log, std::size_t from) { return footprint(log.data() + from, log.data() + log.size()); }
+
+    Explorer& explorer_;
+    std::size_t item_;
+    Race& race_;
+    std::vector<u16> path_;
+    std::vector<Snapshot> at_; // of the machine: before the first micro-step of the path, and after each
+    bool isTask_ = false;
+};
+
+void Explorer::raceByTraces(std::size_t item, Race& race) {
+    RaceWorld world(*this, item, race);
+    exploreTraces(world, options_.without);
 }
 
 } // namespace mirrorscope

@@ -267,12 +267,12 @@ void Explorer::goBack(Race& race, const Snapshot& at, std::size_t length) {
         race.undo();
 }
 
-void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u8>& path, unsigned choice) {
+void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u16>& path, unsigned choice) {
     goBack(race, at, path.size());
     runner_.system().sim().setScript(scenario_.script[item].index);
     race.save(choice);
     result_.transitions += counts(path.size());
-    path.push_back(static_cast<u8>(choice));
+    path.push_back(static_cast<u16>(choice));
     if (!race.run(choice))
         path.back() |= kNoMicroStep;
     checkBounds();
@@ -282,10 +282,10 @@ void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::ve
     }
 }
 
-void Explorer::setSchedule(const Race& race, const std::vector<u8>& path) {
+void Explorer::setSchedule(const Race& race, const std::vector<u16>& path) {
     auto& out = schedule_.back();
     out.clear();
-    for (const u8 choice : path) {
+    for (const u16 choice : path) {
         if ((choice & kNoMicroStep) != 0)
             continue;
         const std::string who = runner_.system().sim().actorName(race.actorOf(choice));

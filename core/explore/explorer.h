@@ -10,6 +10,7 @@
 #pragma once
 
 #include "explore/hash_set.h"
+#include "explore/reduction.h"
 #include "scenario/runner.h"
 
 #include <chrono>
@@ -54,6 +55,8 @@ struct ExploreOptions {
     // Told the hash of the machine at the end of each execution.
     std::function<void(u64 hash)> finalState = {};
     std::optional<ExploreSplit> split = {};
+    // For tests: a part of the reduction that is left out.
+    Reduction::Part without = Reduction::Part::All;
 };
 
 // Race by race: whole runs of micro-steps, actor by actor.
@@ -105,8 +108,9 @@ private:
         std::size_t violations, expectations;
     };
     struct Stop {};
+    class RaceWorld;
     // In a path: the actor woke up, read on to its next site and had to wait there. A schedule counts micro-steps only.
-    static constexpr u8 kNoMicroStep = 0x80;
+    static constexpr u16 kNoMicroStep = 0x8000;
 
     void runOnce(ExploreMode mode);
     Snapshot snapshot() const;
@@ -119,8 +123,8 @@ private:
     void deadlock(const Race& race);
     void goBack(Race& race, const Snapshot& at, std::size_t length);
     // From the state `at`, which the path has led to, that actor's next micro-step; it joins the path.
-    void advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u8>& path, unsigned choice);
-    void setSchedule(const Race& race, const std::vector<u8>& path);
+    void advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u16>& path, unsigned choice);
+    void setSchedule(const Race& race, const std::vector<u16>& path);
     // Is that length of the first race's path above, or at, the cut into tasks?
     bool inTop(std::size_t length) const { return options_.split && schedule_.size() == 1 && length < options_.split->depth; }
     bool atCut(std::size_t length) const { return options_.split && schedule_.size() == 1 && length == options_.split->depth; }

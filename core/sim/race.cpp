@@ -124,6 +124,13 @@ bool Race::run(unsigned i) {
 }
 
 AccessLog Race::awaited(unsigned i) const {
+    if (isRcu(i)) {
+        AccessLog looked;
+        sim_.machine().logAccesses(&looked);
+        sim_.rcuReady();
+        sim_.machine().logAccesses(nullptr);
+        return looked;
+    }
     const Condition& condition = lanes_[i].condition;
     const auto word = [&](WordAccess::Kind kind) {
         const u64 value = sim_.machine().look(condition.place);

@@ -7,7 +7,7 @@
 namespace mirrorscope {
 
 // One pass over the round's log. It ends at the first word that tells that another round could differ: somebody else changed it on the way,
-// or it is not now what it was when the round first touched it.
+// or it is not now what it was when the round first touched it. What tells that is read by this micro-step.
 Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
     const std::size_t end = log.size();
     std::size_t size = 1024;
@@ -19,7 +19,7 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
     ++roundNumber_;
     roundWords_.clear();
     for (std::size_t i = begin; i < end; ++i) {
-        const WordAccess& a = log[i];
+        const WordAccess a = log[i];
         // Counters and indexes follow from the rest.
         if ((a.place & WordAccess::kNoWord) != 0 || static_cast<u32>(a.place) >= machine_->hashedWords())
             continue;
@@ -38,8 +38,10 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
             word.added += now - old;
         } else if (!word.valued) {
             word.valued = true;
-            if (machine_->lookAt(a.place) != word.first)
+            if (const u64 found = machine_->lookAt(a.place); found != word.first) {
+                log.push_back({a.place, WordAccess::Kind::Read, found, found});
                 return {};
+            }
         }
         word.last = now;
     }

@@ -139,7 +139,7 @@ public:
     void add(unsigned actor, unsigned n, const Footprint& footprint) {
         const u64 label = mix(actor + 1, n + 1);
         hash_ += label;
-        for (const auto& [place, kind, old] : footprint) {
+        for (const auto& [place, kind, reads, old] : footprint) {
             Seen& seen = places_[place];
             const u64 at = mix(place, label);
             switch (kind) {
