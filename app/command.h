@@ -15,7 +15,7 @@ namespace mirrorscope::app {
 
 using Invocation = std::function<int()>;
 
-inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3;
+inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3, kInternal = 70; // EX_SOFTWARE
 
 void addRun(CLI::App& root, Invocation& invoke);
 void addBench(CLI::App& root, Invocation& invoke);

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "base/text.h"
+#include "explore/explorer.h"
 
 #include <cstdio>
 #include <exception>
@@ -32,6 +33,9 @@ int guarded(const Invocation& invoke) {
     } catch (const std::bad_alloc&) {
         std::fprintf(stderr, "mirrorscope: the scenario needs more memory than there is\n");
         return kBounded;
+    } catch (const InternalError& error) {
+        std::fprintf(stderr, "mirrorscope: internal error, please report it: %s\n", error.what());
+        return kInternal;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "mirrorscope: %s\n", error.what());
     }

@@ -52,6 +52,7 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {"slot.set", "kvm_swap_active_memslots", "a new set of memslots is active"},
     {"root.invalidate", "kvm_tdp_mmu_invalidate_roots", "a root becomes invalid"},
     {"srcu.sync", "synchronize_srcu", "everybody who may have seen the old memslots has left"},
+    {"call.enter", "kvm_vm_ioctl / kvm_vcpu_ioctl", "a call into the kernel begins; an ioctl fails here if the VM is dead"},
 }};
 
 constexpr std::array<RuleInfo, kRules> kRuleTable{{

@@ -60,6 +60,7 @@ enum class Site : u8 {
     SlotSet,
     RootInvalidate,
     SrcuSync,
+    CallEnter,
     Count_
 };
 inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);

@@ -248,8 +248,13 @@ void Explorer::exploreRace(std::size_t item) {
         race.traceObservations(true);
         for (unsigned i = 0; i + 1 < race.count(); ++i)
             race.start(i);
+        // Nobody may have seen or done anything before his first micro-step: the search could not put that before what others do.
+        for (unsigned i = 0; i + 1 < race.count(); ++i)
+            if (!std::all_of(race.accesses(i).begin(), race.accesses(i).end(),
+                             [](const WordAccess& a) { return (a.place & WordAccess::kNoWord) != 0; }))
+                throw InternalError(sim.actorName(race.actorOf(i)) + " looked at the machine before its first micro-step");
         if (runner_.system().machine().hash() != base.hash)
-            throw std::logic_error("an actor changed the machine before its first micro-step, or a change was not taken back");
+            throw InternalError("a change was not taken back");
         if (result_.mode == ExploreMode::Stateless)
             raceByTraces(item, race);
         else

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,6 +30,11 @@ enum class ExploreMode : u8 { Auto, Stateless, Stateful };
 std::string_view name(ExploreMode mode);
 
 struct ExploreResult;
+
+// The search contradicts itself: a fault of the program, never of what it was given.
+struct InternalError : std::logic_error {
+    using std::logic_error::logic_error;
+};
 
 // The search cut into tasks, so that they can be shared out: what follows each way in which the first race's first `depth` micro-steps can
 // go (stateless: each that is not equivalent to another; stateful: each state that they lead to). The same cut always gives the same tasks

@@ -69,7 +69,8 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
         for (u64 at = gpa; result == 0 && at < gpa + size; at += chunk) {
             Call exit(sim_, "KVM_EXIT_HYPERCALL");
             const u64 end = std::min(at + chunk, gpa + size);
-            result = kvm_vm_set_mem_attributes({{at >> 12}, {end >> 12}}, makePrivate);
+            sim_.step(Site::CallEnter); // its ioctl
+            result = vmDead() ? -kEIO : kvm_vm_set_mem_attributes({{at >> 12}, {end >> 12}}, makePrivate);
         }
     }
     if (const int error = enterGuest(vcpu, 0x3b); error != 0)

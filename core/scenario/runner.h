@@ -79,6 +79,7 @@ public:
 
 private:
     void execute(const Step& step);
+    Outcome call(const Step& step);
     Outcome perform(const Step& step);
     Outcome rawSeamcall(const Step& step);
     std::optional<Pfn> operandPage(const Step& step, const char* name, Level size, FrameKind kind);

@@ -83,6 +83,8 @@ struct VerbInfo {
     Verb verb;
     std::string_view name;
     enum class Where : u8 { Guest, Host, Flow } where;
+    // How it gets into the kernel; ioctls fail if the VM is dead. KVM_RUN is one of a vCPU.
+    enum class Entry : u8 { None, VmIoctl, VcpuIoctl, Other } entry;
     std::string_view shorthand; // the argument that a bare value gives; empty: none
     std::span<const ArgInfo> args;
     std::string_view help;

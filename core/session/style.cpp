@@ -121,6 +121,7 @@ StepGroup groupOf(Site site) {
     case Site::RootInvalidate: return StepGroup::Entry;
     case Site::SrcuSync: return StepGroup::Rcu;
     case Site::VmState:
+    case Site::CallEnter:
     case Site::Count_: break;
     }
     return StepGroup::Other;

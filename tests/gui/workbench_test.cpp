@@ -417,7 +417,7 @@ private Q_SLOTS:
         const std::pair<const char*, QStringList> pictures[] = {
             {"window.png", {"--size", "1366x768"}},
             {"difference.png",
-             {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:190", "--at", "190", "--pane", "difference"}}};
+             {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:200", "--at", "200", "--pane", "difference"}}};
         QTemporaryDir folder;
         for (const auto& [name, options] : pictures) {
             const QString taken = folder.filePath(name);
