@@ -101,7 +101,9 @@ int explore(const ExploreArguments& args) {
     interrupted();
     const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
     ExploreOptions options;
-    options.mode = args.mode == "stateless" ? ExploreMode::Stateless : args.mode == "stateful" ? ExploreMode::Stateful : ExploreMode::Auto;
+    options.mode = *exploreModeFromName(args.mode);
+    if (options.mode == ExploreMode::Plain && (args.jobs != 1 || !args.shard.empty() || !args.frontier.empty()))
+        throw UsageError("--mode plain is not shared out: --jobs, --shard and --frontier have no meaning with it");
     options.preemptions = args.preemptions;
     options.all = args.all;
     options.seconds = args.seconds;
@@ -166,7 +168,7 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<ExploreArguments>();
     CLI::App* sub = root.add_subcommand("explore", "run every interleaving of the `race` blocks");
     sub->add_option("FILE", args->file, "a scenario")->required();
-    sub->add_option("--mode", args->mode, "auto, stateless or stateful")->check(CLI::IsMember({"auto", "stateless", "stateful"}));
+    sub->add_option("--mode", args->mode, "auto, stateless, stateful or plain")->check(CLI::IsMember(std::vector<std::string>(exploreModeNames().begin(), exploreModeNames().end())));
     sub->add_option("--bound-preemptions", args->preemptions, "at most that many preemptions");
     sub->add_option("--seconds", args->seconds, "stop after that time, exit 3")->check(CLI::PositiveNumber);
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);

@@ -4,6 +4,11 @@
 
 #include "base/types.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstddef>
+
 namespace mirrorscope {
 
 // Folds a 64x64 multiplication; every bit of both operands reaches every bit of the result.
@@ -24,5 +29,8 @@ inline u64 wordHash(u32 place, u64 value) {
 inline u64 mix(u64 hash, u64 value) {
     return foldMultiply(hash ^ 0xa0761d6478bd642full, value ^ 0xe7037ed1a0b428dbull) + 0x8ebc6af09c88c6e3ull;
 }
+
+// Of many bytes at once.
+inline u64 hashBytes(const void* bytes, std::size_t size, u64 seed = 0) { return XXH3_64bits_withSeed(bytes, size, seed); }
 
 } // namespace mirrorscope

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/explorer.h"
 
+#include "explore/plain.h"
+
 #include <algorithm>
 
 namespace mirrorscope {
@@ -11,9 +13,14 @@ bool ExploreResult::ok(bool judgeSometimes) const {
     return !judgeSometimes || !complete || std::all_of(sometimes.begin(), sometimes.end(), [](const auto& s) { return s.second; });
 }
 
-std::string_view name(ExploreMode mode) {
-    constexpr std::string_view names[] = {"auto", "stateless", "stateful"};
-    return names[static_cast<unsigned>(mode)];
+namespace {
+constexpr std::string_view kModes[] = {"auto", "stateless", "stateful", "plain"};
+}
+std::string_view name(ExploreMode mode) { return kModes[static_cast<unsigned>(mode)]; }
+std::span<const std::string_view> exploreModeNames() { return kModes; }
+std::optional<ExploreMode> exploreModeFromName(std::string_view name) {
+    const auto* at = std::find(std::begin(kModes), std::end(kModes), name);
+    return at == std::end(kModes) ? std::nullopt : std::optional(static_cast<ExploreMode>(at - kModes));
 }
 
 Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
@@ -21,6 +28,8 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
       seen_(options.split && options.split->seen != nullptr ? *options.split->seen : ownSeen_),
       seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_) {
     runner_.setIgnoreRaceExpectations(true);
+    if (options.deafTo)
+        runner_.checker().ignore(*options.deafTo);
     for (const auto& e : scenario.sometimes)
         result_.sometimes.emplace_back(e.text, false);
     result_.races = racesOf(scenario);
@@ -32,6 +41,8 @@ u64 Explorer::racesOf(const Scenario& scenario) {
 }
 
 ExploreResult Explorer::run() {
+    if (options_.mode == ExploreMode::Plain)
+        return explorePlainly(scenario_, options_);
     start_ = std::chrono::steady_clock::now();
     const Snapshot beginning = snapshot();
     const ExploreResult empty = result_;
@@ -187,7 +198,7 @@ void Explorer::endOfScript() {
     const u64 end = runner_.system().machine().hash();
     constexpr std::size_t kMostEnds = 10'000;
     if (result_.ends.size() < kMostEnds && finals_.insert(end).second)
-        result_.ends.push_back({end, resultsText(), schedule_});
+        result_.ends.push_back({end, resultsText(scenario_, runner_.system()), schedule_});
     if (options_.finalState)
         options_.finalState(end);
     for (const auto& e : runner_.expectations())
@@ -198,15 +209,17 @@ void Explorer::endOfScript() {
             result_.sometimes[i].second = evaluate(scenario_.sometimes[i], runner_.system(), runner_.checker()).holds;
 }
 
-std::string Explorer::resultsText() const {
+std::string resultsText(const Scenario& scenario, const System& system) {
     std::string text;
     const auto add = [&](const Step& step) {
         if (step.id.empty() || !step.result)
             return;
-        const auto outcome = runner_.system().result(*step.result);
-        text += (text.empty() ? "" : ", ") + step.id + ": " + (outcome ? outcomeName(*outcome) : "not run");
+        const auto outcome = system.result(*step.result);
+        text += (text.empty() ? "" : "; ") + step.id + ": " + (outcome ? outcomeName(*outcome) : "not run");
+        if (outcome && outcome->kind == Outcome::Kind::Ok && (outcome->value != 0 || step.verb == Verb::Read))
+            text += ", " + std::to_string(outcome->value);
     };
-    for (const Step& step : scenario_.script) {
+    for (const Step& step : scenario.script) {
         add(step);
         for (const auto& [actor, steps] : step.actors)
             for (const Step& inner : steps)

@@ -6,7 +6,8 @@
 //
 // Stateful: a state that was seen before is not entered again; a state is the machine's memory and, for each actor, where it stands and
 // what it has read since its step began. Stateless: of all orders of micro-steps that commute only one is run (explore/reduction.h), and
-// nothing is remembered but the present path. Between executions the journal is undone; the machine is never built anew.
+// nothing is remembered but the present path. Between executions the journal is undone; the machine is never built anew. Plain
+// (explore/plain.h) has none of that and judges the others.
 #pragma once
 
 #include "explore/hash_set.h"
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -26,8 +28,10 @@
 
 namespace mirrorscope {
 
-enum class ExploreMode : u8 { Auto, Stateless, Stateful };
+enum class ExploreMode : u8 { Auto, Stateless, Stateful, Plain };
 std::string_view name(ExploreMode mode);
+std::optional<ExploreMode> exploreModeFromName(std::string_view name);
+std::span<const std::string_view> exploreModeNames();
 
 struct ExploreResult;
 
@@ -63,6 +67,7 @@ struct ExploreOptions {
     std::optional<ExploreSplit> split = {};
     // For tests: a part of the reduction that is left out.
     Reduction::Part without = Reduction::Part::All;
+    std::optional<Rule> deafTo = {}; // a rule that reports nothing
 };
 
 // Race by race: whole runs of micro-steps, actor by actor.
@@ -77,7 +82,7 @@ struct ExploreFinding {
 // One of the different states in which executions end, and the first execution that led there.
 struct ExploreEnd {
     u64 hash = 0;        // of the machine
-    std::string results; // of the steps that have an id: "a: ok, b: EAGAIN"
+    std::string results; // of the steps that have an id, with values: "a: ok, 5; b: EAGAIN"
     Schedule schedule;
 };
 
@@ -98,6 +103,9 @@ struct ExploreResult {
 
     bool ok(bool judgeSometimes = true) const;
 };
+
+// The results of the steps that have an id, as ExploreEnd has them.
+std::string resultsText(const Scenario& scenario, const System& system);
 
 class Explorer {
 public:
@@ -144,7 +152,6 @@ private:
     // The same with where the actors stand; `memory` is memoryHash().
     static u64 stateHash(const Race& race, u64 memory, bool byStacks);
     u64 pathHash() const;
-    std::string resultsText() const;
     void collectViolations();
     void record(const std::string& rule, const std::string& text, bool failing);
     void checkBounds();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/result_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -37,7 +39,7 @@ Schedule scheduleOf(const Json& races) {
 
 Json exploredJson(const ExploreResult& r) {
     Json json{{"kind", "explored"}, {"mode", name(r.mode)}, {"executions", r.executions}};
-    if (r.mode == ExploreMode::Stateful)
+    if (r.mode != ExploreMode::Stateless)
         json["states"] = r.states;
     else
         json["redundant"] = r.redundant;
@@ -64,7 +66,8 @@ Json exploredJson(const ExploreResult& r) {
         json["sometimes"].push_back({{"text", text}, {"seen", seen}});
     json["final_states"] = Json::array();
     for (const ExploreEnd& end : r.ends)
-        json["final_states"].push_back({{"hash", end.hash}, {"results", end.results}, {"races", racesJson(end.schedule)}});
+        json["final_states"].push_back(
+            {{"hash", fmt::format("{:016x}", end.hash)}, {"results", end.results}, {"races", racesJson(end.schedule)}});
     json["seconds"] = std::round(r.seconds * 1000) / 1000;
     return json;
 }
@@ -73,7 +76,7 @@ ExploreResult exploredFromJson(const Json& json) {
     if (json.value("kind", "") != "explored")
         throw std::runtime_error("not the result of an exploration");
     ExploreResult r;
-    r.mode = json.at("mode") == "stateless" ? ExploreMode::Stateless : ExploreMode::Stateful;
+    r.mode = exploreModeFromName(json.at("mode").get<std::string>()).value_or(ExploreMode::Stateful);
     r.executions = json.at("executions");
     r.states = json.value("states", u64{0});
     r.redundant = json.value("redundant", u64{0});
@@ -91,7 +94,7 @@ ExploreResult exploredFromJson(const Json& json) {
         r.sometimes.emplace_back(s.at("text"), s.at("seen"));
     if (json.contains("final_states"))
         for (const Json& end : json.at("final_states"))
-            r.ends.push_back({end.at("hash"), end.at("results"), scheduleOf(end.at("races"))});
+            r.ends.push_back({std::stoull(end.at("hash").get<std::string>(), nullptr, 16), end.at("results"), scheduleOf(end.at("races"))});
     r.seconds = json.at("seconds");
     return r;
 }

@@ -202,17 +202,30 @@ std::vector<std::pair<u32, u64>> Machine::difference(u64 from, u64 to) const {
 void Machine::rewind(u64 position) {
     leaps_.clear();
     seek(position);
+    for (u64 n = position; n < steps_.size(); ++n)
+        --siteCounts_[static_cast<unsigned>(steps_[n].site)];
+    forgetAfter(position);
+}
+
+void Machine::forgetAfter(u64 position) {
     const u64 changes = changesUpTo(position);
     for (u64 i = changes; i < places_.size(); ++i)
         if (places_[i] == kFill) {
             fills_.resize(deltas_[i]);
             break;
         }
-    for (u64 n = position; n < steps_.size(); ++n)
-        --siteCounts_[static_cast<unsigned>(steps_[n].site)];
     places_.truncate(changes);
     deltas_.truncate(changes);
     steps_.truncate(position);
+    position_ = position;
+}
+
+void Machine::overwrite(u64 position, const std::vector<std::pair<u32, u64>>& words, const std::array<u64, kSites>& siteCounts) {
+    leaps_.clear();
+    forgetAfter(position);
+    for (const auto& [place, value] : words)
+        writeUnjournalled(place, value);
+    siteCounts_ = siteCounts;
 }
 
 u64 Machine::stepOfChange(u64 change) const {

@@ -48,8 +48,7 @@ public:
     // A read by an actor: it counts as an observation when one is being traced.
     u64 get(Place place) const {
         const u64 value = words_[place.v];
-        if (observer_ != nullptr)
-            *observer_ = mix(*observer_, value);
+        note(value);
         logged(place.v, WordAccess::Kind::Read, value, value);
         return value;
     }
@@ -147,6 +146,10 @@ public:
     std::vector<std::pair<u32, u64>> difference(u64 from, u64 to) const;
     // Goes back and forgets what came after: the explorer's way from one execution to the next.
     void rewind(u64 position);
+    // Another state, given by value: what was recorded after `position` is forgotten without being undone, those words get these values, and
+    // sites were passed so often. Only at the end of the recording.
+    void overwrite(u64 position, const std::vector<std::pair<u32, u64>>& words, const std::array<u64, kSites>& siteCounts);
+    const std::array<u64, kSites>& siteCounts() const { return siteCounts_; }
 
     // The changes of the step before the present position, newest state: what a rule looks at.
     template <class F>
@@ -166,15 +169,29 @@ public:
 
     // Something that an actor learnt without reading a word, such as which frame it was given.
     void note(u64 value) const {
-        if (observer_ != nullptr)
-            *observer_ = mix(*observer_, value);
+        if (observer_ == nullptr)
+            return;
+        *observer_ = mix(*observer_, value);
+        if (observed_ != nullptr)
+            observed_->push_back(value);
     }
-    void observe(u64* hash) { observer_ = hash; }
+    // Everything that is observed goes into the hash, and into the list if there is one.
+    void observe(u64* hash, std::vector<u64>* all = nullptr) {
+        observer_ = hash;
+        observed_ = all;
+    }
+    // What was observed before does not matter any more.
+    void observeAnew(u64 token) {
+        if (observer_ == nullptr)
+            return;
+        *observer_ = token;
+        if (observed_ != nullptr)
+            observed_->assign(1, token);
+    }
     // Notes every access there while it is not null.
     void logAccesses(AccessLog* log) { accesses_ = log; }
     AccessLog* accesses() const { return accesses_; }
     u64 hashedWords() const { return hashed_; }
-    u64* observer() const { return observer_; }
     u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes() + leaps_.bytes(); }
 
 private:
@@ -212,6 +229,7 @@ private:
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
+    void forgetAfter(u64 position);
     void flagged(u32 place) {
         if (touched_ != nullptr && place >> 9 < touched_->size())
             (*touched_)[place >> 9] = 1;
@@ -223,6 +241,7 @@ private:
     u64 hashed_ = 0;
     u64 hash_ = 0;
     mutable u64* observer_ = nullptr;
+    mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
     bool recording_ = false;
     Log<u32, 19> places_;

@@ -6,7 +6,7 @@
 namespace mirrorscope {
 
 void Checker::report(Rule rule, u64 key, std::string text, std::vector<Place> places) {
-    if (!known_.insert(mix(key, static_cast<u64>(rule))).second)
+    if (rule == ignored_ || !known_.insert(mix(key, static_cast<u64>(rule))).second)
         return;
     const u64 steps = system_.machine().steps();
     Violation violation;
@@ -25,6 +25,13 @@ void Checker::truncate(std::size_t size) {
     for (std::size_t i = size; i < violations_.size(); ++i)
         known_.erase(mix(violations_[i].key, static_cast<u64>(violations_[i].rule)));
     violations_.resize(size);
+}
+
+void Checker::assign(std::vector<Violation> violations) {
+    violations_ = std::move(violations);
+    known_.clear();
+    for (const Violation& v : violations_)
+        known_.insert(mix(v.key, static_cast<u64>(v.rule)));
 }
 
 void Checker::reset() {

@@ -51,10 +51,14 @@ public:
     // From here on; what was done before is not looked at again (after a rewind, too).
     void reset();
 
+    // For tests of what judges: nothing is heard of that rule.
+    void ignore(Rule rule) { ignored_ = rule; }
     void report(Rule rule, u64 key, std::string text, std::vector<Place> places = {});
     const std::vector<Violation>& violations() const { return violations_; }
     // Forgets the violations from `size` on; they may be reported again.
     void truncate(std::size_t size);
+    // These and no others have been reported.
+    void assign(std::vector<Violation> violations);
 
 private:
     System& system_;
@@ -62,6 +66,7 @@ private:
     u64 quietSeen_ = 0; // changes before the last quiet point
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key
+    std::optional<Rule> ignored_;
 };
 
 // ---- the rules: each function is one file

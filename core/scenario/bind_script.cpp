@@ -380,7 +380,8 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
     if (privateOnly && !m.hasPrivateMem())
         fail(key, "`" + key.text + "` needs private memory; this machine is `vm: default`");
-    if (verb.where == VerbInfo::Where::Guest && step.has("as") && (m.vm == VmType::Default || m.vm == VmType::SwProtected))
+    if (verb.where == VerbInfo::Where::Guest && step.verb != Verb::MapGpa && step.has("as") &&
+        (m.vm == VmType::Default || m.vm == VmType::SwProtected))
         fail(key, "`as` has no meaning here: a `" + std::string(name(m.vm)) + "` VM has no alias");
     const u64 width = m.vm == VmType::Tdx ? (m.gpaw == 52 ? 51 : 47) : 12 + 9 * m.levels;
     if (step.has("gpa") && step.number("gpa") >> width != 0 && step.verb != Verb::Seamcall)

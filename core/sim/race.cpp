@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "sim/race.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace mirrorscope {
@@ -58,7 +59,7 @@ void Race::resume(unsigned i) {
     sim_.setActor(lane.actor);
     sim_.setPath(lane.path);
     sim_.setScript(lane.script);
-    sim_.machine().observe(tracing_ ? &lane.observed : nullptr);
+    sim_.machine().observe(tracing_ ? &lane.observed : nullptr, keeping_ ? &lane.all : nullptr);
     sim_.machine().logAccesses(&lane.log);
     lane.fiber->resume();
     sim_.machine().logAccesses(nullptr);
@@ -164,6 +165,31 @@ void Race::undo() {
         lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
     stacks_.resize(saved.stackBegin);
     saved_.pop_back();
+}
+
+Race::Copy Race::copy(unsigned i) const {
+    const Lane& lane = lanes_[i];
+    Copy copy{lane, sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
+    if (!isRcu(i))
+        lane.fiber->save(copy.stack);
+    for (const auto& visit : lane.retries.visits)
+        if (visit.token != 0 && visit.script == lane.script)
+            copy.logBegin = std::min(copy.logBegin, visit.begin);
+    if (lane.condition.kind == Condition::Kind::Changed)
+        copy.logBegin = std::min(copy.logBegin, lane.condition.begin);
+    copy.log.assign(lane.log.begin() + static_cast<std::ptrdiff_t>(copy.logBegin), lane.log.end());
+    return copy;
+}
+
+void Race::put(unsigned i, const Copy& copy) {
+    Lane& lane = lanes_[i];
+    static_cast<Standing&>(lane) = copy.standing;
+    sim_.srcuInside_[lane.actor] = copy.srcuInside;
+    lane.log.resize(copy.logBegin);
+    lane.log.insert(lane.log.end(), copy.log.begin(), copy.log.end());
+    lane.all = copy.observed;
+    if (!isRcu(i))
+        lane.fiber->restore(copy.stack.data(), copy.stack.size());
 }
 
 u64 Race::standingHash(unsigned i, bool byStack) const {

@@ -58,10 +58,12 @@ public:
     // sees values that nobody looks at any more.
     u64 stackHash(unsigned i) const { return standingHash(i, true); }
     u64 localHash(unsigned i) const { return standingHash(i, false); }
-    void traceObservations(bool on) { tracing_ = on; }
+    // `all`: kept one by one, for copies.
+    void traceObservations(bool on, bool all = false) {
+        tracing_ = on;
+        keeping_ = all;
+    }
 
-private:
-    friend class Sim;
     // Where an actor stands, beside its stack.
     struct Standing {
         bool started = false;
@@ -75,11 +77,27 @@ private:
         u64 steps = 0;             // micro-steps that it took
         mutable u64 stackHash = 0; // of its stack as it is; 0: not known
     };
+    // All of an actor that is not in the machine, by value. Of its log of accesses what a loop that tries again, or its waiting, may still
+    // ask for.
+    struct Copy {
+        Standing standing;
+        u64 srcuInside = 0;
+        std::vector<std::byte> stack;
+        std::size_t logBegin = 0;
+        AccessLog log;
+        std::vector<u64> observed; // since what it had observed before ceased to matter
+    };
+    Copy copy(unsigned i) const;
+    void put(unsigned i, const Copy& copy);
+
+private:
+    friend class Sim;
     struct Lane : Standing {
         u8 actor = 0;
         std::function<void()> body;
         std::unique_ptr<Fiber> fiber;
         AccessLog log;
+        std::vector<u64> all; // observations, if they are kept
     };
     struct Saved {
         Standing standing;
@@ -94,7 +112,7 @@ private:
     Sim& sim_;
     std::vector<Lane> lanes_;
     unsigned current_ = 0;
-    bool tracing_ = false;
+    bool tracing_ = false, keeping_ = false;
     std::vector<Saved> saved_;
     std::vector<std::byte> stacks_; // of saved_, one after another
     u64 sharedVcpus_ = 0;

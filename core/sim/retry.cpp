@@ -61,8 +61,7 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
 }
 
 void Sim::settle(u64 token) {
-    if (u64* observer = machine_->observer())
-        *observer = mix(script_, token);
+    machine_->observeAnew(mix(script_, token));
 }
 
 void Sim::retryPoint(u64 token) {
@@ -81,10 +80,10 @@ void Sim::retryPoint(u64 token) {
             suspend(Site::VcpuEnter, changed);
             settle(token);
         }
-        visit = {key, machine_->hash(), now()};
+        visit = {key, script_, machine_->hash(), now()};
         return;
     }
-    retries.visits[retries.next++ % retries.visits.size()] = {key, machine_->hash(), now()};
+    retries.visits[retries.next++ % retries.visits.size()] = {key, script_, machine_->hash(), now()};
 }
 
 } // namespace mirrorscope

@@ -156,6 +156,18 @@ public:
     // Everything that is counted goes back to 0 and the present state becomes position 0.
     void baseline();
 
+    // The retry points that an actor has passed lately; loops nest, so there are several.
+    struct Retries {
+        struct Visit {
+            u64 token = 0;
+            u32 script = 0;        // the step in which it was passed
+            u64 hash = 0;          // of the machine; what counts when nobody else runs
+            std::size_t begin = 0; // in the log of accesses; what counts in a race
+        };
+        std::array<Visit, 8> visits;
+        unsigned next = 0;
+    };
+
 private:
     friend class Race; // drives the fibers of this simulator
     static constexpr unsigned kLeaves = 80;
@@ -165,8 +177,7 @@ private:
         stepOpen_ = true;
         ++begun_;
         machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
-        if (machine_->observer() != nullptr)
-            machine_->note(static_cast<u64>(site));
+        machine_->note(static_cast<u64>(site));
         applySrcu();
     }
     bool inOwnStep() const;
@@ -189,16 +200,6 @@ private:
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
 
-    // The retry points that an actor has passed lately; loops nest, so there are several.
-    struct Retries {
-        struct Visit {
-            u64 token = 0;
-            u64 hash = 0;          // of the machine; what counts when nobody else runs
-            std::size_t begin = 0; // in the log of accesses; what counts in a race
-        };
-        std::array<Visit, 8> visits;
-        unsigned next = 0;
-    };
 
     unsigned vcpus_;
     Machine* machine_ = nullptr;

@@ -55,6 +55,10 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
         };
         const auto search = [&] {
             options.mode = modeFor(*given, options);
+            if (options.mode == ExploreMode::Plain) { // not cut into tasks
+                publish(Explorer(*given, options).run());
+                return;
+            }
             ExploreOptions parts = options;
             parts.progress = nullptr;
             constexpr u64 kTasks = 200;

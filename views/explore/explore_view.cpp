@@ -74,8 +74,9 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     start_->setObjectName("explore-start");
     start_->setToolTip(tr("run every interleaving of the races of this scenario (Ctrl+E)"));
     mode_->setAccessibleName(tr("Mode of exploring"));
-    mode_->addItems({"auto", "stateless", "stateful"});
-    mode_->setToolTip(tr("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice"));
+    for (const auto mode : exploreModeNames())
+        mode_->addItem(text(mode));
+    mode_->setToolTip(tr("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice; plain: every state, compared as it is, to judge the others"));
     all_->setToolTip(tr("go on after the first violation"));
     busy_->setTextVisible(false);
     busy_->setMaximumHeight(4);
@@ -161,8 +162,7 @@ void ExploreView::startOrCancel() {
     found_.clear();
     list_->clear();
     ownTitle_.clear();
-    constexpr ExploreMode modes[] = {ExploreMode::Auto, ExploreMode::Stateless, ExploreMode::Stateful};
-    job_.start(context_.session()->scenario(), modes[mode_->currentIndex()], all_->isChecked());
+    job_.start(context_.session()->scenario(), static_cast<ExploreMode>(mode_->currentIndex()), all_->isChecked());
     start_->setText(tr("Cancel"));
     busy_->show();
     showProgress();
@@ -179,7 +179,7 @@ void ExploreView::showProgress() {
     const double rate = r.seconds > 0 ? static_cast<double>(r.transitions) / r.seconds : 0;
     QString counts = locale.toString(static_cast<qulonglong>(r.transitions)) + " micro-steps, " +
                      locale.toString(static_cast<qulonglong>(r.executions)) + " executions";
-    if (r.mode == ExploreMode::Stateful)
+    if (r.mode != ExploreMode::Stateless)
         counts += ", " + locale.toString(static_cast<qulonglong>(r.states)) + " states";
     if (!r.findings.empty())
         counts += ", " + QString::number(r.findings.size()) + (r.findings.size() == 1 ? " violation" : " violations");

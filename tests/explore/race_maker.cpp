@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "race_maker.h"
+
+#include "explore/plain.h"
+#include "scenario/scenario.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <set>
+
+namespace mirrorscope::test {
+
+std::string RandomRace::text() const {
+    std::string out = "mirrorscope: 1\nmachine: {" + machine + "}\nscript:\n";
+    for (const std::string& step : before)
+        out += "  - " + step + "\n";
+    out += "  - race:\n";
+    for (const auto& [actor, steps] : actors) {
+        out += "      " + actor + ": [";
+        for (std::size_t i = 0; i < steps.size(); ++i)
+            out += (i == 0 ? "" : ", ") + steps[i];
+        out += "]\n";
+    }
+    return out + after;
+}
+
+namespace {
+class Maker {
+public:
+    explicit Maker(u64 seed) : random_(seed) {}
+
+    RandomRace make() {
+        constexpr const char* vms[] = {"default", "sw-protected", "snp", "tdx"};
+        vm_ = below(3) == 0 ? 3 : below(4);
+        vcpus_ = 2 + below(2);
+        huge_ = below(4) == 0;
+        race_.machine = fmt::format("vm: {}, vcpus: {}, kernel: \"{}\"", vms[vm_], vcpus_, below(2) == 0 ? "6.16" : "fixed");
+        if (below(3) == 0) {
+            constexpr const char* breaks[] = {"no-freeze",
+                                              "no-rollback",
+                                              "skip-block",
+                                              "skip-track",
+                                              "skip-kick",
+                                              "skip-track-kick",
+                                              "skip-flush",
+                                              "free-without-rcu",
+                                              "ignore-invalidate-seq",
+                                              "leaf-before-link",
+                                              "hook-before-children",
+                                              "stay-frozen",
+                                              "ignore-root-filter",
+                                              "keep-invalid-root",
+                                              "free-before-remove",
+                                              "unmap-valid-roots-only",
+                                              "next-after-restart"};
+            race_.machine += fmt::format(", break: [{}]", breaks[below(std::size(breaks))]);
+        }
+        if (below(4) == 0)
+            race_.machine += ", yield: always";
+        if (vm_ == 3 && below(3) == 0)
+            race_.machine += ", ve-handler: none";
+        if (vm_ == 3 && below(4) == 0)
+            race_.machine += ", sept-ve-disable: false";
+        if (vm_ != 3 && below(4) == 0)
+            race_.machine += ", pml: false";
+        if (vm_ == 0 && below(5) == 0)
+            race_.machine += ", ad-bits: false";
+        if (huge_ && below(2) == 0)
+            race_.machine += ", nx-huge-pages: true";
+        if (vm_ == 1)
+            race_.machine += below(2) == 0 ? ", attributes: private" : "";
+        dirtySlot_ = vm_ == 0 || below(3) == 0;
+        race_.machine +=
+            fmt::format(", slots: [{{id: 0, gpa: 0, size: {}{}{}}}]", huge_ ? "2M" : "64K", huge_ && vm_ != 3 ? ", backing: 2M" : "",
+                        vm_ != 0 && dirtySlot_ && below(2) == 0 ? ", private: false" : "");
+        setUp();
+        const unsigned actors = below(4) == 0 ? 3 : 2;
+        std::set<std::string> names;
+        while (names.size() < actors) {
+            const std::string name = below(2) == 0 ? fmt::format("vcpu{}", below(vcpus_)) : below(2) == 0 ? "host" : "host1";
+            if (!names.insert(name).second)
+                continue;
+            std::vector<std::string> steps;
+            const unsigned count = actors == 2 && below(3) == 0 ? 2 : 1;
+            for (unsigned i = 0; i < count; ++i)
+                steps.push_back(withId(name.starts_with("vcpu") ? guest() : host()));
+            race_.actors.emplace_back(name, steps);
+        }
+        if (below(8) == 0)
+            race_.actors.emplace_back(names.count("host2") == 0 ? "host2" : "host3", std::vector<std::string>{"note: nothing"});
+        race_.after = "sometimes:\n  - {tree: direct, gpa: 0x1000, is: leaf}\n";
+        if (ids_ != 0)
+            race_.after += "  - {result: s0, is: ok}\n";
+        return race_;
+    }
+
+private:
+    unsigned below(std::size_t n) { return static_cast<unsigned>(random_() % n); }
+    std::string page() { return fmt::format("{:#x}", 0x1000 * (1 + (below(3) == 0 ? 1 : 0))); }
+    std::string withId(std::string step) {
+        if (below(3) == 2)
+            return step;
+        if (step.front() != '{')
+            step = "{" + step + (step.find(':') == std::string::npos ? ": {}" : "") + "}";
+        step.pop_back();
+        return step + fmt::format(", id: s{}}}", ids_++);
+    }
+    std::string alias() {
+        if (vm_ < 2)
+            return "";
+        return below(3) == 0 ? ", as: shared" : "";
+    }
+    std::string guest() {
+        const std::string gpa = page();
+        switch (below(vm_ >= 2 ? 7 : 6)) {
+        case 0:
+        case 1: return fmt::format("{{read: {{gpa: {}{}}}}}", gpa, alias());
+        case 2: return fmt::format("{{write: {{gpa: {}{}, value: {}}}}}", gpa, alias(), 5 + below(3));
+        case 3: return below(2) == 0 ? "{halt: {}}" : "{hypercall: {}}";
+        case 4: return fmt::format("{{exec: {{gpa: {}}}}}", gpa);
+        case 5:
+            if (vm_ == 0)
+                return fmt::format("{{write: {{gpa: {}, value: 9}}}}", gpa);
+            return fmt::format("{{map-gpa: {{gpa: {}, size: 4K, as: {}}}}}", gpa, below(2) == 0 ? "private" : "shared");
+        default: return fmt::format("{{accept: {}}}", gpa);
+        }
+    }
+    std::string host() {
+        const std::string gpa = page();
+        const std::string range = fmt::format("{{gpa: {}, size: {}}}", gpa, below(3) == 0 ? "8K" : "4K");
+        while (true) {
+            switch (below(22)) {
+            case 0:
+            case 1: return "{discard: " + range + "}";
+            case 2: return vm_ == 0 ? "{protect: " + range + "}" : "{punch-hole: " + range + "}";
+            case 3: return vm_ == 0 ? "{migrate: " + range + "}" : "{punch-hole: " + range + "}";
+            case 4: return "{age: " + range + "}";
+            case 5: return fmt::format("{{pre-fault: {{vcpu: {}, gpa: {}, size: 4K}}}}", below(vcpus_), gpa);
+            case 6:
+                if (vm_ == 0)
+                    continue;
+                return fmt::format("{{set-memory-attributes: {{gpa: {}, size: 4K, as: {}}}}}", gpa, below(2) == 0 ? "private" : "shared");
+            case 7: return "{zap-all: {}}";
+            case 8: return "{delete-memory-region: {id: 0}}";
+            case 9:
+                return fmt::format("{{set-memory-region: {{id: 1, gpa: 4M, size: 64K{}}}}}",
+                                   dirtySlot_ && vm_ == 0 ? ", dirty-log: true" : "");
+            case 10:
+            case 11: {
+                constexpr const char* what[] = {"start", "stop", "get", "clear"};
+                return fmt::format("{{dirty-log: {{id: 0, do: {}}}}}", what[below(4)]);
+            }
+            case 12: return huge_ ? "{split-huge-pages: {gpa: 0, size: 2M}}" : "{recover-nx-pages: {}}";
+            case 13: return "{recover-huge-pages: {gpa: 0, size: 2M}}";
+            case 14: return "{recover-nx-pages: {}}";
+            case 15: return fmt::format("{{kernel: {{call: kvm_tdp_mmu_zap_leafs, gpa: {}}}}}", gpa);
+            case 16: return fmt::format("{{kernel: {{call: kvm_zap_gfn_range, gpa: {}}}}}", gpa);
+            case 17: return fmt::format("{{kernel: {{call: kvm_tdp_mmu_age_gfn_range, gpa: {}}}}}", gpa);
+            case 18: {
+                if (vm_ == 3)
+                    return fmt::format("{{kernel: {{call: kvm_mmu_load, vcpu: {}}}}}", below(vcpus_));
+                constexpr const char* calls[] = {"kvm_tdp_mmu_write_protect_gfn, gpa: 0x1000",
+                                                 "kvm_tdp_mmu_clear_dirty_pt_masked, gpa: 0x1000, mask: 3",
+                                                 "kvm_tdp_mmu_test_age_gfn, gpa: 0x1000", "kvm_tdp_mmu_unmap_gfn_range, gpa: 0x1000"};
+                return fmt::format("{{kernel: {{call: {}}}}}", calls[below(4)]);
+            }
+            case 19:
+                return fmt::format("{{kernel: {{call: kvm_mmu_do_page_fault, vcpu: {}, gpa: {}, access: write}}}}", below(vcpus_), gpa);
+            case 20: {
+                if (vm_ != 3)
+                    continue;
+                constexpr const char* leaves[] = {"TDH.MEM.TRACK", "TDH.MEM.RANGE.BLOCK, gpa: 0x1000", "TDH.MEM.RANGE.UNBLOCK, gpa: 0x1000",
+                                                  "TDH.MEM.PAGE.REMOVE, gpa: 0x1000", "TDH.MEM.SEPT.RD, gpa: 0x1000"};
+                return fmt::format("{{seamcall: {{leaf: {}}}}}", leaves[below(5)]);
+            }
+            default:
+                if (vm_ == 2)
+                    return fmt::format("{{rmpupdate: {{gpa: {}, assigned: {}}}}}", gpa, below(2) == 0);
+                if (vm_ == 3)
+                    return fmt::format("{{inject: {{seamcall: TDH.MEM.PAGE.AUG, status: OPERAND_BUSY, after: {}}}}}", below(2));
+                return fmt::format("{{inject: {{alloc: fail, after: {}}}}}", below(4));
+            }
+        }
+    }
+    void setUp() {
+        auto& steps = race_.before;
+        if (vm_ == 3) {
+            if (below(4) != 0)
+                steps.push_back("init-mem-region: {gpa: 0, size: 8K, measure: false}");
+            if (below(8) != 0)
+                steps.push_back("finalize-vm");
+        }
+        for (unsigned n = below(4); n > 0; --n)
+            switch (below(8)) {
+            case 0:
+            case 1:
+            case 2: steps.push_back(fmt::format("vcpu{}: {}", below(vcpus_), guest())); break;
+            case 3: steps.push_back("zap-all"); break;
+            case 4:
+                if (vm_ == 0)
+                    steps.push_back("dirty-log: {id: 0, do: start}");
+                break;
+            case 5:
+                if (vm_ != 0)
+                    steps.push_back(
+                        fmt::format("set-memory-attributes: {{gpa: {}, size: 4K, as: {}}}", page(), below(2) == 0 ? "private" : "shared"));
+                break;
+            case 6: steps.push_back(fmt::format("pre-fault: {{vcpu: {}, gpa: {}, size: 4K}}", below(vcpus_), page())); break;
+            default: steps.push_back(fmt::format("vcpu0: {{write: {{gpa: {}, value: 3}}}}", page())); break;
+            }
+    }
+
+    std::mt19937_64 random_;
+    RandomRace race_;
+    unsigned vm_ = 0, vcpus_ = 2, ids_ = 0;
+    bool huge_ = false, dirtySlot_ = false;
+};
+} // namespace
+
+RandomRace randomRace(u64 seed) { return Maker(seed).make(); }
+
+Verdict verdictOf(const ExploreResult& result) {
+    Verdict v;
+    for (const ExploreEnd& end : result.ends)
+        v.ends.emplace(end.hash, end.results);
+    for (const ExploreFinding& f : result.findings)
+        v.rules.insert(f.rule);
+    for (const auto& s : result.sometimes)
+        v.sometimes.push_back(s.second);
+    v.executions = result.executions;
+    v.states = result.states;
+    v.complete = result.complete;
+    return v;
+}
+
+namespace {
+std::string difference(const char* a, const Verdict& x, const char* b, const Verdict& y) {
+    std::string out;
+    const auto only = [&](const char* who, const Verdict& mine, const Verdict& other) {
+        for (const auto& [hash, results] : mine.ends)
+            if (other.ends.count({hash, results}) == 0)
+                out += fmt::format("  only {}: end {:016x} {}\n", who, hash, results);
+        for (const std::string& rule : mine.rules)
+            if (other.rules.count(rule) == 0)
+                out += fmt::format("  only {}: {}\n", who, rule);
+    };
+    only(a, x, y);
+    only(b, y, x);
+    if (x.sometimes != y.sometimes)
+        out += fmt::format("  {} and {} differ in what is sometimes\n", a, b);
+    return out;
+}
+} // namespace
+
+Compared compareSearches(const std::string& text, u64 mostStates, const Mistake& mistake) {
+    const Scenario scenario = bindScenario("random.yaml", text);
+    ExploreOptions options;
+    options.all = true;
+    const ExploreResult all = explorePlainly(scenario, options, mostStates);
+    Compared compared;
+    compared.states = all.states;
+    if (all.stopped) {
+        options.preemptions = 2;
+        const ExploreResult plain = explorePlainly(scenario, options, mostStates);
+        if (plain.stopped)
+            return {Compared::Kind::TooLarge, "", false, plain.states};
+        options.mode = ExploreMode::Stateful;
+        compared.what = difference("plain", verdictOf(plain), "stateful", verdictOf(Explorer(scenario, options).run()));
+        compared.kind = compared.what.empty() ? Compared::Kind::Bounded : Compared::Kind::Different;
+        return compared;
+    }
+    const Verdict plain = verdictOf(all);
+    options.mode = ExploreMode::Stateful;
+    compared.what = difference("plain", plain, "stateful", verdictOf(Explorer(scenario, options).run()));
+    options.mode = ExploreMode::Stateless;
+    options.without = mistake.without;
+    options.deafTo = mistake.deafTo;
+    options.maxTransitions = 300'000;
+    const ExploreResult traces = Explorer(scenario, options).run();
+    compared.stateless = !traces.stopped;
+    if (compared.stateless)
+        compared.what += difference("plain", plain, "stateless", verdictOf(traces));
+    if (!compared.what.empty())
+        compared.kind = Compared::Kind::Different;
+    return compared;
+}
+
+RandomRace shrunk(const RandomRace& race, u64 mostStates) {
+    RandomRace best = race;
+    const auto differs = [&](const RandomRace& candidate) {
+        try {
+            return compareSearches(candidate.text(), mostStates).kind == Compared::Kind::Different;
+        } catch (const std::exception&) {
+            return false;
+        }
+    };
+    for (bool smaller = true; smaller;) {
+        smaller = false;
+        for (std::size_t i = 0; i < best.before.size() && !smaller; ++i) {
+            RandomRace candidate = best;
+            candidate.before.erase(candidate.before.begin() + static_cast<std::ptrdiff_t>(i));
+            if (differs(candidate))
+                best = candidate, smaller = true;
+        }
+        for (std::size_t i = 0; i < best.actors.size() && !smaller; ++i) {
+            if (best.actors.size() > 2) {
+                RandomRace candidate = best;
+                candidate.actors.erase(candidate.actors.begin() + static_cast<std::ptrdiff_t>(i));
+                if (differs(candidate))
+                    best = candidate, smaller = true;
+            }
+            for (std::size_t k = 0; k < best.actors[i].second.size() && best.actors[i].second.size() > 1 && !smaller; ++k) {
+                RandomRace candidate = best;
+                auto& steps = candidate.actors[i].second;
+                steps.erase(steps.begin() + static_cast<std::ptrdiff_t>(k));
+                if (differs(candidate))
+                    best = candidate, smaller = true;
+            }
+        }
+    }
+    return best;
+}
+
+} // namespace mirrorscope::test

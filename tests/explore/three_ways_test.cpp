@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Three searches, one answer: random races explored plainly, by states and by traces.
+#include "race_maker.h"
+
+#include "support/run.h"
+#include "support/seed.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <sstream>
+
+namespace mirrorscope::test {
+
+namespace {
+u64 wanted(const char* variable, u64 fallback) {
+    const char* value = std::getenv(variable);
+    return value != nullptr ? std::stoull(value) : fallback;
+}
+} // namespace
+
+// In parts that run beside each other. MIRRORSCOPE_RACES: how many in a part; MIRRORSCOPE_RACES_SECONDS: for how long at most;
+// MIRRORSCOPE_RACES_STATES: how large the races may be.
+class ThreeWays : public testing::TestWithParam<u64> {};
+constexpr u64 kParts = 4, kRacesInPart = 125, kStates = 1'500;
+
+TEST_P(ThreeWays, find_the_same_ends_violations_and_sometimes) {
+    const u64 races = wanted("MIRRORSCOPE_RACES", kRacesInPart), seconds = wanted("MIRRORSCOPE_RACES_SECONDS", 0);
+    const u64 mostStates = wanted("MIRRORSCOPE_RACES_STATES", kStates);
+    const u64 seed = propertySeed() * kParts + GetParam();
+    const auto begin = std::chrono::steady_clock::now();
+    u64 same = 0, bounded = 0, late = 0, withTraces = 0, states = 0, n = 0;
+    for (; n < races; ++n) {
+        if (seconds != 0 && std::chrono::steady_clock::now() - begin > std::chrono::seconds(seconds))
+            break;
+        const RandomRace race = randomRace(seed * 1'000'003 + n);
+        SCOPED_TRACE("seed " + std::to_string(seed) + ", race " + std::to_string(n));
+        Compared compared;
+        try {
+            compared = compareSearches(race.text(), mostStates);
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what() << "\n" << race.text();
+            continue;
+        }
+        states += compared.states;
+        withTraces += compared.stateless;
+        switch (compared.kind) {
+        case Compared::Kind::Same: ++same; break;
+        case Compared::Kind::Bounded: ++bounded; break;
+        case Compared::Kind::TooLarge: ++late; break;
+        case Compared::Kind::Different: {
+            const RandomRace small = shrunk(race, mostStates);
+            const std::string file = "differs-" + std::to_string(seed) + "-" + std::to_string(n) + ".yaml";
+            std::ofstream(file) << small.text();
+            ADD_FAILURE() << compared.what << small.text() << "in " << file;
+            break;
+        }
+        }
+    }
+    std::cout << n << " races: " << same << " the same, " << bounded << " the same under two preemptions, " << late << " too large; "
+              << withTraces << " by traces, too; " << states << " states, "
+              << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s\n";
+    EXPECT_GT(same, n / 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Part, ThreeWays, testing::Range(u64{0}, kParts));
+
+// The comparison itself can fail: a part of the reduction left out, a rule that reports nothing.
+TEST(ThreeWaysMistakes, are_noticed) {
+    bool noticed = false;
+    for (u64 n = 0; n < 60 && !noticed; ++n)
+        noticed = compareSearches(randomRace(n).text(), 800, {.without = Reduction::Part::Waking, .deafTo = {}}).kind ==
+                  Compared::Kind::Different;
+    EXPECT_TRUE(noticed);
+    const std::string broken =
+        "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, break: [no-rollback], slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+        "  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n  - finalize-vm\n  - vcpu0: {read: 0x0}\n"
+        "  - {inject: {seamcall: TDH.MEM.PAGE.AUG, status: OPERAND_BUSY}}\n"
+        "  - race: {vcpu0: [{accept: 0x1000}], host: [{age: {gpa: 0x1000}}]}\n";
+    EXPECT_EQ(compareSearches(broken, 5'000).kind, Compared::Kind::Same);
+    const Compared deaf = compareSearches(broken, 5'000, {.deafTo = Rule::Coherent});
+    EXPECT_EQ(deaf.kind, Compared::Kind::Different);
+    EXPECT_NE(deaf.what.find("coherent"), std::string::npos) << deaf.what;
+}
+
+// What has nothing to do with the answer: in which order the actors stand in the file, somebody who does nothing, and what vCPUs are
+// called.
+TEST(ThreeWaysMetamorphic, order_idle_actors_and_names_change_nothing) {
+    const u64 seed = propertySeed();
+    unsigned compared = 0;
+    for (u64 n = 0; n < 120 && compared < 25; ++n) {
+        const RandomRace race = randomRace(seed * 7 + n);
+        SCOPED_TRACE(race.text());
+        ExploreOptions options{.mode = ExploreMode::Stateless, .all = true, .maxTransitions = 20'000};
+        const auto run = [&](const RandomRace& which) { return Explorer(bindScenario("t.yaml", which.text()), options).run(); };
+        const ExploreResult whole = run(race);
+        if (whole.stopped)
+            continue;
+        ++compared;
+        // Each end's results, by id.
+        const auto results = [](const ExploreResult& r) {
+            std::multiset<std::multiset<std::string>> list;
+            for (const auto& end : r.ends) {
+                std::multiset<std::string> one;
+                std::istringstream text(end.results + "; ");
+                for (std::string part; std::getline(text, part, ';');)
+                    one.insert(part.substr(std::min(part.find_first_not_of(' '), part.size())));
+                list.insert(one);
+            }
+            return list;
+        };
+        RandomRace turned = race;
+        std::reverse(turned.actors.begin(), turned.actors.end());
+        const ExploreResult other = run(turned);
+        EXPECT_EQ(results(other), results(whole));
+        EXPECT_EQ(other.ends.size(), whole.ends.size());
+        EXPECT_EQ(verdictOf(other).rules, verdictOf(whole).rules);
+        EXPECT_EQ(other.executions, whole.executions);
+        for (const char* idle : {"[]", "[note: nothing to do]"}) {
+            RandomRace more = race;
+            more.actors.emplace_back("host5", std::vector<std::string>{});
+            std::string text = more.text();
+            text.replace(text.find("host5: []") + 7, 2, idle);
+            const ExploreResult with = Explorer(bindScenario("t.yaml", text), options).run();
+            EXPECT_EQ(verdictOf(with).ends, verdictOf(whole).ends);
+            EXPECT_EQ(with.executions, whole.executions);
+        }
+        // vcpu0 and vcpu1 change their names, everywhere. (KVM_TDX_INIT_MEM_REGION is vcpu0's.)
+        std::string renamed = race.text();
+        if (renamed.find("init-mem-region") != std::string::npos)
+            continue;
+        for (std::size_t at = 0; at + 5 < renamed.size(); ++at)
+            if (renamed.compare(at, 4, "vcpu") == 0) {
+                const std::size_t digit = renamed.find_first_of("0123456789", at);
+                if (digit != std::string::npos && (digit == at + 4 || renamed.compare(at + 4, 2, ": ") == 0) && renamed[digit] <= '1')
+                    renamed[digit] = static_cast<char>('0' + '1' - renamed[digit]);
+            }
+        const ExploreResult called = Explorer(bindScenario("t.yaml", renamed), options).run();
+        // (The number of executions may differ: KVM kicks its vCPUs in the order of their numbers.)
+        EXPECT_EQ(results(called), results(whole));
+        EXPECT_EQ(called.ends.size(), whole.ends.size());
+    }
+    EXPECT_GE(compared, 20u);
+}
+
+} // namespace mirrorscope::test
