@@ -168,7 +168,8 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<ExploreArguments>();
     CLI::App* sub = root.add_subcommand("explore", "run every interleaving of the `race` blocks");
     sub->add_option("FILE", args->file, "a scenario")->required();
-    sub->add_option("--mode", args->mode, "auto, stateless, stateful or plain")->check(CLI::IsMember(std::vector<std::string>(exploreModeNames().begin(), exploreModeNames().end())));
+    sub->add_option("--mode", args->mode, "auto, stateless, stateful or plain")
+        ->check(CLI::IsMember(std::vector<std::string>(exploreModeNames().begin(), exploreModeNames().end())));
     sub->add_option("--bound-preemptions", args->preemptions, "at most that many preemptions");
     sub->add_option("--seconds", args->seconds, "stop after that time, exit 3")->check(CLI::PositiveNumber);
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);

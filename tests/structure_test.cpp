@@ -40,7 +40,12 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
 std::string folderOf(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash);
-    return folder == "kvm/dispatch" ? "kvm" : folder; // four ways to do one thing of kvm's, so part of its layer
+    // Other ways to do what a layer does - rival dispatches, broken and later versions - are part of it.
+    for (const char* layer : {"kvm", "tdx/backend"})
+        for (const char* part : {"/dispatch", "/broken", "/versions"})
+            if (folder == std::string(layer) + part)
+                return layer;
+    return folder;
 }
 } // namespace
 
@@ -61,6 +66,35 @@ TEST(Structure, includes_point_down_only) {
             if (std::filesystem::exists(core / target) && folderOf(target) != folder) {
                 EXPECT_TRUE(kBelow.at(folder).contains(folderOf(target))) << file << " includes " << target;
             }
+        }
+    }
+}
+
+// Whoever tries again says so to Retry (sim/sim.h), so that `progress` hears it.
+TEST(Structure, the_protocol_tries_again_through_the_one_helper_only) {
+    const std::regex endless("(while \\((true|1)\\)|for \\(;;\\))");
+    unsigned retries = 0;
+    for (const char* part : {"kvm", "tdx/backend", "snp", "system"})
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / "core" / part)) {
+            if (!entry.is_regular_file())
+                continue;
+            const std::string text = readFile(entry.path().string());
+            EXPECT_FALSE(std::regex_search(text, endless)) << entry.path() << ": a loop that nobody hears";
+            for (std::size_t at = 0; (at = text.find("Retry retry(", at)) != std::string::npos; ++at)
+                ++retries;
+        }
+    EXPECT_GE(retries, 10u);
+}
+
+TEST(Structure, kvm_knows_no_word_of_tdx) {
+    const std::regex word("\\b(Tdx[A-Z]|tdh_|TDH_|hkid|Hkid|tdvpr|tdcs|sept_)");
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / "core/kvm")) {
+        if (!entry.is_regular_file())
+            continue;
+        std::istringstream lines(readFile(entry.path().string()));
+        for (std::string line; std::getline(lines, line);) {
+            const std::string code = line.substr(0, line.find("//"));
+            EXPECT_FALSE(std::regex_search(code, word)) << entry.path() << ": " << line;
         }
     }
 }

@@ -61,11 +61,26 @@ enum class Site : u8 {
     RootInvalidate,
     SrcuSync,
     CallEnter,
+    SlotRead,
+    SlotGeneration,
+    AttrRead,
+    GmemUnlock,
+    DirtySet,
+    DirtyTake,
+    NotifierCount,
+    RootGet,
+    RootPut,
+    RootList,
+    VcpuMode,
+    KickMode,
+    VmRead,
+    RequestTake,
     Count_
 };
 inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);
 
 struct SiteInfo {
+    Site id;
     std::string_view name;
     std::string_view where; // the kernel or module function it stands in
     std::string_view help;
@@ -85,6 +100,7 @@ enum class Rule : u8 {
     OneAlias,
     NoUseAfterFree,
     ModuleAgrees,
+    KernelAsserts,
     LockOrder,
     Progress,
     Count_
@@ -92,6 +108,7 @@ enum class Rule : u8 {
 inline constexpr unsigned kRules = static_cast<unsigned>(Rule::Count_);
 
 struct RuleInfo {
+    Rule id;
     std::string_view name;
     std::string_view help;
 };
@@ -118,11 +135,16 @@ enum class Break : u8 {
     FreeBeforeRemove,
     UnmapValidRootsOnly,
     NextAfterRestart,
+    NxRecoveryWithoutFlush,
+    FlushFromTheLastGfn,
+    NoSeqBarrier,
+    NoEntryBarrier,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);
 
 struct BreakInfo {
+    Break id;
     std::string_view name;
     std::string_view help;
 };
@@ -137,6 +159,7 @@ inline constexpr unsigned kCounters = static_cast<unsigned>(Counter::Count_);
 inline constexpr unsigned kEventCounters = static_cast<unsigned>(Counter::Leaf);
 
 struct CounterInfo {
+    Counter id;
     std::string_view name;
     std::string_view help;
 };

@@ -314,12 +314,7 @@ void Explorer::setSchedule(const Race& race, const std::vector<u16>& path) {
 }
 
 void Explorer::deadlock(const Race& race) {
-    std::string who;
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
-        if (!race.done(i))
-            who += (who.empty() ? "" : ", ") + runner_.system().sim().actorName(race.actorOf(i)) + " waits at " +
-                   std::string(info(race.pendingSite(i)).name);
-    record(std::string(info(Rule::Progress).name), "a deadlock: " + who, !runner_.namesViolation(Rule::Progress));
+    record(std::string(info(Rule::Progress).name), "nobody can go on: " + race.whoWaits(), !runner_.namesViolation(Rule::Progress));
     for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
         if (const Expectation& e = scenario_.sometimes[i]; e.form == Expectation::Form::Violation && e.rule == Rule::Progress)
             result_.sometimes[i].second = true;

@@ -33,7 +33,7 @@ private:
 
 // What a loop that tries again has seen since it was passed: all that its next round will be compared with.
 struct Round {
-    u64 token = 0;
+    u64 carried = 0;
     bool changed = false; // somebody else changed a word on the way
     struct Word {
         u64 place, first, last, added;
@@ -192,12 +192,7 @@ void PlainSearch::tellViolations() {
 }
 
 void PlainSearch::deadlock(const Race& race) {
-    const Sim& sim = runner_.system().sim();
-    std::string who;
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
-        if (!race.done(i))
-            who += (who.empty() ? "" : ", ") + sim.actorName(race.actorOf(i)) + " waits at " + std::string(info(race.pendingSite(i)).name);
-    tell(std::string(info(Rule::Progress).name), "a deadlock: " + who, !runner_.namesViolation(Rule::Progress));
+    tell(std::string(info(Rule::Progress).name), "nobody can go on: " + race.whoWaits(), !runner_.namesViolation(Rule::Progress));
     for (std::size_t i = 0; i < scenario_.sometimes.size(); ++i)
         if (const Expectation& e = scenario_.sometimes[i]; e.form == Expectation::Form::Violation && e.rule == Rule::Progress)
             result_.sometimes[i].second = true;
@@ -247,10 +242,9 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
     if (standing.condition.kind == Condition::Kind::Changed)
         for (std::size_t n = standing.condition.begin; n < standing.condition.end; ++n)
             actor.awaited.emplace_back(static_cast<u32>(mix(logged(n).place, 3)), logged(n).now);
-    for (const auto& visit : standing.retries.visits) {
-        if (visit.token == 0 || visit.script != standing.script || standing.done)
-            continue;
-        Round round{visit.token, false, {}};
+    for (unsigned depth = 0; depth < standing.retries.depth; ++depth) {
+        const auto& visit = standing.retries.visits[depth];
+        Round round{visit.carried, false, {}};
         std::vector<WordAccess> seen;
         for (std::size_t n = visit.begin; n < end; ++n)
             if (const WordAccess& a = logged(n); (a.place & WordAccess::kNoWord) == 0 && static_cast<u32>(a.place) < machine.hashedWords())
@@ -274,7 +268,6 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
                 word.first = word.last = 0;
         actor.rounds.push_back(std::move(round));
     }
-    std::sort(actor.rounds.begin(), actor.rounds.end(), [](const Round& a, const Round& b) { return a.token < b.token; });
     actor.stackHash = hashBytes(actor.copy.stack.data(), actor.copy.stack.size());
     actor.sightHash = hashBytes(actor.copy.observed.data(), actor.copy.observed.size() * sizeof(u64));
     return actor;

@@ -131,7 +131,7 @@ private:
                                 name(sept::stateOf(now))));
                 return;
             }
-            if (old == 0)
+            if (old == 0 && now == spte::kNonpresent)
                 return; // the table itself was just made
             const auto state = [&](u64 raw) { return name(stateOf(system.kvm().masks(), raw, where->level)); };
             put(head(n, "spte") + who(n) +

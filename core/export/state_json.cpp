@@ -137,7 +137,7 @@ std::string stateJson(const Session& session) {
     for (unsigned v = 0; v < system.config().vcpus; ++v) {
         std::string entries;
         for (u64 i = 0; i < kvm.tlb(v).size(); ++i)
-            if (const TlbEntry e = kvm.tlb(v).at(i); kvm.tlbUsable(v, e.alias))
+            if (const TlbEntry e = kvm.tlb(v).at(i); kvm.tlbUsable(v))
                 entries += fmt::format("{}{{\"gpa\":\"{}\",\"as\":\"{}\",\"level\":{},\"pfn\":{}}}", entries.empty() ? "" : ",",
                                        hex(e.gfn.v << 12), e.alias == Alias::Shared ? "shared" : "private", number(e.level), e.pfn.v);
         tlb += fmt::format("{}\"vcpu{}\":[{}]", v == 0 ? "" : ",", v, entries);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Huge pages: how large a mapping may be, splitting, collapsing, and the recovery of those that the NX mitigation split
-// (Linux v6.16 mmu.c, tdp_mmu.c).
-#include "kvm/kvm.h"
+// Huge pages: how large a mapping may be, and splitting (Linux v6.16 mmu.c, tdp_mmu.c).
+#include "kvm/protocol.h"
+#include "kvm/windows.h"
 
 #include <algorithm>
-#include <cassert>
 
 namespace mirrorscope {
 
@@ -31,8 +30,8 @@ bool Kvm::lpageDisallowed(const Memslot& memslot, Gfn gfn, Level level) const {
     return start < memslot.base || start.v + pagesPer(level) > memslot.base.v + memslot.pages || hugepageMixed(gfn, level);
 }
 
-// host_pfn_mapping_level(): the size of the host's page there, once it is populated.
-Level Kvm::hostMappingLevel(const Memslot& memslot, Gfn gfn) const {
+// The size of the host's page there, once it is populated.
+Level Kvm::host_pfn_mapping_level(const Memslot& memslot, Gfn gfn) const {
     if (machine_->get(hostPlace(memslot, gfn)) == 0)
         return Level::k4K;
     return hostBlock(memslot, gfn).second;
@@ -53,11 +52,11 @@ Level Kvm::kvm_mmu_max_mapping_level(const Memslot& memslot, Gfn gfn, Level max,
         max = below(max);
     if (isPrivate || max == Level::k4K)
         return max;
-    return std::min(max, hostMappingLevel(memslot, gfn));
+    return std::min(max, host_pfn_mapping_level(memslot, gfn));
 }
 
 void Kvm::kvm_mmu_hugepage_adjust(KvmPageFault& fault) {
-    fault.hugePageDisallowed = fault.exec && masks_.nxHugePages;
+    fault.hugePageDisallowed = fault.exec && masks().nxHugePages;
     if (fault.maxLevel == Level::k4K || fault.slot < 0)
         return;
     const Memslot& memslot = fault.memslot;
@@ -67,17 +66,20 @@ void Kvm::kvm_mmu_hugepage_adjust(KvmPageFault& fault) {
     if (fault.reqLevel == Level::k4K || fault.hugePageDisallowed)
         return;
     fault.goalLevel = fault.reqLevel;
-    fault.pfn.v &= ~(pagesPer(fault.goalLevel) - 1);
+    const u64 mask = pagesPer(fault.goalLevel) - 1;
+    KVM_BUG_ON((fault.gfn.v & mask) != (fault.pfn.v & mask), Assert::HugeMisaligned); // VM_BUG_ON()
+    fault.pfn.v &= ~mask;
 }
 
-int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const KvmPageFault* fault) {
+int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared) {
     Call call(sim_, "tdp_mmu_split_huge_page");
     const u64 huge = iter.oldSpte;
     const Level childLevel = below(iter.level);
+    KVM_BUG_ON(!spte::isPresent(huge) || !spte::isLarge(huge), Assert::SmallOfNothing);
     // Nobody can reach the table yet, so that all of it is one action.
     for (unsigned i = 0; i < 512; ++i)
-        machine_->set(wordOf(child, i), make_small_spte(masks_, huge, childLevel, i));
-    const int r = tdp_mmu_link_sp(iter, child, shared, fault);
+        machine_->set(wordOf(child, i), make_small_spte(masks(), huge, childLevel, i));
+    const int r = tdp_mmu_link_sp(iter, child, shared);
     if (r == 0)
         machine_->add(pageStats_, 512);
     return r;
@@ -85,16 +87,15 @@ int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared, const Kv
 
 int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared) {
     Call call(sim_, "tdp_mmu_split_huge_pages_root");
+    const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
     std::optional<Pfn> sp;
-    int result = 0;
     sim_.rcuReadLock();
     TdpIter iter;
-    for (tdp_iter_start(iter, root, above(target), range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-        if (tdp_mmu_iter_cond_resched(iter, false, shared))
-            continue;
-        bool again = true;
-        while (again) {
-            again = false;
+    for (tdp_iter_start(iter, root, above(target), range.start); iter.valid && iter.gfn < range.end;
+         protocol_->tdp_iter_next(*this, iter)) {
+        for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
+            if (tdp_mmu_iter_cond_resched(iter, false, shared))
+                break;
             if (!spte::isPresent(iter.oldSpte) || !spte::isLarge(iter.oldSpte))
                 break;
             if (!sp) {
@@ -103,149 +104,41 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
                 sp = alloc_page(FrameKind::Table, 0); // not of any vCPU's cache
                 shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+                if (!sp)
+                    return -kENOMEM;
                 sim_.rcuReadLock();
-                if (!sp) {
-                    result = -kENOMEM;
-                    break;
-                }
-                machine_->fill(*sp, spte::kNonpresent);
                 iter.yielded = true;
                 break; // look at what stands there now
             }
             tdp_mmu_init_child_sp(*sp, iter);
             if (tdp_mmu_split_huge_page(iter, *sp, shared) == 0) {
                 sp.reset();
-                iter.oldSpte = machine_->get(iter.sptep);
-            } else {
-                again = true; // somebody was faster
+                break;
             }
         }
-        if (result != 0)
-            break;
     }
     sim_.rcuReadUnlock();
     if (sp)
         tdp_mmu_free_sp(*sp);
-    return result;
+    return 0;
 }
 
-int Kvm::kvm_tdp_mmu_try_split_huge_pages(const GfnRange& range, Level target, bool shared) {
+// What cannot be split stays as it is: nobody hears of it.
+void Kvm::kvm_tdp_mmu_try_split_huge_pages(const GfnRange& range, Level target, bool shared) {
     Call call(sim_, "kvm_tdp_mmu_try_split_huge_pages");
-    int result = 0;
-    forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) {
-        if (result == 0)
-            result = tdp_mmu_split_huge_pages_root(root, range, target, shared);
-    });
-    return result;
+    lockdep_assert_held(LockId::MmuLock);
+    for (Pfn root = tdp_mmu_next_root({0}, KVM_VALID_ROOTS); root.v != 0; root = tdp_mmu_next_root(root, KVM_VALID_ROOTS))
+        if (tdp_mmu_split_huge_pages_root(root, range, target, shared) != 0) {
+            kvm_tdp_mmu_put_root(root);
+            break;
+        }
 }
 
-int Kvm::kvm_mmu_slot_try_split_huge_pages(const GfnRange& range, Level target) {
+void Kvm::kvm_mmu_slot_try_split_huge_pages(const GfnRange& range, Level target) {
     Call call(sim_, "kvm_mmu_slot_try_split_huge_pages");
     sim_.readLock(LockId::MmuLock);
-    const int result = kvm_tdp_mmu_try_split_huge_pages(range, target, true);
+    kvm_tdp_mmu_try_split_huge_pages(range, target, true);
     sim_.readUnlock(LockId::MmuLock);
-    return result;
-}
-
-// tdp_mmu_make_huge_spte(): out of the first present leaf below.
-std::optional<u64> Kvm::tdp_mmu_make_huge_spte(const TdpIter& parent) {
-    Call call(sim_, "tdp_mmu_make_huge_spte");
-    TdpIter iter;
-    tdp_iter_start(iter, frameOf(parent.sptep), Level::k4K, parent.gfn);
-    for (; iter.valid && iter.gfn.v < parent.gfn.v + pagesPer(parent.level); tdp_iter_next(iter))
-        if (iter.level < parent.level && spte::isLeaf(iter.oldSpte, iter.level))
-            return make_huge_spte(masks_, iter.oldSpte, parent.level);
-    return std::nullopt;
-}
-
-bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
-    Call call(sim_, "kvm_tdp_mmu_recover_huge_pages");
-    const Memslot s = slot(index);
-    if (s.dirtyLog)
-        return false;
-    const GfnRange range{s.base, {s.base.v + s.pages}};
-    bool any = false;
-    forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) {
-        bool flush = false;
-        sim_.rcuReadLock();
-        TdpIter iter;
-        for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (tdp_mmu_iter_cond_resched(iter, flush, true)) {
-                flush = false;
-                continue;
-            }
-            while (iter.level <= Level::k1G && spte::isTable(iter.oldSpte, iter.level) && iter.gfn >= range.start &&
-                   iter.gfn.v + pagesPer(iter.level) <= range.end.v) {
-                if (kvm_mmu_max_mapping_level(s, iter.gfn, Level::k1G, s.guestMemfd && kvm_mem_is_private(iter.gfn)) < iter.level)
-                    break;
-                const auto huge = tdp_mmu_make_huge_spte(iter);
-                if (!huge)
-                    break;
-                if (tdp_mmu_set_spte_atomic(iter, *huge) == 0) {
-                    any = flush = true;
-                    iter.oldSpte = *huge;
-                    break;
-                }
-            }
-        }
-        // The flush must have reached every vCPU before the unlinked tables may go.
-        if (flush)
-            kvm_flush_remote_tlbs();
-        sim_.rcuReadUnlock();
-    });
-    return any;
-}
-
-void Kvm::kvm_mmu_recover_huge_pages(int index) {
-    Call call(sim_, "kvm_mmu_recover_huge_pages");
-    sim_.readLock(LockId::MmuLock);
-    kvm_tdp_mmu_recover_huge_pages(index);
-    sim_.readUnlock(LockId::MmuLock);
-}
-
-// The worker that zaps tables which stand only because an executable 4K page was asked for.
-u64 Kvm::kvm_recover_nx_huge_pages(const GfnRange& range) {
-    Call call(sim_, "kvm_recover_nx_huge_pages");
-    u64 zapped = 0;
-    sim_.writeLock(LockId::MmuLock);
-    sim_.rcuReadLock();
-    bool flush = false;
-    forEachRoot(KVM_DIRECT_ROOTS, [&](Pfn root) {
-        TdpIter iter;
-        for (tdp_iter_start(iter, root, Level::k2M, range.start); iter.valid && iter.gfn < range.end; tdp_iter_next(iter)) {
-            if (tdp_mmu_iter_cond_resched(iter, flush, false)) {
-                flush = false;
-                continue;
-            }
-            if (!spte::isTable(iter.oldSpte, iter.level))
-                continue;
-            const Pfn child = ept::pfnOf(iter.oldSpte);
-            if ((spGet(child, kFlags) & kNxHugePageDisallowed) != 0) {
-                kvm_tdp_mmu_zap_sp(child);
-                iter.oldSpte = spte::kNonpresent;
-                flush = true;
-                ++zapped;
-            }
-        }
-    });
-    if (flush)
-        kvm_flush_remote_tlbs();
-    sim_.rcuReadUnlock();
-    sim_.writeUnlock(LockId::MmuLock);
-    return zapped;
-}
-
-bool Kvm::kvm_tdp_mmu_zap_sp(Pfn sp) {
-    Call call(sim_, "kvm_tdp_mmu_zap_sp");
-    const u64 ptep = spGet(sp, kPtep);
-    if (ptep == 0)
-        return false;
-    const Place place{static_cast<u32>(ptep - 1)};
-    const u64 old = machine_->get(place);
-    if (!spte::isPresent(old))
-        return false;
-    tdp_mmu_set_spte(place, old, spte::kNonpresent, {spGet(sp, kGfn)}, above(role::level(spGet(sp, kRole))), false);
-    return true;
 }
 
 } // namespace mirrorscope

@@ -8,76 +8,54 @@
 
 namespace mirrorscope {
 
-// Begins a KVM_RUN, which leaveKvmRun() ends unless it failed.
-int Kvm::enterGuest(unsigned vcpu, u64 token) {
-    sim_.vcpuLock(vcpu);
-    sim_.srcuReadLock();
-    while (true) {
-        sim_.retryPoint(token);
-        const EnterResult entered = vcpu_enter_guest(vcpu);
-        if (entered.kind == EnterResult::Kind::Entered)
-            return 0;
-        if (entered.kind == EnterResult::Kind::Failed) {
-            leaveKvmRun(vcpu);
-            return entered.error;
-        }
-    }
-}
-
-void Kvm::leaveKvmRun(unsigned vcpu) {
-    sim_.srcuReadUnlock();
-    sim_.vcpuUnlock(vcpu);
-}
-
 void Kvm::exitForCall(unsigned vcpu) {
-    constexpr u8 kVmcall = 18, kTdcall = 77, kVmgexit = 201; // exit reasons
     vcpu_exit_guest(vcpu);
-    sim_.mark({.kind = MarkKind::Exit,
-               .code = config_.vm == VmType::Tdx   ? kTdcall
-                       : config_.vm == VmType::Snp ? kVmgexit
-                                                   : kVmcall,
-               .a = {vcpu, 0, 0, 0, 0, 0}});
+    sim_.mark({.kind = MarkKind::Exit, .code = traits_.callExit, .a = {vcpu, 0, 0, 0, 0, 0}});
 }
 
 Outcome Kvm::leaveGuest(unsigned vcpu, KvmExit reason) {
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
-    if (const int error = enterGuest(vcpu, 0x4c); error != 0)
-        return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
+    if (const auto failed = enterGuest(vcpu))
+        return *failed;
     exitForCall(vcpu);
     leaveKvmRun(vcpu);
     return {Outcome::Kind::Exit, static_cast<u64>(reason), 0};
 }
 
-// The guest asks for at most 2M at a time; each part leaves to user space, which answers with KVM_SET_MEMORY_ATTRIBUTES.
-// KVM itself changes nothing. What is refused is refused to the guest: EINVAL stands for TDVMCALL_STATUS_INVALID_OPERAND and
-// TDVMCALL_STATUS_ALIGN_ERROR.
+// Each part leaves to user space, which answers with KVM_SET_MEMORY_ATTRIBUTES. KVM itself changes nothing. What is refused is refused
+// to the guest: EINVAL stands for TDVMCALL_STATUS_INVALID_OPERAND and TDVMCALL_STATUS_ALIGN_ERROR.
 Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
     // A page-state change lists its entries; those that follow one another are one exit.
-    const u64 chunk = config_.vm == VmType::Snp ? std::max<u64>(size, 1) : 2u << 20;
-    if (const int error = enterGuest(vcpu, 0x3a); error != 0)
-        return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
+    const u64 chunk = std::max<u64>(traits_.mapGpaChunk != 0 ? traits_.mapGpaChunk : size, 1);
+    if (const auto failed = enterGuest(vcpu))
+        return *failed;
     exitForCall(vcpu);
     leaveKvmRun(vcpu); // user space answers
     int result = 0;
+    const auto ioctl = [&] {
+        sim_.step(Site::CallEnter);
+        return vmDead() ? -kEIO : 0;
+    };
     {
-        Call handler(sim_, config_.vm == VmType::Tdx   ? "tdx_map_gpa"
-                           : config_.vm == VmType::Snp ? "snp_begin_psc"
-                                                       : "kvm_emulate_hypercall");
+        Call handler(sim_, traits_.mapGpa);
         if (gpa + size <= gpa || ((gpa | size) & 0xfff) != 0)
             result = -kEINVAL;
         for (u64 at = gpa; result == 0 && at < gpa + size; at += chunk) {
             Call exit(sim_, "KVM_EXIT_HYPERCALL");
             const u64 end = std::min(at + chunk, gpa + size);
-            sim_.step(Site::CallEnter); // its ioctl
-            result = vmDead() ? -kEIO : kvm_vm_set_mem_attributes({{at >> 12}, {end >> 12}}, makePrivate);
+            result = ioctl();
+            if (result == 0)
+                result = kvm_vm_set_mem_attributes({{at >> 12}, {end >> 12}}, makePrivate);
         }
     }
-    if (const int error = enterGuest(vcpu, 0x3b); error != 0)
-        return {Outcome::Kind::Errno, static_cast<u64>(error), 0};
+    if (const int dead = ioctl(); dead != 0) // KVM_RUN
+        return failedWith(-dead);
+    if (const auto failed = enterGuest(vcpu))
+        return *failed;
     vcpu_exit_guest(vcpu);
     leaveKvmRun(vcpu);
-    return result == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-result), 0};
+    return result == 0 ? Outcome{} : failedWith(-result);
 }
 
 } // namespace mirrorscope

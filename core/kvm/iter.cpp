@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The iterator over one table tree (Linux v6.16 arch/x86/kvm/mmu/tdp_iter.c). Every read of an SPTE is a micro-step.
-#include "kvm/kvm.h"
+#include "kvm/protocol.h"
 
 namespace mirrorscope {
 
-u64 Kvm::read_spte(Place sptep) {
-    sim_.step(Site::SpteRead);
-    if (watch_ != nullptr)
-        watch_->tableRead(sptep);
-    return machine_->get(sptep);
-}
-
 void Kvm::iterRefresh(TdpIter& iter) {
     iter.sptep = wordOf(iter.ptPath[number(iter.level) - 1], tableIndex(iter.gfn.v | iter.gfnBits, iter.level));
-    iter.oldSpte = read_spte(iter.sptep);
+    iter.oldSpte = kvm_tdp_mmu_read_spte(iter.sptep);
 }
 
 void Kvm::tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn, u64 gfnBits) {
     iter.gfnBits = gfnBits;
+    iter.valid = false;
+    if (WARN_ON_ONCE(root.v == 0 || frames_.peekKind(root) != FrameKind::Table || role::level(spGet(root, kRole)) == Level::None,
+                     Assert::IterRoot))
+        return;
     iter.rootLevel = role::level(spGet(root, kRole));
     iter.minLevel = minLevel;
     iter.nextLastLevelGfn = gfn;
@@ -42,15 +39,17 @@ bool Kvm::tdp_mmu_iter_need_resched(const TdpIter& iter) const {
 }
 
 bool Kvm::tdp_mmu_iter_cond_resched(TdpIter& iter, bool flush, bool shared) {
+    WARN_ON_ONCE(iter.yielded, Assert::ReschedYielded);
     if (!tdp_mmu_iter_need_resched(iter))
         return false;
     Call call(sim_, "tdp_mmu_iter_cond_resched");
     if (flush)
-        kvm_flush_remote_tlbs();
+        protocol_->kvm_flush_remote_tlbs(*this);
     sim_.rcuReadUnlock();
     shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
     shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
     sim_.rcuReadLock();
+    WARN_ON_ONCE(iter.gfn > iter.nextLastLevelGfn, Assert::ReschedPast);
     iter.yielded = true;
     return true;
 }
@@ -59,7 +58,7 @@ bool Kvm::tdp_iter_step_down(TdpIter& iter) {
     if (iter.level == iter.minLevel)
         return false;
     // Read again: the entry may have changed since the iterator stopped at it.
-    iter.oldSpte = read_spte(iter.sptep);
+    iter.oldSpte = kvm_tdp_mmu_read_spte(iter.sptep);
     if (!spte::isTable(iter.oldSpte, iter.level))
         return false;
     const Pfn child = ept::pfnOf(iter.oldSpte);
@@ -76,7 +75,7 @@ bool Kvm::tdp_iter_step_side(TdpIter& iter) {
     iter.gfn.v += pagesPer(iter.level);
     iter.nextLastLevelGfn = iter.gfn;
     iter.sptep = iter.sptep + 1;
-    iter.oldSpte = read_spte(iter.sptep);
+    iter.oldSpte = kvm_tdp_mmu_read_spte(iter.sptep);
     return true;
 }
 
@@ -89,12 +88,7 @@ bool Kvm::tdp_iter_step_up(TdpIter& iter) {
     return true;
 }
 
-void Kvm::tdp_iter_next(TdpIter& iter) {
-    if (iter.yielded) {
-        tdp_iter_restart(iter);
-        if (!config_.broken(Break::NextAfterRestart))
-            return;
-    }
+void Kvm::tdp_iter_step(TdpIter& iter) {
     if (tdp_iter_step_down(iter))
         return;
     do {
@@ -102,6 +96,13 @@ void Kvm::tdp_iter_next(TdpIter& iter) {
             return;
     } while (tdp_iter_step_up(iter));
     iter.valid = false;
+}
+
+void Kvm::tdp_iter_next(TdpIter& iter) {
+    if (iter.yielded)
+        tdp_iter_restart(iter);
+    else
+        tdp_iter_step(iter);
 }
 
 } // namespace mirrorscope

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Layout, names and what others may look at.
-#include "kvm/kvm.h"
+#include "kvm/protocol.h"
 
 #include <algorithm>
 
@@ -50,7 +50,8 @@ u64 GuestOp::address(u64 i) const {
     return gpa + k * stride;
 }
 
-Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions) : config_(config), sim_(sim), frames_(frames) {
+Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& frames, Regions& regions)
+    : config_(config), traits_(traits), sim_(sim), frames_(frames), protocol_(std::make_unique<Protocol>()) {
     u64 lastGfn = 1 << 20;
     for (const auto& slot : config.slots) {
         slotPages_ += slot.pages;
@@ -60,7 +61,7 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
     vm_ = regions.take(static_cast<unsigned>(VmWord::Count_));
     vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_));
     actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_));
-    roots_ = regions.take(kMaxRoots);
+    asserts_ = regions.take(kAsserts);
     slots_ = regions.take(u64{kMaxSlots} * kSlotWords);
     attributeWords_ = (lastGfn + 63) / 64;
     attributes_ = regions.take(attributeWords_);
@@ -73,15 +74,16 @@ Kvm::Kvm(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions
     lastWrite_ = regions.take(slotPages_ * 4);
     sp_ = regions.take(frames.count() * kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
-        tlbs_.emplace_back(v, slotPages_ * (config.vm == VmType::Tdx ? 2 : 1), regions);
-    if (config.vm == VmType::Tdx)
-        masks_ = {.mmioValue = 0, .ignoreGuestPat = false};
-    if (config.vm == VmType::Snp)
-        masks_ = nptMasks();
-    masks_.adEnabled = config.adBits;
-    masks_.nxHugePages = config.nxHugePages;
+        tlbs_.emplace_back(v, slotPages_ * (config.directBits() != 0 ? 2 : 1), regions);
+    traits_.masks.adEnabled = config.adBits;
+    traits_.masks.nxHugePages = config.nxHugePages;
     sim.onRcuFree([this](u64 spt) { releaseTable({spt}); });
+    applyDispatch(config.dispatch, *protocol_);
+    applyVersion(config, *protocol_);
+    applyBreaks(config, *protocol_);
 }
+
+Kvm::~Kvm() = default;
 
 void Kvm::layOutIndexes(Regions& indexes) {
     pageStats_ = indexes.take(2);
@@ -94,7 +96,9 @@ void Kvm::attach(Machine& machine) {
     for (Tlb& tlb : tlbs_)
         tlb.attach(machine, frames_);
     attachSlots();
-    machine.set(vm(VmWord::PreFaultAllowed), config_.vm != VmType::Tdx);
+    machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed);
+    for (unsigned v = 0; v < config_.vcpus; ++v)
+        machine.set(vcpuWord(v, VcpuWord::PmlOn), cpuDirtyLog() && machine.peek(vm(VmWord::NrDirtyLogging)) != 0);
 }
 
 MmuPage Kvm::peekPage(Pfn spt) const {
@@ -110,9 +114,8 @@ MmuPage Kvm::peekPage(Pfn spt) const {
 
 std::vector<Pfn> Kvm::roots() const {
     std::vector<Pfn> result;
-    for (unsigned i = 0; i < kMaxRoots; ++i)
-        if (const u64 root = machine_->peek(roots_ + i); root != 0)
-            result.push_back({root});
+    for (u64 root = machine_->peek(vm(VmWord::RootsHead)); root != 0; root = machine_->peek(sp({root}, kNextRoot)))
+        result.push_back({root});
     return result;
 }
 
@@ -155,14 +158,49 @@ bool Kvm::cachedByVcpu(Pfn pfn) const {
 void Kvm::kvm_vm_dead() {
     sim_.step(Site::VmState);
     machine_->set(vm(VmWord::Dead), 1);
+    kvm_make_all_cpus_request(kReqVmDead);
 }
 
 void Kvm::kvm_bug(unsigned leaf, u64 status) {
+    if (machine_->peek(vm(VmWord::VmBugged)) != 0)
+        return; // it is told once
     sim_.step(Site::VmState);
     machine_->set(vm(VmWord::BugLeaf), leaf + 1);
     machine_->set(vm(VmWord::BugStatus), status);
-    machine_->set(vm(VmWord::Bugged), machine_->peek(vm(VmWord::Bugged)) + 1);
-    machine_->set(vm(VmWord::Dead), 1);
+    machine_->set(vm(VmWord::Bugged), 1);
+    machine_->set(vm(VmWord::VmBugged), 1);
+    kvm_vm_dead();
+}
+
+bool Kvm::WARN_ON_ONCE(bool condition, Assert which) {
+    if (condition)
+        machine_->set(assertWord(which), machine_->peek(assertWord(which)) + 1);
+    return condition;
+}
+
+// Told unless the VM is bugged already. A BUG() would stop the host here; the machine goes on, so that one can look at it.
+bool Kvm::KVM_BUG_ON(bool condition, Assert which) {
+    if (!condition || machine_->peek(vm(VmWord::VmBugged)) != 0)
+        return condition;
+    WARN_ON_ONCE(true, which);
+    sim_.step(Site::VmState);
+    machine_->set(vm(VmWord::VmBugged), 1);
+    kvm_vm_dead();
+    return true;
+}
+
+void Kvm::lockdep_assert_held(LockId lock) {
+    if (sim_.heldByMe(lock))
+        return;
+    machine_->set(vm(VmWord::LockdepFunction), sim_.path());
+    machine_->set(vm(VmWord::LockdepLock), static_cast<u64>(lock) * 2 + 1);
+}
+
+void Kvm::lockdep_assert_held_write(LockId lock) {
+    if (sim_.heldForWriting(lock))
+        return;
+    machine_->set(vm(VmWord::LockdepFunction), sim_.path());
+    machine_->set(vm(VmWord::LockdepLock), static_cast<u64>(lock) * 2 + 2);
 }
 
 std::optional<Pfn> Kvm::alloc_page(FrameKind kind, u64 info) {

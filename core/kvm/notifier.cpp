@@ -3,50 +3,61 @@
 // kvm_mmu_notifier_invalidate_range_start() and _end(), kvm_mmu_notifier_clear_young()).
 #include "kvm/kvm.h"
 
-#include <algorithm>
-
 namespace mirrorscope {
+
+// mn_active_invalidate_count keeps the memslots from being exchanged up to the end, or begin and end would not balance.
+bool Kvm::kvm_mmu_notifier_invalidate_range_start(const GfnRange& range) {
+    Call start(sim_, "kvm_mmu_notifier_invalidate_range_start");
+    sim_.step(Site::NotifierCount);
+    machine_->add(vm(VmWord::MnActiveInvalidate), 1);
+    sim_.srcuReadLock();
+    const bool found = invalidateParts(
+        range, [](const Memslot&) { return true; },
+        [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
+    sim_.srcuReadUnlock();
+    return found;
+}
+
+void Kvm::kvm_mmu_notifier_invalidate_range_end(const GfnRange& range) {
+    Call end(sim_, "kvm_mmu_notifier_invalidate_range_end");
+    sim_.srcuReadLock();
+    sim_.step(Site::SlotRead);
+    bool found = false;
+    forEachSlotPart(range, [&](const Memslot&, const GfnRange&) { found = true; });
+    endInvalidation(found);
+    sim_.srcuReadUnlock();
+    sim_.step(Site::NotifierCount);
+    if (!WARN_ON_ONCE(machine_->peek(vm(VmWord::MnActiveInvalidate)) == 0, Assert::NotifierUnbalanced))
+        machine_->add(vm(VmWord::MnActiveInvalidate), u64(-1));
+}
 
 // Unmaps shared memory between a begin and an end of the invalidation protocol; `between` changes the host's mapping.
 template <class F>
 void Kvm::invalidateAround(const GfnRange& range, F&& between) {
-    bool locked;
-    {
-        Call start(sim_, "kvm_mmu_notifier_invalidate_range_start");
-        locked = invalidateParts(
-            range, [](const Memslot&) { return true; },
-            [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
-    }
+    kvm_mmu_notifier_invalidate_range_start(range);
     between();
-    if (locked) {
-        Call end(sim_, "kvm_mmu_notifier_invalidate_range_end");
-        sim_.writeLock(LockId::MmuLock);
-        kvm_mmu_invalidate_end();
-        sim_.writeUnlock(LockId::MmuLock);
-    }
+    kvm_mmu_notifier_invalidate_range_end(range);
 }
 
-namespace {
 // A range of host pages is made of whole ones.
-GfnRange wholePages(const Kvm& kvm, const GfnRange& range) {
+GfnRange Kvm::wholeHostPages(const GfnRange& range) const {
     GfnRange whole = range;
-    for (unsigned i = 0; i < kvm.slotCount(); ++i) {
-        const Memslot s = kvm.slot(static_cast<int>(i));
+    for (unsigned i = 0; i < slotCount(); ++i) {
+        const Memslot s = slot(static_cast<int>(i));
         if (!s.used || s.backing == Level::k4K)
             continue;
         const GfnRange part{std::max(range.start, s.base), std::min(range.end, Gfn{s.base.v + s.pages})};
         if (part.empty())
             continue;
-        whole.start = std::min(whole.start, kvm.hostBlock(s, part.start).first.start);
-        whole.end = std::max(whole.end, kvm.hostBlock(s, {part.end.v - 1}).first.end);
+        whole.start = std::min(whole.start, hostBlock(s, part.start).first.start);
+        whole.end = std::max(whole.end, hostBlock(s, {part.end.v - 1}).first.end);
     }
     return whole;
 }
-} // namespace
 
 void Kvm::discard(const GfnRange& range) {
     Call call(sim_, "madvise_dontneed");
-    const GfnRange whole = wholePages(*this, range);
+    const GfnRange whole = wholeHostPages(range);
     invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
             for (Gfn gfn = part.start; gfn < part.end;) {
@@ -62,7 +73,7 @@ void Kvm::discard(const GfnRange& range) {
 // The page's content goes to another frame; whoever still holds the old one keeps it from being freed.
 int Kvm::migrate(const GfnRange& range) {
     Call call(sim_, "migrate_pages");
-    const GfnRange whole = wholePages(*this, range);
+    const GfnRange whole = wholeHostPages(range);
     int result = 0;
     invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
@@ -95,7 +106,7 @@ int Kvm::migrate(const GfnRange& range) {
 
 void Kvm::protect(const GfnRange& range) {
     Call call(sim_, "change_protection");
-    const GfnRange whole = wholePages(*this, range);
+    const GfnRange whole = wholeHostPages(range);
     invalidateAround(whole, [&] {
         forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
             sim_.step(Site::HostUnmap);
@@ -106,10 +117,13 @@ void Kvm::protect(const GfnRange& range) {
     });
 }
 
-bool Kvm::age(const GfnRange& range) {
+bool Kvm::kvm_mmu_notifier_clear_young(const GfnRange& range) {
     Call call(sim_, "kvm_mmu_notifier_clear_young");
     bool young = false;
+    sim_.srcuReadLock();
+    sim_.step(Site::SlotRead);
     forEachSlotPart(range, [&](const Memslot&, const GfnRange& part) { young |= kvm_tdp_mmu_age_gfn_range(part, KVM_FILTER_SHARED); });
+    sim_.srcuReadUnlock();
     return young;
 }
 

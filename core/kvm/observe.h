@@ -3,7 +3,8 @@
 // that one dispatch serves them all can be tried.
 #pragma once
 
-#include "kvm/kvm.h"
+#include "kvm/ops.h"
+#include "sim/sim.h"
 
 namespace mirrorscope {
 

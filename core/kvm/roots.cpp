@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Roots: which there are, who holds them, and which one a fault or a range goes to.
-#include "kvm/kvm.h"
+// Roots: which there are, who holds them, and which one a fault or a range goes to (Linux v6.16 tdp_mmu.c, mmu.c).
+//
+// kvm->arch.tdp_mmu_roots is a list, the newest first. It is changed under tdp_mmu_pages_lock and read under mmu_lock or RCU, so that a
+// root whose last reference went may still be met on it.
+#include "kvm/protocol.h"
 
-#include <cassert>
+#include <stdexcept>
 
 namespace mirrorscope {
 
@@ -11,8 +14,6 @@ u64 Kvm::kvm_gfn_root_bits(Pfn root) const { return role::isMirror(spGet(root, k
 unsigned Kvm::kvm_gfn_range_filter_to_root_types(unsigned filter) const {
     if (!kvm_has_mirrored_tdp())
         return KVM_DIRECT_ROOTS;
-    if (config_.broken(Break::IgnoreRootFilter))
-        return KVM_VALID_ROOTS;
     unsigned types = 0;
     if ((filter & KVM_FILTER_PRIVATE) != 0)
         types |= KVM_MIRROR_ROOTS;
@@ -21,7 +22,9 @@ unsigned Kvm::kvm_gfn_range_filter_to_root_types(unsigned filter) const {
     return types;
 }
 
-bool Kvm::tdp_mmu_root_match(Pfn root, unsigned types) const {
+bool Kvm::tdp_mmu_root_match(Pfn root, unsigned types) {
+    if (WARN_ON_ONCE((types & KVM_VALID_ROOTS) == 0, Assert::RootTypes))
+        return false;
     const u64 word = spGet(root, kRole);
     if (role::isInvalid(word) && (types & KVM_INVALID_ROOTS) == 0)
         return false;
@@ -35,96 +38,8 @@ Pfn Kvm::tdp_mmu_get_root_for_fault(const KvmPageFault& fault) {
     return {machine_->get(vcpuWord(fault.vcpu, mirror ? VcpuWord::MirrorRootHpa : VcpuWord::RootHpa))};
 }
 
-int Kvm::mmu_topup_memory_caches(unsigned vcpu) {
-    Call call(sim_, "mmu_topup_memory_caches");
-    const auto topUp = [&](VcpuWord cache, bool table) {
-        const Place count = vcpuWord(vcpu, cache);
-        while (machine_->get(count) < kCachePages) {
-            const auto page = alloc_page(FrameKind::Cache, vcpu);
-            if (!page)
-                return -kENOMEM;
-            if (table)
-                machine_->fill(*page, spte::kNonpresent);
-            const u64 n = machine_->get(count) + 1;
-            machine_->set(count + n, page->v);
-            machine_->set(count, n);
-        }
-        return 0;
-    };
-    if (external_ != nullptr)
-        if (const int r = topUp(VcpuWord::ExternalCache, false); r != 0)
-            return r;
-    return topUp(VcpuWord::ShadowCache, true);
-}
-
-Pfn Kvm::takeFromCache(unsigned vcpu, VcpuWord cache, FrameKind kind, u64 info) {
-    const Place count = vcpuWord(vcpu, cache);
-    const u64 n = machine_->get(count);
-    assert(n > 0);
-    const Pfn page{machine_->get(count + n)};
-    machine_->set(count + n, 0);
-    machine_->set(count, n - 1);
-    frames_.setKind(page, kind, info);
-    return page;
-}
-
-Pfn Kvm::tdp_mmu_alloc_sp(unsigned vcpu) { return takeFromCache(vcpu, VcpuWord::ShadowCache, FrameKind::Table, 0); }
-
-Pfn Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
-    Call call(sim_, "kvm_tdp_mmu_alloc_root");
-    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0) | (config_.adBits ? 0 : role::kAdDisabled);
-    const auto reuse = [&]() -> Pfn {
-        for (unsigned i = 0; i < kMaxRoots; ++i) {
-            const Pfn root{machine_->get(roots_ + i)};
-            if (root.v != 0 && spGet(root, kRole) == word && tdp_mmu_get_root(root))
-                return root;
-        }
-        return {0};
-    };
-    sim_.readLock(LockId::MmuLock);
-    Pfn root = reuse();
-    if (root.v == 0) {
-        sim_.writeLock(LockId::TdpMmuPagesLock);
-        root = reuse();
-        if (root.v == 0) {
-            root = tdp_mmu_alloc_sp(vcpu);
-            spSet(root, kRole, word);
-            spSet(root, kRootCount, 2); // the vCPU's and the TDP MMU's own
-            for (unsigned i = 0; i < kMaxRoots; ++i)
-                if (machine_->get(roots_ + i) == 0) {
-                    machine_->set(roots_ + i, root.v);
-                    break;
-                }
-        }
-        sim_.writeUnlock(LockId::TdpMmuPagesLock);
-    }
-    machine_->set(vcpuWord(vcpu, mirror ? VcpuWord::MirrorRootHpa : VcpuWord::RootHpa), root.v);
-    if (!mirror && tlbs_[vcpu].size() != 0)
-        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
-    sim_.readUnlock(LockId::MmuLock);
-    return root;
-}
-
-int Kvm::kvm_mmu_load(unsigned vcpu) {
-    if (machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) != 0)
-        return 0;
-    Call call(sim_, "kvm_mmu_load");
-    if (const int r = mmu_topup_memory_caches(vcpu); r != 0)
-        return r;
-    if (kvm_has_mirrored_tdp() && machine_->get(vcpuWord(vcpu, VcpuWord::MirrorRootHpa)) == 0)
-        kvm_tdp_mmu_alloc_root(vcpu, true);
-    kvm_tdp_mmu_alloc_root(vcpu, false);
-    // kvm_mmu_load_pgd(), then a flush of the current context: what was cached of an older root goes.
-    if (tlbs_[vcpu].size() != 0) {
-        sim_.step(Site::TlbFlush);
-        vcpuOps_->flushCurrent(vcpu);
-        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 0);
-        sim_.count(Counter::TlbFlush);
-    }
-    return 0;
-}
-
-bool Kvm::tdp_mmu_get_root(Pfn root) {
+// refcount_inc_not_zero(). That a reference is there is all that is seen: counting up commutes with counting up.
+bool Kvm::kvm_tdp_mmu_get_root(Pfn root) {
     const Place count = sp(root, kRootCount);
     const bool alive = machine_->look(count) != 0;
     machine_->note(alive);
@@ -136,19 +51,139 @@ bool Kvm::tdp_mmu_get_root(Pfn root) {
 }
 
 void Kvm::kvm_tdp_mmu_put_root(Pfn root) {
-    const u64 count = spGet(root, kRootCount) - 1;
-    spSet(root, kRootCount, count);
+    sim_.step(Site::RootPut);
+    const Place references = sp(root, kRootCount);
+    // A valid root keeps the TDP MMU's own reference: counting down commutes, too.
+    if (!role::isInvalid(spGet(root, kRole)) && machine_->look(references) > 1) {
+        machine_->add(references, u64(-1));
+        return;
+    }
+    const u64 count = machine_->get(references) - 1;
+    machine_->set(references, count);
     if (count != 0)
         return;
-    for (unsigned i = 0; i < kMaxRoots; ++i)
-        if (machine_->get(roots_ + i) == root.v)
-            machine_->set(roots_ + i, 0);
+    KVM_BUG_ON(!role::isInvalid(spGet(root, kRole)), Assert::PutValidRoot);
+    sim_.writeLock(LockId::TdpMmuPagesLock);
+    sim_.step(Site::RootList);
+    unlistRoot(root);
+    sim_.writeUnlock(LockId::TdpMmuPagesLock);
     sim_.callRcu(root.v);
+}
+
+Pfn Kvm::tdp_mmu_next_root(Pfn previous, unsigned types) {
+    lockdep_assert_held(LockId::MmuLock);
+    sim_.rcuReadLock();
+    Pfn next = previous;
+    do {
+        sim_.step(Site::RootGet);
+        next = {next.v == 0 ? machine_->get(vm(VmWord::RootsHead)) : spGet(next, kNextRoot)};
+    } while (next.v != 0 && !(tdp_mmu_root_match(next, types) && kvm_tdp_mmu_get_root(next)));
+    sim_.rcuReadUnlock();
+    if (previous.v != 0)
+        kvm_tdp_mmu_put_root(previous);
+    return next;
+}
+
+void Kvm::listRoot(Pfn root) {
+    if (machine_->peek(vm(VmWord::RootCount)) == maxRoots())
+        throw std::logic_error("more roots than vCPUs and actors can hold");
+    spSet(root, kNextRoot, machine_->get(vm(VmWord::RootsHead)));
+    machine_->set(vm(VmWord::RootsHead), root.v);
+    machine_->set(vm(VmWord::RootCount), machine_->peek(vm(VmWord::RootCount)) + 1);
+}
+
+// list_del_rcu(): who stands at the root still finds the next one.
+void Kvm::unlistRoot(Pfn root) {
+    Place link = vm(VmWord::RootsHead);
+    while (machine_->get(link) != root.v)
+        link = sp({machine_->get(link)}, kNextRoot);
+    machine_->set(link, spGet(root, kNextRoot));
+    machine_->set(vm(VmWord::RootCount), machine_->peek(vm(VmWord::RootCount)) - 1);
+}
+
+void Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
+    Call call(sim_, "kvm_tdp_mmu_alloc_root");
+    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0) | (config_.adBits ? 0 : role::kAdDisabled);
+    sim_.readLock(LockId::MmuLock);
+    Pfn root = tdp_mmu_next_root({0}, KVM_VALID_ROOTS);
+    while (root.v != 0 && spGet(root, kRole) != word)
+        root = tdp_mmu_next_root(root, KVM_VALID_ROOTS);
+    if (root.v == 0) {
+        sim_.writeLock(LockId::TdpMmuPagesLock);
+        sim_.step(Site::RootList);
+        // Somebody may have been faster.
+        for (root = {machine_->get(vm(VmWord::RootsHead))}; root.v != 0; root = {spGet(root, kNextRoot)})
+            if (spGet(root, kRole) == word && !WARN_ON_ONCE(!kvm_tdp_mmu_get_root(root), Assert::ListedRootDead))
+                break;
+        if (root.v == 0) {
+            root = tdp_mmu_alloc_sp(vcpu);
+            spSet(root, kRole, word);
+            spSet(root, kRootCount, 2); // the vCPU's and the TDP MMU's own
+            listRoot(root);
+        }
+        sim_.writeUnlock(LockId::TdpMmuPagesLock);
+    }
+    sim_.readUnlock(LockId::MmuLock);
+    machine_->set(vcpuWord(vcpu, mirror ? VcpuWord::MirrorRootHpa : VcpuWord::RootHpa), root.v);
+    if (!mirror)
+        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), tlbs_[vcpu].size() != 0);
+}
+
+int Kvm::kvm_mmu_load(unsigned vcpu) {
+    Call call(sim_, "kvm_mmu_load");
+    if (const int r = mmu_topup_memory_caches(vcpu); r != 0)
+        return r;
+    if (kvm_has_mirrored_tdp() && machine_->get(vcpuWord(vcpu, VcpuWord::MirrorRootHpa)) == 0)
+        kvm_tdp_mmu_alloc_root(vcpu, true);
+    kvm_tdp_mmu_alloc_root(vcpu, false);
+    // kvm_mmu_load_pgd(), then a flush of the current context: what was cached of an older root goes.
+    if (tlbs_[vcpu].size() != 0) {
+        sim_.step(Site::TlbFlush);
+        vcpuOps_->flushCurrent(vcpu);
+        sim_.count(Counter::TlbFlush);
+    }
+    machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 0);
+    return 0;
+}
+
+// A request to free obsolete roots that was not served yet is served first (20a6cff3b283, v6.15).
+int Kvm::kvm_mmu_reload(unsigned vcpu) {
+    if (kvm_check_request(vcpu, kReqFreeObsoleteRoots))
+        kvm_mmu_free_obsolete_roots(vcpu);
+    return machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) != 0 ? 0 : kvm_mmu_load(vcpu);
+}
+
+bool Kvm::is_obsolete_root(unsigned vcpu) const {
+    const Pfn root{machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa))};
+    return root.v != 0 && role::isInvalid(spGet(root, kRole));
+}
+
+// The mirror root is kept.
+void Kvm::kvm_mmu_free_obsolete_roots(unsigned vcpu) {
+    if (!protocol_->is_obsolete_root(*this, vcpu))
+        return;
+    Call call(sim_, "kvm_mmu_free_obsolete_roots");
+    const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
+    const Pfn root{machine_->get(place)};
+    machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
+    sim_.readLock(LockId::MmuLock);
+    machine_->set(place, 0);
+    kvm_tdp_mmu_put_root(root);
+    sim_.readUnlock(LockId::MmuLock);
 }
 
 void Kvm::kvm_mmu_destroy() {
     Call call(sim_, "kvm_mmu_destroy");
     for (unsigned v = 0; v < config_.vcpus; ++v) {
+        for (const auto root : {VcpuWord::RootHpa, VcpuWord::MirrorRootHpa}) {
+            const Place place = vcpuWord(v, root);
+            if (const u64 pfn = machine_->get(place); pfn != 0) {
+                sim_.readLock(LockId::MmuLock);
+                machine_->set(place, 0);
+                kvm_tdp_mmu_put_root({pfn});
+                sim_.readUnlock(LockId::MmuLock);
+            }
+        }
         for (const auto cache : {VcpuWord::ShadowCache, VcpuWord::ExternalCache})
             for (const Place count = vcpuWord(v, cache); machine_->get(count) != 0;) {
                 const u64 n = machine_->get(count);
@@ -157,13 +192,6 @@ void Kvm::kvm_mmu_destroy() {
                 machine_->set(count + n, 0);
                 machine_->set(count, n - 1);
             }
-        for (const auto root : {VcpuWord::RootHpa, VcpuWord::MirrorRootHpa}) {
-            const Place place = vcpuWord(v, root);
-            if (const u64 pfn = machine_->get(place); pfn != 0) {
-                machine_->set(place, 0);
-                kvm_tdp_mmu_put_root({pfn});
-            }
-        }
         tlbs_[v].flush();
     }
     sim_.step(Site::VmState);

@@ -1,96 +1,68 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How an SPTE changes, and how the change of a mirror is carried to the real table
 // (Linux v6.16 tdp_mmu.c: tdp_mmu_set_spte_atomic(), set_external_spte_present(), handle_changed_spte()).
-#include "kvm/dispatch/dispatch.h"
-#include "kvm/kvm.h"
-
-#include <cassert>
+#include "kvm/protocol.h"
+#include "kvm/windows.h"
 
 namespace mirrorscope {
 
-// mmu_lock is held for reading. 0, -EBUSY when somebody else was faster, or what the backend said.
-int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte, const KvmPageFault* fault) {
+bool Kvm::carriesOver(Pfn table, Gfn) const { return external_ != nullptr && role::isMirror(spGet(table, kRole)); }
+
+// 0; -EBUSY when somebody else was faster (iter.oldSpte is then what he wrote, but not of a mirror's entry), or what the backend said.
+int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
     Call call(sim_, "tdp_mmu_set_spte_atomic");
-    assert(sim_.heldByMe(LockId::MmuLock));
-    assert(!spte::isFrozen(iter.oldSpte));
-    const Origin origin{fault, iter.isPrivate};
-    if (carriesOver(frameOf(iter.sptep), iter.gfn, origin) && !spte::isFrozen(newSpte)) {
-        if (!spte::isPresent(newSpte)) {
-            kvm_bug(0xff, 0); // an atomic zap of a mirror entry
-            return -kEBUSY;
-        }
-        if (const int r = set_external_spte_present(iter.sptep, iter.gfn, iter.oldSpte, newSpte, iter.level); r != 0)
-            return r;
-    } else {
-        sim_.step(Site::SpteCmpxchg);
-        const u64 found = machine_->get(iter.sptep);
-        if (found != iter.oldSpte) {
-            iter.oldSpte = found;
-            return -kEBUSY;
-        }
-        machine_->set(iter.sptep, newSpte);
-    }
-    handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true, origin);
+    lockdep_assert_held(LockId::MmuLock);
+    if (const int r = try_set_spte_atomic(iter, newSpte); r != 0)
+        return r;
+    handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
     return 0;
 }
 
-bool Kvm::carriesOver(Pfn table, Gfn gfn, const Origin& origin) const {
-    if (external_ == nullptr)
-        return false;
-    const bool mirror = role::isMirror(spGet(table, kRole));
-    return carries(config_.dispatch, {.mirrorPage = mirror,
-                                      .fault = origin.fault,
-                                      .iterPrivate = origin.iterPrivate,
-                                      .rawGfn = gfn.v | (mirror ? 0 : config_.directBits()),
-                                      .directBits = config_.directBits()});
+int Kvm::try_set_spte_atomic(TdpIter& iter, u64 newSpte) {
+    WARN_ON_ONCE(iter.yielded || spte::isFrozen(iter.oldSpte), Assert::AtomicFrozen);
+    if (!protocol_->carriesOver(*this, frameOf(iter.sptep), iter.gfn) || spte::isFrozen(newSpte))
+        return try_cmpxchg64(Site::SpteCmpxchg, iter.sptep, iter.oldSpte, newSpte) ? 0 : -kEBUSY;
+    // Nobody zaps a mirror's entry while others may fault.
+    if (KVM_BUG_ON(!spte::isPresent(newSpte), Assert::AtomicMirrorZap))
+        return -kEBUSY;
+    return protocol_->set_external_spte_present(*this, iter.sptep, iter.gfn, iter.oldSpte, newSpte, iter.level);
 }
 
+// Others are kept out of the entry by FROZEN_SPTE until the private table has followed: nobody finds a present entry whose twin is missing.
 int Kvm::set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level) {
     Call call(sim_, "set_external_spte_present");
-    const bool freeze = !config_.broken(Break::NoFreeze);
-    const Place mine = actorWord(sim_.actor(), ActorWord::Freezing);
-
-    if (config_.broken(Break::LeafBeforeLink) && !spte::isLast(newSpte, level) && level == Level::k2M) {
-        sim_.step(Site::SpteSet);
-        if (machine_->get(sptep) != oldSpte)
-            return -kEBUSY;
-        machine_->set(sptep, newSpte); // kvm_tdp_mmu_map() links it once it has set the leaf
-        return 0;
-    }
-    sim_.step(freeze ? Site::SpteFreeze : Site::SpteSet);
-    if (machine_->get(sptep) != oldSpte)
+    const Freezing updating(*this);
+    KVM_BUG_ON(spte::isPresent(oldSpte), Assert::PresentToPresent);
+    lockdep_assert_held(LockId::MmuLock);
+    if (!protocol_->freeze_spte(*this, sptep, oldSpte, newSpte))
         return -kEBUSY;
-    machine_->set(sptep, freeze ? spte::kFrozen : newSpte);
-    machine_->set(mine, u64{sptep.v} + 1);
-
     int ret;
     if (spte::isLast(newSpte, level)) {
         ret = external_->set_external_spte(gfn, level, ept::pfnOf(newSpte));
     } else {
-        const Pfn external{spGet(ept::pfnOf(newSpte), kExternal)};
-        if (external.v == 0) { // who allocated the table decided otherwise
-            kvm_bug(0xff, 0);
-            ret = -kEIO;
-        } else {
-            ret = external_->link_external_spt(gfn, level, external);
-        }
+        const Pfn child = ept::pfnOf(newSpte);
+        const Pfn externalSpt{spGet(child, kExternal)};
+        WARN_ON_ONCE(above(role::level(spGet(child, kRole))) != level, Assert::ExternalLevel);
+        WARN_ON_ONCE(Gfn{spGet(child, kGfn)} != gfn, Assert::ExternalGfn);
+        ret = KVM_BUG_ON(externalSpt.v == 0, Assert::NoExternal) ? -kEIO : external_->link_external_spt(gfn, level, externalSpt);
     }
-
-    if (ret == 0) {
-        sim_.step(Site::SpteSet);
-        machine_->set(sptep, newSpte);
-    } else {
-        sim_.step(Site::SpteRestore);
-        if (config_.broken(Break::NoRollback))
-            machine_->set(sptep, newSpte);
-        else if (!config_.broken(Break::StayFrozen))
-            machine_->set(sptep, oldSpte);
-    }
-    machine_->set(mine, 0);
+    if (ret != 0)
+        protocol_->restore_spte(*this, sptep, oldSpte, newSpte);
+    else
+        write_spte_once(Site::SpteSet, sptep, newSpte);
     return ret;
 }
 
-void Kvm::accountPages(u64 oldSpte, u64 newSpte, Level level) {
+bool Kvm::freeze_spte(Place sptep, u64 oldSpte, u64) {
+    if (!try_cmpxchg64(Site::SpteFreeze, sptep, oldSpte, spte::kFrozen))
+        return false;
+    machine_->set(actorWord(sim_.actor(), ActorWord::Freezing), u64{sptep.v} + 1);
+    return true;
+}
+
+void Kvm::restore_spte(Place sptep, u64 oldSpte, u64) { write_spte_once(Site::SpteRestore, sptep, oldSpte); }
+
+void Kvm::kvm_update_page_stats(u64 oldSpte, u64 newSpte, Level level) {
     const auto bump = [&](unsigned which, bool was, bool is) {
         if (was != is)
             machine_->add(pageStats_ + which, is ? 1 : u64(-1));
@@ -99,104 +71,118 @@ void Kvm::accountPages(u64 oldSpte, u64 newSpte, Level level) {
     bump(1, spte::isTable(oldSpte, level), spte::isTable(newSpte, level));
 }
 
-void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared, const Origin& origin) {
-    if (oldSpte == newSpte)
-        return;
-    assert(gfn.v % pagesPer(level) == 0);
-    // A present leaf never gets another page; only a broken protocol leads here.
-    if (spte::isLeaf(oldSpte, level) && spte::isLeaf(newSpte, level) && ept::pfnOf(oldSpte) != ept::pfnOf(newSpte))
-        kvm_bug(kBugOfHost, gfn.v);
-    accountPages(oldSpte, newSpte, level);
-    if (spte::isTable(oldSpte, level) && (!spte::isPresent(newSpte) || spte::isLast(newSpte, level)))
-        handle_removed_pt(ept::pfnOf(oldSpte), shared, origin);
+void Kvm::check_spte_writable_invariants(u64 spte) {
+    if (masks().isMmuWritable(spte))
+        WARN_ON_ONCE((spte & masks().hostWritable) == 0, Assert::MmuNotHostWritable);
+    else
+        WARN_ON_ONCE(spte::isWritable(spte), Assert::WritableNotMmu);
 }
 
-// The table was unlinked: every entry of it is made unusable, what it held is removed, and it is freed after a grace
-// period.
-void Kvm::handle_removed_pt(Pfn child, bool shared, const Origin& origin) {
+void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared) {
+    const bool wasPresent = spte::isPresent(oldSpte), isPresent = spte::isPresent(newSpte);
+    const bool wasLeaf = spte::isLeaf(oldSpte, level), isLeaf = spte::isLeaf(newSpte, level);
+    const bool pfnChanged = ept::pfnOf(oldSpte) != ept::pfnOf(newSpte);
+    WARN_ON_ONCE(level < Level::k4K || number(level) > 5, Assert::ChangedLevel);
+    WARN_ON_ONCE(gfn.v % pagesPer(level) != 0, Assert::ChangedGfn);
+    KVM_BUG_ON(wasLeaf && isLeaf && pfnChanged, Assert::LeafPfnChanged); // BUG()
+    if (oldSpte == newSpte)
+        return;
+    if (isLeaf)
+        check_spte_writable_invariants(newSpte);
+    if (!wasPresent && !isPresent) {
+        WARN_ON_ONCE(!masks().isMmio(oldSpte) && !masks().isMmio(newSpte) && !spte::isFrozen(newSpte), Assert::NonpresentChanged);
+        return;
+    }
+    kvm_update_page_stats(oldSpte, newSpte, level);
+    if (wasPresent && !wasLeaf && (isLeaf || !isPresent || WARN_ON_ONCE(pfnChanged, Assert::TablePfnChanged)))
+        protocol_->handle_removed_pt(*this, ept::pfnOf(oldSpte), shared);
+}
+
+// The table was unlinked: every entry of it is made unusable, what it held is removed, and it is freed after a grace period.
+void Kvm::handle_removed_pt(Pfn child, bool shared) {
     Call call(sim_, "handle_removed_pt");
-    const u64 word = spGet(child, kRole);
-    const Level level = role::level(word);
+    tdp_mmu_unlink_sp(child);
+    remove_children(child, shared);
+    free_external_spt(child);
+    protocol_->free_removed_pt(*this, child);
+}
+
+void Kvm::tdp_mmu_unlink_sp(Pfn child) {
+    machine_->add(vm(VmWord::TablePages), u64(-1));
+    if ((spGet(child, kFlags) & kNxHugePageDisallowed) == 0)
+        return;
+    sim_.writeLock(LockId::TdpMmuPagesLock);
+    spSet(child, kFlags, spGet(child, kFlags) & ~kNxHugePageDisallowed);
+    untrack_possible_nx_huge_page(child);
+    sim_.writeUnlock(LockId::TdpMmuPagesLock);
+}
+
+void Kvm::remove_children(Pfn child, bool shared) {
+    const Level level = role::level(spGet(child, kRole));
     const Gfn base{spGet(child, kGfn)};
-    const auto freeExternal = [&] {
-        if (const Pfn external{spGet(child, kExternal)}; external.v != 0 && carriesOver(child, base, origin)) {
-            if (external_->free_external_spt(base, level, external) != 0)
-                spSet(child, kExternal, 0); // leaked on purpose: the module may still use it
-        }
-    };
-    if (config_.broken(Break::HookBeforeChildren))
-        freeExternal();
     for (unsigned i = 0; i < 512; ++i) {
         const Place sptep = wordOf(child, i);
         const Gfn gfn{base.v + i * pagesPer(level)};
         u64 old;
         if (shared) {
-            while (true) {
-                sim_.retryPoint(mix(sptep.v, 0x7e));
-                sim_.step(Site::SpteCmpxchg);
-                old = machine_->get(sptep);
-                machine_->set(sptep, spte::kFrozen);
-                if (!spte::isFrozen(old))
+            // Who froze it for an update of two tables will store once more, over our FROZEN.
+            for (Retry retry(sim_);; retry.again())
+                if (old = kvm_tdp_mmu_write_spte_atomic(sptep, spte::kFrozen, Site::SpteCmpxchg); !spte::isFrozen(old))
                     break;
-            }
         } else {
-            old = machine_->get(sptep);
-            if (!spte::isPresent(old))
+            if (!spte::isPresent(machine_->peek(sptep))) // mmu_lock is held for writing: nobody makes it present
                 continue;
-            sim_.step(Site::SpteStore);
-            machine_->set(sptep, spte::kFrozen);
+            old = kvm_tdp_mmu_read_spte(sptep);
+            old = kvm_tdp_mmu_write_spte(sptep, old, spte::kFrozen, level);
         }
-        handle_changed_spte(gfn, old, spte::kFrozen, level, shared, origin);
-        if (spte::isPresent(old) && carriesOver(child, gfn, origin)) {
-            if (shared)
-                kvm_bug(0xff, 0);
-            remove_external_spte(gfn, old, level);
+        handle_changed_spte(gfn, old, spte::kFrozen, level, shared);
+        if (protocol_->carriesOver(*this, child, gfn)) {
+            KVM_BUG_ON(shared, Assert::RemovedShared);
+            if (spte::isPresent(old))
+                remove_external_spte(gfn, old, level);
         }
     }
-    if (!config_.broken(Break::HookBeforeChildren))
-        freeExternal();
-    if (config_.broken(Break::FreeWithoutRcu))
-        tdp_mmu_free_sp(child);
-    else
-        sim_.callRcu(child.v);
 }
+
+void Kvm::free_external_spt(Pfn child) {
+    const Gfn base{spGet(child, kGfn)};
+    const Pfn external{spGet(child, kExternal)};
+    if (!protocol_->carriesOver(*this, child, base))
+        return;
+    // Leaked on purpose: the module may still use it.
+    if (external.v != 0 &&
+        WARN_ON_ONCE(external_->free_external_spt(base, role::level(spGet(child, kRole)), external) != 0, Assert::FreeExternal))
+        spSet(child, kExternal, 0);
+}
+
+void Kvm::free_removed_pt(Pfn child) { sim_.callRcu(child.v); }
 
 void Kvm::remove_external_spte(Gfn gfn, u64 oldSpte, Level level) {
-    if (!spte::isLast(oldSpte, level))
+    if (!spte::isLast(oldSpte, level)) // tables go with free_external_spt()
         return;
-    assert(sim_.heldForWriting(LockId::MmuLock));
-    if (external_->remove_external_spte(gfn, level, ept::pfnOf(oldSpte)) != 0 && machine_->get(vm(VmWord::Bugged)) == 0)
-        kvm_bug(0xff, 0);
+    lockdep_assert_held_write(LockId::MmuLock);
+    KVM_BUG_ON(external_->remove_external_spte(gfn, level, ept::pfnOf(oldSpte)) != 0, Assert::RemoveExternal);
 }
 
-// mmu_lock is held for writing. Mirror entry first, then the real one: nobody can fault into the gap.
-u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level, bool iterPrivate) {
+// The mirror's entry first, then the real one: mmu_lock is held for writing, so that nobody can fault into the gap.
+u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level) {
     Call call(sim_, "tdp_mmu_set_spte");
-    assert(sim_.heldForWriting(LockId::MmuLock));
-    assert(!spte::isFrozen(newSpte));
-    const Place clearing = actorWord(sim_.actor(), ActorWord::Clearing);
-    const Place clearingLevel = actorWord(sim_.actor(), ActorWord::ClearingLevel);
-    const Origin origin{nullptr, iterPrivate};
-    const bool carried = carriesOver(frameOf(sptep), gfn, origin);
-    const bool mirror = is_mirror_sptep(sptep);
-    sim_.step(Site::SpteStore);
-    oldSpte = machine_->get(sptep); // the CPU may have set A or D meanwhile
-    machine_->set(sptep, newSpte);
-    if (mirror) {
-        machine_->set(clearingLevel, number(level));
-        machine_->set(clearing, gfn.v + 1);
-    }
-    handle_changed_spte(gfn, oldSpte, newSpte, level, false, origin);
+    lockdep_assert_held_write(LockId::MmuLock);
+    WARN_ON_ONCE(spte::isFrozen(oldSpte) || spte::isFrozen(newSpte), Assert::SetFrozen);
+    const Clearing window(*this, sptep, gfn, level);
+    const bool carried = protocol_->carriesOver(*this, frameOf(sptep), gfn);
+    oldSpte = kvm_tdp_mmu_write_spte(sptep, oldSpte, newSpte, level);
+    handle_changed_spte(gfn, oldSpte, newSpte, level, false);
     if (carried) {
-        if (spte::isPresent(newSpte))
-            kvm_bug(0xff, 0);
+        KVM_BUG_ON(spte::isPresent(newSpte), Assert::SetMirrorPresent);
         remove_external_spte(gfn, oldSpte, level);
     }
-    if (mirror) {
-        machine_->set(clearing, 0);
-        machine_->set(clearingLevel, 0);
-    }
     return oldSpte;
+}
+
+void Kvm::tdp_mmu_iter_set_spte(TdpIter& iter, u64 newSpte) {
+    WARN_ON_ONCE(iter.yielded, Assert::SetYielded);
+    iter.oldSpte = tdp_mmu_set_spte(iter.sptep, iter.oldSpte, newSpte, iter.gfn, iter.level);
 }
 
 } // namespace mirrorscope

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Memslots: which there are, and KVM_SET_USER_MEMORY_REGION2 (Linux v6.16 virt/kvm/kvm_main.c: kvm_set_memory_region(),
 // kvm_set_memslot(); arch/x86/kvm/x86.c: kvm_mmu_slot_apply_flags(); mmu.c: kvm_arch_flush_shadow_memslot()).
-#include "kvm/kvm.h"
+#include "kvm/protocol.h"
 
 #include <algorithm>
 
@@ -21,8 +21,11 @@ u64 flagsOf(const SlotConfig& slot) {
 void Kvm::attachSlots() {
     for (const auto& config : config_.slots)
         putSlot(static_cast<int>(machine_->peek(vm(VmWord::SlotCount))), config);
-    machine_->set(vm(VmWord::SlotsGeneration), 2 * config_.slots.size());
+    machine_->set(vm(VmWord::SlotsGeneration), addressSpaces() * config_.slots.size());
 }
+
+// kvm_arch_nr_memslot_as_ids(): only a VM without private memory has SMM's.
+u64 Kvm::addressSpaces() const { return config_.hasPrivateMem() ? 1 : 2; }
 
 void Kvm::putSlot(int index, const SlotConfig& config) {
     const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
@@ -32,6 +35,8 @@ void Kvm::putSlot(int index, const SlotConfig& config) {
     machine_->set(at + kSlotOffset, machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotFlags, flagsOf(config));
     machine_->set(vm(VmWord::PagesUsed), machine_->peek(vm(VmWord::PagesUsed)) + config.pages);
+    if (config.dirtyLog)
+        machine_->set(vm(VmWord::NrDirtyLogging), machine_->peek(vm(VmWord::NrDirtyLogging)) + 1);
     machine_->set(vm(VmWord::SlotCount), std::max<u64>(machine_->peek(vm(VmWord::SlotCount)), u64(unsigned(index)) + 1));
 }
 
@@ -91,14 +96,30 @@ int Kvm::slotById(u32 id) const {
     return -1;
 }
 
-// kvm_swap_active_memslots(): the new set is published, and nobody who may have seen the old one is left inside.
-void Kvm::swapActiveMemslots() {
+// The new set is published, and nobody who may have seen the old one is left inside. It waits for the notifiers that are between their
+// begin and their end.
+template <class F>
+void Kvm::kvm_swap_active_memslots(F&& publish) {
     Call call(sim_, "kvm_swap_active_memslots");
-    // An MMIO entry made meanwhile, for somebody who saw the old set, has the old number and is never taken for a current one.
     const Place generation = vm(VmWord::SlotsGeneration);
+    sim_.wait(Site::SlotSet, {.kind = Condition::Kind::Equals, .place = vm(VmWord::MnActiveInvalidate)});
+    WARN_ON_ONCE((machine_->get(generation) & kSlotsUpdateInProgress) != 0, Assert::SlotsInUpdate);
+    publish();
+    // An MMIO entry made meanwhile, for somebody who saw the old set, has the old number and is never taken for a current one.
     machine_->set(generation, machine_->get(generation) | kSlotsUpdateInProgress);
     sim_.synchronizeSrcu();
-    machine_->set(generation, (machine_->get(generation) & ~kSlotsUpdateInProgress) + 2);
+    const u64 next = (machine_->get(generation) & ~kSlotsUpdateInProgress) + addressSpaces();
+    kvm_arch_memslots_updated(next);
+    sim_.step(Site::SlotGeneration);
+    machine_->set(generation, next);
+}
+
+void Kvm::kvm_arch_memslots_updated(u64 generation) {
+    // kvm_mmu_invalidate_mmio_sptes(): the number that entries have begins anew.
+    if ((generation & 0x7ffff & ~(addressSpaces() - 1)) == 0)
+        kvm_mmu_zap_all_fast();
+    for (unsigned v = 0; v < config_.vcpus; ++v)
+        kvm_vcpu_kick(v);
 }
 
 void Kvm::setSlotFlag(int index, u64 flag, bool on) {
@@ -106,13 +127,15 @@ void Kvm::setSlotFlag(int index, u64 flag, bool on) {
     machine_->set(flags, on ? machine_->get(flags) | flag : machine_->get(flags) & ~flag);
 }
 
-// kvm_invalidate_memslot(): faults that meet the slot from here on try again; then what it mapped is zapped.
+// Faults that meet the slot from here on try again; then what it mapped is zapped.
 void Kvm::kvm_invalidate_memslot(int index) {
     Call call(sim_, "kvm_invalidate_memslot");
-    sim_.step(Site::SlotSet);
-    setSlotFlag(index, kInvalid, true);
-    swapActiveMemslots();
-    Call flush(sim_, "kvm_arch_flush_shadow_memslot");
+    kvm_swap_active_memslots([&] { setSlotFlag(index, kInvalid, true); });
+    kvm_arch_flush_shadow_memslot(index);
+}
+
+void Kvm::kvm_arch_flush_shadow_memslot(int index) {
+    Call call(sim_, "kvm_arch_flush_shadow_memslot");
     if (config_.vm == VmType::Default)
         kvm_mmu_zap_all_fast();
     else
@@ -124,35 +147,30 @@ void Kvm::kvm_mmu_zap_memslot(int index) {
     Call call(sim_, "kvm_mmu_zap_memslot");
     const Memslot s = slot(index);
     sim_.writeLock(LockId::MmuLock);
-    if (kvm_unmap_gfn_range({s.base, {s.base.v + s.pages}}, KVM_FILTER_PRIVATE | KVM_FILTER_SHARED))
-        kvm_flush_remote_tlbs();
-    sim_.writeUnlock(LockId::MmuLock);
+    flushAndUnlock(kvm_unmap_gfn_range(s.range(), KVM_FILTER_PRIVATE | KVM_FILTER_SHARED), true);
+}
+
+int Kvm::check_memory_region_flags(const SlotConfig& config) const {
+    if (config.guestMemfd && (!config_.hasPrivateMem() || config.dirtyLog || config.readonly))
+        return -kEINVAL;
+    return config.readonly && traits_.protectedState ? -kEINVAL : 0; // kvm_arch_has_readonly_mem()
 }
 
 int Kvm::kvm_set_memory_region(const SlotConfig& config) {
     Call call(sim_, "kvm_set_memory_region");
-    const bool refused = (config.guestMemfd && (!config_.hasPrivateMem() || config.dirtyLog || config.readonly)) ||
-                         (config.readonly && (config_.vm == VmType::Tdx || config_.vm == VmType::Snp));
-    if (refused)
-        return -kEINVAL;
     sim_.writeLock(LockId::SlotsLock);
-    const int result = [&] {
-        const int index = slotById(config.id);
-        if (index >= 0) {
-            const Memslot old = slot(index);
-            if (old.guestMemfd || config.guestMemfd || old.pages != config.pages || old.readonly != config.readonly)
-                return -kEINVAL;
-            if (old.base == config.base)
-                return old.dirtyLog == config.dirtyLog ? 0 : setDirtyLogging(index, config.dirtyLog);
-            if (overlaps(config, index))
-                return -kEEXIST;
-            kvm_invalidate_memslot(index); // a move
-            sim_.step(Site::SlotSet);
-            machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kSlotBase, config.base.v);
-            setSlotFlag(index, kInvalid, false);
-            swapActiveMemslots();
-            return 0;
-        }
+    const int result = setMemoryRegion(config);
+    sim_.writeUnlock(LockId::SlotsLock);
+    return result;
+}
+
+int Kvm::setMemoryRegion(const SlotConfig& config) {
+    if (const int r = check_memory_region_flags(config); r != 0)
+        return r;
+    const int index = slotById(config.id);
+    if (config.pages == 0)
+        return index < 0 ? -kEINVAL : kvm_set_memslot(SlotChange::Delete, index, config);
+    if (index < 0) {
         if (overlaps(config, -1))
             return -kEEXIST;
         unsigned free = 0;
@@ -160,15 +178,86 @@ int Kvm::kvm_set_memory_region(const SlotConfig& config) {
             ++free;
         if (free == kMaxSlots || machine_->get(vm(VmWord::PagesUsed)) + config.pages > slotPages_)
             return -kEINVAL;
-        sim_.step(Site::SlotSet);
-        putSlot(static_cast<int>(free), config);
-        if (config_.hasPrivateMem()) // kvm_mmu_init_memslot_memory_attributes()
-            updateMixed({config.base, {config.base.v + config.pages}});
-        swapActiveMemslots();
-        return 0;
-    }();
-    sim_.writeUnlock(LockId::SlotsLock);
-    return result;
+        return kvm_set_memslot(SlotChange::Create, static_cast<int>(free), config);
+    }
+    const Memslot old = slot(index);
+    // A slot with private memory can only be deleted.
+    if (config.guestMemfd || old.guestMemfd || old.pages != config.pages || old.readonly != config.readonly)
+        return -kEINVAL;
+    if (old.base != config.base)
+        return overlaps(config, index) ? -kEEXIST : kvm_set_memslot(SlotChange::Move, index, config);
+    return old.dirtyLog == config.dirtyLog ? 0 : kvm_set_memslot(SlotChange::FlagsOnly, index, config);
+}
+
+// What was logged in an earlier time is in a bitmap of that time.
+void Kvm::freshDirtyBitmap(const Memslot& s) {
+    for (u64 page = 0; page < s.pages; page += 64)
+        machine_->set(dirtyWord(s, {s.base.v + page}), 0);
+}
+
+int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config) {
+    Call call(sim_, "kvm_set_memslot");
+    const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
+    const Memslot old = change == SlotChange::Create ? Memslot{} : slot(index);
+    if (change == SlotChange::Delete || change == SlotChange::Move)
+        kvm_invalidate_memslot(index);
+    kvm_swap_active_memslots([&] {
+        switch (change) {
+        case SlotChange::Create: {
+            const u64 logged = machine_->peek(vm(VmWord::NrDirtyLogging));
+            putSlot(index, config);
+            machine_->set(vm(VmWord::NrDirtyLogging), logged); // counted by the commit
+            freshDirtyBitmap(slot(index));
+            if (config_.hasPrivateMem()) // kvm_mmu_init_memslot_memory_attributes()
+                kvm_arch_post_set_memory_attributes({config.base, {config.base.v + config.pages}});
+            break;
+        }
+        case SlotChange::Move:
+            machine_->set(at + kSlotBase, config.base.v);
+            setSlotFlag(index, kInvalid, false);
+            [[fallthrough]];
+        case SlotChange::FlagsOnly:
+            if (config.dirtyLog && !old.dirtyLog)
+                freshDirtyBitmap(old);
+            setSlotFlag(index, kDirty, config.dirtyLog);
+            break;
+        case SlotChange::Delete:
+            // What the slot's pages held stays with the file and with user space's mapping until they go.
+            machine_->set(at + kSlotUsed, 0);
+            break;
+        }
+    });
+    kvm_commit_memory_region(change, index, old);
+    return 0;
+}
+
+void Kvm::kvm_commit_memory_region(SlotChange change, int index, const Memslot& old) {
+    const Memslot now = change == SlotChange::Delete ? Memslot{} : slot(index);
+    const bool toggled = old.dirtyLog != now.dirtyLog;
+    if (toggled) {
+        sim_.step(Site::VmState);
+        machine_->set(vm(VmWord::NrDirtyLogging), machine_->get(vm(VmWord::NrDirtyLogging)) + (now.dirtyLog ? 1 : u64(-1)));
+    }
+    Call call(sim_, "kvm_mmu_slot_apply_flags");
+    if (toggled)
+        kvm_mmu_update_cpu_dirty_logging(now.dirtyLog);
+    if (change != SlotChange::FlagsOnly || now.readonly)
+        return;
+    if (!now.dirtyLog) {
+        kvm_mmu_recover_huge_pages(index);
+        return;
+    }
+    if (config_.eagerSplit)
+        kvm_mmu_slot_try_split_huge_pages(now.range(), Level::k4K);
+    if (cpuDirtyLog()) {
+        sim_.readLock(LockId::MmuLock); // kvm_mmu_slot_leaf_clear_dirty()
+        kvm_tdp_mmu_clear_dirty_slot(now.range());
+        sim_.readUnlock(LockId::MmuLock);
+    }
+    sim_.readLock(LockId::MmuLock); // kvm_mmu_slot_remove_write_access()
+    kvm_tdp_mmu_wrprot_slot(now.range(), cpuDirtyLog() ? Level::k2M : Level::k4K);
+    sim_.readUnlock(LockId::MmuLock);
+    protocol_->kvm_flush_remote_tlbs(*this); // whatever was found
 }
 
 bool Kvm::overlaps(const SlotConfig& config, int except) const {
@@ -181,59 +270,23 @@ bool Kvm::overlaps(const SlotConfig& config, int except) const {
 }
 
 int Kvm::deleteMemoryRegion(u32 id) {
-    Call call(sim_, "kvm_set_memory_region");
-    sim_.writeLock(LockId::SlotsLock);
-    const int index = slotById(id);
-    if (index >= 0) {
-        kvm_invalidate_memslot(index);
-        sim_.step(Site::SlotSet);
-        // What the slot's pages held stays with the file and with user space's mapping until they go.
-        machine_->set(slots_ + u64(unsigned(index)) * kSlotWords + kSlotUsed, 0);
-        swapActiveMemslots();
-    }
-    sim_.writeUnlock(LockId::SlotsLock);
-    return index >= 0 ? 0 : -kEINVAL;
+    SlotConfig config;
+    config.id = id;
+    return kvm_set_memory_region(config);
 }
 
+// KVM_SET_USER_MEMORY_REGION2 of a slot as it is, but for this flag.
 int Kvm::setDirtyLogging(u32 id, bool on) {
     Call call(sim_, "kvm_set_memory_region");
     sim_.writeLock(LockId::SlotsLock);
     const int index = slotById(id);
-    const int result = index < 0 || slot(index).guestMemfd ? -kEINVAL : setDirtyLogging(index, on);
+    int result = -kEINVAL;
+    if (index >= 0) {
+        const Memslot s = slot(index);
+        result = setMemoryRegion({s.id, s.base, s.pages, s.guestMemfd, s.readonly, on, s.backing});
+    }
     sim_.writeUnlock(LockId::SlotsLock);
     return result;
-}
-
-// Only the flag changes: the new set is active at once, then kvm_mmu_slot_apply_flags().
-int Kvm::setDirtyLogging(int index, bool on) {
-    if (slot(index).dirtyLog == on)
-        return 0;
-    sim_.step(Site::SlotSet);
-    setSlotFlag(index, kDirty, on);
-    swapActiveMemslots();
-    Call call(sim_, "kvm_mmu_slot_apply_flags");
-    const Memslot s = slot(index);
-    if (!on) {
-        if (!s.readonly)
-            kvm_mmu_recover_huge_pages(index);
-        return 0;
-    }
-    if (s.readonly)
-        return 0;
-    const GfnRange range{s.base, {s.base.v + s.pages}};
-    if (config_.eagerSplit)
-        if (const int r = kvm_mmu_slot_try_split_huge_pages(range, Level::k4K); r != 0)
-            return r;
-    sim_.readLock(LockId::MmuLock);
-    if (cpuDirtyLog()) {
-        kvm_tdp_mmu_clear_dirty_slot(range);
-        kvm_tdp_mmu_wrprot_slot(range, Level::k2M);
-    } else {
-        kvm_tdp_mmu_wrprot_slot(range, Level::k4K);
-    }
-    sim_.readUnlock(LockId::MmuLock);
-    kvm_flush_remote_tlbs(); // whatever was found
-    return 0;
 }
 
 } // namespace mirrorscope

@@ -3,6 +3,11 @@
 
 namespace mirrorscope {
 
+VmTraits VmxOps::traits() {
+    constexpr u8 kVmcall = 18; // EXIT_REASON_VMCALL
+    return {.masks = {}, .cpuDirtyLog = true, .callExit = kVmcall, .mapGpa = "kvm_emulate_hypercall"};
+}
+
 Pfn VmxOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
 
 Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) {

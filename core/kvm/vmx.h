@@ -9,14 +9,13 @@ namespace mirrorscope {
 class VmxOps final : public VcpuOps {
 public:
     explicit VmxOps(Kvm& kvm) : kvm_(kvm) {}
+    static VmTraits traits();
 
     EnterResult vcpu_run(unsigned) override { return {}; }
-    void left(unsigned) override {}
     Pfn hardwareRoot(unsigned vcpu, Alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); }
-    bool flushPending(unsigned) const override { return false; }
 
 private:
     Kvm& kvm_;

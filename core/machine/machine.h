@@ -146,8 +146,8 @@ public:
     std::vector<std::pair<u32, u64>> difference(u64 from, u64 to) const;
     // Goes back and forgets what came after: the explorer's way from one execution to the next.
     void rewind(u64 position);
-    // Another state, given by value: what was recorded after `position` is forgotten without being undone, those words get these values, and
-    // sites were passed so often. Only at the end of the recording.
+    // Another state, given by value: what was recorded after `position` is forgotten without being undone, those words get these values,
+    // and sites were passed so often. Only at the end of the recording.
     void overwrite(u64 position, const std::vector<std::pair<u32, u64>>& words, const std::array<u64, kSites>& siteCounts);
     const std::array<u64, kSites>& siteCounts() const { return siteCounts_; }
 

@@ -75,16 +75,24 @@ TlbEntry Tlb::at(u64 i) const {
     return decode(machine_->peek(slots_ + slot * 2), machine_->peek(slots_ + slot * 2 + 1));
 }
 
-void Tlb::drop(Pfn pfn) {
-    if ((machine_->peek(frames_->cachedBy(pfn)) >> vcpu_ & 1) == 0)
-        return;
+template <class Goes>
+void Tlb::dropIf(Goes&& goes) {
     std::vector<TlbEntry> others;
     for (u64 i = 0; i < size(); ++i)
-        if (const TlbEntry entry = at(i); entry.pfn != pfn)
+        if (const TlbEntry entry = at(i); !goes(entry))
             others.push_back(entry);
     flush();
     for (const TlbEntry& entry : others)
         insert(entry);
+}
+
+void Tlb::drop(Pfn pfn) {
+    if ((machine_->peek(frames_->cachedBy(pfn)) >> vcpu_ & 1) != 0)
+        dropIf([&](const TlbEntry& entry) { return entry.pfn == pfn; });
+}
+
+void Tlb::drop(const GfnRange& range) {
+    dropIf([&](const TlbEntry& entry) { return entry.gfn >= range.start && entry.gfn < range.end; });
 }
 
 void Tlb::flush() {

@@ -34,6 +34,8 @@ public:
     void flush();
     // Every translation to that frame goes, the others stay.
     void drop(Pfn pfn);
+    // Every translation of that range goes, of whichever alias.
+    void drop(const GfnRange& range);
     u64 size() const { return machine_->peek(count_); }
     // The i-th cached translation, in the order of filling.
     TlbEntry at(u64 i) const;
@@ -43,6 +45,8 @@ public:
     Place tagPlace(Place place) const { return {slots_.v + ((place.v - slots_.v) & ~1u)}; }
 
 private:
+    template <class Goes>
+    void dropIf(Goes&& goes);
     std::optional<TlbEntry> find(Gfn gfn, Alias alias, bool observed) const;
     u64 read(Place place, bool observed) const { return observed ? machine_->get(place) : machine_->peek(place); }
 

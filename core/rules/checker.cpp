@@ -50,7 +50,9 @@ void Checker::afterStep() {
     const Place heldBegin = system_.sim().heldPlace(0);
     const Place heldEnd = system_.sim().heldPlace(system_.sim().actors());
     const Place bugged = kvm.vm(Kvm::VmWord::Bugged);
-    const Place premap = kvm.vm(Kvm::VmWord::PremapGfn);
+    const Place lockdep = kvm.vm(Kvm::VmWord::LockdepLock);
+    const Place assertsBegin = kvm.assertWord(Assert{}), assertsEnd = assertsBegin + kAsserts;
+    const Place premap = system_.isTdx() ? system_.backend().word(TdxBackend::Word::PremapGfn) : bugged;
 
     const u64 from = seen_;
     seen_ = machine.changeCount();
@@ -59,9 +61,11 @@ void Checker::afterStep() {
             const Pfn frame = frameOf(place);
             const FrameKind kind = frames.peekKind(frame);
             if (kind == FrameKind::Table) {
+                const u64 now = machine.peek(place);
+                if (now == spte::kNonpresent && delta == now)
+                    return; // a page is made a table
                 rules::frozenOwnedEntry(context, place);
                 rules::noUseAfterFreeZap(context, place, machine.peek(place) ^ delta);
-                rules::lockOrderStore(context, place);
                 if (system_.isTdx()) {
                     rules::coherentTable(context, place);
                     rules::oneAliasShared(context, place);
@@ -75,6 +79,10 @@ void Checker::afterStep() {
             rules::lockOrderTaken(context, place.v - heldBegin.v, machine.peek(place) ^ delta, machine.peek(place));
         } else if (place == bugged) {
             rules::moduleAgrees(context);
+        } else if (place == lockdep) {
+            rules::lockOrderAsserted(context);
+        } else if (place >= assertsBegin && place < assertsEnd) {
+            rules::kernelAsserts(context, static_cast<Assert>(place.v - assertsBegin.v));
         } else if (place == premap) {
             if (const u64 old = machine.peek(place) ^ delta; old != 0)
                 rules::coherentWindowClosed(context, {old - 1}, Level::k4K);
@@ -83,7 +91,7 @@ void Checker::afterStep() {
             const u64 now = machine.peek(place);
             if (word == static_cast<unsigned>(Kvm::ActorWord::Freezing) && now == 0)
                 rules::frozenOwnedRelease(context, Place{static_cast<u32>(delta - 1)});
-            if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0)
+            if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0 && system_.isTdx())
                 rules::coherentWindowClosed(context, {delta - 1}, Level::None);
         } else if (const auto pfn = frames.frameOfMeta(place)) {
             rules::noStaleTlbFrame(context, *pfn);
@@ -132,7 +140,7 @@ void Checker::atQuiet() {
     quietSeen_ = system_.machine().changeCount();
     bool rootWent = false;
     system_.machine().forEachNewChange(from, [&](Place place, u64) {
-        rootWent |= system_.kvm().ownsRootList(place);
+        rootWent |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
         if (const auto pfn = system_.frames().frameOfMeta(place))
             touched.push_back(pfn->v);
     });

@@ -92,6 +92,7 @@ std::optional<SeptRange> septRangeOf(const System& system, Place septPlace);
 void parentBeforeChild(RuleContext& context, Place septPlace, u64 old);
 void tableRemoved(RuleContext& context, Pfn frame, u64 old);
 void moduleAgrees(RuleContext& context);
+void kernelAsserts(RuleContext& context, Assert which);
 void noLostWrite(RuleContext& context, unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, Place record);
 void oneAliasShared(RuleContext& context, Place place);
 void oneAliasPrivate(RuleContext& context, Place septPlace);
@@ -99,7 +100,8 @@ void noUseAfterFreeRead(RuleContext& context, Place entry);
 void noUseAfterFreeZap(RuleContext& context, Place place, u64 old);
 // An actor's record of held locks changed.
 void lockOrderTaken(RuleContext& context, unsigned actor, u64 old, u64 now);
-void lockOrderStore(RuleContext& context, Place place);
+// Somebody asserted that he holds a lock, and does not.
+void lockOrderAsserted(RuleContext& context);
 void lockOrderQuiet(RuleContext& context);
 } // namespace rules
 

@@ -14,7 +14,7 @@ bool inWindow(const RuleContext& context, Gfn gfn, Level level, bool mirrorIsLea
     const Machine& machine = context.machine();
     const Kvm& kvm = context.kvm();
     if (mirrorIsLeaf) // mapped by KVM_TDX_INIT_MEM_REGION, not yet added
-        return real == SeptState::Free && machine.peek(kvm.vm(Kvm::VmWord::PremapGfn)) == gfn.v + 1;
+        return real == SeptState::Free && context.system.backend().peek(TdxBackend::Word::PremapGfn) == gfn.v + 1;
     for (unsigned actor = 0; actor < context.system.sim().actors(); ++actor) {
         const u64 clearing = machine.peek(kvm.actorWord(actor, Kvm::ActorWord::Clearing));
         if (clearing == 0)
@@ -28,7 +28,7 @@ bool inWindow(const RuleContext& context, Gfn gfn, Level level, bool mirrorIsLea
 }
 
 bool asked(const RuleContext& context) {
-    const Pfn tdr{context.machine().peek(context.kvm().vm(Kvm::VmWord::Tdr))};
+    const Pfn tdr = context.system.backend().tdr();
     return tdr.v != 0 && context.system.module().peekTdr(tdr, mirrorscope::tdr::Lifecycle) != mirrorscope::tdr::Teardown;
 }
 
@@ -44,7 +44,7 @@ bool checkPair(RuleContext& context, Pfn spt, unsigned index) {
     const u64 mirror = context.machine().peek(mirrorPlace);
     if (spte::isFrozen(mirror))
         return true;
-    const Pfn tdr{context.machine().peek(kvm.vm(Kvm::VmWord::Tdr))};
+    const Pfn tdr = context.system.backend().tdr();
     const Pfn table = page.ptep ? page.externalSpt : context.system.module().septRoot(tdr);
     if (table.v == 0)
         return true;
@@ -93,7 +93,7 @@ void coherentSept(RuleContext& context, Place place) {
     if (!asked(context))
         return;
     const Pfn frame = frameOf(place);
-    const Pfn tdr{context.machine().peek(context.kvm().vm(Kvm::VmWord::Tdr))};
+    const Pfn tdr = context.system.backend().tdr();
     const Pfn spt = context.system.module().septRoot(tdr) == frame ? context.system.mirrorRoot() : context.kvm().mirrorOfExternal(frame);
     if (spt.v != 0 && context.system.frames().peekKind(spt) == FrameKind::Table)
         checkPair(context, spt, indexOf(place));

@@ -27,17 +27,14 @@ void lockOrderTaken(RuleContext& context, unsigned actor, u64 old, u64 now) {
     }
 }
 
-// tdp_mmu_set_spte() and what stores as its entry's only owner: mmu_lock is held for writing.
-void lockOrderStore(RuleContext& context, Place place) {
-    const Machine& machine = context.machine();
-    if (machine.steps() == 0 || machine.step(machine.steps() - 1).site != Site::SpteStore)
-        return;
-    const u8 actor = machine.step(machine.steps() - 1).actor;
-    const Place lock = context.system.sim().lockPlace(LockId::MmuLock);
-    if (machine.peek(lock) >> 32 != u64{actor} + 1)
-        context.checker.report(Rule::LockOrder, place.v,
-                               fmt::format("{} stores an SPTE without mmu_lock held for writing", context.system.sim().actorName(actor)),
-                               {place});
+void lockOrderAsserted(RuleContext& context) {
+    const Kvm& kvm = context.kvm();
+    const u64 what = kvm.peekVm(Kvm::VmWord::LockdepLock) - 1;
+    const auto names = context.system.sim().paths().names(static_cast<u32>(kvm.peekVm(Kvm::VmWord::LockdepFunction)));
+    context.checker.report(Rule::LockOrder, mix(what, kvm.peekVm(Kvm::VmWord::LockdepFunction)),
+                           fmt::format("{}() needs {} held{}, and it is not", names.empty() ? "?" : names.back(),
+                                       name(static_cast<LockId>(what / 2)), what % 2 != 0 ? " for writing" : ""),
+                           {kvm.vm(Kvm::VmWord::LockdepLock)});
 }
 
 void lockOrderQuiet(RuleContext& context) {

@@ -8,20 +8,10 @@ namespace mirrorscope::rules {
 
 void moduleAgrees(RuleContext& context) {
     const Kvm& kvm = context.kvm();
-    const u64 times = kvm.peekVm(Kvm::VmWord::Bugged);
     const u64 leaf = kvm.peekVm(Kvm::VmWord::BugLeaf) - 1;
     const u64 status = kvm.peekVm(Kvm::VmWord::BugStatus);
-    if (leaf == Kvm::kBugOfHost) {
-        context.checker.report(
-            Rule::ModuleAgrees, mix(times, leaf),
-            fmt::format("handle_changed_spte() finds another page in the present leaf of GFN {:#x}: the kernel stops at BUG()", status),
-            {kvm.vm(Kvm::VmWord::Bugged)});
-        return;
-    }
-    if (leaf >= kLeaves) // a KVM_BUG_ON that no SEAMCALL led to
-        return;
     const std::string operand = tdx::operandText(status);
-    context.checker.report(Rule::ModuleAgrees, mix(times, leaf),
+    context.checker.report(Rule::ModuleAgrees, mix(leaf, status),
                            fmt::format("{} answered {}{}, at which KVM bugs the VM", info(static_cast<Leaf>(leaf)).name,
                                        tdx::statusName(status), operand.empty() ? "" : " with operand " + operand),
                            {kvm.vm(Kvm::VmWord::Bugged)});

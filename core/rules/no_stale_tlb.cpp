@@ -10,7 +10,7 @@ namespace mirrorscope::rules {
 
 void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled) {
     const System& system = context.system;
-    if (!system.kvm().tlbUsable(vcpu, entry.alias))
+    if (!system.kvm().tlbUsable(vcpu))
         return;
     const FrameKind kind = system.frames().peekKind(entry.pfn);
     std::string now;
@@ -42,7 +42,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
     for (unsigned v = 0; cached >> v != 0; ++v) {
-        if ((cached >> v & 1) == 0 || (!context.kvm().tlbUsable(v, Alias::Shared) && !context.kvm().tlbUsable(v, Alias::Private)))
+        if ((cached >> v & 1) == 0 || !context.kvm().tlbUsable(v))
             continue;
         const Tlb& tlb = context.kvm().tlb(v);
         const u64 size = tlb.size();

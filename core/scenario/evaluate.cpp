@@ -118,7 +118,7 @@ Evaluation evaluate(const Expectation& e, const System& system, const Checker& c
     case Expectation::Form::Result: return evaluateResult(e, system);
     case Expectation::Form::Count: return evaluateCount(e, system);
     case Expectation::Form::Tlb: {
-        const bool cached = system.kvm().tlb(e.vcpu).peek({e.gpa >> 12}, e.alias).has_value() && system.kvm().tlbUsable(e.vcpu, e.alias);
+        const bool cached = system.kvm().tlb(e.vcpu).peek({e.gpa >> 12}, e.alias).has_value() && system.kvm().tlbUsable(e.vcpu);
         return {cached == e.cached, cached ? "cached" : "empty"};
     }
     case Expectation::Form::Rmp: {

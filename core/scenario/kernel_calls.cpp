@@ -51,12 +51,12 @@ Outcome underReadLock(Kvm& kvm, F&& f) {
 const KernelCall kTable[] = {
     {"kvm_mmu_load", "vcpu", "allocate the vCPU's roots",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
-         return withVcpu(kvm, step, [&] { return errnoOf(kvm.kvm_mmu_load(vcpuOf(step))); });
+         return withVcpu(kvm, step, [&] { return errnoOf(kvm.kvm_mmu_reload(vcpuOf(step))); });
      }},
     {"kvm_mmu_do_page_fault", "vcpu, gpa, as, access, prefetch", "one fault; its result is a RET_PF_",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
          return withVcpu(kvm, step, [&]() -> Outcome {
-             if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
+             if (const int r = kvm.kvm_mmu_reload(vcpuOf(step)); r != 0)
                  return errnoOf(r);
              KvmExit exit = KvmExit::None;
              const bool isPrivate = kvm.config().vm == VmType::SwProtected ? kvm.kvm_mem_is_private({step.number("gpa") >> 12})
@@ -71,7 +71,7 @@ const KernelCall kTable[] = {
     {"kvm_tdp_map_page", "vcpu, gpa, as", "map as KVM_PRE_FAULT_MEMORY does, until it is no RET_PF_RETRY",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
          return withVcpu(kvm, step, [&]() -> Outcome {
-             if (const int r = kvm.kvm_mmu_load(vcpuOf(step)); r != 0)
+             if (const int r = kvm.kvm_mmu_reload(vcpuOf(step)); r != 0)
                  return errnoOf(r);
              return errnoOf(
                  kvm.kvm_tdp_map_page(vcpuOf(step), faultAddress(kvm, step), kvm.config().hasPrivateMem() && step.number("as") == 0));
@@ -138,13 +138,15 @@ const KernelCall kTable[] = {
      }},
     {"kvm_tdp_mmu_try_split_huge_pages", "gpa, size, level", "split down to a level",
      [](Kvm& kvm, const Step& step, const GfnRange& range) {
-         return underReadLock(kvm,
-                              [&] { return errnoOf(kvm.kvm_tdp_mmu_try_split_huge_pages(range, levelArgument(step, Level::k4K), true)); });
+         return underReadLock(kvm, [&] {
+             kvm.kvm_tdp_mmu_try_split_huge_pages(range, levelArgument(step, Level::k4K), true);
+             return Outcome{};
+         });
      }},
     {"kvm_tdp_mmu_recover_huge_pages", "id", "collapse the small mappings of a slot",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
          const int index = kvm.slotById(static_cast<u32>(step.number("id")));
-         if (index < 0)
+         if (index < 0 || kvm.slot(index).guestMemfd) // those are never logged, and nobody calls it for them
              return errnoOf(-kEINVAL);
          return underReadLock(kvm, [&] { return yes(kvm.kvm_tdp_mmu_recover_huge_pages(index)); });
      }},

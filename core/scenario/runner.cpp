@@ -2,6 +2,7 @@
 #include "scenario/runner.h"
 
 #include "base/text.h"
+#include "kvm/protocol.h"
 #include "scenario/kernel_calls.h"
 
 #include <fmt/format.h>
@@ -71,9 +72,8 @@ bool Runner::runAll() {
         stopped_ = bound.what;
         bounded_ = true;
     } catch (const Stuck& stuck) {
-        const std::string actor = system_.sim().actorName(system_.sim().actor());
-        checker_.report(Rule::Progress, mix(system_.machine().steps(), 1), actor + " makes no progress: " + stuck.what);
-        stopped_ = actor + " makes no progress: " + stuck.what;
+        checker_.report(Rule::Progress, mix(system_.machine().steps(), 1), stuck.what);
+        stopped_ = stuck.what;
         demonstrated_ = namesViolation(Rule::Progress);
         if (demonstrated_)
             finish();
@@ -212,7 +212,7 @@ Outcome Runner::perform(const Step& step) {
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
     case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
-    case Verb::PunchHole: return aligned ? errnoOf(kvm.kvm_gmem_punch_hole(range)) : errnoOf(-kEINVAL);
+    case Verb::PunchHole: return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, range)) : errnoOf(-kEINVAL);
     case Verb::Discard:
         if (!aligned)
             return errnoOf(-kEINVAL);
@@ -238,7 +238,7 @@ Outcome Runner::perform(const Step& step) {
             return errnoOf(-kEINVAL);
         kvm.protect(range);
         return {};
-    case Verb::Age: return aligned ? Outcome{Outcome::Kind::Ok, 0, kvm.age(range)} : errnoOf(-kEINVAL);
+    case Verb::Age: return aligned ? Outcome{Outcome::Kind::Ok, 0, kvm.kvm_mmu_notifier_clear_young(range)} : errnoOf(-kEINVAL);
     case Verb::DirtyLog: {
         const auto id = static_cast<u32>(step.number("id"));
         switch (step.number("do")) {
@@ -254,12 +254,13 @@ Outcome Runner::perform(const Step& step) {
         return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages));
     }
     case Verb::SplitHugePages:
-        return errnoOf(kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1)))));
+        kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1))));
+        return {};
     case Verb::RecoverHugePages:
-        // Done when dirty logging ends, which a slot with guest_memfd never has.
+        // Done when dirty logging has ended, which a slot with guest_memfd never has.
         for (unsigned i = 0; i < kvm.slotCount(); ++i)
             if (const Memslot s = kvm.slot(static_cast<int>(i));
-                s.used && !s.guestMemfd && s.base < wide.end && wide.start.v < s.base.v + s.pages)
+                s.used && !s.guestMemfd && !s.dirtyLog && s.base < wide.end && wide.start.v < s.base.v + s.pages)
                 kvm.kvm_mmu_recover_huge_pages(static_cast<int>(i));
         return {};
     case Verb::RecoverNxPages: return {Outcome::Kind::Ok, 0, kvm.kvm_recover_nx_huge_pages(wide)};
@@ -454,12 +455,12 @@ std::vector<Race::Actor> Runner::raceActors(const Step& step) {
 }
 
 void Runner::deadlock(const Race& race) {
-    std::string who;
-    const Sim& sim = system_.sim();
     for (unsigned i = 0; i + 1 < race.count(); ++i)
-        if (!race.done(i))
-            who += fmt::format("{}{} waits at {}", who.empty() ? "" : ", ", sim.actorName(race.actorOf(i)), info(race.pendingSite(i)).name);
-    throw Stuck{"a deadlock: " + who};
+        if (!race.done(i)) {
+            system_.sim().setActor(race.actorOf(i));
+            break;
+        }
+    throw Stuck{"nobody can go on: " + race.whoWaits()};
 }
 
 void Runner::runRace(const Step& step) {
@@ -511,10 +512,9 @@ void Runner::runSchedule(const Step& step, Race& race) {
             bool reached = false;
             while (canGo() && !reached) {
                 race.start(lane);
-                const Site next = race.pendingSite(lane);
                 if (!canGo())
                     break;
-                reached = race.run(lane) && next == entry.site;
+                reached = race.run(lane) && system_.sim().site() == entry.site;
             }
             if (!reached)
                 remarks_.push_back(

@@ -85,7 +85,7 @@ ActorView Session::actorView(u8 actor) const {
         constexpr u64 kShown = 256;
         for (u64 i = 0; i < std::min(tlb.size(), kShown); ++i) {
             view.tlb.push_back(tlb.at(i));
-            view.usable.push_back(system().kvm().tlbUsable(actor, view.tlb.back().alias));
+            view.usable.push_back(system().kvm().tlbUsable(actor));
         }
     }
     const auto index = indexOfActor(actor);

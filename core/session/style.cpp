@@ -76,11 +76,15 @@ std::string cellText(Column column, const TreeCell& cell) {
 StepGroup groupOf(Site site) {
     switch (site) {
     case Site::SpteRead:
+    case Site::RootGet:
     case Site::SeptRead: return StepGroup::Walk;
     case Site::SpteCmpxchg:
     case Site::SpteStore:
     case Site::SpteFreeze:
     case Site::SpteSet:
+    case Site::RootPut:
+    case Site::RootList:
+    case Site::RootInvalidate:
     case Site::SpteRestore: return StepGroup::Entry;
     case Site::SeamcallEnter:
     case Site::SeamcallLeave:
@@ -96,17 +100,28 @@ StepGroup groupOf(Site site) {
     case Site::LockRelease:
     case Site::SeqRead:
     case Site::SeqBegin:
+    case Site::NotifierCount:
     case Site::SeqEnd: return StepGroup::Lock;
     case Site::TlbFill:
     case Site::TlbHit:
     case Site::TlbFlush:
     case Site::TlbRequest: return StepGroup::Tlb;
     case Site::VcpuEnter:
+    case Site::VcpuMode:
+    case Site::KickMode:
+    case Site::RequestTake:
     case Site::VcpuExit:
     case Site::KickSend:
     case Site::KickWait:
     case Site::KickAck: return StepGroup::Vcpu;
     case Site::GmemGet:
+    case Site::GmemUnlock:
+    case Site::AttrRead:
+    case Site::SlotRead:
+    case Site::SlotSet:
+    case Site::SlotGeneration:
+    case Site::DirtySet:
+    case Site::DirtyTake:
     case Site::GmemRemove:
     case Site::AttrSet:
     case Site::HostFault:
@@ -117,10 +132,9 @@ StepGroup groupOf(Site site) {
     case Site::RcuLeave:
     case Site::RcuQueue:
     case Site::RcuFree: return StepGroup::Rcu;
-    case Site::SlotSet: return StepGroup::Memory;
-    case Site::RootInvalidate: return StepGroup::Entry;
     case Site::SrcuSync: return StepGroup::Rcu;
     case Site::VmState:
+    case Site::VmRead:
     case Site::CallEnter:
     case Site::Count_: break;
     }

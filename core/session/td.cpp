@@ -36,7 +36,7 @@ TdView Session::td() const {
     view.lifecycle = tdr::lifecycleName(module.peekTdr(tdr, tdr::Lifecycle));
     view.pages = module.peekTdr(tdr, tdr::ChldCnt);
     view.controlPages = module.peekTdr(tdr, tdr::NumTdcx);
-    view.premapped = kvm.peekVm(Kvm::VmWord::NrPremapped);
+    view.premapped = system().backend().peek(TdxBackend::Word::NrPremapped);
     view.kvmState = kvm.peekVm(Kvm::VmWord::Dead) != 0 ? "dead" : system().backend().runnable() ? "RUNNABLE" : "INITIALIZED";
     // The control pages may have been reclaimed one by one.
     if (view.controlPages == 0 || pamt::type(module.peekPamt(module.tdcs(tdr))) != PageType::Tdcx)

@@ -148,6 +148,25 @@ AccessLog Race::awaited(unsigned i) const {
     }
 }
 
+std::string Race::whoWaits() const {
+    std::string text;
+    for (unsigned i = 0; i + 1 < count(); ++i) {
+        const Lane& lane = lanes_[i];
+        if (lane.done)
+            continue;
+        const auto path = sim_.paths().names(lane.path);
+        const std::string function = path.empty() ? "its call" : path.back() + "()";
+        std::string what = "waits at " + std::string(info(lane.site).name);
+        for (unsigned l = 0; l < kLocks; ++l)
+            if (lane.site == Site::LockAcquire && lane.condition.place == sim_.lockPlace(static_cast<LockId>(l)))
+                what = "waits for " + std::string(name(static_cast<LockId>(l)));
+        text +=
+            (text.empty() ? "" : "; ") + sim_.actorName(lane.actor) + " " +
+            (lane.condition.kind == Condition::Kind::Changed ? "repeats " + function + ", and nothing changes" : what + " in " + function);
+    }
+    return text;
+}
+
 void Race::save(unsigned i) {
     const Lane& lane = lanes_[i];
     saved_.push_back({lane, i, sim_.srcuInside_[lane.actor], stacks_.size(), lane.log.size()});
@@ -172,9 +191,8 @@ Race::Copy Race::copy(unsigned i) const {
     Copy copy{lane, sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
     if (!isRcu(i))
         lane.fiber->save(copy.stack);
-    for (const auto& visit : lane.retries.visits)
-        if (visit.token != 0 && visit.script == lane.script)
-            copy.logBegin = std::min(copy.logBegin, visit.begin);
+    for (unsigned n = 0; n < lane.retries.depth; ++n)
+        copy.logBegin = std::min(copy.logBegin, lane.retries.visits[n].begin);
     if (lane.condition.kind == Condition::Kind::Changed)
         copy.logBegin = std::min(copy.logBegin, lane.condition.begin);
     copy.log.assign(lane.log.begin() + static_cast<std::ptrdiff_t>(copy.logBegin), lane.log.end());

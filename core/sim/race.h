@@ -39,6 +39,8 @@ public:
     // What a waiting actor waits for, and the words that this is about, as accesses.
     const Condition& condition(unsigned i) const { return lanes_[i].condition; }
     AccessLog awaited(unsigned i) const;
+    // Nobody can go on: what each actor that is not done waits for, or repeats.
+    std::string whoWaits() const;
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
     u32 pendingPath(unsigned i) const { return lanes_[i].path; }

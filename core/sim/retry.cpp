@@ -4,6 +4,8 @@
 #include "sim/race.h"
 #include "sim/sim.h"
 
+#include <stdexcept>
+
 namespace mirrorscope {
 
 // One pass over the round's log. It ends at the first word that tells that another round could differ: somebody else changed it on the way,
@@ -60,30 +62,53 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
     return changed;
 }
 
-void Sim::settle(u64 token) {
-    machine_->observeAnew(mix(script_, token));
+void Sim::settle(u64 token) { machine_->observeAnew(mix(script_, token)); }
+
+Sim::Retries& Sim::retries() { return inRace_ ? race_->lanes_[race_->current_].retries : retries_; }
+
+std::size_t Sim::logged() const {
+    const AccessLog* log = machine_->accesses();
+    return log != nullptr ? log->size() : 0;
 }
 
-void Sim::retryPoint(u64 token) {
-    settle(token);
-    Retries& retries = inRace_ ? race_->lanes_[race_->current_].retries : retries_;
+bool Sim::endRound(u64 carried) {
+    const Retries::Visit visit = retries().visits[retries().depth - 1];
+    if (visit.carried != carried)
+        return false;
     AccessLog* const log = machine_->accesses();
-    const auto now = [&] { return log != nullptr ? log->size() : 0; };
-    const u64 key = mix(script_, token);
-    for (auto& visit : retries.visits) {
-        if (visit.token != key)
-            continue;
-        if (log == nullptr) {
-            if (visit.hash == machine_->hash())
-                throw Stuck{"it repeats itself for ever"};
-        } else if (const Condition changed = endOfRound(*log, visit.begin); changed.kind == Condition::Kind::Changed) {
-            suspend(Site::VcpuEnter, changed);
-            settle(token);
-        }
-        visit = {key, script_, machine_->hash(), now()};
-        return;
+    if (log == nullptr) {
+        if (visit.hash == machine_->hash())
+            throw Stuck{actorName(actor_) + " repeats " + paths_.names(path_).back() + "() for ever"};
+        return false;
     }
-    retries.visits[retries.next++ % retries.visits.size()] = {key, script_, machine_->hash(), now()};
+    const Condition changed = endOfRound(*log, visit.begin);
+    if (changed.kind != Condition::Kind::Changed)
+        return false;
+    suspend(race_->lanes_[race_->current_].site, changed);
+    return true;
+}
+
+Retry::Retry(Sim& sim, u64 carried) : sim_(sim), settles_(false) {
+    Sim::Retries& retries = sim.retries();
+    if (retries.depth == retries.visits.size())
+        throw std::logic_error("loops that try again are nested too deeply");
+    retries.visits[retries.depth++] = {carried, sim.machine().hash(), sim.logged()};
+}
+
+Retry::Retry(Sim& sim, Settled settled) : Retry(sim, settled.token) {
+    settles_ = true;
+    sim.settle(settled.token);
+}
+
+Retry::~Retry() { --sim_.retries().depth; }
+
+void Retry::again(u64 carried) {
+    if (settles_)
+        sim_.settle(carried);
+    if (sim_.endRound(carried) && settles_)
+        sim_.settle(carried);
+    Sim::Retries& retries = sim_.retries();
+    retries.visits[retries.depth - 1] = {carried, sim_.machine().hash(), sim_.logged()};
 }
 
 } // namespace mirrorscope

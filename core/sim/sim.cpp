@@ -59,6 +59,7 @@ bool Condition::holdsWith(u64 word) const {
     case Kind::CanRead: return word >> kWriterShift == 0;
     case Kind::CanWrite: return word == 0;
     case Kind::Equals: return word == value;
+    case Kind::Clear: return (word & value) == 0;
     default: return true;
     }
 }
@@ -79,7 +80,8 @@ void Sim::wait(Site site, const Condition& condition) {
     } else {
         finishStep();
         if (!holds(condition))
-            throw Stuck{"nobody is left to change what it waits for"};
+            throw Stuck{actorName(actor_) + " waits at " + std::string(info(site).name) +
+                        ", and nobody is left to change what it waits for"};
     }
     begin(site);
 }

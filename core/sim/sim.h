@@ -30,10 +30,10 @@ std::string_view name(LockId lock);
 
 // What a suspended actor waits for. It is run again only when this holds, so a blocked actor takes no steps.
 struct Condition {
-    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, Changed };
+    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, Clear, Changed };
     Kind kind = Kind::Always;
     Place place;
-    u64 value = 0;
+    u64 value = 0; // Clear: these bits
     // Changed: one of the words in this part of the actor's log is not what it was there.
     const AccessLog* log = nullptr;
     std::size_t begin = 0, end = 0;
@@ -82,6 +82,8 @@ public:
     // The same, but not before the condition holds.
     void wait(Site site, const Condition& condition);
     bool holds(const Condition& condition) const;
+    // Of the micro-step that began last.
+    Site site() const { return site_; }
     // The micro-step that ran last is complete: rules are checked. Called by step() and at the end of a script step.
     void finishStep() {
         if (afterStep_ && stepOpen_) {
@@ -93,10 +95,6 @@ public:
 
     // What the actor does from here on depends on `token` and on the machine only, not on what it read before.
     void settle(u64 token);
-    // The same at the head of a loop that tries again. When everything that the actor read and wrote in the round before has the value
-    // that it had when the round began, and nobody changed it on the way, the actor could only repeat itself: it is blocked until
-    // somebody changes a word that it read.
-    void retryPoint(u64 token);
 
     // Locks. A reader is let in while no writer holds the lock.
     void readLock(LockId lock);
@@ -156,20 +154,20 @@ public:
     // Everything that is counted goes back to 0 and the present state becomes position 0.
     void baseline();
 
-    // The retry points that an actor has passed lately; loops nest, so there are several.
+    // The loops that an actor is in which try again, the outermost first (see Retry).
     struct Retries {
         struct Visit {
-            u64 token = 0;
-            u32 script = 0;        // the step in which it was passed
+            u64 carried = 0;       // what the round began with beside the machine
             u64 hash = 0;          // of the machine; what counts when nobody else runs
             std::size_t begin = 0; // in the log of accesses; what counts in a race
         };
         std::array<Visit, 8> visits;
-        unsigned next = 0;
+        unsigned depth = 0;
     };
 
 private:
     friend class Race; // drives the fibers of this simulator
+    friend class Retry;
     static constexpr unsigned kLeaves = 80;
     static constexpr u64 kRcuCapacity = 1 << 16;
 
@@ -178,6 +176,7 @@ private:
         ++begun_;
         machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
         machine_->note(static_cast<u64>(site));
+        site_ = site;
         applySrcu();
     }
     bool inOwnStep() const;
@@ -199,7 +198,10 @@ private:
     }
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
-
+    Retries& retries();
+    std::size_t logged() const;
+    // A round of the innermost loop is over, and the next one begins with `carried`; returns when it could end otherwise.
+    bool endRound(u64 carried);
 
     unsigned vcpus_;
     Machine* machine_ = nullptr;
@@ -221,7 +223,8 @@ private:
     u32 path_ = 0;
     bool inRace_ = false;
     bool stepOpen_ = false;
-    u64 begun_ = 0; // micro-steps, recorded or not
+    u64 begun_ = 0;               // micro-steps, recorded or not
+    Site site_ = Site::CallEnter; // of the last one
     class Race* race_ = nullptr;
     Retries retries_;
     std::vector<u64> srcuInside_; // per actor
@@ -240,6 +243,34 @@ private:
     std::function<void(u64)> rcuFree_;
     CallPaths paths_;
     Log<Mark, 10> marks_;
+};
+
+// A loop that tries again until somebody else has moved. No other form of such a loop is allowed, so that none can be missed: an actor
+// whose round read and wrote only what has the value that it had when the round began, and that carries nothing else over, could only
+// repeat itself. It is blocked until somebody changes a word that it read, and `progress` says which function it repeats.
+//
+//   for (Retry retry(sim, iter.oldSpte); wanted(iter.oldSpte); retry.again(iter.oldSpte))
+//       if (tdp_mmu_set_spte_atomic(iter, …) == 0)
+//           break;
+class Retry {
+public:
+    // `carried`: what the next round depends on beside the machine and what does not change from round to round.
+    explicit Retry(Sim& sim, u64 carried = 0);
+    // The same, and what the actor does from each round on depends on `token` and on the machine only (Sim::settle()).
+    struct Settled {
+        u64 token;
+    };
+    Retry(Sim& sim, Settled settled);
+    ~Retry();
+    Retry(const Retry&) = delete;
+    Retry& operator=(const Retry&) = delete;
+
+    // The round did not do. A new token where the loop settles.
+    void again(u64 carried = 0);
+
+private:
+    Sim& sim_;
+    bool settles_;
 };
 
 // Names the running function in the call path while it lives.

@@ -3,6 +3,17 @@
 
 namespace mirrorscope {
 
+VmTraits SnpOps::traits() {
+    constexpr u8 kVmgexit = 201; // by the number that exports give to SVM_EXIT_VMGEXIT
+    VmTraits traits;
+    traits.masks = nptMasks();
+    traits.protectedState = true;
+    traits.callExit = kVmgexit;
+    traits.mapGpa = "snp_begin_psc";
+    traits.mapGpaChunk = 0; // a page-state change lists its entries; those that follow one another are one exit
+    return traits;
+}
+
 // At the first use of a page; later it is assigned already.
 int SnpOps::gmem_prepare(Pfn pfn, Gfn gfn) {
     Call call(sim_, "sev_gmem_prepare");
@@ -16,8 +27,8 @@ void SnpOps::gmem_invalidate(Pfn pfn) {
     if (!rmp_.get(pfn).assigned)
         return;
     if (rmp_.levelOf(pfn) == Level::k2M)
-        rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)});
-    rmp_.rmpupdate(pfn, {});
+        kvm_.WARN_ON_ONCE(rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)}) != RmpStatus::Ok, Assert::PsmashFailed);
+    kvm_.WARN_ON_ONCE(rmp_.rmpupdate(pfn, {}) != RmpStatus::Ok, Assert::RmpUpdateFailed);
 }
 
 Pfn SnpOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }

@@ -22,9 +22,9 @@ public:
     int gmem_prepare(Pfn pfn, Gfn gfn) override;
     void gmem_invalidate(Pfn pfn) override;
 
+    static VmTraits traits();
     // VcpuOps
     EnterResult vcpu_run(unsigned) override { return {}; }
-    void left(unsigned) override {}
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     // PVALIDATE. The CPU walks the NPT, then looks at the RMP.
@@ -32,7 +32,6 @@ public:
     void checkOwner(Gfn gfn, Alias alias, Access access, EptWalk& walk) const override;
     u64 decrypted(Alias alias, Pfn pfn, u64 word) const override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); }
-    bool flushPending(unsigned) const override { return false; }
 
     // The host's raw RMPUPDATE and PSMASH of the frame behind a private GPA, behind KVM's back.
     Outcome rawRmpupdate(Gfn gfn, bool assigned, Level level);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "system/system.h"
 
+#include "kvm/protocol.h"
+
 #include <algorithm>
 
 namespace mirrorscope {
@@ -10,6 +12,16 @@ MachineConfig withFrames(MachineConfig config) {
     if (config.frames == 0)
         config.frames = defaultFrames(config);
     return config;
+}
+
+VmTraits traitsOf(VmType type) {
+    switch (type) {
+    case VmType::Tdx: return TdxBackend::traits();
+    case VmType::Snp: return SnpOps::traits();
+    case VmType::Default:
+    case VmType::SwProtected: break;
+    }
+    return VmxOps::traits();
 }
 } // namespace
 
@@ -26,9 +38,11 @@ u64 defaultFrames(const MachineConfig& config) {
 System::System(const MachineConfig& config, unsigned results)
     : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512)), sim_(config_, regions_),
       frames_(config_.frames, sim_.actors(), regions_), resultCount_(results) {
-    kvm_ = std::make_unique<Kvm>(config_, sim_, frames_, regions_);
+    kvm_ = std::make_unique<Kvm>(config_, traitsOf(config_.vm), sim_, frames_, regions_);
     if (config_.vm == VmType::Tdx)
         module_ = std::make_unique<TdxModule>(config_, sim_, frames_, regions_);
+    if (module_)
+        backend_ = std::make_unique<TdxBackend>(*kvm_, *module_, regions_);
     if (config_.vm == VmType::Snp)
         rmp_ = std::make_unique<Rmp>(sim_, frames_, regions_);
     results_ = regions_.take(u64{results} * 3);
@@ -43,7 +57,6 @@ System::System(const MachineConfig& config, unsigned results)
     kvm_->attach(*machine_);
     if (module_) {
         module_->attach(*machine_);
-        backend_ = std::make_unique<TdxBackend>(*kvm_, *module_);
         kvm_->setOps(backend_.get(), backend_.get());
         backend_->build();
     } else {
@@ -75,20 +88,31 @@ std::optional<Outcome> System::result(unsigned i) const {
     return Outcome{static_cast<Outcome::Kind>(machine_->peek(at) - 1), machine_->peek(at + 1), machine_->peek(at + 2)};
 }
 
+// In the order of kvm_destroy_vm(): a file of guest_memfd holds the VM, so that the files are closed first, and private leaves go while a
+// TD still has its HKID.
 void System::destroyVm() {
-    Call call(sim_, "kvm_destroy_vm");
-    if (module_) {
-        // The guest_memfd files are closed first: private leaves go while the HKID is still assigned.
+    {
+        Call release(sim_, "kvm_gmem_release");
         for (unsigned i = 0; i < kvm_->slotCount(); ++i)
             if (const Memslot slot = kvm_->slot(static_cast<int>(i)); slot.used && slot.guestMemfd)
-                kvm_->kvm_gmem_punch_hole({slot.base, {slot.base.v + slot.pages}});
-        backend_->destroyVm();
-    } else {
-        kvm_->kvm_mmu_uninit_tdp_mmu();
+                kvm_->protocol().kvm_gmem_punch_hole(*kvm_, slot.range());
     }
-    sim_.rcuBarrier();
+    Call call(sim_, "kvm_destroy_vm");
+    if (backend_)
+        backend_->tdx_mmu_release_hkid();
+    {
+        Call release(sim_, "kvm_mmu_notifier_release");
+        sim_.writeLock(LockId::MmuLock);
+        kvm_->kvm_tdp_mmu_zap_all();
+        sim_.writeUnlock(LockId::MmuLock);
+    }
+    kvm_->WARN_ON_ONCE(kvm_->peekVm(Kvm::VmWord::InvalidateInProgress) != 0, Assert::DestroyInvalidating);
+    if (backend_)
+        backend_->tdx_vcpu_free();
     kvm_->kvm_mmu_destroy();
-    sim_.rcuBarrier();
+    kvm_->kvm_mmu_uninit_tdp_mmu();
+    if (backend_)
+        backend_->tdx_vm_destroy();
     kvm_->freeGuestMemory();
 }
 
@@ -144,10 +168,9 @@ std::optional<System::SeptTable> System::septTable(Pfn frame) const {
 }
 
 TdxModule::SeptWalk System::septAt(Gfn gfn, Level level) const {
-    const Pfn tdr{kvm_->peekVm(Kvm::VmWord::Tdr)};
-    if (!module_ || tdr.v == 0)
+    if (!module_ || backend_->tdr().v == 0)
         return {};
-    return module_->peekSept(tdr, gfn, level);
+    return module_->peekSept(backend_->tdr(), gfn, level);
 }
 
 } // namespace mirrorscope

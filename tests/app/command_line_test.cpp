@@ -134,12 +134,13 @@ TEST_F(CommandLine, shards_are_merged) {
     const std::string file = race("20-snp-conversion-and-fault.yaml");
     const auto executions = [](const Result& r) { return nlohmann::json::parse(r.out)["executions"].get<unsigned>(); };
     const auto shard = [&](const char* which, const std::string& of) {
-        const Result r = call("explore --format jsonl --shard " + std::string(which) + " " + of);
+        const Result r = call("explore --mode stateless --format jsonl --shard " + std::string(which) + " " + of);
         EXPECT_EQ(r.status, 0);
         return r.out;
     };
     const std::string first = write("1.jsonl", shard("1/2", file)), second = write("2.jsonl", shard("2/2", file));
-    const Result whole = call("explore --format jsonl " + file), merged = call("merge --format jsonl " + first + " " + second);
+    const Result whole = call("explore --mode stateless --format jsonl " + file),
+                 merged = call("merge --format jsonl " + first + " " + second);
     EXPECT_EQ(merged.status, 0);
     EXPECT_EQ(executions(merged), executions(whole));
     EXPECT_EQ(nlohmann::json::parse(merged.out)["complete"], true);
@@ -159,8 +160,8 @@ TEST_F(CommandLine, gnu_parallel_runs_the_shards) {
     if (std::system("command -v parallel > /dev/null") != 0)
         GTEST_SKIP() << "GNU parallel is not installed";
     const std::string file = race("12-busy-sept-and-kick.yaml"), out = folder_.string();
-    const std::string shards = "seq 4 | parallel -j 2 \"" + program() + " explore --shard {}/4 --format jsonl " + file + " > " + out +
-                               "/{}.jsonl\" 2> " + out + "/parallel.err";
+    const std::string shards = "seq 4 | parallel -j 2 \"" + program() + " explore --mode stateless --shard {}/4 --format jsonl " + file +
+                               " > " + out + "/{}.jsonl\" 2> " + out + "/parallel.err";
     ASSERT_EQ(std::system(shards.c_str()), 0);
     const Result whole = call("explore --mode stateless --format jsonl " + file);
     const Result merged = call("merge --format jsonl " + out + "/[1-4].jsonl");

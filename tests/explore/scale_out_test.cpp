@@ -109,7 +109,7 @@ TEST(ScaleOut, a_violation_stops_all_processes) {
 }
 
 TEST(ScaleOut, what_was_interrupted_goes_on_from_its_frontier) {
-    const Scenario scenario = race("05-fault-and-punch-hole");
+    const Scenario scenario = race("12-busy-sept-and-kick");
     const ExploreResult whole = Explorer(scenario, inMode(ExploreMode::Stateless)).run();
     ExploreOptions bounded = inMode(ExploreMode::Stateless);
     bounded.maxTransitions = 9'000;
@@ -149,7 +149,7 @@ TEST(ScaleOut, a_result_survives_being_written_and_read) {
 }
 
 TEST(Preemptions, a_bound_cuts_and_says_so_and_a_wide_one_cuts_nothing) {
-    const Scenario scenario = race("04-fault-and-discard");
+    const Scenario scenario = race("18-age-and-zap");
     const ExploreResult whole = Explorer(scenario, inMode(ExploreMode::Stateful)).run();
     std::set<u64> before;
     bool cut = true;

@@ -79,12 +79,11 @@ TEST(Rcu, a_callback_waits_for_the_readers_of_its_time_and_for_no_later_one) {
 TEST(Steps, an_actor_that_can_only_repeat_itself_counts_as_blocked) {
     Host host;
     Sim& sim = host.sim;
-    const Place flag = host.system.kvm().vm(Kvm::VmWord::TdState);
+    const Place flag = host.system.kvm().vm(Kvm::VmWord::Dead);
     unsigned rounds = 0;
     Race race(sim, {{0,
                      [&] {
-                         while (true) {
-                             sim.retryPoint(1);
+                         for (Retry retry(sim);; retry.again()) {
                              ++rounds;
                              sim.step(Site::SpteRead);
                              if (sim.machine().get(flag) != 0)

@@ -237,7 +237,7 @@ void NaiveMemory::compare(const System& system) {
     undecided_.clear();
     seen_.clear();
     const u64 direct = system.directRoot().v;
-    const u64 tdr = config_.vm == VmType::Tdx ? system.kvm().peekVm(Kvm::VmWord::Tdr) : 0;
+    const u64 tdr = config_.vm == VmType::Tdx ? system.backend().tdr().v : 0;
     for (const u64 gfn : touched_) {
         if (direct != 0)
             walk(system, direct, false, gfn);

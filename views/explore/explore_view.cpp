@@ -76,7 +76,8 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     mode_->setAccessibleName(tr("Mode of exploring"));
     for (const auto mode : exploreModeNames())
         mode_->addItem(text(mode));
-    mode_->setToolTip(tr("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice; plain: every state, compared as it is, to judge the others"));
+    mode_->setToolTip(tr("stateless: of all orders that come to the same only one is run; stateful: no state is entered twice; plain: "
+                         "every state, compared as it is, to judge the others"));
     all_->setToolTip(tr("go on after the first violation"));
     busy_->setTextVisible(false);
     busy_->setMaximumHeight(4);

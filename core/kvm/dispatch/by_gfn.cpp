@@ -4,6 +4,10 @@
 
 namespace mirrorscope {
 
-bool dispatchByGfn(const DispatchQuery& query) { return query.directBits != 0 && (query.rawGfn & query.directBits) == 0; }
+bool dispatchByGfn(const Kvm& kvm, Pfn table, Gfn gfn) {
+    const u64 direct = kvm.config().directBits();
+    const u64 rawGfn = gfn.v | kvm.kvm_gfn_root_bits(table);
+    return kvm.hasExternal() && direct != 0 && (rawGfn & direct) == 0;
+}
 
 } // namespace mirrorscope

@@ -5,6 +5,6 @@
 
 namespace mirrorscope {
 
-bool dispatchByRole(const DispatchQuery& query) { return query.mirrorPage; }
+bool dispatchByRole(const Kvm& kvm, Pfn table, Gfn gfn) { return kvm.carriesOver(table, gfn); }
 
 } // namespace mirrorscope

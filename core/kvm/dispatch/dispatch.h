@@ -3,34 +3,14 @@
 // really deciding; v6.16 has the first. One small file each.
 #pragma once
 
-#include "machine/config.h"
+#include "kvm/protocol.h"
 
 namespace mirrorscope {
 
-struct KvmPageFault;
-
-// What the four can look at where an entry changes.
-struct DispatchQuery {
-    bool mirrorPage = false;             // the table page that holds the entry belongs to a mirror root
-    const KvmPageFault* fault = nullptr; // none where nobody faulted: zaps, workers, teardown
-    bool iterPrivate = false;            // what the walk that found the entry was told
-    u64 rawGfn = 0;                      // of the entry, with the shared bit where the walk has it
-    u64 directBits = 0;                  // kvm->arch.gfn_direct_bits
-};
-
-bool dispatchByRole(const DispatchQuery& query);
-bool dispatchByFault(const DispatchQuery& query);
-bool dispatchByIter(const DispatchQuery& query);
-bool dispatchByGfn(const DispatchQuery& query);
-
-inline bool carries(Dispatch policy, const DispatchQuery& query) {
-    switch (policy) {
-    case Dispatch::Role: return dispatchByRole(query);
-    case Dispatch::Fault: return dispatchByFault(query);
-    case Dispatch::Iter: return dispatchByIter(query);
-    case Dispatch::Gfn: return dispatchByGfn(query);
-    }
-    return false;
-}
+// For the entry of `table` that stands for `gfn`, which the present actor changes.
+bool dispatchByRole(const Kvm& kvm, Pfn table, Gfn gfn);
+bool dispatchByFault(const Kvm& kvm, Pfn table, Gfn gfn);
+bool dispatchByIter(const Kvm& kvm, Pfn table, Gfn gfn);
+bool dispatchByGfn(const Kvm& kvm, Pfn table, Gfn gfn);
 
 } // namespace mirrorscope

@@ -1,80 +1,126 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// KVM's TDX backend: what it does to drive the module (Linux v6.16 arch/x86/kvm/vmx/tdx.c), with its retry on BUSY and
-// its kick. It implements the external operations that `kvm/` calls for entries of a mirror.
+// KVM's TDX backend: what it does to drive the module (Linux v6.16 arch/x86/kvm/vmx/tdx.c), with its retry on BUSY and its kick. It
+// implements the external operations that `kvm/` calls for entries of a mirror.
 #pragma once
 
 #include "kvm/kvm.h"
+#include "kvm/replaceable.h"
 #include "tdx/module/module.h"
 
 #include <string>
 
 namespace mirrorscope {
 
+struct TdxProtocol;
+
 class TdxBackend final : public ExternalOps, public VcpuOps {
 public:
-    TdxBackend(Kvm& kvm, TdxModule& module) : kvm_(kvm), module_(module), sim_(kvm.sim()) {}
+    TdxBackend(Kvm& kvm, TdxModule& module, Regions& regions);
+    ~TdxBackend() override;
+    static VmTraits traits();
 
     // KVM_TDX_INIT_VM and KVM_TDX_INIT_VCPU for every vCPU: the machine that a scenario starts from.
     void build();
 
-    // ExternalOps: tdx_sept_link_private_spt() …
-    int link_external_spt(Gfn gfn, Level level, Pfn spt) override;
-    int set_external_spte(Gfn gfn, Level level, Pfn pfn) override;
-    int free_external_spt(Gfn gfn, Level level, Pfn spt) override;
+    // ExternalOps
+    int link_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_link_private_spt(gfn, level, spt); }
+    int set_external_spte(Gfn gfn, Level level, Pfn pfn) override { return tdx_sept_set_private_spte(gfn, level, pfn); }
+    int free_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_free_private_spt(gfn, level, spt); }
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override;
 
-    // VcpuOps
+    // ---- the private table (sept_ops.cpp). 0 or a negative errno
+    int tdx_sept_link_private_spt(Gfn gfn, Level level, Pfn spt);
+    int tdx_sept_set_private_spte(Gfn gfn, Level level, Pfn pfn);
+    int tdx_sept_free_private_spt(Gfn gfn, Level level, Pfn spt);
+    int tdx_sept_remove_private_spte(Gfn gfn, Level level, Pfn pfn);
+    // 1: blocked; 0: nothing was in the secure EPT (an image page that was mapped but never added).
+    int tdx_sept_zap_private_spte(Gfn gfn, Level level, Pfn pfn);
+    int tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn);
+    void tdx_clear_and_unpin(Pfn pfn);
+    // A page of the TD's image, before the TD runs: v6.16 counts it, and TDH.MEM.PAGE.ADD follows when the mirror's entry was published.
+    int add_or_record(Gfn gfn, Level level, Pfn pfn);
+    void tdx_track();
+    void kick_after_track();
+    void tdx_no_vcpus_enter_start();
+    void tdx_no_vcpus_enter_stop();
+
+    // VcpuOps (vcpu.cpp)
+    int vcpu_pre_run(unsigned vcpu) override;
     EnterResult vcpu_run(unsigned vcpu) override;
     void left(unsigned vcpu) override;
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
+    bool setsAccessed(Alias alias) const override { return alias == Alias::Shared; } // the secure EPT has A/D off
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); } // ept_sync_global()
     // The vCPU's TLB holds nothing from before the epoch in which the module let it in.
     void noteModuleFlush(unsigned vcpu);
     bool flushPending(unsigned vcpu) const override;
+    // Is that fault, which ended RET_PF_RETRY, repeated without entering the guest?
+    bool retries_locally(unsigned, u64) { return true; }
 
-    // Ioctls. 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.
+    // ---- ioctls (image.cpp, init_vcpu.cpp). 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.
     using Content = u64 (*)(const void* context, u64 offset);
     int tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context);
     int tdx_td_finalize();
     // KVM_TDX_INIT_VCPU of a vCPU that `init-vcpus` left out.
     int tdx_vcpu_init(unsigned vcpu);
-    // kvm_destroy_vm() as the TDX backend sees it: the HKID is given back, then everything is reclaimed.
-    void destroyVm();
+    int populate_one(Gfn gfn, Pfn source);
+
+    // ---- teardown (teardown.cpp), in the order of kvm_destroy_vm()
+    void tdx_mmu_release_hkid();
+    void tdx_vcpu_free();
+    void tdx_vm_destroy();
 
     // TD_PARAMS of this machine into a shared page.
     void writeTdParams(Pfn params);
 
-    Pfn tdr() const { return {kvm_.peekVm(Kvm::VmWord::Tdr)}; }
-    Pfn tdvpr(unsigned vcpu) const { return {kvm_.machine().peek(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::Tdvpr))}; }
-    bool runnable() const { return kvm_.peekVm(Kvm::VmWord::TdState) == kRunnable; }
+    enum TdState : u64 { kUninitialized, kInitialized, kRunnable }; // enum kvm_tdx_state
+    enum class Word : u8 {
+        State,
+        Hkid, // 0: none is assigned
+        NrPremapped,
+        WaitForSeptZap,
+        Tdr,
+        PremapGfn,     // + 1: mapped by KVM_TDX_INIT_MEM_REGION, not yet added. Kept for the rules
+        PageAddSource, // later kernels: what tdx_mem_page_add() measures and copies
+        Count_
+    };
+    Place word(Word w) const { return words_ + static_cast<unsigned>(w); }
+    u64 peek(Word w) const { return kvm_.machine().peek(word(w)); }
+    Pfn tdr() const { return {peek(Word::Tdr)}; }
+    Pfn tdvpr(unsigned vcpu) const { return {kvm_.machine().peek(tdvprs_ + vcpu)}; }
+    bool runnable() const { return peek(Word::State) == kRunnable; }
+
+    // ---- pieces
+    Kvm& kvm() { return kvm_; }
+    u64 get(Word w) const { return kvm_.machine().get(word(w)); }
+    void set(Word w, u64 value) { kvm_.machine().set(word(w), value); }
+    static u64 gpaLevel(Gfn gfn, Level level) { return gfn.v << 12 | (number(level) - 1); }
+    u64 tdrHpa() const { return hpa({get(Word::Tdr)}); }
+    u64 seamcall(Leaf leaf, Regs& regs) { return module_.seamcall(leaf, regs); }
+    // A KVM_BUG_ON by that status; the errno, negative.
+    int bug(Leaf leaf, u64 status, int error);
 
 private:
-    enum TdState : u64 { kUninitialized, kInitialized, kRunnable };
-    u64 vmGet(Kvm::VmWord word) const { return kvm_.machine().get(kvm_.vm(word)); }
-    void vmSet(Kvm::VmWord word, u64 value) { kvm_.machine().set(kvm_.vm(word), value); }
-    static u64 gpaLevel(Gfn gfn, Level level) { return gfn.v << 12 | (number(level) - 1); }
-    u64 tdrHpa() const { return hpa({vmGet(Kvm::VmWord::Tdr)}); }
-    int bug(Leaf leaf, u64 status, int error);
+    bool is_hkid_assigned() const { return get(Word::Hkid) != 0; }
     // One try; on BUSY all vCPUs are kept out and it is tried exactly once more.
     u64 callWithKick(Leaf leaf, Regs& regs);
-    void tdx_no_vcpus_enter_start();
-    void tdx_no_vcpus_enter_stop();
-    void tdx_track();
-    int tdx_sept_zap_private_spte(Gfn gfn, Level level);
-    int tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn);
     int tdx_td_vcpu_init(unsigned vcpu);
-    int tdx_mem_page_add(Gfn gfn, Pfn pfn);
     int tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn);
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);
+    int kvm_gmem_populate(Gfn gfn, bool measure, Content content, const void* context, u64 offset);
     Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);
     HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
-    bool reclaim(Pfn page);
+    bool tdx_reclaim_page(Pfn page);
 
     Kvm& kvm_;
     TdxModule& module_;
     Sim& sim_;
+    std::unique_ptr<TdxProtocol> protocol_;
+    Place words_;
+    Place tdvprs_;   // of each vCPU
+    Place tlbEpoch_; // when each vCPU's TLB was last flushed by the module. Kept for the rules
 };
 
 } // namespace mirrorscope

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A TD's vCPUs: entry through TDH.VP.ENTER, exits, and EPT violations (v6.16 tdx.c).
-#include "tdx/backend/backend.h"
+#include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
 
+int TdxBackend::vcpu_pre_run(unsigned vcpu) {
+    Call call(sim_, "tdx_vcpu_pre_run");
+    sim_.step(Site::VmRead);
+    return get(Word::State) == kRunnable && tdvpr(vcpu).v != 0 ? 0 : -kEINVAL;
+}
+
 EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
     Call call(sim_, "tdx_vcpu_run");
-    if (vmGet(Kvm::VmWord::WaitForSeptZap) != 0) // EXIT_FASTPATH_EXIT_HANDLED without entering
-        return {EnterResult::Kind::Again, 0};
-    if (vmGet(Kvm::VmWord::TdState) != kRunnable || tdvpr(vcpu).v == 0) // tdx_vcpu_pre_run()
-        return {EnterResult::Kind::Failed, kEINVAL};
+    sim_.step(Site::VmRead);
+    if (get(Word::WaitForSeptZap) != 0) // EXIT_FASTPATH_EXIT_HANDLED without entering
+        return {EnterResult::Kind::Again};
     Regs regs{.rcx = hpa(tdvpr(vcpu))};
-    const u64 status = module_.seamcall(Leaf::VpEnter, regs);
+    const u64 status = seamcall(Leaf::VpEnter, regs);
     if (tdx::isBusy(status))
-        return {EnterResult::Kind::Again, 0};
-    if (status != tdx::kSuccess)
-        return {EnterResult::Kind::Failed, kEIO};
+        return {EnterResult::Kind::Again};
+    if (status != tdx::kSuccess) // tdx_handle_exit(): unhandled_exit
+        return {EnterResult::Kind::Failed, 0, KvmExit::InternalError};
     if (regs.r10 != 0 && kvm_.tlb(vcpu).size() != 0) {
         sim_.step(Site::TlbFlush); // the module flushes before it enters: the epoch has changed
         kvm_.tlb(vcpu).flush();
@@ -25,9 +30,7 @@ EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
     return {};
 }
 
-void TdxBackend::noteModuleFlush(unsigned vcpu) {
-    kvm_.machine().set(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::TlbEpoch), module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch));
-}
+void TdxBackend::noteModuleFlush(unsigned vcpu) { kvm_.machine().set(tlbEpoch_ + vcpu, module_.peekTdvps(tdvpr(vcpu), tdvps::VcpuEpoch)); }
 
 void TdxBackend::left(unsigned vcpu) { module_.tdExit(tdvpr(vcpu)); }
 
@@ -38,9 +41,7 @@ Pfn TdxBackend::hardwareRoot(unsigned vcpu, Alias alias) const {
 }
 
 bool TdxBackend::flushPending(unsigned vcpu) const {
-    if (tdr().v == 0)
-        return true;
-    return kvm_.machine().peek(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::TlbEpoch)) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
+    return tdr().v == 0 || kvm_.machine().peek(tlbEpoch_ + vcpu) != module_.peekTdcs(tdr(), tdcs::TdEpoch);
 }
 
 // A guest that accepts by itself knows that the page begins anew; one that does so at a #VE may have had data there.
@@ -100,35 +101,26 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
     HandledExit handled;
     const bool isShared = op.alias == Alias::Shared && op.kind != GuestOp::Kind::Accept;
     if (isShared) {
-        const Access access = op.kind == GuestOp::Kind::Write ? Access::Write : Access::Read;
-        if (op.kind == GuestOp::Kind::Exec) {
-            kvm_.kvm_bug(0xff, 0); // a TD cannot fetch from shared memory
+        if (kvm_.KVM_BUG_ON(op.kind == GuestOp::Kind::Exec, Assert::FetchShared)) {
             handled.result = -kEIO;
             return handled;
         }
         const u64 addr = (gpa >> 12 | kvm_.config().directBits()) << 12;
-        const int r = kvm_.kvm_mmu_page_fault(vcpu, addr, access, false, (walk.entry & ept::kRwx) != 0, handled.reason);
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, addr, op.access(), false, (walk.entry & ept::kRwx) != 0, handled.reason);
         handled.result = r < 0 ? r : 1; // RET_PF_EMULATE: the guest retries and gets a #VE
         return handled;
     }
-    // A private fault is always handled as a write, and retried here: entering again with the fault unresolved would
-    // arm the module's zero-step filter.
-    while (true) {
-        sim_.retryPoint(mix(gpa, 0x7d));
-        if (kvm_.vmDead()) {
+    // A private fault is always handled as a write, and repeated here: entering again with the fault unresolved would arm the module's
+    // zero-step filter.
+    for (Retry retry(sim_);; retry.again()) {
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
+        handled.result = r < 0 ? r : 1;
+        if (r != RET_PF_RETRY || !protocol_->retries_locally(*this, vcpu, gpa))
+            return handled;
+        if (kvm_.kvm_check_request(vcpu, Kvm::kReqVmDead)) {
             handled.result = -kEIO;
             return handled;
         }
-        const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
-        if (r == RET_PF_RETRY) {
-            // v6.18 (2bc2694fe20b): the update of the slot waits for this SRCU reader; the guest is entered, and asks again.
-            // The same for a root that became invalid, which only the way back into the guest replaces (no commit is known).
-            const int index = kvm_.slotOf({gpa >> 12});
-            if (!(kvm_.config().kernelFixed && (kvm_.rootIsObsolete(vcpu) || (index >= 0 && kvm_.slot(index).invalid))))
-                continue;
-        }
-        handled.result = r < 0 ? r : 1;
-        return handled;
     }
 }
 

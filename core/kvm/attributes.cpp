@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Memory attributes: which pages are private (Linux v6.16 kvm_main.c: kvm_vm_set_mem_attributes(); mmu.c:
+// kvm_arch_pre_set_memory_attributes(), kvm_arch_post_set_memory_attributes()).
+#include "kvm/kvm.h"
+
+namespace mirrorscope {
+
+// Attribute words hold what differs from the machine's initial attribute, so that an untouched one is 0.
+bool Kvm::kvm_mem_is_private(Gfn gfn) const {
+    if (gfn.v >= attributeWords_ * 64)
+        return config_.privateByDefault;
+    return (machine_->get(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+}
+
+bool Kvm::peekPrivate(Gfn gfn) const {
+    if (gfn.v >= attributeWords_ * 64)
+        return config_.privateByDefault;
+    return (machine_->peek(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+}
+
+u64 Kvm::peekPrivateBits(Gfn first) const {
+    const u64 other = first.v / 64 < attributeWords_ ? machine_->peek(attributes_ + first.v / 64) : 0;
+    return config_.privateByDefault ? ~other : other;
+}
+
+int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
+    Call call(sim_, "kvm_vm_set_mem_attributes");
+    sim_.writeLock(LockId::SlotsLock);
+    bool same = true;
+    for (Gfn gfn = range.start; gfn < range.end && same; ++gfn.v)
+        same = kvm_mem_is_private(gfn) == makePrivate;
+    if (same) {
+        sim_.writeUnlock(LockId::SlotsLock);
+        return 0;
+    }
+    const bool begun = kvm_pre_set_memory_attributes(range, makePrivate);
+    // xa_store() of one gfn after the other; faults read them without a lock.
+    for (Gfn gfn = range.start; gfn < range.end && gfn.v < attributeWords_ * 64; ++gfn.v) {
+        if (kvm_mem_is_private(gfn) == makePrivate)
+            continue;
+        sim_.step(Site::AttrSet);
+        const Place word = attributes_ + gfn.v / 64;
+        machine_->set(word, machine_->peek(word) ^ 1ull << gfn.v % 64);
+        forgetWrites({gfn, {gfn.v + 1}}, Alias::Private);
+        forgetWrites({gfn, {gfn.v + 1}}, Alias::Shared);
+    }
+    if (begun) {
+        Call post(sim_, "kvm_arch_post_set_memory_attributes");
+        sim_.writeLock(LockId::MmuLock);
+        kvm_mmu_invalidate_end();
+        kvm_arch_post_set_memory_attributes(range);
+        sim_.writeUnlock(LockId::MmuLock);
+    }
+    sim_.writeUnlock(LockId::SlotsLock);
+    return 0;
+}
+
+bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate) {
+    Call pre(sim_, "kvm_pre_set_memory_attributes");
+    return invalidateParts(
+        range, [](const Memslot&) { return true; },
+        [&](const Memslot& s, const GfnRange& part) {
+            // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
+            for (const Level level : {Level::k2M, Level::k1G})
+                for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
+                    const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
+                    if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
+                        kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
+                }
+            // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
+            return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
+        });
+}
+
+// Which huge pages have both kinds of memory.
+void Kvm::kvm_arch_post_set_memory_attributes(const GfnRange& range) {
+    for (Gfn gfn = roundDown(range.start, Level::k2M); gfn < range.end; gfn.v += 512) {
+        bool mixed = false;
+        for (u64 i = 1; i < 512 && !mixed; ++i)
+            mixed = kvm_mem_is_private({gfn.v + i}) != kvm_mem_is_private(gfn);
+        setHugepageMixed(gfn, Level::k2M, mixed);
+    }
+    for (Gfn gfn = roundDown(range.start, Level::k1G); gfn < range.end; gfn.v += pagesPer(Level::k1G)) {
+        bool mixed = false;
+        for (u64 i = 0; i < 512 && !mixed; ++i) {
+            const Gfn part{gfn.v + i * 512};
+            mixed = hugepageMixed(part, Level::k2M) || kvm_mem_is_private(part) != kvm_mem_is_private(gfn);
+        }
+        setHugepageMixed(gfn, Level::k1G, mixed);
+    }
+}
+
+} // namespace mirrorscope

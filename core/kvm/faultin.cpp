@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The page behind a fault, and whether it may have gone meanwhile (Linux v6.16 mmu.c: kvm_mmu_faultin_pfn(); kvm_host.h:
+// mmu_invalidate_retry_gfn()).
+#include "kvm/protocol.h"
+
+namespace mirrorscope {
+
+u64 Kvm::snapshot_invalidate_seq() {
+    sim_.step(Site::SeqRead);
+    return machine_->get(vm(VmWord::InvalidateSeq));
+}
+
+int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
+    Call call(sim_, "kvm_mmu_faultin_pfn");
+    if (KVM_BUG_ON((fault.gfn.v & config_.directBits()) != 0, Assert::FaultAlias))
+        return -kEFAULT;
+    // smp_rmb(): what is looked up from here on is not older than the snapshot.
+    fault.mmuSeq = snapshot_invalidate_seq();
+    if (config_.hasPrivateMem()) {
+        sim_.step(Site::AttrRead);
+        if (fault.isPrivate != kvm_mem_is_private(fault.gfn)) {
+            kvm_mmu_prepare_memory_fault_exit(fault);
+            return -kEFAULT;
+        }
+    }
+    if (fault.slot < 0)
+        return kvm_handle_noslot_fault(fault);
+    if (fault.memslot.invalid)
+        return RET_PF_RETRY;
+    if (protocol_->mmu_invalidate_retry_gfn_unsafe(*this, fault.mmuSeq, fault.gfn))
+        return RET_PF_RETRY;
+    if (const int r = fault.isPrivate ? kvm_mmu_faultin_pfn_private(fault) : hostFaultin(fault.memslot, fault); r != 0)
+        return r;
+    if (protocol_->mmu_invalidate_retry_gfn_unsafe(*this, fault.mmuSeq, fault.gfn)) {
+        kvm_mmu_finish_page_fault(fault);
+        return RET_PF_RETRY;
+    }
+    return RET_PF_CONTINUE;
+}
+
+int Kvm::kvm_mmu_faultin_pfn_private(KvmPageFault& fault) {
+    if (!fault.memslot.guestMemfd) {
+        kvm_mmu_prepare_memory_fault_exit(fault);
+        return -kEFAULT;
+    }
+    if (const int r = kvm_gmem_get_pfn(fault.memslot, fault.gfn, fault.pfn); r != 0) {
+        kvm_mmu_prepare_memory_fault_exit(fault);
+        return r;
+    }
+    fault.mapWritable = !fault.memslot.readonly;
+    fault.maxLevel = Level::k4K; // guest_memfd has pages of order 0
+    return 0;
+}
+
+int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
+    if (fault.isPrivate) {
+        kvm_mmu_prepare_memory_fault_exit(fault);
+        return -kEFAULT;
+    }
+    return RET_PF_CONTINUE; // an MMIO SPTE will be made
+}
+
+// What is read here changes only under mmu_lock, which is held.
+bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn) {
+    lockdep_assert_held(LockId::MmuLock);
+    if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0) {
+        const u64 start = machine_->get(vm(VmWord::InvalidateStart));
+        if (WARN_ON_ONCE(start == ~0ull, Assert::RetryNoRange))
+            return true;
+        if (gfn.v >= start && gfn.v < machine_->get(vm(VmWord::InvalidateEnd)))
+            return true;
+    }
+    return machine_->get(vm(VmWord::InvalidateSeq)) != seq;
+}
+
+// The same without the lock, so that an answer may be late: it only saves the way to the lock.
+bool Kvm::mmu_invalidate_retry_gfn_unsafe(u64 seq, Gfn gfn) {
+    sim_.step(Site::SeqRead);
+    if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0 && gfn.v >= machine_->get(vm(VmWord::InvalidateStart)) &&
+        gfn.v < machine_->get(vm(VmWord::InvalidateEnd)))
+        return true;
+    return machine_->get(vm(VmWord::InvalidateSeq)) != seq;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// guest_memfd: private memory that user space cannot map (Linux v6.16 guest_memfd.c).
+#include "kvm/protocol.h"
+
+namespace mirrorscope {
+
+// filemap_grab_folio(): found or made, and locked. Where nothing is done to a fresh page, nobody can tell that it was.
+int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
+    Call call(sim_, "kvm_gmem_get_pfn");
+    const Place place = gmemPlace(memslot, gfn);
+    sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
+    u64 found = machine_->get(place);
+    if (found == 0) {
+        const auto page = frames_.allocate(FrameKind::Gmem, place.v - gmem_.v, sim_.actor());
+        if (!page)
+            return -kENOMEM;
+        found = page->v;
+    }
+    pfn = {found & kHostPfn};
+    frames_.get(pfn);
+    const bool prepares = gmemOps_ != nullptr && (found & kUptodate) == 0;
+    machine_->set(place, found | (prepares ? kFolioLocked : kUptodate));
+    if (!prepares)
+        return 0;
+    // kvm_gmem_prepare_folio(), under the folio's lock
+    const int r = gmemOps_->gmem_prepare(pfn, gfn);
+    sim_.step(Site::GmemUnlock);
+    machine_->set(place, r == 0 ? pfn.v | kUptodate : pfn.v);
+    if (r != 0)
+        put_page(pfn);
+    return r;
+}
+
+bool Kvm::kvm_gmem_invalidate_begin(const GfnRange& range) {
+    Call call(sim_, "kvm_gmem_invalidate_begin");
+    return invalidateParts(
+        range, [](const Memslot& s) { return s.guestMemfd; },
+        [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
+}
+
+void Kvm::kvm_gmem_invalidate_end(bool begun) {
+    Call call(sim_, "kvm_gmem_invalidate_end");
+    endInvalidation(begun);
+}
+
+void Kvm::truncate_inode_pages_range(const GfnRange& range) {
+    Call call(sim_, "truncate_inode_pages_range");
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+        if (s.guestMemfd)
+            dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
+    });
+}
+
+int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
+    Call call(sim_, "kvm_gmem_punch_hole");
+    sim_.writeLock(LockId::FilemapInvalidateLock);
+    const bool begun = kvm_gmem_invalidate_begin(range);
+    truncate_inode_pages_range(range);
+    kvm_gmem_invalidate_end(begun);
+    sim_.writeUnlock(LockId::FilemapInvalidateLock);
+    return 0;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The functions of the protocol for which something else can stand: a `break`, each in a file of kvm/broken/ that reads as a patch, or
+// another version of the kernel (kvm/versions/). Whoever calls one of them calls it here; the honest one is Kvm's own of the same name.
+#pragma once
+
+#include "kvm/kvm.h"
+#include "kvm/replaceable.h"
+
+namespace mirrorscope {
+
+struct Protocol {
+    // a mirror's entry and its twin
+    Replaceable<&Kvm::freeze_spte> freeze_spte;
+    Replaceable<&Kvm::restore_spte> restore_spte;
+    Replaceable<&Kvm::set_external_spte_present> set_external_spte_present;
+    Replaceable<&Kvm::kvm_tdp_mmu_map> kvm_tdp_mmu_map;
+    Replaceable<&Kvm::handle_removed_pt> handle_removed_pt;
+    Replaceable<&Kvm::free_removed_pt> free_removed_pt;
+    Replaceable<&Kvm::carriesOver> carriesOver;
+    // walks and roots
+    Replaceable<&Kvm::tdp_iter_next> tdp_iter_next;
+    Replaceable<&Kvm::tdp_mmu_zap_root_at> tdp_mmu_zap_root_at;
+    Replaceable<&Kvm::unmap_root_types> unmap_root_types;
+    Replaceable<&Kvm::kvm_gfn_range_filter_to_root_types> kvm_gfn_range_filter_to_root_types;
+    Replaceable<&Kvm::is_obsolete_root> is_obsolete_root;
+    // a fault against an invalidation
+    Replaceable<&Kvm::kvm_mmu_faultin_pfn> kvm_mmu_faultin_pfn;
+    Replaceable<&Kvm::mmu_invalidate_retry_gfn> mmu_invalidate_retry_gfn;
+    Replaceable<&Kvm::mmu_invalidate_retry_gfn_unsafe> mmu_invalidate_retry_gfn_unsafe;
+    Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;
+    Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
+    // flushes and vCPUs
+    Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;
+    Replaceable<&Kvm::kvm_flush_remote_tlbs_gfn> kvm_flush_remote_tlbs_gfn;
+    Replaceable<&Kvm::flush_after_nx_recovery> flush_after_nx_recovery;
+    Replaceable<&Kvm::smp_mb_after_mode_store> smp_mb_after_mode_store;
+};
+
+// Puts what `machine.break` and `machine.kernel` ask for in the place of the honest functions; backends have breaks of their own.
+void applyBreaks(const MachineConfig& config, Protocol& protocol);
+void applyVersion(const MachineConfig& config, Protocol& protocol);
+void applyDispatch(Dispatch dispatch, Protocol& protocol);
+
+} // namespace mirrorscope

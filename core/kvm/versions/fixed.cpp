@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `kernel: fixed`: v6.16 with what came after (reference: 3ccbf6f47098, v6.18).
+#include "kvm/protocol.h"
+
+namespace mirrorscope {
+
+namespace {
+int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
+    // The update of the slot waits for this SRCU reader, so that it must not wait for the update.
+    kvm.sim().step(Site::SlotRead);
+    const int index = kvm.slotOf({(addr >> 12) & ~kvm.config().directBits()});
+    if (index >= 0 && kvm.slot(index).invalid)
+        return -kEAGAIN;
+    // An invalid root is not given back in this loop, so that each round finds it stale again (said on the list, 2025-05; no commit that
+    // changes it is known).
+    return kvm.kvm_mmu_reload(vcpu);
+}
+} // namespace
+
+void applyVersion(const MachineConfig& config, Protocol& protocol) {
+    if (config.kernelFixed)
+        protocol.may_repeat_map_page = mayRepeatMapPage;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The TD's initial image, and the end of its building (v6.16 tdx.c: tdx_vcpu_init_mem_region(), tdx_td_finalize(); guest_memfd.c:
+// kvm_gmem_populate()).
+#include "tdx/backend/protocol.h"
+
+namespace mirrorscope {
+
+// The page was mapped in the mirror and counted; now it is added.
+int TdxBackend::populate_one(Gfn gfn, Pfn source) {
+    if (const int mapped = kvm_.kvm_tdp_map_page(0, gfn.v << 12, true); mapped != 0)
+        return mapped;
+    const int index = kvm_.slotOf(gfn);
+    const Pfn page = kvm_.gmemPage(kvm_.slot(index), gfn);
+    // CONFIG_KVM_PROVE_MMU: slots_lock and the file's invalidate lock keep everybody off who could zap it.
+    Regs add{.rcx = gpaLevel(gfn, Level::k4K), .rdx = tdrHpa(), .r8 = hpa(page), .r9 = hpa(source)};
+    if (const u64 status = seamcall(Leaf::MemPageAdd, add); status != tdx::kSuccess)
+        return tdx::isBusy(status) ? -kEBUSY : -kEIO;
+    if (!kvm_.KVM_BUG_ON(get(Word::NrPremapped) == 0, Assert::PageAddNoPremap))
+        kvm_.machine().add(word(Word::NrPremapped), u64(-1));
+    return 0;
+}
+
+int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
+    Call call(sim_, "tdx_gmem_post_populate");
+    if (const int r = protocol_->populate_one(*this, gfn, source); r != 0)
+        return r;
+    set(Word::PremapGfn, 0);
+    for (u64 chunk = 0; measure && chunk < 4096; chunk += 256) {
+        Regs extend{.rcx = (gfn.v << 12) + chunk, .rdx = tdrHpa()};
+        if (seamcall(Leaf::MrExtend, extend) != tdx::kSuccess)
+            return -kEIO;
+    }
+    return 0;
+}
+
+// One page: a private slot, a page that has no content yet, and private by its attribute.
+int TdxBackend::kvm_gmem_populate(Gfn gfn, bool measure, Content content, const void* context, u64 offset) {
+    Call call(sim_, "kvm_gmem_populate");
+    const int index = kvm_.slotOf(gfn);
+    if (index < 0 || !kvm_.slot(index).guestMemfd)
+        return -kEINVAL;
+    sim_.writeLock(LockId::FilemapInvalidateLock);
+    int result = 0;
+    if ((kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn)) & Kvm::kUptodate) != 0) {
+        result = -kEEXIST;
+    } else if (!kvm_.kvm_mem_is_private(gfn)) {
+        result = -kEINVAL;
+    } else if (const auto source = kvm_.alloc_page(FrameKind::Cache, 0); !source) {
+        result = -kENOMEM;
+    } else {
+        for (unsigned i = 0; i < 512; ++i)
+            kvm_.machine().set(wordOf(*source, i), content(context, offset + i * 8));
+        set(Word::PremapGfn, gfn.v + 1);
+        result = tdx_gmem_post_populate(gfn, *source, measure);
+        sim_.step(Site::PageFree);
+        set(Word::PremapGfn, 0);
+        kvm_.frames().free(*source);
+    }
+    sim_.writeUnlock(LockId::FilemapInvalidateLock);
+    return result;
+}
+
+int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context) {
+    Call call(sim_, "tdx_vcpu_init_mem_region");
+    sim_.vcpuLock(0);
+    const auto refused = [&] { return !is_hkid_assigned() || get(Word::State) == kRunnable; };
+    int result = refused() || tdvpr(0).v == 0 ? -kEINVAL : 0;
+    if (result == 0) {
+        sim_.writeLock(LockId::SlotsLock);
+        result = get(Word::State) == kRunnable || range.empty() ? -kEINVAL : 0;
+        if (result == 0)
+            kvm_.kvm_mmu_reload(0); // whether it could is not asked
+        for (Gfn gfn = range.start; gfn < range.end && result == 0; ++gfn.v) {
+            sim_.settle(gfn.v);
+            result = kvm_gmem_populate(gfn, measure, content, context, (gfn.v - range.start.v) * 4096);
+        }
+        sim_.writeUnlock(LockId::SlotsLock);
+    }
+    sim_.vcpuUnlock(0);
+    return result;
+}
+
+int TdxBackend::tdx_td_finalize() {
+    Call call(sim_, "tdx_td_finalize");
+    sim_.writeLock(LockId::SlotsLock);
+    int result = 0;
+    if (!is_hkid_assigned() || get(Word::State) == kRunnable || get(Word::NrPremapped) != 0) {
+        result = -kEINVAL;
+    } else {
+        Regs regs{.rcx = tdrHpa()};
+        const u64 status = seamcall(Leaf::MrFinalize, regs);
+        if (tdx::isBusy(status)) {
+            result = -kEBUSY;
+        } else if (status != tdx::kSuccess) {
+            result = bug(Leaf::MrFinalize, status, kEIO);
+        } else {
+            // The state first: tdx_sept_set_private_spte() reads them the other way round.
+            sim_.step(Site::VmState);
+            set(Word::State, kRunnable);
+            sim_.step(Site::VmState);
+            kvm_.machine().set(kvm_.vm(Kvm::VmWord::PreFaultAllowed), 1);
+        }
+    }
+    sim_.writeUnlock(LockId::SlotsLock);
+    return result;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// KVM_TDX_INIT_VCPU (v6.16 tdx.c: tdx_vcpu_init(), tdx_td_vcpu_init()).
+#include "tdx/backend/protocol.h"
+
+#include <array>
+
+namespace mirrorscope {
+
+int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
+    Call call(sim_, "tdx_td_vcpu_init");
+    Machine& machine = kvm_.machine();
+    const Place word = tdvprs_ + vcpu;
+    std::array<Pfn, tdvps::kPages> pages; // the TDVPR first
+    for (unsigned i = 0; i < pages.size(); ++i) {
+        const auto page = kvm_.alloc_page(FrameKind::TdxControl, 0);
+        if (!page) {
+            for (unsigned k = 0; k < i; ++k)
+                kvm_.free_page(pages[k]);
+            machine.set(word, 0);
+            return -kENOMEM;
+        }
+        pages[i] = *page;
+        if (i == 0)
+            machine.set(word, page->v);
+    }
+    const auto freeFrom = [&](unsigned first) {
+        for (unsigned i = first; i < pages.size(); ++i)
+            kvm_.free_page(pages[i]);
+    };
+    Regs create{.rcx = hpa(pages[0]), .rdx = tdrHpa()};
+    if (const u64 status = seamcall(Leaf::VpCreate, create); status != tdx::kSuccess) {
+        const int r = bug(Leaf::VpCreate, status, kEIO);
+        freeFrom(0);
+        machine.set(word, 0);
+        return r;
+    }
+    for (unsigned i = 1; i < pages.size(); ++i) {
+        Regs add{.rcx = hpa(pages[i]), .rdx = hpa(pages[0])};
+        if (const u64 status = seamcall(Leaf::VpAddcx, add); status != tdx::kSuccess) {
+            const int r = bug(Leaf::VpAddcx, status, kEIO);
+            freeFrom(i); // those that were added are reclaimed with the vCPU
+            return r;
+        }
+    }
+    Regs init{.rcx = hpa(pages[0])};
+    if (const u64 status = seamcall(Leaf::VpInit, init); status != tdx::kSuccess)
+        return bug(Leaf::VpInit, status, kEIO);
+    // The ioctl ran on the caller's CPU; the vCPU is loaded on its own, for which tdx_vcpu_load() flushes it here.
+    Regs flush{.rcx = hpa(pages[0])};
+    if (const u64 status = seamcall(Leaf::VpFlush, flush); status != tdx::kSuccess)
+        return bug(Leaf::VpFlush, status, kEIO);
+    return 0;
+}
+
+int TdxBackend::tdx_vcpu_init(unsigned vcpu) {
+    Call call(sim_, "tdx_vcpu_init");
+    sim_.vcpuLock(vcpu);
+    // 15945e9ec195 (v6.19) takes all locks that the other changes of the TD's state are made under.
+    const bool guarded = kvm_.config().kernelFixed;
+    if (guarded)
+        sim_.writeLock(LockId::SlotsLock);
+    sim_.step(Site::VmRead);
+    int result = 0;
+    if (!is_hkid_assigned() || get(Word::State) == kRunnable || tdvpr(vcpu).v != 0)
+        result = -kEINVAL;
+    else
+        result = tdx_td_vcpu_init(vcpu);
+    if (guarded)
+        sim_.writeUnlock(LockId::SlotsLock);
+    sim_.vcpuUnlock(vcpu);
+    return result;
+}
+
+} // namespace mirrorscope

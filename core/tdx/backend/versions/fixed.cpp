@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `kernel: fixed`: v6.16 with what came after (6b5b71ffabf9, v6.19; 2bc2694fe20b, v6.18).
+#include "tdx/backend/protocol.h"
+
+namespace mirrorscope {
+
+namespace {
+// The page is added while the mirror's entry is frozen: tdx_mem_page_add(), called by the hook.
+int addInTheHook(TdxBackend& backend, Gfn gfn, Level, Pfn pfn) {
+    Kvm& kvm = backend.kvm();
+    Call call(kvm.sim(), "tdx_mem_page_add");
+    const Pfn source{backend.get(TdxBackend::Word::PageAddSource)};
+    u64 status = tdx::kSuccess;
+    int r = 0;
+    if (kvm.KVM_BUG_ON(source.v == 0, Assert::PageAddNoPremap)) {
+        r = -kEIO;
+    } else {
+        Regs regs{.rcx = TdxBackend::gpaLevel(gfn, Level::k4K), .rdx = backend.tdrHpa(), .r8 = hpa(pfn), .r9 = hpa(source)};
+        status = backend.seamcall(Leaf::MemPageAdd, regs);
+        if (status != tdx::kSuccess)
+            r = tdx::isBusy(status) ? -kEBUSY : backend.bug(Leaf::MemPageAdd, status, kEIO);
+    }
+    if (r != 0)
+        kvm.put_page(pfn);
+    return r;
+}
+
+int populateThroughTheHook(TdxBackend& backend, Gfn gfn, Pfn source) {
+    backend.set(TdxBackend::Word::PremapGfn, 0); // the mirror is never ahead
+    backend.set(TdxBackend::Word::PageAddSource, source.v);
+    const int mapped = backend.kvm().kvm_tdp_map_page(0, gfn.v << 12, true);
+    backend.set(TdxBackend::Word::PageAddSource, 0);
+    return mapped;
+}
+
+// The update of the slot waits for this SRCU reader; the guest is entered, and asks again. The same for a root that became invalid, which
+// only the way back into the guest replaces (no commit is known).
+bool retriesLocally(TdxBackend& backend, unsigned vcpu, u64 gpa) {
+    Kvm& kvm = backend.kvm();
+    kvm.sim().step(Site::SlotRead);
+    const int index = kvm.slotOf({gpa >> 12});
+    return !(kvm.is_obsolete_root(vcpu) || (index >= 0 && kvm.slot(index).invalid));
+}
+} // namespace
+
+void applyVersion(const MachineConfig& config, TdxProtocol& protocol) {
+    if (!config.kernelFixed)
+        return;
+    protocol.add_or_record = addInTheHook;
+    protocol.populate_one = populateThroughTheHook;
+    protocol.retries_locally = retriesLocally;
+}
+
+} // namespace mirrorscope
