@@ -87,9 +87,9 @@ std::string stateJson(const Session& session) {
     });
     for (const Pfn root : kvm.roots()) {
         const MmuPage page = kvm.peekPage(root);
-        roots +=
-            fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}}}", roots.empty() ? "" : ",",
-                        page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), page.rootCount, role::isInvalid(page.role));
+        roots += fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}}}", roots.empty() ? "" : ",",
+                             page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), kvm.peekRootCount(root),
+                             role::isInvalid(page.role));
     }
     std::string trees = fmt::format("\"direct\":[{}]", direct);
     std::string td;

@@ -130,6 +130,9 @@ void Kvm::kvm_arch_mmu_enable_log_dirty_pt_masked(const Memslot&, Gfn gfn, u64 m
 
 // Pages first … end-1 of the slot: their bits are taken and they are protected again. Returns how many were dirty.
 u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end) {
+    if (watch_ != nullptr)
+        watch_->logRead(memslot, first, end);
+    const u64 begin = first;
     kvm_arch_sync_dirty_log();
     u64 pages = 0;
     sim_.writeLock(LockId::MmuLock);
@@ -142,12 +145,16 @@ u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end) {
         const u64 mask = machine_->get(word);
         pages += static_cast<unsigned>(std::popcount(mask));
         machine_->set(word, 0);
+        if (watch_ != nullptr)
+            watch_->logTaken(word, mask);
         if (mask != 0)
             kvm_arch_mmu_enable_log_dirty_pt_masked(memslot, gfn, mask);
     }
     sim_.writeUnlock(LockId::MmuLock);
     if (pages != 0)
         protocol_->kvm_flush_remote_tlbs(*this);
+    if (watch_ != nullptr)
+        watch_->logWasRead(memslot, begin, end);
     return pages;
 }
 

@@ -2,6 +2,7 @@
 // Faults that are mended without mmu_lock: write protection and access tracking (Linux v6.16 mmu.c: fast_page_fault()).
 // Only the direct root is looked at, on a TD too.
 #include "kvm/protocol.h"
+#include "kvm/windows.h"
 
 namespace mirrorscope {
 
@@ -57,8 +58,10 @@ int Kvm::fast_page_fault(KvmPageFault& fault) {
         u64 found = spte;
         if (!try_cmpxchg64(Site::SpteCmpxchg, iter.sptep, found, now))
             continue;
-        if (spte::isWritable(now) && !spte::isWritable(spte) && fault.slot >= 0)
+        if (spte::isWritable(now) && !spte::isWritable(spte) && fault.slot >= 0) {
+            const Marking marking(*this, fault.gfn);
             mark_page_dirty_in_slot(fault.memslot, fault.gfn);
+        }
         ret = RET_PF_FIXED;
         break;
     }

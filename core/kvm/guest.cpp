@@ -11,32 +11,97 @@ bool usable(const std::optional<TlbEntry>& e, Access access) {
 }
 } // namespace
 
+// The CPU's walk, an entry at a time: it goes on from the lowest table that it remembers, and remembers each that it comes through.
 Kvm::Accessed Kvm::fillTlb(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk) {
-    const Access kind = op.access();
-    sim_.step(Site::TlbFill);
+    Tlb& tlb = tlbs_[vcpu];
     const u64 gpn = gfn.v | (op.alias == Alias::Shared ? config_.directBits() : 0);
-    walk = walkEpt(*machine_, vcpuOps_->hardwareRoot(vcpu, op.alias), config_.levels, gpn, kind, masks().format);
-    for (unsigned i = 0; watch_ != nullptr && i < walk.depth; ++i)
-        watch_->tableRead(walk.path[i]);
-    if (walk.outcome == EptWalk::Outcome::Translated)
-        vcpuOps_->checkOwner(gfn, op.alias, kind, walk);
-    if (walk.outcome != EptWalk::Outcome::Translated)
-        return Accessed::Stopped;
-    // The CPU sets accessed bits on the way and the dirty bit of the leaf; the secure EPT has A/D off.
     const bool sets = config_.adBits && vcpuOps_->setsAccessed(op.alias);
-    if (sets) {
-        for (unsigned i = 0; i < walk.depth; ++i)
-            machine_->set(walk.path[i], machine_->get(walk.path[i]) | masks().format.accessed);
-        if (kind == Access::Write && (machine_->get(walk.place) & masks().format.dirty) == 0) {
-            if (!logByCpu(vcpu, gfn))
+    walk = {};
+    Pfn table;
+    Level level = levelOf(config_.levels);
+    for (unsigned n = 2; n <= config_.levels && table.v == 0; ++n)
+        if (const auto kept = tlb.upper(gfn, op.alias, levelOf(n))) {
+            table = kept->table;
+            walk.rwx = kept->rwx;
+            level = levelOf(n - 1);
+        }
+    const auto read = [&](Site site) {
+        sim_.step(site);
+        if (table.v == 0)
+            table = vcpuOps_->hardwareRoot(vcpu, op.alias);
+        walk.place = wordOf(table, tableIndex(gpn, level));
+        walk.level = level;
+        walk.entry = machine_->get(walk.place);
+        if (watch_ != nullptr)
+            watch_->tableRead(walk.place);
+    };
+    const auto leadsOn = [&] {
+        return level > Level::k4K && (walk.rwx & masks().format.rights(walk.entry)) != 0 && !masks().format.misconfigured(walk.entry) &&
+               (walk.entry & ept::kLarge) == 0 && ept::pfnOf(walk.entry).v != 0;
+    };
+    for (;; level = below(level)) {
+        read(level > Level::k4K ? Site::EptWalk : Site::TlbFill);
+        if (!leadsOn()) {
+            sim_.becomes(Site::TlbFill);
+            break;
+        }
+        if (sets && (walk.entry & masks().format.accessed) == 0 && !setAccessed(walk, masks().format.accessed))
+            return Accessed::Again;
+        walk.rwx &= masks().format.rights(walk.entry);
+        table = ept::pfnOf(walk.entry);
+        tlb.insert(UpperEntry{roundDown(gfn, level), op.alias, level, table, walk.rwx});
+    }
+    return endWalk(vcpu, op, gfn, walk);
+}
+
+// The walk has found its last entry.
+Kvm::Accessed Kvm::endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk) {
+    Tlb& tlb = tlbs_[vcpu];
+    const Access kind = op.access();
+    const PageFormat& format = masks().format;
+    walk.rwx &= format.rights(walk.entry);
+    const auto judge = [&] {
+        walk.outcome = walk.rwx != 0 && format.misconfigured(walk.entry) ? EptWalk::Outcome::Misconfig
+                       : (walk.rwx & neededFor(kind)) != 0               ? EptWalk::Outcome::Translated
+                                                                         : EptWalk::Outcome::Violation;
+        if (walk.outcome == EptWalk::Outcome::Translated)
+            vcpuOps_->checkOwner(gfn, op.alias, kind, walk);
+    };
+    judge();
+    const bool sets = config_.adBits && vcpuOps_->setsAccessed(op.alias);
+    const u64 wanted = !sets ? 0 : kind == Access::Write ? format.accessed | format.dirty : format.accessed;
+    if (walk.outcome == EptWalk::Outcome::Translated && (walk.entry & wanted) != wanted) {
+        // The secure EPT has A/D off.
+        sim_.step(Site::EptAd);
+        if ((machine_->get(walk.place) & ~wanted) != (walk.entry & ~wanted))
+            return Accessed::Again;
+        judge();
+        if (walk.outcome == EptWalk::Outcome::Translated) {
+            if (kind == Access::Write && (machine_->get(walk.place) & format.dirty) == 0 && !logByCpu(vcpu, gfn))
                 return Accessed::LogFull;
-            machine_->set(walk.place, machine_->get(walk.place) | masks().format.dirty);
+            walk.entry = machine_->get(walk.place) | wanted;
+            machine_->set(walk.place, walk.entry);
         }
     }
-    const u64 leaf = machine_->get(walk.place);
+    if (walk.outcome == EptWalk::Outcome::Violation)
+        tlb.forget(gfn, op.alias);
+    if (walk.outcome != EptWalk::Outcome::Translated)
+        return Accessed::Stopped;
     const u64 offset = gfn.v & (pagesPer(walk.level) - 1);
-    tlbs_[vcpu].insert({gfn, op.alias, walk.level, {ept::pfnOf(leaf).v + offset}, walk.rwx, !sets || (leaf & masks().format.dirty) != 0});
+    tlb.insert(
+        TlbEntry{gfn, op.alias, walk.level, {ept::pfnOf(walk.entry).v + offset}, walk.rwx, !sets || (walk.entry & format.dirty) != 0});
     return Accessed::Done;
+}
+
+// By a locked operation on the entry, which must still be what the walk has read.
+bool Kvm::setAccessed(EptWalk& walk, u64 bits) {
+    sim_.step(Site::EptAd);
+    const u64 found = machine_->get(walk.place);
+    if (((found ^ walk.entry) & ~bits) != 0)
+        return false;
+    walk.entry = found | bits;
+    machine_->set(walk.place, walk.entry);
+    return true;
 }
 
 // One access of the guest. Stopped: `walk` says where.
@@ -58,6 +123,9 @@ Kvm::Accessed Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, 
     const auto record = op.kind == GuestOp::Kind::Write || watch_ != nullptr ? lastWrite(gfn, op.alias) : std::nullopt;
     if (op.kind == GuestOp::Kind::Write) {
         machine_->set(word, value);
+        if (watch_ != nullptr)
+            if (const int index = peekSlotOf(gfn); index >= 0)
+                watch_->guestWrote(peekSlot(index), gfn);
         if (record) {
             machine_->set(*record, number + 1);
             machine_->set(*record + 1, value);

@@ -38,8 +38,11 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
             machine_->set(first + i, run->v + i);
         found = machine_->get(place);
     } else if ((found & kHostProtected) != 0 && fault.write) {
+        // One entry of the host's page table maps the whole block.
+        const GfnRange block = hostBlock(memslot, fault.gfn).first;
+        for (Gfn gfn = block.start; gfn < block.end; ++gfn.v)
+            machine_->set(hostPlace(memslot, gfn), machine_->get(hostPlace(memslot, gfn)) & ~kHostProtected);
         found &= ~kHostProtected;
-        machine_->set(place, found);
     }
     fault.pfn = {found & kHostPfn};
     frames_.get(fault.pfn);

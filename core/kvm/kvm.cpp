@@ -68,6 +68,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     mixed2M_ = regions.take(mixedWords(Level::k2M));
     mixed1G_ = regions.take(mixedWords(Level::k1G));
     dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1));
+    logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_));
     pml_ = regions.take(config.vcpus * kPmlEntries);
     gmem_ = regions.take(slotPages_);
     host_ = regions.take(slotPages_);
@@ -108,7 +109,6 @@ MmuPage Kvm::peekPage(Pfn spt) const {
     if (const u64 ptep = machine_->peek(sp(spt, kPtep)); ptep != 0)
         page.ptep = Place{static_cast<u32>(ptep - 1)};
     page.externalSpt = {machine_->peek(sp(spt, kExternal))};
-    page.rootCount = machine_->peek(sp(spt, kRootCount));
     return page;
 }
 
@@ -126,7 +126,7 @@ bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
             return false;
         const MmuPage page = peekPage(table);
         if (!page.ptep)
-            return page.rootCount != 0;
+            return page.role != 0;
         const u64 entry = machine_->peek(*page.ptep);
         if (frozenAbove != nullptr && spte::isFrozen(entry))
             *frozenAbove = true;

@@ -51,7 +51,7 @@ public:
     Tlb& tlb(unsigned vcpu) { return tlbs_[vcpu]; }
     const Tlb& tlb(unsigned vcpu) const { return tlbs_[vcpu]; }
     const SpteMasks& masks() const { return traits_.masks; }
-    void watchReads(ReadWatch* watch) { watch_ = watch; }
+    void watchedBy(Watch* watch) { watch_ = watch; }
     VcpuOps& vcpuOps() { return *vcpuOps_; }
     const VcpuOps& vcpuOps() const { return *vcpuOps_; }
     ExternalOps& external() { return *external_; }
@@ -188,6 +188,15 @@ public:
     void kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot);
     bool kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel);
     void mark_page_dirty_in_slot(const Memslot& slot, Gfn gfn);
+    // The word of the slot's dirty bitmap with that page's bit.
+    Place dirtyWord(const Memslot& slot, Gfn gfn) const;
+    // Kept for the rules beside each such word: pages that a guest has written and no log has told; of these, what had been written when
+    // the log that is being read was asked for; what that log has told.
+    enum class LogNote : u8 { Written, Due, Told, Count_ };
+    Place logNote(Place dirtyWord, LogNote note) const {
+        return logNotes_ + (u64{dirtyWord.v - dirty_.v} * static_cast<unsigned>(LogNote::Count_) + static_cast<unsigned>(note));
+    }
+    Place pmlEntry(unsigned vcpu, u64 i) const { return pml_ + (vcpu * kPmlEntries + i); }
     Outcome kvm_get_dirty_log_protect(u32 id);
     Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages);
 
@@ -204,6 +213,7 @@ public:
     int slotOf(Gfn gfn) const;
     Memslot slot(int index) const;
     Memslot peekSlot(int index) const; // no actor's observation
+    int peekSlotOf(Gfn gfn) const;
 
     // ---- attributes (attributes.cpp)
     bool kvm_mem_is_private(Gfn gfn) const;
@@ -314,7 +324,17 @@ public:
         Count_
     };
     // What an actor is in the middle of; nothing in KVM reads it but a dispatch policy, and a broken protocol what it left there.
-    enum class ActorWord : u8 { Freezing, Clearing, ClearingLevel, Origin, Broken, Count_ };
+    enum class ActorWord : u8 {
+        Freezing,
+        Clearing,
+        ClearingLevel,
+        Marking,      // the gfn + 1 whose entry has become writable, and whose bit in the dirty log follows
+        ReducedStart, // the gfns from which the running operation has taken rights
+        ReducedEnd,
+        Origin,
+        Broken,
+        Count_
+    };
     static constexpr u64 kOutsideGuestMode = 0, kInGuestMode = 1, kExitingGuestMode = 2; // vcpu->mode
     static constexpr u64 kSlotsUpdateInProgress = 1ull << 63; // KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS, of SlotsGeneration
     static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2, kReqVmDead = 4, kReqCpuDirtyLogging = 8;
@@ -331,11 +351,16 @@ public:
 
     // ---- for those who look
     MmuPage peekPage(Pfn spt) const;
+    u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
     u64 leafCount() const { return machine_->peek(pageStats_); }
     u64 tableCount() const { return machine_->peek(pageStats_ + 1); }
     bool ownsPageRecord(Place place) const { return place >= sp_ && place.v < sp_.v + frames_.count() * kSpWords; }
+    // Whose page is named by that word of guest_memfd or of the host's mapping? Nothing for any other word.
+    std::optional<Gfn> gfnOfPageWord(Place place) const;
+    // The gfns that a memslot has left with the change of one of its words by `delta` (old ^ new); nothing for any other change.
+    std::optional<GfnRange> leftBySlot(Place place, u64 delta) const;
     bool ownsAttribute(Place place) const { return place >= attributes_ && place.v < attributes_.v + attributeWords_; }
     GfnRange attributeRange(Place place) const { return {{u64(place.v - attributes_.v) * 64}, {u64(place.v - attributes_.v) * 64 + 64}}; }
     // Is the table page linked from a live root without a gap? `frozenAbove` tells when the gap is a frozen entry.
@@ -428,7 +453,6 @@ private:
     void clear_dirty_gfn_range(Pfn root, const GfnRange& range);
     void clear_dirty_pt_masked(Pfn root, Gfn gfn, u64 mask, bool wrprot);
     bool write_protect_gfn(Pfn root, Gfn gfn, Level minLevel);
-    Place dirtyWord(const Memslot& slot, Gfn gfn) const;
     bool logByCpu(unsigned vcpu, Gfn gfn);
     void vmx_flush_pml_buffer(unsigned vcpu);
     void kvm_arch_sync_dirty_log();
@@ -480,6 +504,8 @@ private:
     enum class Accessed : u8 { Done, Again, Stopped, LogFull };
     Accessed access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk);
     Accessed fillTlb(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk);
+    Accessed endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk);
+    bool setAccessed(EptWalk& walk, u64 bits);
     u64 kvm_vcpu_exiting_guest_mode(unsigned vcpu);
     void sendIpi(unsigned vcpu);
     void leaveGuestMode(unsigned vcpu);
@@ -494,9 +520,10 @@ private:
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
     GmemOps* gmemOps_ = nullptr;
-    ReadWatch* watch_ = nullptr;
+    Watch* watch_ = nullptr;
 
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, pml_, mixed2M_, mixed1G_, lastWrite_;
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, logNotes_, pml_, mixed2M_, mixed1G_,
+        lastWrite_;
     u64 attributeWords_ = 0;
     u64 slotPages_ = 0;
 };

@@ -58,14 +58,26 @@ public:
     virtual bool flushPending(unsigned) const { return false; }
 };
 
+struct Memslot;
+
 // Somebody who wants to know what was read, which leaves no change behind: the rules.
-class ReadWatch {
+class Watch {
 public:
-    virtual ~ReadWatch() = default;
+    virtual ~Watch() = default;
     // A word of guest memory, found by a guest; `record` is where its last write is noted (see Kvm::lastWrite()), if anywhere.
     virtual void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) = 0;
+    // A word of guest memory in a slot that is logged.
+    virtual void guestWrote(const Memslot& slot, Gfn gfn) = 0;
     // An entry of a page table, by KVM or by the CPU.
     virtual void tableRead(Place entry) = 0;
+    // What the actor was called for is done: an ioctl, a notifier, the handling of an exit. Whatever it had to flush is flushed.
+    virtual void operationEnds() = 0;
+    // The slot is logged from here on; its log is being read, page `first` up to `end`; these bits of a word of it were handed out; it was
+    // read.
+    virtual void logStarts(const Memslot& slot) = 0;
+    virtual void logRead(const Memslot& slot, u64 first, u64 end) = 0;
+    virtual void logTaken(Place word, u64 bits) = 0;
+    virtual void logWasRead(const Memslot& slot, u64 first, u64 end) = 0;
 };
 
 // What is done to a page of guest_memfd before it is used for the first time and before it is freed (kvm_arch_gmem_prepare(),

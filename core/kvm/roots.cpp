@@ -126,7 +126,7 @@ void Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
     sim_.readUnlock(LockId::MmuLock);
     machine_->set(vcpuWord(vcpu, mirror ? VcpuWord::MirrorRootHpa : VcpuWord::RootHpa), root.v);
     if (!mirror)
-        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), tlbs_[vcpu].size() != 0);
+        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), !tlbs_[vcpu].empty());
 }
 
 int Kvm::kvm_mmu_load(unsigned vcpu) {
@@ -137,7 +137,7 @@ int Kvm::kvm_mmu_load(unsigned vcpu) {
         kvm_tdp_mmu_alloc_root(vcpu, true);
     kvm_tdp_mmu_alloc_root(vcpu, false);
     // kvm_mmu_load_pgd(), then a flush of the current context: what was cached of an older root goes.
-    if (tlbs_[vcpu].size() != 0) {
+    if (!tlbs_[vcpu].empty()) {
         sim_.step(Site::TlbFlush);
         vcpuOps_->flushCurrent(vcpu);
         sim_.count(Counter::TlbFlush);

@@ -89,6 +89,37 @@ std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
     return std::nullopt;
 }
 
+int Kvm::peekSlotOf(Gfn gfn) const {
+    for (unsigned i = 0; i < slotCount(); ++i)
+        if (peekSlot(static_cast<int>(i)).contains(gfn))
+            return static_cast<int>(i);
+    return -1;
+}
+
+std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
+    if (place < slots_ || place.v >= slots_.v + kMaxSlots * kSlotWords)
+        return std::nullopt;
+    const u64 word = (place.v - slots_.v) % kSlotWords;
+    const Place at{place.v - static_cast<u32>(word)};
+    const u64 base = machine_->peek(at + kSlotBase) ^ (word == kSlotBase ? delta : 0);
+    const bool gone = word == kSlotUsed && machine_->peek(place) == 0;
+    if (!gone && !(word == kSlotBase && machine_->peek(at + kSlotUsed) != 0))
+        return std::nullopt;
+    return GfnRange{{base}, {base + machine_->peek(at + kSlotPages)}};
+}
+
+std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
+    for (const Place first : {gmem_, host_}) {
+        if (place < first || place.v >= first.v + slotPages_)
+            continue;
+        const u64 page = place.v - first.v;
+        for (unsigned i = 0; i < slotCount(); ++i)
+            if (const Memslot s = peekSlot(static_cast<int>(i)); s.used && page >= s.offset && page < s.offset + s.pages)
+                return Gfn{s.base.v + page - s.offset};
+    }
+    return std::nullopt;
+}
+
 int Kvm::slotById(u32 id) const {
     for (unsigned i = 0; i < slotCount(); ++i)
         if (machine_->get(slots_ + u64{i} * kSlotWords + kSlotUsed) == u64{id} + 1)
@@ -228,6 +259,8 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
         }
     });
     kvm_commit_memory_region(change, index, old);
+    if (watch_ != nullptr && config.dirtyLog && !old.dirtyLog && change != SlotChange::Delete)
+        watch_->logStarts(slot(index));
     return 0;
 }
 

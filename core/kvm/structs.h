@@ -70,7 +70,6 @@ struct MmuPage {
     Gfn gfn;
     std::optional<Place> ptep; // the parent SPTE; none for a root
     Pfn externalSpt;           // 0: none
-    u64 rootCount = 0;
     bool isMirror() const { return role::isMirror(role); }
     Level level() const { return role::level(role); }
 };

@@ -150,6 +150,8 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
                     continue;
             }
             const HandledExit handled = vcpuOps_->handle_violation(vcpu, op, gpa, walk);
+            if (watch_ != nullptr)
+                watch_->operationEnds();
             if (handled.guestVe) {
                 outcome.kind = config_.vm == VmType::Snp ? Outcome::Kind::Vc : Outcome::Kind::Ve;
                 vcpu_exit_guest(vcpu);

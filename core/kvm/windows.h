@@ -41,6 +41,19 @@ private:
     bool mirror_;
 };
 
+// An entry has become writable, and the page's bit in the dirty log is set before this ends (dirty-log-complete).
+class Marking {
+public:
+    Marking(Kvm& kvm, Gfn gfn) : kvm_(kvm) { kvm_.machine().set(word(), gfn.v + 1); }
+    ~Marking() { kvm_.machine().set(word(), 0); }
+    Marking(const Marking&) = delete;
+    Marking& operator=(const Marking&) = delete;
+
+private:
+    Place word() const { return kvm_.actorWord(kvm_.sim().actor(), Kvm::ActorWord::Marking); }
+    Kvm& kvm_;
+};
+
 // On whose behalf the actor changes entries from here on; only the dispatch policies that were not merged ask (kvm/dispatch/).
 class Origin {
 public:

@@ -128,6 +128,15 @@ public:
         ++siteCounts_[static_cast<unsigned>(s.site)];
         position_ = steps_.size();
     }
+    // The site of the last one is known only now.
+    void renameStep(Site site) {
+        if (!recording_)
+            return;
+        Site& named = steps_.back().site;
+        --siteCounts_[static_cast<unsigned>(named)];
+        ++siteCounts_[static_cast<unsigned>(site)];
+        named = site;
+    }
     // Micro-steps recorded; positions run from 0 (before the first) to steps().
     u64 steps() const { return steps_.size(); }
     u64 position() const { return position_; }

@@ -15,6 +15,8 @@ u64 tagOf(Gfn gfn, Alias alias) { return (gfn.v << 1 | (alias == Alias::Shared))
 // No CPU has room for a gigabyte of 4K pages; where it is full it begins anew.
 Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(std::bit_ceil(std::min<u64>(pages, 1 << 18) * 2 + 64)) {
     slots_ = regions.take(capacity_ * 2);
+    uppers_ = regions.take(2 * kUpperSlots);
+    upperCount_ = regions.take(1);
 }
 
 void Tlb::layOutIndexes(Regions& indexes) {
@@ -54,7 +56,7 @@ void Tlb::insert(const TlbEntry& entry) {
             break;
         if (found == 0) {
             if (size() + 2 >= capacity_) {
-                flush(); // full: a CPU may evict at any time
+                flushLeaves(); // full: a CPU may evict at any time
                 return insert(entry);
             }
             const u64 count = size();
@@ -70,6 +72,72 @@ void Tlb::insert(const TlbEntry& entry) {
     machine_->setBits(cached, 1ull << vcpu_);
 }
 
+// Aligned gfns leave the low bits to the level.
+u64 Tlb::upperTag(Gfn gfn, Alias alias, Level level) { return tagOf({roundDown(gfn, level).v | number(level)}, alias); }
+
+Place Tlb::upperSlot(Gfn gfn, Level level) const {
+    const u64 i = gfn.v / pagesPer(level) % kUppers + (number(level) - 2) * kUppers;
+    return uppers_ + 2 * i;
+}
+
+UpperEntry Tlb::decodeUpper(u64 tag, u64 value) {
+    if (tag == 0)
+        return {};
+    UpperEntry entry;
+    entry.level = levelOf((tag - 1) >> 1 & 511);
+    entry.gfn = {(tag - 1) >> 1 & ~u64{511}};
+    entry.alias = ((tag - 1) & 1) != 0 ? Alias::Shared : Alias::Private;
+    entry.table = {value >> 12};
+    entry.rwx = value & 7;
+    return entry;
+}
+
+UpperEntry Tlb::upperAt(Place place) const {
+    const Place slot{uppers_.v + ((place.v - uppers_.v) & ~1u)};
+    return decodeUpper(machine_->peek(slot), machine_->peek(slot + 1));
+}
+
+std::optional<UpperEntry> Tlb::upper(Gfn gfn, Alias alias, Level level) const {
+    const Place slot = upperSlot(gfn, level);
+    const u64 tag = upperTag(gfn, alias, level);
+    if (machine_->get(slot) != tag)
+        return std::nullopt;
+    return decodeUpper(tag, machine_->get(slot + 1));
+}
+
+void Tlb::insert(const UpperEntry& entry) {
+    const Place slot = upperSlot(entry.gfn, entry.level);
+    dropUpper(slot);
+    machine_->set(slot, upperTag(entry.gfn, entry.alias, entry.level));
+    machine_->set(slot + 1, entry.table.v << 12 | entry.rwx);
+    machine_->add(upperCount_, 1);
+    machine_->setBits(frames_->cachedBy(entry.table), 1ull << vcpu_);
+}
+
+// A stale entry may lead to a table that has moved: the frame's bit stays until the last of them is gone. Whoever changes a slot changes
+// the count, so that no more than that has to be noted as read.
+void Tlb::dropUpper(Place slot) {
+    if (machine_->peek(slot) == 0)
+        return;
+    const u64 table = machine_->peek(slot + 1) >> 12;
+    machine_->set(slot, 0);
+    machine_->set(slot + 1, 0);
+    machine_->add(upperCount_, u64(-1));
+    unsigned others = 0;
+    for (unsigned i = 0; i < kUpperSlots; ++i)
+        others += machine_->look(uppers_ + (2 * i + 1)) >> 12 == table;
+    if (others == 0)
+        machine_->clearBits(frames_->cachedBy({table}), 1ull << vcpu_);
+}
+
+void Tlb::forget(Gfn gfn, Alias alias) {
+    if (peek(gfn, alias))
+        dropIf([&](const TlbEntry& entry) { return entry.gfn == gfn && entry.alias == alias; });
+    for (unsigned n = 2; n < 2 + kUpperLevels; ++n)
+        if (const Place slot = upperSlot(gfn, levelOf(n)); machine_->peek(slot) == upperTag(gfn, alias, levelOf(n)))
+            dropUpper(slot);
+}
+
 TlbEntry Tlb::at(u64 i) const {
     const u64 slot = machine_->peek(order_ + i);
     return decode(machine_->peek(slots_ + slot * 2), machine_->peek(slots_ + slot * 2 + 1));
@@ -81,7 +149,7 @@ void Tlb::dropIf(Goes&& goes) {
     for (u64 i = 0; i < size(); ++i)
         if (const TlbEntry entry = at(i); !goes(entry))
             others.push_back(entry);
-    flush();
+    flushLeaves();
     for (const TlbEntry& entry : others)
         insert(entry);
 }
@@ -93,9 +161,28 @@ void Tlb::drop(Pfn pfn) {
 
 void Tlb::drop(const GfnRange& range) {
     dropIf([&](const TlbEntry& entry) { return entry.gfn >= range.start && entry.gfn < range.end; });
+    for (unsigned i = 0; i < kUpperSlots; ++i)
+        if (const UpperEntry entry = upperAt(uppers_ + 2 * i);
+            entry.table.v != 0 && entry.gfn < range.end && entry.gfn.v + pagesPer(entry.level) > range.start.v)
+            dropUpper(uppers_ + 2 * i);
 }
 
 void Tlb::flush() {
+    flushLeaves();
+    if (machine_->peek(upperCount_) == 0)
+        return;
+    for (unsigned i = 0; i < kUpperSlots; ++i) {
+        const Place slot = uppers_ + 2 * i;
+        if (machine_->look(slot) == 0)
+            continue;
+        machine_->clearBits(frames_->cachedBy({machine_->look(slot + 1) >> 12}), 1ull << vcpu_);
+        machine_->set(slot, 0);
+        machine_->set(slot + 1, 0);
+    }
+    machine_->set(upperCount_, 0);
+}
+
+void Tlb::flushLeaves() {
     const u64 count = size();
     for (u64 i = 0; i < count; ++i) {
         const u64 slot = machine_->peek(order_ + i);

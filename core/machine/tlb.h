@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A vCPU's TLB: caches what the EPT walker found and keeps it until it is flushed.
+// A vCPU's TLB and its paging-structure caches: what the EPT walker found, kept until it is flushed (Intel SDM 29.4.2: guest-physical
+// mappings).
 #pragma once
 
 #include "machine/ept.h"
@@ -18,6 +19,15 @@ struct TlbEntry {
     bool dirty = false; // the D bit of the entry is set, a write needs no walk
 };
 
+// An entry on the way of a walk, remembered: from where the next walk through it goes on.
+struct UpperEntry {
+    Gfn gfn; // the first of what the entry covers
+    Alias alias = Alias::Private;
+    Level level = Level::k2M; // of the entry, above 4K
+    Pfn table;                // where it leads
+    u64 rwx = 0;              // of all entries down to this one
+};
+
 class Tlb {
 public:
     // Room for `pages` translations, at most 256 K.
@@ -31,12 +41,29 @@ public:
     std::optional<TlbEntry> lookup(Gfn gfn, Alias alias) const { return find(gfn, alias, true); }
     std::optional<TlbEntry> peek(Gfn gfn, Alias alias) const { return find(gfn, alias, false); }
     void insert(const TlbEntry& entry);
+    // Upper entries are kept, too: for each level the last few (kUppers), as a direct-mapped cache does.
+    std::optional<UpperEntry> upper(Gfn gfn, Alias alias, Level level) const;
+    void insert(const UpperEntry& entry);
     void flush();
     // Every translation to that frame goes, the others stay.
     void drop(Pfn pfn);
-    // Every translation of that range goes, of whichever alias.
+    // Everything of that range goes, of whichever alias.
     void drop(const GfnRange& range);
+    // Everything that serves to translate that page goes, as an EPT violation there makes it (SDM 29.4.3.1).
+    void forget(Gfn gfn, Alias alias);
     u64 size() const { return machine_->peek(count_); }
+    bool empty() const { return size() == 0 && machine_->peek(upperCount_) == 0; }
+    // Each upper entry, in a fixed order. They are not counted by size().
+    template <class F>
+    void forEachUpper(F&& f) const {
+        if (machine_->peek(upperCount_) != 0)
+            for (unsigned i = 0; i < kUpperSlots; ++i)
+                if (const u64 tag = machine_->peek(uppers_ + 2 * i); tag != 0)
+                    f(decodeUpper(tag, machine_->peek(uppers_ + (2 * i + 1))));
+    }
+    bool ownsUpper(Place place) const { return place >= uppers_ && place.v < uppers_.v + 2 * kUpperSlots; }
+    // The entry in whose slot that word is; `table` 0 where there is none.
+    UpperEntry upperAt(Place place) const;
     // The i-th cached translation, in the order of filling.
     TlbEntry at(u64 i) const;
     bool owns(Place place) const { return place >= slots_ && place.v < slots_.v + capacity_ * 2; }
@@ -45,6 +72,12 @@ public:
     Place tagPlace(Place place) const { return {slots_.v + ((place.v - slots_.v) & ~1u)}; }
 
 private:
+    static constexpr unsigned kUppers = 16, kUpperLevels = 4, kUpperSlots = kUppers * kUpperLevels;
+    static UpperEntry decodeUpper(u64 tag, u64 value);
+    static u64 upperTag(Gfn gfn, Alias alias, Level level);
+    Place upperSlot(Gfn gfn, Level level) const;
+    void dropUpper(Place slot);
+    void flushLeaves();
     template <class Goes>
     void dropIf(Goes&& goes);
     std::optional<TlbEntry> find(Gfn gfn, Alias alias, bool observed) const;
@@ -55,6 +88,8 @@ private:
     unsigned vcpu_;
     u64 capacity_; // slots, a power of two
     Place slots_;  // tag and value
+    Place uppers_; // tag and value
+    Place upperCount_;
     Place count_;
     Place order_; // the used slots in the order of filling
 };

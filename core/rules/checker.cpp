@@ -2,6 +2,7 @@
 #include "rules/checker.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace mirrorscope {
 
@@ -54,6 +55,11 @@ void Checker::afterStep() {
     const Place assertsBegin = kvm.assertWord(Assert{}), assertsEnd = assertsBegin + kAsserts;
     const Place premap = system_.isTdx() ? system_.backend().word(TdxBackend::Word::PremapGfn) : bugged;
 
+    const Place invalidations = kvm.vm(Kvm::VmWord::InvalidateInProgress);
+    const Place invalidateStart = kvm.vm(Kvm::VmWord::InvalidateStart), invalidateEnd = kvm.vm(Kvm::VmWord::InvalidateEnd);
+    bool endedInvalidation = false;
+    GfnRange ended;
+
     const u64 from = seen_;
     seen_ = machine.changeCount();
     machine.forEachNewChange(from, [&](Place place, u64 delta) {
@@ -66,6 +72,8 @@ void Checker::afterStep() {
                     return; // a page is made a table
                 rules::frozenOwnedEntry(context, place);
                 rules::noUseAfterFreeZap(context, place, machine.peek(place) ^ delta);
+                rules::noStaleTlbReduced(context, place, machine.peek(place) ^ delta);
+                rules::mapsThePageEntry(context, place, machine.peek(place) ^ delta);
                 if (system_.isTdx()) {
                     rules::coherentTable(context, place);
                     rules::oneAliasShared(context, place);
@@ -108,9 +116,31 @@ void Checker::afterStep() {
                 rules::noStaleTlbFrame(context, {run.first.v + i});
                 rules::singleOwner(context, {run.first.v + i});
             }
+        } else if (place == invalidations) {
+            if (const u64 old = machine.peek(place) ^ delta; old == 1)
+                endedInvalidation = true;
+        } else if (place == invalidateStart) {
+            ended.start = {machine.peek(place) ^ delta};
+        } else if (place == invalidateEnd) {
+            ended.end = {machine.peek(place) ^ delta};
+        } else if (const auto left = kvm.leftBySlot(place, delta)) {
+            rules::mapsThePageRange(context, *left);
+        } else if (const auto gfn = kvm.gfnOfPageWord(place)) {
+            rules::mapsThePageRange(context, {*gfn, {gfn->v + 1}});
+        } else if (kvm.ownsAttribute(place)) {
+            const u64 first = kvm.attributeRange(place).start.v;
+            for (u64 rest = delta; rest != 0; rest &= rest - 1) {
+                const u64 changed = first + static_cast<unsigned>(std::countr_zero(rest));
+                rules::mapsThePageRange(context, {{changed}, {changed + 1}});
+            }
         } else {
             for (unsigned v = 0; v < system_.config().vcpus; ++v) {
                 const Tlb& tlb = kvm.tlb(v);
+                if (tlb.ownsUpper(place)) {
+                    if (const UpperEntry entry = tlb.upperAt(place); entry.table.v != 0)
+                        rules::noStaleTlbUpper(context, v, entry);
+                    break;
+                }
                 if (!tlb.owns(place))
                     continue;
                 const Place tag = tlb.tagPlace(place);
@@ -119,6 +149,23 @@ void Checker::afterStep() {
             }
         }
     });
+    if (endedInvalidation)
+        rules::mapsThePageRange(context, ended);
+    seen_ = machine.changeCount(); // the rules' own words are no news to whoever moves next
+}
+
+void Checker::operationEnds() {
+    afterStep();
+    RuleContext context{system_, *this};
+    rules::noStaleTlbOperationEnds(context, true);
+    seen_ = system_.machine().changeCount();
+}
+
+void Checker::operationIsPart() {
+    afterStep();
+    RuleContext context{system_, *this};
+    rules::noStaleTlbOperationEnds(context, false);
+    seen_ = system_.machine().changeCount();
 }
 
 void Checker::guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) {

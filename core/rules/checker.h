@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rules of the protocol: they look at what a micro-step touched, and never change anything.
+// The rules of the protocol: they look at what a micro-step touched. They change nothing but words of their own (ActorWord::ReducedStart
+// and its like), which nobody else reads.
 //
 // One file per rule. A rule implements what it watches; the checker walks the changes of the step once and hands each
 // to the rules that care, so that checking costs what the step did.
@@ -33,16 +34,24 @@ struct RuleContext {
     const Kvm& kvm() const { return system.kvm(); }
 };
 
-class Checker final : public ReadWatch {
+class Checker final : public Watch {
 public:
     explicit Checker(System& system) : system_(system) {}
-    ~Checker() override { system_.kvm().watchReads(nullptr); }
+    ~Checker() override { system_.kvm().watchedBy(nullptr); }
     Checker(const Checker&) = delete;
     Checker& operator=(const Checker&) = delete;
-    // From now on reads are looked at, too.
-    void watchReads() { system_.kvm().watchReads(this); }
+    // From now on what leaves no change behind is looked at, too.
+    void watch() { system_.kvm().watchedBy(this); }
     void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) override;
+    void guestWrote(const Memslot& slot, Gfn gfn) override;
     void tableRead(Place entry) override;
+    void operationEnds() override;
+    void logStarts(const Memslot& slot) override;
+    void logRead(const Memslot& slot, u64 first, u64 end) override;
+    void logTaken(Place word, u64 bits) override;
+    void logWasRead(const Memslot& slot, u64 first, u64 end) override;
+    // What the actor has done is a part of an operation whose rest never comes.
+    void operationIsPart();
 
     // Looks at what changed since the last call.
     void afterStep();
@@ -53,6 +62,8 @@ public:
 
     // For tests of what judges: nothing is heard of that rule.
     void ignore(Rule rule) { ignored_ = rule; }
+    // The machine, for a rule's own words.
+    Machine& machine() { return system_.machine(); }
     void report(Rule rule, u64 key, std::string text, std::vector<Place> places = {});
     const std::vector<Violation>& violations() const { return violations_; }
     // Forgets the violations from `size` on; they may be reported again.
@@ -81,6 +92,16 @@ void frozenOwnedRelease(RuleContext& context, Place place);
 void noStaleTlbFrame(RuleContext& context, Pfn pfn);
 // `filled`: by this micro-step.
 void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled = false);
+void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entry);
+// An entry of one of KVM's own tables changed: the actor's range of taken rights grows.
+void noStaleTlbReduced(RuleContext& context, Place place, u64 old);
+// The actor's operation is over; what is left of its range is asked for, and forgotten.
+void noStaleTlbOperationEnds(RuleContext& context, bool whole);
+// An entry changed; a page's word or attribute did; an invalidation ended or a memslot went.
+void mapsThePageEntry(RuleContext& context, Place place, u64 old);
+void mapsThePageRange(RuleContext& context, const GfnRange& range);
+// The log of those pages was read.
+void dirtyLogComplete(RuleContext& context, const Memslot& slot, u64 first, u64 end);
 void singleOwner(RuleContext& context, Pfn pfn);
 void noLeak(RuleContext& context, Pfn pfn);
 // What an entry of the secure EPT of KVM's own TD translates; nothing for a second TD, made by raw SEAMCALLs, which has no mirror.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// no-stale-tlb: no TLB translates to a frame that was freed or given to another owner. A translation counts only while
-// a guest access could use it without a flush that is already pending.
+// no-stale-tlb: no TLB translates to a frame that was freed or given to another owner, and no table entry that a CPU remembers leads to a
+// table that was. A translation counts only while a guest access could use it without a flush that is already pending.
 #include "base/text.h"
 #include "rules/checker.h"
 
@@ -39,6 +39,18 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
                            {system.frames().meta(entry.pfn)});
 }
 
+void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entry) {
+    const System& system = context.system;
+    const bool secure = system.isTdx() && entry.alias == Alias::Private;
+    if (system.holdsTable(entry.table, secure) || !system.kvm().tlbUsable(vcpu))
+        return;
+    context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v | number(entry.level)), entry.table.v),
+                           fmt::format("vcpu{} can still walk through pfn {:#x}, the table at {} that it remembers, which is {} now", vcpu,
+                                       entry.table.v, system.isTdx() ? aliasedGpa(entry.gfn, entry.alias) : hex(entry.gfn.v << 12),
+                                       name(system.frames().peekKind(entry.table))),
+                           {system.frames().meta(entry.table)});
+}
+
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
     for (unsigned v = 0; cached >> v != 0; ++v) {
@@ -49,6 +61,10 @@ void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
         for (u64 i = 0; i < size; ++i)
             if (const TlbEntry entry = tlb.at(i); entry.pfn == pfn)
                 noStaleTlbEntry(context, v, entry);
+        tlb.forEachUpper([&](const UpperEntry& entry) {
+            if (entry.table == pfn)
+                noStaleTlbUpper(context, v, entry);
+        });
         if (v == 63)
             break;
     }

@@ -26,7 +26,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
         });
     checker_.reset();
     if (options.check && options.recording)
-        checker_.watchReads();
+        checker_.watch();
 }
 
 std::size_t Runner::failed() const {
@@ -122,6 +122,9 @@ void Runner::execute(const Step& step) {
         sim.settle(0);
         sim.mark({.kind = MarkKind::StepBegin, .code = static_cast<u8>(step.verb)});
         const Outcome outcome = call(step);
+        // A single function of the kernel leaves its flush to its callers.
+        if (options_.check && options_.recording)
+            step.verb == Verb::Kernel ? checker_.operationIsPart() : checker_.operationEnds();
         if (step.result)
             system_.setResult(*step.result, outcome);
         sim.mark({.kind = MarkKind::StepEnd,

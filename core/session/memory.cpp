@@ -13,7 +13,7 @@ std::vector<RootView> Session::roots() const {
     const auto page = [&](Pfn root) {
         const MmuPage p = system().kvm().peekPage(root);
         return RootView{p.isMirror() ? RootView::Tree::Mirror : RootView::Tree::Direct, root, number(p.level()), role::isInvalid(p.role),
-                        p.rootCount};
+                        system().kvm().peekRootCount(root)};
     };
     for (const Pfn root : system().kvm().roots())
         views.push_back(page(root));

@@ -102,6 +102,8 @@ StepGroup groupOf(Site site) {
     case Site::SeqBegin:
     case Site::NotifierCount:
     case Site::SeqEnd: return StepGroup::Lock;
+    case Site::EptWalk:
+    case Site::EptAd:
     case Site::TlbFill:
     case Site::TlbHit:
     case Site::TlbFlush:

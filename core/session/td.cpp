@@ -89,7 +89,7 @@ FrameView Session::frame(Pfn pfn) const {
         const char* what = page.isMirror() ? "mirror" : "direct";
         view.use = page.ptep ? fmt::format("{} table of {}", what,
                                            entryText(page.gfn, above(page.level()), page.isMirror() ? Alias::Private : Alias::Shared))
-                             : fmt::format("{} root, {} references", what, page.rootCount);
+                             : fmt::format("{} root, {} references", what, kvm.peekRootCount(pfn));
         break;
     }
     case FrameKind::ExternalTable: {

@@ -84,6 +84,11 @@ public:
     bool holds(const Condition& condition) const;
     // Of the micro-step that began last.
     Site site() const { return site_; }
+    // That micro-step turns out to be of another site, which depends on what it has read.
+    void becomes(Site site) {
+        machine_->renameStep(site);
+        site_ = site;
+    }
     // The micro-step that ran last is complete: rules are checked. Called by step() and at the end of a script step.
     void finishStep() {
         if (afterStep_ && stepOpen_) {

@@ -112,7 +112,7 @@ TEST(ScaleOut, what_was_interrupted_goes_on_from_its_frontier) {
     const Scenario scenario = race("12-busy-sept-and-kick");
     const ExploreResult whole = Explorer(scenario, inMode(ExploreMode::Stateless)).run();
     ExploreOptions bounded = inMode(ExploreMode::Stateless);
-    bounded.maxTransitions = 9'000;
+    bounded.maxTransitions = 5'000;
     std::string frontier;
     ExploreResult result;
     unsigned runs = 0;

@@ -70,7 +70,7 @@ TEST(Yield, stepping_and_bulk_give_the_same_memory) {
     for (const auto& file : shippedScenarios()) {
         SCOPED_TRACE(file);
         const Scenario scenario = loadScenario(file.string());
-        Runner stepped(scenario);
+        Runner stepped(scenario, {.check = false}); // the rules' own words are kept only where they are asked
         stepped.runAll();
         RunOptions bulk;
         bulk.recording = false;

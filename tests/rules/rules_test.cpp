@@ -46,6 +46,15 @@ std::vector<Case> cases() {
          td(raw + "  - inject: {seamcall: TDH.PHYMEM.PAGE.WBINVD, status: TDX_OPERAND_BUSY}\n  - punch-hole: {gpa: 0x4000}\n")},
         {Rule::KernelAsserts, "entries of the TD are write-protected as if they were an ordinary VM's",
          td("  - kernel: {call: kvm_tdp_mmu_wrprot_slot, gpa: 0, size: 4M, level: 4K}\n")},
+        {Rule::NoStaleTlb, "write protection that nobody flushes",
+         "mirrorscope: 1\nmachine: {vm: default, pml: false, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+         "  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: start}\n"},
+        {Rule::MapsThePage, "a page goes between its lookup and its entry",
+         readFile((kSource / "scenarios/broken/ignore-invalidate-seq.yaml").string())},
+        {Rule::DirtyLogComplete, "a vCPU writes through a right that was not flushed",
+         "mirrorscope: 1\nmachine: {vm: default, pml: false, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M, dirty-log: true}]}\n"
+         "script:\n  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: get}\n  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: "
+         "get}\n"},
         {Rule::FrozenOwned, "a failed update leaves the entry frozen",
          td("  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n  - vcpu0: {accept: 0x4000}\n",
             "vcpus: 1, break: [stay-frozen]")},

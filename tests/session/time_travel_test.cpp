@@ -66,7 +66,8 @@ TEST(TimeTravel, running_without_a_journal_leads_to_the_same_memory) {
     for (const auto& file : shippedScenarios()) {
         SCOPED_TRACE(file);
         const Scenario scenario = loadScenario(file.string());
-        Runner stepped(scenario), bulk(scenario, {.check = false, .recording = false});
+        // Without rules, whose own words are kept only where they are asked.
+        Runner stepped(scenario, {.check = false}), bulk(scenario, {.check = false, .recording = false});
         stepped.runAll();
         bulk.runAll();
         EXPECT_EQ(stepped.system().machine().hash(), bulk.system().machine().hash());

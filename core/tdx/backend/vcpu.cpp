@@ -21,7 +21,7 @@ EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
         return {EnterResult::Kind::Again};
     if (status != tdx::kSuccess) // tdx_handle_exit(): unhandled_exit
         return {EnterResult::Kind::Failed, 0, KvmExit::InternalError};
-    if (regs.r10 != 0 && kvm_.tlb(vcpu).size() != 0) {
+    if (regs.r10 != 0 && !kvm_.tlb(vcpu).empty()) {
         sim_.step(Site::TlbFlush); // the module flushes before it enters: the epoch has changed
         kvm_.tlb(vcpu).flush();
         sim_.count(Counter::TlbFlush);

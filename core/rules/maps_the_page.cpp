@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// maps-the-page: a present leaf in KVM's trees maps the page that slot, file and attribute give for it, and is writable only where the host
+// lets it be written; but between the begin of an invalidation that covers it and its end (kvm_mmu_invalidate_begin(), _end(), v6.16).
+#include "base/text.h"
+#include "rules/checker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope::rules {
+
+namespace {
+struct Backing {
+    Pfn pfn;               // 0: none
+    bool writable = false; // the host's mapping allows it
+};
+
+bool invalidating(const RuleContext& context, Gfn gfn) {
+    const Kvm& kvm = context.kvm();
+    return kvm.peekVm(Kvm::VmWord::InvalidateInProgress) != 0 && gfn.v >= kvm.peekVm(Kvm::VmWord::InvalidateStart) &&
+           gfn.v < kvm.peekVm(Kvm::VmWord::InvalidateEnd);
+}
+
+// Nothing where the memslot is about to go: that invalidates as well.
+std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirror) {
+    const Kvm& kvm = context.kvm();
+    const int index = kvm.peekSlotOf(gfn);
+    if (index < 0)
+        return Backing{};
+    const Memslot slot = kvm.peekSlot(index);
+    if (slot.invalid)
+        return std::nullopt;
+    const bool isPrivate = context.system.config().hasPrivateMem() && kvm.peekPrivate(gfn);
+    if (context.system.isTdx() && isPrivate != mirror)
+        return Backing{};
+    if (isPrivate)
+        return slot.guestMemfd ? Backing{kvm.peekGmemPage(slot, gfn), !slot.readonly} : Backing{};
+    const u64 word = context.machine().peek(kvm.hostPlace(slot, gfn));
+    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0};
+}
+
+void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
+    const Kvm& kvm = context.kvm();
+    const u64 pages = pagesPer(page.level());
+    const Gfn gfn{(page.gfn.v + indexOf(place) * pages) & ~context.system.config().directBits()};
+    const bool mirror = role::isMirror(page.role);
+    for (const u64 offset : {u64{0}, pages - 1}) {
+        const Gfn at{gfn.v + offset};
+        if (invalidating(context, at))
+            return;
+        const auto backing = backingOf(context, at, mirror);
+        if (!backing)
+            return;
+        const Pfn pfn{ept::pfnOf(spte).v + offset};
+        const bool writes = spte::isWritable(spte) && !backing->writable;
+        if (backing->pfn == pfn && !writes)
+            continue;
+        context.checker.report(Rule::MapsThePage, mix(mix(at.v, pfn.v), mirror),
+                               fmt::format("the {} leaf of {} {} pfn {:#x}, but {}", mirror ? "mirror" : "direct", hex(at.v << 12),
+                                           backing->pfn == pfn ? "lets the guest write to" : "maps", pfn.v,
+                                           backing->pfn == pfn      ? "the host does not"
+                                           : backing->pfn.v != 0    ? fmt::format("its page is pfn {:#x}", backing->pfn.v)
+                                           : kvm.peekSlotOf(at) < 0 ? "no memslot is there"
+                                                                    : "it has no page"),
+                               {place});
+        return;
+    }
+}
+
+// The leaves of a table within the range. What is read only to find them is not noted: whoever stores a leaf reads the words of the
+// invalidation in the same micro-step (judge()), so that the end of it never commutes with that.
+void descend(RuleContext& context, Pfn table, const GfnRange& range) {
+    const Machine& machine = context.machine();
+    const MmuPage page = context.kvm().peekPage(table);
+    const u64 pages = pagesPer(page.level());
+    const u64 bits = context.system.config().directBits();
+    for (u64 i = 0; i < 512; ++i) {
+        const Place place = wordOf(table, static_cast<unsigned>(i));
+        const u64 spte = machine.look(place);
+        const u64 first = (page.gfn.v + i * pages) & ~bits;
+        if (!spte::isPresent(spte) || first >= range.end.v || first + pages <= range.start.v)
+            continue;
+        if (spte::isLeaf(spte, page.level()))
+            judge(context, page, place, machine.peek(place));
+        else if (context.system.frames().peekKind(ept::pfnOf(spte)) == FrameKind::Table)
+            descend(context, ept::pfnOf(spte), range);
+    }
+}
+} // namespace
+
+void mapsThePageEntry(RuleContext& context, Place place, u64 old) {
+    const u64 now = context.machine().peek(place);
+    const MmuPage page = context.kvm().peekPage(frameOf(place));
+    if (page.role == 0 || !spte::isLeaf(now, page.level()))
+        return;
+    if (spte::isLeaf(old, page.level()) && ept::pfnOf(old) == ept::pfnOf(now) && spte::isWritable(old) == spte::isWritable(now))
+        return;
+    // The parts of a leaf that is being split are judged as the leaf was.
+    if (context.kvm().reachable(frameOf(place)) && !role::isInvalid(page.role))
+        judge(context, page, place, now);
+}
+
+void mapsThePageRange(RuleContext& context, const GfnRange& range) {
+    for (const Pfn root : context.kvm().roots())
+        if (!role::isInvalid(context.kvm().peekPage(root).role))
+            descend(context, root, range);
+}
+
+} // namespace mirrorscope::rules
