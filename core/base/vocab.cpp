@@ -20,6 +20,7 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {Site::GmemGet, "gmem.get", "kvm_gmem_get_pfn", "a frame is looked up in or added to guest_memfd"},
     {Site::GmemRemove, "gmem.remove", "kvm_gmem_punch_hole", "a frame leaves guest_memfd"},
     {Site::AttrSet, "attr.set", "kvm_vm_set_mem_attributes", "memory attributes change"},
+    {Site::AttrNext, "attr.next", "kvm_vm_set_mem_attributes", "the attribute of a further page of the same range is stored"},
     {Site::HostFault, "host.fault", "__kvm_faultin_pfn", "a page of the host mapping is looked up or populated"},
     {Site::HostUnmap, "host.unmap", "zap_page_range", "a page of the host mapping is dropped"},
     {Site::SeamcallEnter, "seamcall.enter", "seamcall", "a SEAMCALL enters the module and takes TDR and op_state"},

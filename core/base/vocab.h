@@ -28,6 +28,7 @@ enum class Site : u8 {
     GmemGet,
     GmemRemove,
     AttrSet,
+    AttrNext,
     HostFault,
     HostUnmap,
     SeamcallEnter,

@@ -7,19 +7,18 @@ namespace mirrorscope {
 
 // Attribute words hold what differs from the machine's initial attribute, so that an untouched one is 0.
 bool Kvm::kvm_mem_is_private(Gfn gfn) const {
-    if (gfn.v >= attributeWords_ * 64)
-        return config_.privateByDefault;
-    return (machine_->get(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+    const auto word = attributes_.word(gfn);
+    return (word && (machine_->get(*word) >> gfn.v % 64 & 1) != 0) != config_.privateByDefault;
 }
 
 bool Kvm::peekPrivate(Gfn gfn) const {
-    if (gfn.v >= attributeWords_ * 64)
-        return config_.privateByDefault;
-    return (machine_->peek(attributes_ + gfn.v / 64) >> gfn.v % 64 & 1) != 0 ? !config_.privateByDefault : config_.privateByDefault;
+    const auto word = attributes_.word(gfn);
+    return (word && (machine_->peek(*word) >> gfn.v % 64 & 1) != 0) != config_.privateByDefault;
 }
 
 u64 Kvm::peekPrivateBits(Gfn first) const {
-    const u64 other = first.v / 64 < attributeWords_ ? machine_->peek(attributes_ + first.v / 64) : 0;
+    const auto word = attributes_.word(first);
+    const u64 other = word ? machine_->peek(*word) : 0;
     return config_.privateByDefault ? ~other : other;
 }
 
@@ -35,12 +34,16 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
     }
     const bool begun = kvm_pre_set_memory_attributes(range, makePrivate);
     // xa_store() of one gfn after the other; faults read them without a lock.
-    for (Gfn gfn = range.start; gfn < range.end && gfn.v < attributeWords_ * 64; ++gfn.v) {
+    Site site = Site::AttrSet;
+    for (Gfn gfn = range.start; gfn < range.end; ++gfn.v) {
         if (kvm_mem_is_private(gfn) == makePrivate)
             continue;
-        sim_.step(Site::AttrSet);
-        const Place word = attributes_ + gfn.v / 64;
-        machine_->set(word, machine_->peek(word) ^ 1ull << gfn.v % 64);
+        const auto word = attributes_.word(gfn);
+        if (!word)
+            return -kENOMEM;
+        sim_.step(site);
+        site = Site::AttrNext;
+        machine_->set(*word, machine_->peek(*word) ^ 1ull << gfn.v % 64);
         forgetWrites({gfn, {gfn.v + 1}}, Alias::Private);
         forgetWrites({gfn, {gfn.v + 1}}, Alias::Shared);
     }

@@ -8,21 +8,17 @@
 namespace mirrorscope {
 
 bool Kvm::hugepageMixed(Gfn gfn, Level level) const {
-    const Place bits = level == Level::k2M ? mixed2M_ : mixed1G_;
-    const u64 n = gfn.v / pagesPer(level);
-    return n / 64 < mixedWords(level) && (machine_->get(bits + n / 64) >> n % 64 & 1) != 0;
+    const auto bit = attributes_.mixed(gfn, level);
+    return bit && (machine_->get(bit->word) & bit->mask) != 0;
 }
 
 void Kvm::setHugepageMixed(Gfn gfn, Level level, bool mixed) {
-    const Place bits = level == Level::k2M ? mixed2M_ : mixed1G_;
-    const u64 n = gfn.v / pagesPer(level);
-    if (n / 64 >= mixedWords(level))
+    const auto bit = attributes_.mixed(gfn, level);
+    if (!bit)
         return;
-    const u64 old = machine_->get(bits + n / 64);
-    machine_->set(bits + n / 64, mixed ? old | 1ull << n % 64 : old & ~(1ull << n % 64));
+    const u64 old = machine_->get(bit->word);
+    machine_->set(bit->word, mixed ? old | bit->mask : old & ~bit->mask);
 }
-
-u64 Kvm::mixedWords(Level level) const { return (attributeWords_ * 64 / pagesPer(level) + 64) / 64; }
 
 // lpage_info: a huge page must lie inside the slot and have the same attributes throughout.
 bool Kvm::lpageDisallowed(const Memslot& memslot, Gfn gfn, Level level) const {

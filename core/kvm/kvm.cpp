@@ -51,22 +51,15 @@ u64 GuestOp::address(u64 i) const {
 }
 
 Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& frames, Regions& regions)
-    : config_(config), traits_(traits), sim_(sim), frames_(frames), protocol_(std::make_unique<Protocol>()) {
-    u64 lastGfn = 1 << 20;
-    for (const auto& slot : config.slots) {
+    : config_(config), traits_(traits), sim_(sim), frames_(frames), protocol_(std::make_unique<Protocol>()), attributes_(config, regions) {
+    for (const auto& slot : config.slots)
         slotPages_ += slot.pages;
-        lastGfn = std::max(lastGfn, slot.base.v + slot.pages);
-    }
     slotPages_ += config.laterPages;
     vm_ = regions.take(static_cast<unsigned>(VmWord::Count_));
     vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_));
     actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_));
     asserts_ = regions.take(kAsserts);
     slots_ = regions.take(u64{kMaxSlots} * kSlotWords);
-    attributeWords_ = (lastGfn + 63) / 64;
-    attributes_ = regions.take(attributeWords_);
-    mixed2M_ = regions.take(mixedWords(Level::k2M));
-    mixed1G_ = regions.take(mixedWords(Level::k1G));
     dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1));
     logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_));
     pml_ = regions.take(config.vcpus * kPmlEntries);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "kvm/asserts.h"
+#include "kvm/attribute_map.h"
 #include "kvm/ops.h"
 #include "kvm/structs.h"
 #include "machine/tlb.h"
@@ -206,6 +207,8 @@ public:
 
     // ---- memslots (slots.cpp); 0 or a negative errno
     int kvm_set_memory_region(const SlotConfig& config);
+    // A slot with guest_memfd can only be deleted; 6.16 asks the new flags alone, and lets the old ones go.
+    bool is_immutable(const Memslot&, const SlotConfig& config) const { return config.guestMemfd; }
     int deleteMemoryRegion(u32 id);
     int setDirtyLogging(u32 id, bool on);
     int slotById(u32 id) const;
@@ -361,8 +364,8 @@ public:
     std::optional<Gfn> gfnOfPageWord(Place place) const;
     // The gfns that a memslot has left with the change of one of its words by `delta` (old ^ new); nothing for any other change.
     std::optional<GfnRange> leftBySlot(Place place, u64 delta) const;
-    bool ownsAttribute(Place place) const { return place >= attributes_ && place.v < attributes_.v + attributeWords_; }
-    GfnRange attributeRange(Place place) const { return {{u64(place.v - attributes_.v) * 64}, {u64(place.v - attributes_.v) * 64 + 64}}; }
+    // The first of the 64 pages whose attributes are in that word; nothing for any other word.
+    std::optional<Gfn> firstOfAttributes(Place place) const { return attributes_.firstOf(place); }
     // Is the table page linked from a live root without a gap? `frozenAbove` tells when the gap is a frozen entry.
     bool reachable(Pfn spt, bool* frozenAbove = nullptr) const;
     // The mirror page whose external_spt is this frame; 0 when it is no external_spt.
@@ -438,7 +441,6 @@ private:
     // huge.cpp, nx.cpp
     bool hugepageMixed(Gfn gfn, Level level) const;
     void setHugepageMixed(Gfn gfn, Level level, bool mixed);
-    u64 mixedWords(Level level) const;
     void kvm_arch_post_set_memory_attributes(const GfnRange& range);
     bool lpageDisallowed(const Memslot& slot, Gfn gfn, Level level) const;
     Level host_pfn_mapping_level(const Memslot& slot, Gfn gfn) const;
@@ -493,6 +495,7 @@ private:
     bool kvm_mmu_notifier_invalidate_range_start(const GfnRange& range);
     void kvm_mmu_notifier_invalidate_range_end(const GfnRange& range);
     GfnRange wholeHostPages(const GfnRange& range) const;
+    void allocGmemBlock(const Memslot& slot, Gfn gfn);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
@@ -516,15 +519,14 @@ private:
     Frames& frames_;
     Machine* machine_ = nullptr;
     std::unique_ptr<Protocol> protocol_;
+    AttributeMap attributes_;
     std::vector<Tlb> tlbs_;
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
     GmemOps* gmemOps_ = nullptr;
     Watch* watch_ = nullptr;
 
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, attributes_, gmem_, host_, pageStats_, dirty_, logNotes_, pml_, mixed2M_, mixed1G_,
-        lastWrite_;
-    u64 attributeWords_ = 0;
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, host_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
     u64 slotPages_ = 0;
 };
 

@@ -28,6 +28,7 @@ struct Protocol {
     Replaceable<&Kvm::mmu_invalidate_retry_gfn> mmu_invalidate_retry_gfn;
     Replaceable<&Kvm::mmu_invalidate_retry_gfn_unsafe> mmu_invalidate_retry_gfn_unsafe;
     Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;
+    Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
     // flushes and vCPUs
     Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;

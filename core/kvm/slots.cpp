@@ -11,10 +11,10 @@ namespace {
 // Names of their own: a member of Kvm would hide them.
 enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotFlags };
 constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8;
-constexpr unsigned kBackingShift = 8;
+constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12;
 u64 flagsOf(const SlotConfig& slot) {
     return (slot.guestMemfd ? kGmem : 0) | (slot.readonly ? kReadonly : 0) | (slot.dirtyLog ? kDirty : 0) |
-           u64{number(slot.backing)} << kBackingShift;
+           u64{number(slot.backing)} << kBackingShift | u64{number(slot.gmemBacking)} << kGmemBackingShift;
 }
 } // namespace
 
@@ -61,6 +61,7 @@ Memslot Kvm::readSlot(int index) const {
     slot.dirtyLog = (flags & kDirty) != 0;
     slot.invalid = (flags & kInvalid) != 0;
     slot.backing = levelOf(static_cast<unsigned>(flags >> kBackingShift & 7));
+    slot.gmemBacking = levelOf(static_cast<unsigned>(flags >> kGmemBackingShift & 7));
     return slot;
 }
 
@@ -212,12 +213,12 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
         return kvm_set_memslot(SlotChange::Create, static_cast<int>(free), config);
     }
     const Memslot old = slot(index);
-    // A slot with private memory can only be deleted.
-    if (config.guestMemfd || old.guestMemfd || old.pages != config.pages || old.readonly != config.readonly)
+    if (protocol_->is_immutable(*this, old, config) || old.pages != config.pages || old.readonly != config.readonly)
         return -kEINVAL;
     if (old.base != config.base)
         return overlaps(config, index) ? -kEEXIST : kvm_set_memslot(SlotChange::Move, index, config);
-    return old.dirtyLog == config.dirtyLog ? 0 : kvm_set_memslot(SlotChange::FlagsOnly, index, config);
+    const bool same = old.dirtyLog == config.dirtyLog && old.guestMemfd == config.guestMemfd;
+    return same ? 0 : kvm_set_memslot(SlotChange::FlagsOnly, index, config);
 }
 
 // What was logged in an earlier time is in a bitmap of that time.
@@ -251,6 +252,7 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
             if (config.dirtyLog && !old.dirtyLog)
                 freshDirtyBitmap(old);
             setSlotFlag(index, kDirty, config.dirtyLog);
+            setSlotFlag(index, kGmem, config.guestMemfd);
             break;
         case SlotChange::Delete:
             // What the slot's pages held stays with the file and with user space's mapping until they go.
@@ -274,7 +276,7 @@ void Kvm::kvm_commit_memory_region(SlotChange change, int index, const Memslot& 
     Call call(sim_, "kvm_mmu_slot_apply_flags");
     if (toggled)
         kvm_mmu_update_cpu_dirty_logging(now.dirtyLog);
-    if (change != SlotChange::FlagsOnly || now.readonly)
+    if (change != SlotChange::FlagsOnly || now.readonly || !toggled)
         return;
     if (!now.dirtyLog) {
         kvm_mmu_recover_huge_pages(index);

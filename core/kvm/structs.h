@@ -22,6 +22,7 @@ struct Memslot {
     bool dirtyLog = false;
     bool invalid = false; // KVM_MEMSLOT_INVALID: it is about to go
     Level backing = Level::k4K;
+    Level gmemBacking = Level::k4K;
     bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
     GfnRange range() const { return {base, {base.v + pages}}; }
 };

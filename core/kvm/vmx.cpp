@@ -5,7 +5,7 @@ namespace mirrorscope {
 
 VmTraits VmxOps::traits() {
     constexpr u8 kVmcall = 18; // EXIT_REASON_VMCALL
-    return {.masks = {}, .cpuDirtyLog = true, .callExit = kVmcall, .mapGpa = "kvm_emulate_hypercall"};
+    return {.masks = {}, .cpuDirtyLog = true, .callExit = kVmcall, .mapGpa = "kvm_emulate_hypercall", .mapGpaChunk = 0};
 }
 
 Pfn VmxOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
@@ -14,6 +14,11 @@ Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) {
     exits = false;
     return {.kind = Outcome::Kind::Errno, .code = kEINVAL};
 }
+
+namespace {
+// x86_emulate_instruction(): an instruction cannot be fetched from where no memory is (handle_emulation_failure()).
+KvmExit emulated(const GuestOp& op) { return op.kind == GuestOp::Kind::Exec ? KvmExit::InternalError : KvmExit::Mmio; }
+} // namespace
 
 HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
     Sim& sim = kvm_.sim();
@@ -24,7 +29,7 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
         Call call(sim, "handle_ept_misconfig");
         if (kvm_.isCurrentMmio(walk.entry)) {
             handled.result = 0;
-            handled.reason = KvmExit::Mmio;
+            handled.reason = emulated(op);
             return handled;
         }
     }
@@ -33,7 +38,7 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;
-        handled.reason = KvmExit::Mmio;
+        handled.reason = emulated(op);
     }
     return handled;
 }

@@ -15,8 +15,9 @@ struct SlotConfig {
     u64 pages = 0;
     bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
     bool readonly = false;
-    bool dirtyLog = false;      // KVM_MEM_LOG_DIRTY_PAGES
-    Level backing = Level::k4K; // the host's pages
+    bool dirtyLog = false;          // KVM_MEM_LOG_DIRTY_PAGES
+    Level backing = Level::k4K;     // the host's pages
+    Level gmemBacking = Level::k4K; // the blocks in which guest_memfd gets its frames; its pages are of order 0 all the same
 };
 
 // Which rule decides that an update must also reach the private table (machine.dispatch).
@@ -32,11 +33,12 @@ struct MachineConfig {
     unsigned levels = 4;                    // EPT levels
     Level maxLevel = Level::k1G;            // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
-    u64 laterPages = 0;       // of slots that the script makes
-    bool adBits = true;       // kvm_ad_enabled
-    bool pml = true;          // page-modification log; never for a TD
-    bool nxHugePages = false; // the iTLB multihit mitigation
-    bool eagerSplit = true;   // eager_page_split
+    u64 laterPages = 0;                // of slots that the script makes
+    std::vector<GfnRange> laterRanges; // where the script makes slots or sets attributes
+    bool adBits = true;                // kvm_ad_enabled
+    bool pml = true;                   // page-modification log; never for a TD
+    bool nxHugePages = false;          // the iTLB multihit mitigation
+    bool eagerSplit = true;            // eager_page_split
     Dispatch dispatch = Dispatch::Role;
     Yield yield = Yield::Contended;
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror

@@ -127,10 +127,9 @@ void Checker::afterStep() {
             rules::mapsThePageRange(context, *left);
         } else if (const auto gfn = kvm.gfnOfPageWord(place)) {
             rules::mapsThePageRange(context, {*gfn, {gfn->v + 1}});
-        } else if (kvm.ownsAttribute(place)) {
-            const u64 first = kvm.attributeRange(place).start.v;
+        } else if (const auto attributes = kvm.firstOfAttributes(place)) {
             for (u64 rest = delta; rest != 0; rest &= rest - 1) {
-                const u64 changed = first + static_cast<unsigned>(std::countr_zero(rest));
+                const u64 changed = attributes->v + static_cast<unsigned>(std::countr_zero(rest));
                 rules::mapsThePageRange(context, {{changed}, {changed + 1}});
             }
         } else {

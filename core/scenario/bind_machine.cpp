@@ -18,7 +18,7 @@ unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::stri
 
 void Binder::slot(const YamlNode& node) {
     needMap(node, "a slot");
-    constexpr std::array<std::string_view, 7> keys{"id", "gpa", "size", "private", "readonly", "dirty-log", "backing"};
+    constexpr std::array<std::string_view, 8> keys{"id", "gpa", "size", "private", "readonly", "dirty-log", "backing", "gmem-backing"};
     for (const auto& [key, value] : node.entries)
         if (std::find(keys.begin(), keys.end(), key.text) == keys.end())
             unknown(key, "key", keys);
@@ -67,6 +67,13 @@ void Binder::slot(const YamlNode& node) {
         slot.backing = level(*value);
         if (slot.backing > Level::k1G)
             fail(*value, "backing is 4K, 2M or 1G");
+    }
+    if (const YamlNode* value = node.find("gmem-backing")) {
+        slot.gmemBacking = level(*value);
+        if (slot.gmemBacking > Level::k2M)
+            fail(*value, "gmem-backing is 4K or 2M");
+        if (!slot.guestMemfd)
+            fail(*value, "gmem-backing is of a slot with guest_memfd");
     }
     for (const auto& other : scenario_.machine.slots) {
         if (other.id == slot.id)

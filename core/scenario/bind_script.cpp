@@ -412,6 +412,13 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         if (scenario_.machine.laterPages > 64ull << 18)
             fail(key, "the slots that the script makes have more than 64G together");
     }
+    if (step.verb == Verb::SetMemoryRegion || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa) {
+        const u64 gpa = step.number("gpa"), size = step.number("size", 4096);
+        laterBytes_ += size;
+        if (size > 4ull << 40 || laterBytes_ > 4ull << 40)
+            fail(key, "the ranges of such steps have more than 4T together");
+        scenario_.machine.laterRanges.push_back({{gpa >> 12}, {(gpa + size + 4095) >> 12}});
+    }
     if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
     if (step.verb == Verb::Inject && step.has("alloc") && (step.has("leaf") || step.has("status")))

@@ -80,6 +80,7 @@ private:
     std::set<std::string> given_; // machine keys that stand in the file
     std::set<std::string> including_;
     u64 runningValue_ = 1;
+    u64 laterBytes_ = 0; // of the ranges that steps name where slots and attributes change
 };
 
 std::string textOf(const YamlNode& node); // as one line of flow YAML

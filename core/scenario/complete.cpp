@@ -30,13 +30,14 @@ constexpr std::array<Word, 9> kRoots{{{"mirrorscope", "version of the language: 
                                       {"script", "what happens, step by step"},
                                       {"expect", "what must hold at the end, of every interleaving"},
                                       {"sometimes", "what must hold at the end of at least one interleaving"}}};
-constexpr std::array<Word, 7> kSlotKeys{{{"id", "the slot's number"},
+constexpr std::array<Word, 8> kSlotKeys{{{"id", "the slot's number"},
                                          {"gpa", "where it begins"},
                                          {"size", "bytes"},
                                          {"private", "backed by guest_memfd"},
                                          {"readonly", "read-only"},
                                          {"dirty-log", "dirty logging on"},
-                                         {"backing", "the host's page size: 4K, 2M, 1G"}}};
+                                         {"backing", "the host's page size: 4K, 2M, 1G"},
+                                         {"gmem-backing", "the blocks in which guest_memfd gets its frames: 4K, 2M"}}};
 constexpr std::array<Word, 21> kExpectKeys{{{"tree", "direct, mirror or secure: the entry at which a walk for `gpa` ends"},
                                             {"gpa", "guest physical address"},
                                             {"is", "the state, the result or the number"},
@@ -295,7 +296,7 @@ std::vector<Completion> completionsAt(std::string_view text, std::size_t offset)
         if (where.keys[1] == "slots") {
             if (!where.value || last == "slots")
                 addAll(out, kSlotKeys);
-            else if (last == "backing")
+            else if (last == "backing" || last == "gmem-backing")
                 addValues(out, ArgType::Level, last);
             else if (last == "private" || last == "readonly" || last == "dirty-log")
                 addValues(out, ArgType::Bool, last);

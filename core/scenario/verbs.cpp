@@ -139,7 +139,7 @@ constexpr std::array kMachineKeys{
     MachineKey{"gpaw", "48, 52", "48", "TDX guest physical address width"},
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
     MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},
-    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing}", "[]", "memslots"},
+    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing}", "[]", "memslots"},
     MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},
     MachineKey{"attributes", "private, shared", "private for tdx and snp", "initial memory attributes of every page"},
     MachineKey{"sept-ve-disable", "true, false", "true", "access to a page not yet accepted exits to KVM instead of a #VE"},

@@ -126,6 +126,7 @@ StepGroup groupOf(Site site) {
     case Site::DirtyTake:
     case Site::GmemRemove:
     case Site::AttrSet:
+    case Site::AttrNext:
     case Site::HostFault:
     case Site::HostUnmap:
     case Site::PageAlloc:

@@ -126,8 +126,7 @@ void SnpOps::sev_handle_rmp_fault(Gfn gfn) {
     if (pfn.v == 0 || !rmp_.get(pfn).assigned || rmp_.levelOf(pfn) == Level::k4K)
         return;
     rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)});
-    const Gfn start = roundDown(gfn, Level::k2M);
-    kvm_.kvm_zap_gfn_range({start, {start.v + pagesPer(Level::k2M)}});
+    kvm_.kvm_zap_gfn_range({gfn, {gfn.v + pagesPer(Level::k2M)}}); // from the page on, wherever its block begins
 }
 
 Outcome SnpOps::rawRmpupdate(Gfn gfn, bool assigned, Level level) {

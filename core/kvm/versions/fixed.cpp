@@ -15,11 +15,16 @@ int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
     // changes it is known).
     return kvm.kvm_mmu_reload(vcpu);
 }
+
+// 9935df5333aa: the slot's pages would stay bound to the file, which no longer knows it.
+bool isImmutable(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
 } // namespace
 
 void applyVersion(const MachineConfig& config, Protocol& protocol) {
-    if (config.kernelFixed)
-        protocol.may_repeat_map_page = mayRepeatMapPage;
+    if (!config.kernelFixed)
+        return;
+    protocol.may_repeat_map_page = mayRepeatMapPage;
+    protocol.is_immutable = isImmutable;
 }
 
 } // namespace mirrorscope

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What Linux v6.16 does in corners that were wrong once: each row is a scenario that states it.
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+namespace mirrorscope::test {
+
+namespace {
+struct Corner {
+    const char* name;
+    const char* machine;
+    const char* script;
+    const char* expect;
+};
+std::ostream& operator<<(std::ostream& out, const Corner& corner) { return out << corner.name; }
+
+const Corner kCorners[] = {
+    {"attributes_are_kept_above_4G", "vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]",
+     "  - finalize-vm\n  - {set-memory-attributes: {gpa: 300G, size: 8K, as: shared}, id: set}\n"
+     "  - set-memory-region: {id: 1, gpa: 300G, size: 8K}\n  - {vcpu0: {write: {gpa: 300G, as: shared}}, id: w}\n",
+     "{result: set, is: ok}, {result: w, is: ok}"},
+    {"a_conversion_of_a_later_slot_is_none_of_its_data", "vm: sw-protected, vcpus: 1, slots: []",
+     "  - set-memory-region: {id: 3, gpa: 64G, size: 2M}\n  - vcpu0: {write: {gpa: 64G, value: 5}}\n"
+     "  - set-memory-attributes: {gpa: 64G, size: 4K, as: private}\n  - {vcpu0: {read: 64G}, id: r}\n",
+     "{result: r, value: 0}"},
+    {"nothing_can_be_fetched_where_no_slot_is", "vm: default, vcpus: 1, slots: []",
+     "  - {vcpu0: {exec: 0}, id: x}\n  - {vcpu0: {read: 0}, id: r}\n  - {vcpu0: {exec: 0}, id: again}\n",
+     "{result: x, is: KVM_EXIT_INTERNAL_ERROR}, {result: r, is: KVM_EXIT_MMIO}, {result: again, is: KVM_EXIT_INTERNAL_ERROR}"},
+    {"a_slot_may_lose_its_guest_memfd_in_v6_16", "vm: sw-protected, vcpus: 1, kernel: \"6.16\", slots: [{id: 1, gpa: 0, size: 2M}]",
+     "  - {set-memory-region: {id: 1, gpa: 0, size: 2M, private: false}, id: a}\n", "{result: a, is: ok}"},
+    {"and_no_longer_later", "vm: sw-protected, vcpus: 1, kernel: fixed, slots: [{id: 1, gpa: 0, size: 2M}]",
+     "  - {set-memory-region: {id: 1, gpa: 0, size: 2M, private: false}, id: a}\n", "{result: a, is: EINVAL}"},
+    {"KVM_HC_MAP_GPA_RANGE_leaves_once", "vm: sw-protected, vcpus: 1, slots: [{id: 0, gpa: 0, size: 8M}]",
+     "  - vcpu0: {map-gpa: {gpa: 0, size: 0x201000, as: private}}\n", "{count: attr.set, is: 1}, {count: attr.next, is: 512}"},
+    {"tdx_map_gpa_leaves_for_each_2M", "vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 8M}]",
+     "  - finalize-vm\n  - vcpu0: {map-gpa: {gpa: 0, size: 0x201000, as: shared}}\n", "{count: attr.set, is: 2}"},
+    {"a_psmash_zaps_from_the_page_on", "vm: snp, vcpus: 1, slots: [{id: 0, gpa: 0, size: 8M, gmem-backing: 2M}]",
+     "  - vcpu0: {write: {gpa: 2M, pages: 512}}\n  - vcpu0: {write: 0x401000}\n  - rmpupdate: {gpa: 2M, level: 2M}\n"
+     "  - {vcpu0: {read: 0x205000}, id: r}\n",
+     "{tree: direct, gpa: 0x201000, is: leaf}, {tree: direct, gpa: 0x401000, is: none}"},
+    {"a_write_makes_a_whole_huge_host_page_writable_again", "vm: default, vcpus: 1, slots: [{id: 0, gpa: 0, size: 2M, backing: 2M}]",
+     "  - vcpu0: {write: 0x1000}\n  - protect: {gpa: 0, size: 4K}\n  - vcpu0: {write: 0x5000}\n",
+     "{tree: direct, gpa: 0x1000, is: leaf, level: 2M, writable: true}"},
+};
+} // namespace
+
+class Corners : public testing::TestWithParam<Corner> {};
+
+TEST_P(Corners, are_as_the_kernel_has_them) {
+    const Corner& c = GetParam();
+    Ran run(std::string("mirrorscope: 1\nmachine: {") + c.machine + "}\nscript:\n" + c.script + "expect: [" + c.expect +
+            ", {violations: 0}]\n");
+    EXPECT_TRUE(run.runner.ok()) << run.failures();
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, Corners, testing::ValuesIn(kCorners), [](const auto& corner) { return std::string(corner.param.name); });
+
+} // namespace mirrorscope::test
