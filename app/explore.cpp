@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
 
+#include "base/text.h"
 #include "explore/counterexample.h"
 #include "explore/explorer.h"
+#include "explore/rests_on.h"
 #include "explore/result_json.h"
 #include "explore/scale_out.h"
 #include "explored.h"
@@ -76,11 +78,15 @@ std::string exploredText(const std::string& title, const ExploreResult& r, bool 
             ? fmt::format("{} inequivalent executions reached the end, {} were given up as equivalent to one of them", r.executions,
                           r.redundant)
             : fmt::format("{} executions reached the end, {} states", r.executions, r.states);
-    return out + fmt::format("  {}: {}; {}, {} micro-steps, {:.2f} s\n",
-                             r.findings.empty() && r.stopped ? "undecided"
-                             : ok                            ? "ok"
-                                                             : "NOT OK",
-                             how, counts, r.transitions, r.seconds);
+    std::string rests = fmt::format("{}", fmt::join(r.assumes, "; "));
+    if (const double mistaken = mistakenStates(r); mistaken > 0)
+        rests += fmt::format(" (two taken for one: probability below {:.0e})", mistaken);
+    out += fmt::format("  {}: {}; {}, {} micro-steps, {:.2f} s\n",
+                       r.findings.empty() && r.stopped ? "undecided"
+                       : ok                            ? "ok"
+                                                       : "NOT OK",
+                       how, counts, r.transitions, r.seconds);
+    return r.assumes.empty() ? out : out + wrapped(rests, "  rests on: ", 4);
 }
 
 int exploredStatus(const ExploreResult& result, bool ok) {

@@ -2,6 +2,7 @@
 #include "explore/explorer.h"
 
 #include "explore/plain.h"
+#include "explore/rests_on.h"
 
 #include <algorithm>
 
@@ -41,8 +42,11 @@ u64 Explorer::racesOf(const Scenario& scenario) {
 }
 
 ExploreResult Explorer::run() {
-    if (options_.mode == ExploreMode::Plain)
-        return explorePlainly(scenario_, options_);
+    if (options_.mode == ExploreMode::Plain) {
+        ExploreResult result = explorePlainly(scenario_, options_);
+        result.assumes = restsOn(scenario_, options_, result);
+        return result;
+    }
     start_ = std::chrono::steady_clock::now();
     const Snapshot beginning = snapshot();
     const ExploreResult empty = result_;
@@ -69,6 +73,7 @@ ExploreResult Explorer::run() {
         runOnce(mode);
     }
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    result_.assumes = restsOn(scenario_, options_, result_);
     return result_;
 }
 

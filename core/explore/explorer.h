@@ -98,7 +98,8 @@ struct ExploreResult {
     bool cut = false;     // by the bound on preemptions
     std::vector<ExploreFinding> findings;
     std::vector<std::pair<std::string, bool>> sometimes;
-    std::vector<ExploreEnd> ends; // each once, as far as there are not too many
+    std::vector<ExploreEnd> ends;     // each once, as far as there are not too many
+    std::vector<std::string> assumes; // what the verdict rests on (explore/rests_on.h)
     double seconds = 0;
 
     bool ok(bool judgeSometimes = true) const;

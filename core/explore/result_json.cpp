@@ -68,6 +68,7 @@ Json exploredJson(const ExploreResult& r) {
     for (const ExploreEnd& end : r.ends)
         json["final_states"].push_back(
             {{"hash", fmt::format("{:016x}", end.hash)}, {"results", end.results}, {"races", racesJson(end.schedule)}});
+    json["assumes"] = r.assumes;
     json["seconds"] = std::round(r.seconds * 1000) / 1000;
     return json;
 }
@@ -95,6 +96,7 @@ ExploreResult exploredFromJson(const Json& json) {
     if (json.contains("final_states"))
         for (const Json& end : json.at("final_states"))
             r.ends.push_back({std::stoull(end.at("hash").get<std::string>(), nullptr, 16), end.at("results"), scheduleOf(end.at("races"))});
+    r.assumes = json.value("assumes", std::vector<std::string>{});
     r.seconds = json.at("seconds");
     return r;
 }
@@ -125,6 +127,9 @@ void join(ExploreResult& into, const ExploreResult& part) {
         known.insert(end.hash);
     std::copy_if(part.ends.begin(), part.ends.end(), std::back_inserter(into.ends),
                  [&](const ExploreEnd& end) { return known.count(end.hash) == 0; });
+    for (const std::string& text : part.assumes)
+        if (std::find(into.assumes.begin(), into.assumes.end(), text) == into.assumes.end())
+            into.assumes.push_back(text);
     into.seconds = std::max(into.seconds, part.seconds);
 }
 

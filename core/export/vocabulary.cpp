@@ -3,8 +3,10 @@
 
 #include "base/text.h"
 #include "base/vocab.h"
+#include "kvm/asserts.h"
 #include "scenario/verbs.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace mirrorscope {
@@ -107,6 +109,12 @@ std::string vocabularyText(Vocabulary what) {
     case Vocabulary::Rules:
         for (unsigned i = 0; i < kRules; ++i)
             out += entry(info(static_cast<Rule>(i)).name, info(static_cast<Rule>(i)).help);
+        out += "\nWhat kernel-asserts hears\n";
+        for (unsigned i = 0; i < kAsserts; ++i) {
+            const AssertInfo& row = info(static_cast<Assert>(i));
+            out += entry(std::string(row.function) + "()",
+                         fmt::format("{}: {}{}{}", name(row.kind), row.condition, row.meaning.empty() ? "" : "; ", row.meaning));
+        }
         return out;
     }
     return out;
@@ -126,6 +134,13 @@ std::string vocabularyJson(Vocabulary what) {
         for (unsigned i = 0; i < kRules; ++i) {
             const RuleInfo& rule = info(static_cast<Rule>(i));
             list.push_back({{"name", rule.name}, {"help", rule.help}});
+            if (rule.id != Rule::KernelAsserts)
+                continue;
+            for (unsigned a = 0; a < kAsserts; ++a) {
+                const AssertInfo& row = info(static_cast<Assert>(a));
+                list.back()["asserts"].push_back(
+                    {{"function", row.function}, {"kind", name(row.kind)}, {"condition", row.condition}, {"meaning", row.meaning}});
+            }
         }
         break;
     }

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include <sys/wait.h>
 
 #include <fstream>
@@ -128,6 +130,31 @@ TEST_F(CommandLine, explore_prints_one_json_object_at_the_end) {
     EXPECT_EQ(json["complete"], true);
     EXPECT_EQ(json["races"], 1);
     EXPECT_GE(json["executions"], 1);
+    ASSERT_FALSE(json["assumes"].empty());
+    EXPECT_NE(json["assumes"].dump().find("sequentially consistent"), std::string::npos);
+}
+
+TEST_F(CommandLine, a_verdict_says_what_it_rests_on) {
+    const auto unwrapped = [](std::string text) { return std::regex_replace(text, std::regex("\\n +"), " "); };
+    const Result states = call("explore --mode stateful " + race("18-age-and-zap.yaml"));
+    EXPECT_NE(states.out.find("rests on: Linux 6.16"), std::string::npos) << states.out;
+    EXPECT_NE(unwrapped(states.out).find("hash of 64 bits"), std::string::npos) << states.out;
+    const Result bounded = call("explore --bound-preemptions 2 " + race("18-age-and-zap.yaml"));
+    EXPECT_NE(unwrapped(bounded.out).find("at most 2 preemptions"), std::string::npos) << bounded.out;
+    const Result traces = call("explore --mode stateless " + race("18-age-and-zap.yaml"));
+    EXPECT_EQ(unwrapped(traces.out).find("hash of 64 bits"), std::string::npos) << traces.out;
+    std::istringstream rests(states.out.substr(states.out.find("  rests on")));
+    for (std::string line; std::getline(rests, line);)
+        EXPECT_LE(line.size(), 78u) << line;
+}
+
+TEST_F(CommandLine, rules_tell_each_assertion_that_is_heard) {
+    const auto rules = nlohmann::json::parse(call("rules --format json").out);
+    const auto rule = std::find_if(rules.begin(), rules.end(), [](const auto& r) { return r["name"] == "kernel-asserts"; });
+    ASSERT_NE(rule, rules.end());
+    EXPECT_GT((*rule)["asserts"].size(), 60u);
+    for (const auto& row : (*rule)["asserts"])
+        EXPECT_FALSE(row["function"].get<std::string>().empty() || row["condition"].get<std::string>().empty()) << row;
 }
 
 TEST_F(CommandLine, shards_are_merged) {

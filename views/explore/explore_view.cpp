@@ -243,6 +243,10 @@ void ExploreView::showFound() {
             verdict +=
                 " <i>sometimes</i> " + QString::fromStdString(what).toHtmlEscaped() + (r.complete ? ": never seen." : ": not seen so far.");
     status_->setText("<b>" + verdict + "</b><br>" + status_->text());
+    QStringList rests;
+    for (const std::string& clause : r.assumes)
+        rests << QString::fromStdString(clause);
+    status_->setToolTip(tr("This rests on: %1").arg(rests.join("; ")).toHtmlEscaped());
     if (!found_.empty())
         list_->setCurrentItem(list_->topLevelItem(0)->child(0));
 }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/rests_on.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+
+namespace mirrorscope {
+
+namespace {
+bool anyStep(const std::vector<Step>& steps, const std::function<bool(const Step&)>& is) {
+    return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+        return is(step) ||
+               std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& actor) { return anyStep(actor.second, is); });
+    });
+}
+} // namespace
+
+std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions& options, const ExploreResult& result) {
+    const MachineConfig& machine = scenario.machine;
+    std::vector<std::string> out;
+    out.push_back(machine.kernelFixed ? "Linux 6.16 with the fixes of resources/docs/fidelity.md" : "Linux 6.16 as released");
+    if (machine.vm == VmType::Tdx)
+        out.push_back("TDX module 1.5.01, whose calls are never interrupted");
+    if (machine.vm == VmType::Snp)
+        out.push_back("the RMP is looked at when a translation is cached");
+    out.push_back("sequentially consistent memory: no store buffers");
+    out.push_back("actions as fine as fidelity.md says under \"One action\"");
+    const auto guest = [](const Step& step) { return step.verb == Verb::Read || step.verb == Verb::Write || step.verb == Verb::Exec; };
+    if (anyStep(scenario.script, guest))
+        out.push_back("a CPU uses the table entries that it remembers, and evicts none");
+    if (machine.nxHugePages && anyStep(scenario.script, [](const Step& step) { return step.verb == Verb::RecoverNxPages; }))
+        out.push_back("NX recovery without its ratio and timer");
+    switch (result.mode) {
+    case ExploreMode::Stateless: out.push_back("of orders that differ by independent actions one is run (exploring.md)"); break;
+    case ExploreMode::Stateful: out.push_back("states are compared by a hash of 64 bits"); break;
+    case ExploreMode::Plain:
+    case ExploreMode::Auto: break;
+    }
+    if (options.preemptions)
+        out.push_back(fmt::format("at most {} preemptions", *options.preemptions));
+    return out;
+}
+
+double mistakenStates(const ExploreResult& result) {
+    constexpr double kHashes = 18446744073709551616.0;
+    const double n = static_cast<double>(result.states);
+    return result.mode == ExploreMode::Stateful ? n * n / 2 / kHashes : 0;
+}
+
+} // namespace mirrorscope
