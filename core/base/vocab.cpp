@@ -119,7 +119,6 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
      "048f49809c52: the recovery of NX huge pages does not flush what it zapped"},
     {Break::FlushFromTheLastGfn, "flush-from-the-last-gfn", "574c3c55e969: the flush for a removed table begins at its last gfn"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
-    {Break::NoEntryBarrier, "no-entry-barrier", "no barrier between vcpu->mode and the requests; harms with memory-model: tso"},
 }};
 
 constexpr std::array<CounterInfo, kCounters> kCounterTable{{

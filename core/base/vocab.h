@@ -143,7 +143,6 @@ enum class Break : u8 {
     NxRecoveryWithoutFlush,
     FlushFromTheLastGfn,
     NoSeqBarrier,
-    NoEntryBarrier,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);

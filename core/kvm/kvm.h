@@ -262,7 +262,6 @@ public:
     Outcome mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate);
     // The end of the inner part of vcpu_enter_guest(): the vCPU is OUTSIDE_GUEST_MODE and IPIs are served.
     void vcpu_exit_guest(unsigned vcpu);
-    void smp_mb_after_mode_store();
     void kvm_flush_remote_tlbs();
     void kvm_flush_remote_tlbs_gfn(Gfn gfn, Level level);
     // Sets the request, 0 for none, makes every vCPU that is inside leave, and waits until it has (KVM_REQUEST_WAIT).

@@ -21,9 +21,6 @@ bool Kvm::tlbUsable(unsigned vcpu) const {
     return !vcpuOps_->flushPending(vcpu);
 }
 
-// 6.16: smp_mb__after_srcu_read_unlock().
-void Kvm::smp_mb_after_mode_store() {}
-
 EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     Call call(sim_, "vcpu_enter_guest");
     if (kvm_check_request(vcpu, kReqVmDead))
@@ -45,7 +42,7 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     sim_.step(Site::VcpuMode);
     machine_->set(vcpuWord(vcpu, VcpuWord::Mode), kInGuestMode);
     sim_.srcuReadUnlock();
-    protocol_->smp_mb_after_mode_store(*this);
+    // smp_mb__after_srcu_read_unlock(): without store buffers there is nothing for it to do.
     sim_.step(Site::VcpuEnter);
     // kvm_vcpu_exit_request()
     if (machine_->get(vcpuWord(vcpu, VcpuWord::Requests)) != 0 || machine_->get(vcpuWord(vcpu, VcpuWord::Mode)) == kExitingGuestMode) {

@@ -56,8 +56,6 @@ TEST(Mutants, are_all_caught_and_the_honest_protocol_is_not) {
     for (const auto& file : shippedScenarios())
         files.push_back(file.string());
     for (const Mutant& m : tryMutants(files, {}, 1'000'000)) {
-        if (notYetHeard(m.name))
-            continue;
         EXPECT_FALSE(m.rule.empty()) << m.name << " is not caught";
         EXPECT_TRUE(m.honest) << m.name << ": " << m.scenario << " is violated without it";
     }

@@ -18,10 +18,6 @@ namespace mirrorscope::test {
 
 inline const std::filesystem::path kSource = MIRRORSCOPE_SOURCE_DIR;
 
-// What no rule misses yet: there is no store buffer.
-inline bool notYetHeard(std::string_view name) { return name == "no-entry-barrier"; }
-inline bool notYetHeard(Break step) { return notYetHeard(info(step).name); }
-
 // A scenario and its run; the scenario must outlive the runner.
 struct Ran {
     explicit Ran(const std::string& text, const RunOptions& options = {})
