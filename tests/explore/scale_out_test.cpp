@@ -65,7 +65,7 @@ TEST(ScaleOut, the_shards_of_a_stateful_exploration_cover_the_whole) {
 }
 
 TEST(ScaleOut, several_processes_find_what_one_finds) {
-    const Scenario scenario = race("05-fault-and-punch-hole");
+    const Scenario scenario = race("12-busy-sept-and-kick");
     for (const ExploreMode mode : {ExploreMode::Stateless, ExploreMode::Stateful}) {
         const ExploreResult one = Explorer(scenario, inMode(mode)).run();
         const ExploreResult three = exploreShared(scenario, inMode(mode), {.jobs = 3});
