@@ -75,7 +75,14 @@ void descend(RuleContext& context, Pfn table, const GfnRange& range) {
     const MmuPage page = context.kvm().peekPage(table);
     const u64 pages = pagesPer(page.level());
     const u64 bits = context.system.config().directBits();
-    for (u64 i = 0; i < 512; ++i) {
+    // Below the shared bit a table covers one run of gfns.
+    u64 from = 0, to = 512;
+    if ((bits & (512 * pages - 1)) == 0) {
+        const u64 base = page.gfn.v & ~bits;
+        from = range.start.v > base ? std::min<u64>(512, (range.start.v - base) / pages) : 0;
+        to = range.end.v > base ? std::min<u64>(512, (range.end.v - base + pages - 1) / pages) : 0;
+    }
+    for (u64 i = from; i < to; ++i) {
         const Place place = wordOf(table, static_cast<unsigned>(i));
         const u64 spte = machine.look(place);
         const u64 first = (page.gfn.v + i * pages) & ~bits;
