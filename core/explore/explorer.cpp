@@ -42,11 +42,15 @@ u64 Explorer::racesOf(const Scenario& scenario) {
 }
 
 ExploreResult Explorer::run() {
-    if (options_.mode == ExploreMode::Plain) {
-        ExploreResult result = explorePlainly(scenario_, options_);
-        result.assumes = restsOn(scenario_, options_, result);
-        return result;
-    }
+    if (options_.mode == ExploreMode::Plain)
+        result_ = explorePlainly(scenario_, options_);
+    else
+        search();
+    result_.assumes = restsOn(scenario_, options_, result_);
+    return result_;
+}
+
+void Explorer::search() {
     start_ = std::chrono::steady_clock::now();
     const Snapshot beginning = snapshot();
     const ExploreResult empty = result_;
@@ -73,8 +77,6 @@ ExploreResult Explorer::run() {
         runOnce(mode);
     }
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    result_.assumes = restsOn(scenario_, options_, result_);
-    return result_;
 }
 
 void Explorer::runOnce(ExploreMode mode) {

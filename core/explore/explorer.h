@@ -127,6 +127,7 @@ private:
     // In a path: the actor woke up, read on to its next site and had to wait there. A schedule counts micro-steps only.
     static constexpr u16 kNoMicroStep = 0x8000;
 
+    void search();
     void runOnce(ExploreMode mode);
     Snapshot snapshot() const;
     void restore(const Snapshot& at);

@@ -3,18 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-
 namespace mirrorscope {
-
-namespace {
-bool anyStep(const std::vector<Step>& steps, const std::function<bool(const Step&)>& is) {
-    return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
-        return is(step) ||
-               std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& actor) { return anyStep(actor.second, is); });
-    });
-}
-} // namespace
 
 std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions& options, const ExploreResult& result) {
     const MachineConfig& machine = scenario.machine;
@@ -28,7 +17,7 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     out.push_back("actions as fine as fidelity.md says under \"One action\"");
     const auto guest = [](const Step& step) { return step.verb == Verb::Read || step.verb == Verb::Write || step.verb == Verb::Exec; };
     if (anyStep(scenario.script, guest))
-        out.push_back("a CPU uses the table entries that it remembers, and evicts none");
+        out.push_back("a CPU uses the table entries that it remembers for as long as it may");
     if (machine.nxHugePages && anyStep(scenario.script, [](const Step& step) { return step.verb == Verb::RecoverNxPages; }))
         out.push_back("NX recovery without its ratio and timer");
     switch (result.mode) {

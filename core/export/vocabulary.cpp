@@ -112,8 +112,7 @@ std::string vocabularyText(Vocabulary what) {
         out += "\nWhat kernel-asserts hears\n";
         for (unsigned i = 0; i < kAsserts; ++i) {
             const AssertInfo& row = info(static_cast<Assert>(i));
-            out += entry(std::string(row.function) + "()",
-                         fmt::format("{}: {}{}{}", name(row.kind), row.condition, row.meaning.empty() ? "" : "; ", row.meaning));
+            out += entry(std::string(row.function) + "()", fmt::format("{}: {}", name(row.kind), conditionText(row)));
         }
         return out;
     }

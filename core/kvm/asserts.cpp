@@ -209,4 +209,8 @@ std::string_view name(AssertInfo::Kind kind) {
     return names[static_cast<unsigned>(kind)];
 }
 
+std::string conditionText(const AssertInfo& row) {
+    return std::string(row.condition) + (row.meaning.empty() ? "" : "; ") + std::string(row.meaning);
+}
+
 } // namespace mirrorscope

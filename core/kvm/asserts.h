@@ -9,6 +9,7 @@
 #include "base/types.h"
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace mirrorscope {
@@ -135,6 +136,7 @@ struct AssertInfo {
 };
 const AssertInfo& info(Assert id);
 std::span<const AssertInfo> asserts();
-std::string_view name(AssertInfo::Kind kind); // as the kernel writes it
+std::string_view name(AssertInfo::Kind kind);     // as the kernel writes it
+std::string conditionText(const AssertInfo& row); // with what it means
 
 } // namespace mirrorscope

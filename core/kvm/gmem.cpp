@@ -11,13 +11,10 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
     u64 found = machine_->get(place);
     if (found == 0) {
-        if (memslot.gmemBacking > Level::k4K)
-            allocGmemBlock(memslot, gfn);
-        else if (const auto page = frames_.allocate(FrameKind::Gmem, place.v - gmem_.v, sim_.actor()))
-            machine_->set(place, page->v);
-        found = machine_->get(place);
-        if (found == 0)
+        const auto page = allocGmemBlock(memslot, gfn);
+        if (!page)
             return -kENOMEM;
+        found = page->v;
     }
     pfn = {found & kHostPfn};
     frames_.get(pfn);
@@ -34,27 +31,23 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     return r;
 }
 
-// Frames for the block around a gfn, side by side and aligned, as a guest_memfd with huge folios would have; a block of which something is
-// there already, or that leaves the slot, gets the one page.
-void Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
-    Gfn start = roundDown(gfn, memslot.gmemBacking);
-    u64 pages = pagesPer(memslot.gmemBacking);
-    bool whole = start >= memslot.base && start.v + pages <= memslot.base.v + memslot.pages;
+// Frames for the block around a gfn, as a guest_memfd with huge folios would have; a block of which something is there already, or that
+// leaves the slot, gets the one page. The frame of that page, whose word the caller sets.
+std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
+    const Level level = memslot.gmemBacking;
+    const Gfn start = roundDown(gfn, level);
+    const u64 pages = pagesPer(level);
+    bool whole = level > Level::k4K && start >= memslot.base && start.v + pages <= memslot.base.v + memslot.pages;
     for (u64 i = 0; whole && i < pages; ++i)
         whole = machine_->get(gmemPlace(memslot, {start.v + i})) == 0;
-    std::optional<Pfn> run;
-    if (whole) {
-        run = frames_.allocateRun(FrameKind::Gmem, 0, pages);
-    } else {
-        start = gfn;
-        pages = 1;
-        run = frames_.allocate(FrameKind::Gmem, 0, sim_.actor());
-    }
-    for (u64 i = 0; run && i < pages; ++i) {
-        const Place place = gmemPlace(memslot, {start.v + i});
-        frames_.setKind({run->v + i}, FrameKind::Gmem, place.v - gmem_.v);
-        machine_->set(place, run->v + i);
-    }
+    if (!whole)
+        return allocGuestPages(FrameKind::Gmem, gmemPlace(memslot, gfn), Level::k4K);
+    const auto run = allocGuestPages(FrameKind::Gmem, gmemPlace(memslot, start), level);
+    if (!run)
+        return std::nullopt;
+    for (u64 i = 0; i < pages; ++i)
+        machine_->set(gmemPlace(memslot, {start.v + i}), run->v + i);
+    return Pfn{run->v + (gfn.v - start.v)};
 }
 
 bool Kvm::kvm_gmem_invalidate_begin(const GfnRange& range) {

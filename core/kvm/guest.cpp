@@ -45,8 +45,11 @@ Kvm::Accessed Kvm::fillTlb(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& w
             sim_.becomes(Site::TlbFill);
             break;
         }
-        if (sets && (walk.entry & masks().format.accessed) == 0 && !setAccessed(walk, masks().format.accessed))
-            return Accessed::Again;
+        if (const u64 accessed = masks().format.accessed; sets && (walk.entry & accessed) == 0) {
+            if (!findsAgain(walk, accessed))
+                return Accessed::Again;
+            machine_->set(walk.place, walk.entry |= accessed);
+        }
         walk.rwx &= masks().format.rights(walk.entry);
         table = ept::pfnOf(walk.entry);
         tlb.insert(UpperEntry{roundDown(gfn, level), op.alias, level, table, walk.rwx});
@@ -72,15 +75,13 @@ Kvm::Accessed Kvm::endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& w
     const u64 wanted = !sets ? 0 : kind == Access::Write ? format.accessed | format.dirty : format.accessed;
     if (walk.outcome == EptWalk::Outcome::Translated && (walk.entry & wanted) != wanted) {
         // The secure EPT has A/D off.
-        sim_.step(Site::EptAd);
-        if ((machine_->get(walk.place) & ~wanted) != (walk.entry & ~wanted))
+        if (!findsAgain(walk, wanted))
             return Accessed::Again;
         judge();
         if (walk.outcome == EptWalk::Outcome::Translated) {
-            if (kind == Access::Write && (machine_->get(walk.place) & format.dirty) == 0 && !logByCpu(vcpu, gfn))
+            if (kind == Access::Write && (walk.entry & format.dirty) == 0 && !logByCpu(vcpu, gfn))
                 return Accessed::LogFull;
-            walk.entry = machine_->get(walk.place) | wanted;
-            machine_->set(walk.place, walk.entry);
+            machine_->set(walk.place, walk.entry |= wanted);
         }
     }
     if (walk.outcome == EptWalk::Outcome::Violation)
@@ -93,14 +94,13 @@ Kvm::Accessed Kvm::endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& w
     return Accessed::Done;
 }
 
-// By a locked operation on the entry, which must still be what the walk has read.
-bool Kvm::setAccessed(EptWalk& walk, u64 bits) {
+// Bits are set by a locked operation on the entry, which must still be what the walk has read, whatever of them are set by now.
+bool Kvm::findsAgain(EptWalk& walk, u64 bits) {
     sim_.step(Site::EptAd);
     const u64 found = machine_->get(walk.place);
     if (((found ^ walk.entry) & ~bits) != 0)
         return false;
-    walk.entry = found | bits;
-    machine_->set(walk.place, walk.entry);
+    walk.entry = found;
     return true;
 }
 

@@ -5,14 +5,13 @@
 
 namespace mirrorscope {
 
-// Frames for a host page of that size, the first of whose words of the host's mapping is `first`.
-std::optional<Pfn> Kvm::allocHostPages(Place first, Level level) {
-    const u64 info = first.v - host_.v;
+std::optional<Pfn> Kvm::allocGuestPages(FrameKind kind, Place first, Level level) {
+    const u64 info = first.v - (kind == FrameKind::Gmem ? gmem_ : host_).v;
     if (level == Level::k4K)
-        return frames_.allocate(FrameKind::HostPage, info, sim_.actor());
-    const auto run = frames_.allocateRun(FrameKind::HostPage, 0, pagesPer(level));
+        return frames_.allocate(kind, info, sim_.actor());
+    const auto run = frames_.allocateRun(kind, 0, pagesPer(level));
     for (u64 i = 0; run && i < pagesPer(level); ++i)
-        frames_.setKind({run->v + i}, FrameKind::HostPage, info + i);
+        frames_.setKind({run->v + i}, kind, info + i);
     return run;
 }
 
@@ -29,7 +28,7 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
         const auto [block, level] = hostBlock(memslot, fault.gfn);
         const Place first = hostPlace(memslot, block.start);
         const u64 pages = block.end.v - block.start.v;
-        const auto run = allocHostPages(first, level);
+        const auto run = allocGuestPages(FrameKind::HostPage, first, level);
         if (!run) { // KVM_PFN_ERR_FAULT, whatever the reason: kvm_handle_error_pfn()
             kvm_mmu_prepare_memory_fault_exit(fault);
             return -kEFAULT;
@@ -51,14 +50,13 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
 }
 
 std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
-    for (unsigned i = 0; i < slotCount(); ++i)
-        if (const Memslot s = peekSlot(static_cast<int>(i)); s.contains(gfn)) {
-            const u64 page = s.offset + gfn.v - s.base.v;
-            const bool isPrivate =
-                config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
-            return lastWrite_ + 2 * (isPrivate ? page : slotPages_ + page);
-        }
-    return std::nullopt;
+    const int index = peekSlotOf(gfn);
+    if (index < 0)
+        return std::nullopt;
+    const Memslot s = peekSlot(index);
+    const u64 page = s.offset + gfn.v - s.base.v;
+    const bool isPrivate = config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
+    return lastWrite_ + 2 * (isPrivate ? page : slotPages_ + page);
 }
 
 void Kvm::forgetWrites(const GfnRange& range, Alias alias) {

@@ -140,7 +140,6 @@ public:
     void tdp_mmu_iter_set_spte(TdpIter& iter, u64 newSpte);
     int set_external_spte_present(Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level);
     bool freeze_spte(Place sptep, u64 oldSpte, u64 newSpte);
-    void publish_spte(Place sptep, u64 newSpte);
     void restore_spte(Place sptep, u64 oldSpte, u64 newSpte);
     void handle_removed_pt(Pfn child, bool shared);
     void tdp_mmu_unlink_sp(Pfn child);
@@ -353,12 +352,16 @@ public:
 
     // ---- for those who look
     MmuPage peekPage(Pfn spt) const;
+    // The first gfn that an entry of that page translates. The shared half of a TD's direct root stands at indexes that carry the shared
+    // bit; a gfn never does.
+    Gfn gfnOfEntry(const MmuPage& page, unsigned index) const {
+        return {(page.gfn.v + index * pagesPer(page.level())) & ~config_.directBits()};
+    }
     u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
     u64 leafCount() const { return machine_->peek(pageStats_); }
     u64 tableCount() const { return machine_->peek(pageStats_ + 1); }
-    bool ownsPageRecord(Place place) const { return place >= sp_ && place.v < sp_.v + frames_.count() * kSpWords; }
     // Whose page is named by that word of guest_memfd or of the host's mapping? Nothing for any other word.
     std::optional<Gfn> gfnOfPageWord(Place place) const;
     // The gfns that a memslot has left with the change of one of its words by `delta` (old ^ new); nothing for any other change.
@@ -387,7 +390,9 @@ public:
     void dropReference(Pfn pfn);
     std::optional<Pfn> alloc_page(FrameKind kind, u64 info);
     void free_page(Pfn pfn);
-    std::optional<Pfn> allocHostPages(Place first, Level level);
+    // Frames for the pages whose words of guest_memfd, or of the host's mapping, begin with `first`: side by side where the level is above
+    // 4K.
+    std::optional<Pfn> allocGuestPages(FrameKind kind, Place first, Level level);
 
     static constexpr u64 kHostPfn = (1ull << 40) - 1, kHostProtected = 1ull << 62;           // a word of the host's mapping
     static constexpr u64 kUptodate = 1ull << 61, kFolioLocked = 1ull << 60;                  // a word of guest_memfd
@@ -471,6 +476,9 @@ private:
     void putSlot(int index, const SlotConfig& config);
     template <bool kObserved>
     Memslot readSlot(int index) const;
+    template <bool kObserved>
+    int findSlot(Gfn gfn) const;
+    std::optional<Gfn> gfnOfPage(u64 page) const;
     void setSlotFlag(int index, u64 flag, bool on);
     template <class F>
     void kvm_swap_active_memslots(F&& publish);
@@ -494,7 +502,7 @@ private:
     bool kvm_mmu_notifier_invalidate_range_start(const GfnRange& range);
     void kvm_mmu_notifier_invalidate_range_end(const GfnRange& range);
     GfnRange wholeHostPages(const GfnRange& range) const;
-    void allocGmemBlock(const Memslot& slot, Gfn gfn);
+    std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
@@ -507,7 +515,7 @@ private:
     Accessed access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk);
     Accessed fillTlb(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk);
     Accessed endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& walk);
-    bool setAccessed(EptWalk& walk, u64 bits);
+    bool findsAgain(EptWalk& walk, u64 bits);
     u64 kvm_vcpu_exiting_guest_mode(unsigned vcpu);
     void sendIpi(unsigned vcpu);
     void leaveGuestMode(unsigned vcpu);

@@ -85,7 +85,7 @@ int Kvm::migrate(const GfnRange& range) {
                 if (machine_->peek(first) == 0)
                     continue;
                 sim_.step(Site::HostUnmap);
-                const auto run = allocHostPages(first, level);
+                const auto run = allocGuestPages(FrameKind::HostPage, first, level);
                 if (!run) {
                     result = -kENOMEM;
                     break;

@@ -21,13 +21,12 @@ public:
 // What a kind of VM is made of from its creation on (vm_init() of its backend).
 struct VmTraits {
     SpteMasks masks;
-    bool cpuDirtyLog = false;       // kvm->arch.cpu_dirty_log_size: the CPU keeps a page-modification log
-    bool protectedState = false;    // kvm->arch.has_protected_state
-    bool preFaultAllowed = true;    // kvm->arch.pre_fault_allowed
-    u8 callExit = 0;                // the exit reason of a guest's call to its host
-    const char* mapGpa = "";        // the function that handles a guest's wish to convert memory
-    u64 mapGpaChunk = 2u << 20;     // how many bytes of it leave to user space at a time
-    bool wholeTablesPerTlb = false; // both halves of a guest's address space can be cached
+    bool cpuDirtyLog = false;    // kvm->arch.cpu_dirty_log_size: the CPU keeps a page-modification log
+    bool protectedState = false; // kvm->arch.has_protected_state
+    bool preFaultAllowed = true; // kvm->arch.pre_fault_allowed
+    u8 callExit = 0;             // the exit reason of a guest's call to its host
+    const char* mapGpa = "";     // the function that handles a guest's wish to convert memory
+    u64 mapGpaChunk = 2u << 20;  // how many bytes of it leave to user space at a time
 };
 
 // How vCPUs of this kind of VM enter, leave and translate.

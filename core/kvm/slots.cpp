@@ -68,33 +68,40 @@ Memslot Kvm::readSlot(int index) const {
 Memslot Kvm::slot(int index) const { return readSlot<true>(index); }
 Memslot Kvm::peekSlot(int index) const { return readSlot<false>(index); }
 
-int Kvm::slotOf(Gfn gfn) const {
+template <bool kObserved>
+int Kvm::findSlot(Gfn gfn) const {
+    const auto read = [&](Place place) { return kObserved ? machine_->get(place) : machine_->peek(place); };
     for (unsigned i = 0; i < slotCount(); ++i) {
         const Place at = slots_ + u64{i} * kSlotWords;
-        if (machine_->get(at + kSlotUsed) == 0)
+        if (read(at + kSlotUsed) == 0)
             continue;
-        const u64 base = machine_->get(at + kSlotBase);
-        if (gfn.v >= base && gfn.v < base + machine_->get(at + kSlotPages))
+        const u64 base = read(at + kSlotBase);
+        if (gfn.v >= base && gfn.v < base + read(at + kSlotPages))
             return static_cast<int>(i);
     }
     return -1;
 }
 
-std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
-    const u64 info = frames_.peekInfo(pfn);
+int Kvm::slotOf(Gfn gfn) const { return findSlot<true>(gfn); }
+int Kvm::peekSlotOf(Gfn gfn) const { return findSlot<false>(gfn); }
+
+// `page` counts in the per-slot arrays.
+std::optional<Gfn> Kvm::gfnOfPage(u64 page) const {
     for (unsigned i = 0; i < slotCount(); ++i) {
         const Memslot s = peekSlot(static_cast<int>(i));
-        if (s.used && info >= s.offset && info < s.offset + s.pages)
-            return Gfn{s.base.v + info - s.offset};
+        if (s.used && page >= s.offset && page < s.offset + s.pages)
+            return Gfn{s.base.v + page - s.offset};
     }
     return std::nullopt;
 }
 
-int Kvm::peekSlotOf(Gfn gfn) const {
-    for (unsigned i = 0; i < slotCount(); ++i)
-        if (peekSlot(static_cast<int>(i)).contains(gfn))
-            return static_cast<int>(i);
-    return -1;
+std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const { return gfnOfPage(frames_.peekInfo(pfn)); }
+
+std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
+    for (const Place first : {gmem_, host_})
+        if (place >= first && place.v < first.v + slotPages_)
+            return gfnOfPage(place.v - first.v);
+    return std::nullopt;
 }
 
 std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
@@ -107,18 +114,6 @@ std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
     if (!gone && !(word == kSlotBase && machine_->peek(at + kSlotUsed) != 0))
         return std::nullopt;
     return GfnRange{{base}, {base + machine_->peek(at + kSlotPages)}};
-}
-
-std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
-    for (const Place first : {gmem_, host_}) {
-        if (place < first || place.v >= first.v + slotPages_)
-            continue;
-        const u64 page = place.v - first.v;
-        for (unsigned i = 0; i < slotCount(); ++i)
-            if (const Memslot s = peekSlot(static_cast<int>(i)); s.used && page >= s.offset && page < s.offset + s.pages)
-                return Gfn{s.base.v + page - s.offset};
-    }
-    return std::nullopt;
 }
 
 int Kvm::slotById(u32 id) const {

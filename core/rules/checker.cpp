@@ -153,17 +153,10 @@ void Checker::afterStep() {
     seen_ = machine.changeCount(); // the rules' own words are no news to whoever moves next
 }
 
-void Checker::operationEnds() {
+void Checker::endOperation(bool whole) {
     afterStep();
     RuleContext context{system_, *this};
-    rules::noStaleTlbOperationEnds(context, true);
-    seen_ = system_.machine().changeCount();
-}
-
-void Checker::operationIsPart() {
-    afterStep();
-    RuleContext context{system_, *this};
-    rules::noStaleTlbOperationEnds(context, false);
+    rules::noStaleTlbOperationEnds(context, whole);
     seen_ = system_.machine().changeCount();
 }
 

@@ -45,13 +45,13 @@ public:
     void guestRead(unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, std::optional<Place> record) override;
     void guestWrote(const Memslot& slot, Gfn gfn) override;
     void tableRead(Place entry) override;
-    void operationEnds() override;
+    void operationEnds() override { endOperation(true); }
     void logStarts(const Memslot& slot) override;
     void logRead(const Memslot& slot, u64 first, u64 end) override;
     void logTaken(Place word, u64 bits) override;
     void logWasRead(const Memslot& slot, u64 first, u64 end) override;
-    // What the actor has done is a part of an operation whose rest never comes.
-    void operationIsPart();
+    // Not whole: what the actor has done is a part of an operation whose rest never comes.
+    void endOperation(bool whole);
 
     // Looks at what changed since the last call.
     void afterStep();

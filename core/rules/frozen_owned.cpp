@@ -20,7 +20,7 @@ void check(RuleContext& context, Place place) {
     if (owners == 1)
         return;
     const MmuPage page = kvm.peekPage(frameOf(place));
-    const Gfn gfn{page.gfn.v + indexOf(place) * pagesPer(page.level())};
+    const Gfn gfn = kvm.gfnOfEntry(page, indexOf(place));
     context.checker.report(Rule::FrozenOwned, place.v,
                            fmt::format("{} at {} is FROZEN and {}", aliasedGpa(gfn, page.isMirror() ? Alias::Private : Alias::Shared),
                                        levelName(page.level()), owners == 0 ? "nobody is updating it" : "more than one actor updates it"),

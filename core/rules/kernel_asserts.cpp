@@ -10,11 +10,11 @@ namespace mirrorscope::rules {
 void kernelAsserts(RuleContext& context, Assert which) {
     const AssertInfo& row = info(which);
     context.checker.report(Rule::KernelAsserts, static_cast<u64>(which),
-                           fmt::format("{}() would {}: {}{}{}", row.function,
+                           fmt::format("{}() would {}: {}", row.function,
                                        row.kind == AssertInfo::Kind::Bug      ? "stop the host at BUG()"
                                        : row.kind == AssertInfo::Kind::KvmBug ? "bug the VM at KVM_BUG_ON()"
                                                                               : fmt::format("warn at {}()", name(row.kind)),
-                                       row.condition, row.meaning.empty() ? "" : "; ", row.meaning),
+                                       conditionText(row)),
                            {context.kvm().assertWord(which)});
 }
 

@@ -43,7 +43,7 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
 void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
     const Kvm& kvm = context.kvm();
     const u64 pages = pagesPer(page.level());
-    const Gfn gfn{(page.gfn.v + indexOf(place) * pages) & ~context.system.config().directBits()};
+    const Gfn gfn = kvm.gfnOfEntry(page, indexOf(place));
     const bool mirror = role::isMirror(page.role);
     for (const u64 offset : {u64{0}, pages - 1}) {
         const Gfn at{gfn.v + offset};
@@ -83,9 +83,10 @@ void descend(RuleContext& context, Pfn table, const GfnRange& range) {
         to = range.end.v > base ? std::min<u64>(512, (range.end.v - base + pages - 1) / pages) : 0;
     }
     for (u64 i = from; i < to; ++i) {
-        const Place place = wordOf(table, static_cast<unsigned>(i));
+        const unsigned index = static_cast<unsigned>(i);
+        const Place place = wordOf(table, index);
         const u64 spte = machine.look(place);
-        const u64 first = (page.gfn.v + i * pages) & ~bits;
+        const u64 first = context.kvm().gfnOfEntry(page, index).v;
         if (!spte::isPresent(spte) || first >= range.end.v || first + pages <= range.start.v)
             continue;
         if (spte::isLeaf(spte, page.level()))

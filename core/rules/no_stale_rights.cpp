@@ -68,10 +68,6 @@ bool coveredByOthers(const RuleContext& context, Gfn gfn) {
     return false;
 }
 
-std::string where(const RuleContext& context, Gfn gfn, Alias alias) {
-    return context.system.isTdx() ? aliasedGpa(gfn, alias) : hex(gfn.v << 12);
-}
-
 std::string_view lost(u64 rwx, const Found& found) {
     return !found.translated || (found.rwx & ept::kRead) == 0 ? "reach" : (rwx & ~found.rwx & ept::kWrite) != 0 ? "write to" : "execute at";
 }
@@ -85,7 +81,7 @@ void ask(RuleContext& context, unsigned vcpu, const TlbEntry& entry) {
         return;
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), 1),
                            fmt::format("vcpu{} can still {} {} through its TLB, though what took that away is over", vcpu,
-                                       same ? lost(entry.rwx, found) : "reach", where(context, entry.gfn, entry.alias)),
+                                       same ? lost(entry.rwx, found) : "reach", context.system.gpaText(entry.gfn, entry.alias)),
                            {context.kvm().vcpuWord(vcpu, Kvm::VcpuWord::RootHpa)});
 }
 
@@ -100,7 +96,7 @@ void ask(RuleContext& context, unsigned vcpu, const UpperEntry& entry) {
         Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v | number(entry.level)), 2),
         fmt::format("vcpu{} can still walk through the table at {} that it remembers, pfn {:#x}, though what took it away "
                     "is over",
-                    vcpu, where(context, entry.gfn, entry.alias), entry.table.v),
+                    vcpu, context.system.gpaText(entry.gfn, entry.alias), entry.table.v),
         {context.kvm().vcpuWord(vcpu, Kvm::VcpuWord::RootHpa)});
 }
 } // namespace
@@ -115,7 +111,7 @@ void noStaleTlbReduced(RuleContext& context, Place place, u64 old) {
     if (page.role == 0 || role::isMirror(page.role))
         return;
     const u64 pages = pagesPer(page.level());
-    const u64 first = (page.gfn.v + indexOf(place) * pages) & ~context.system.config().directBits();
+    const u64 first = kvm.gfnOfEntry(page, indexOf(place)).v;
     Machine& machine = context.checker.machine();
     const unsigned actor = machine.step(machine.steps() - 1).actor;
     const Place start = kvm.actorWord(actor, Kvm::ActorWord::ReducedStart), end = kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd);

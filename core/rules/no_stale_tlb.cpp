@@ -35,7 +35,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
     }
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), entry.pfn.v),
                            fmt::format("vcpu{} can still reach pfn {:#x} through its TLB at {}, {}", vcpu, entry.pfn.v,
-                                       system.isTdx() ? aliasedGpa(entry.gfn, entry.alias) : hex(entry.gfn.v << 12), now),
+                                       system.gpaText(entry.gfn, entry.alias), now),
                            {system.frames().meta(entry.pfn)});
 }
 
@@ -46,8 +46,7 @@ void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entr
         return;
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v | number(entry.level)), entry.table.v),
                            fmt::format("vcpu{} can still walk through pfn {:#x}, the table at {} that it remembers, which is {} now", vcpu,
-                                       entry.table.v, system.isTdx() ? aliasedGpa(entry.gfn, entry.alias) : hex(entry.gfn.v << 12),
-                                       name(system.frames().peekKind(entry.table))),
+                                       entry.table.v, system.gpaText(entry.gfn, entry.alias), name(system.frames().peekKind(entry.table))),
                            {system.frames().meta(entry.table)});
 }
 

@@ -30,9 +30,9 @@ void oneAliasShared(RuleContext& context, Place place) {
     const MmuPage page = context.kvm().peekPage(frameOf(place));
     if (page.isMirror() || role::isInvalid(page.role) || !spte::isLeaf(context.machine().peek(place), page.level()))
         return;
-    const Gfn first{page.gfn.v + indexOf(place) * pagesPer(page.level())};
+    const Gfn first = context.kvm().gfnOfEntry(page, indexOf(place));
     for (u64 i = 0; i < pagesPer(page.level()); ++i)
-        if (const Gfn gfn{(first.v + i) & ~system.config().directBits()}; mapsPrivate(system, gfn) && mapsShared(system, gfn)) {
+        if (const Gfn gfn{first.v + i}; mapsPrivate(system, gfn) && mapsShared(system, gfn)) {
             report(context, gfn, place);
             return;
         }

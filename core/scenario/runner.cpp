@@ -38,16 +38,11 @@ bool names(const std::vector<Expectation>& list, Rule rule) {
     return std::any_of(list.begin(), list.end(),
                        [&](const Expectation& e) { return e.form == Expectation::Form::Violation && e.rule == rule; });
 }
-bool names(const std::vector<Step>& steps, Rule rule) {
-    return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
-        return names(step.expectations, rule) ||
-               std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& actor) { return names(actor.second, rule); });
-    });
-}
 } // namespace
 
 bool Runner::namesViolation(Rule rule) const {
-    return names(scenario_.expectations, rule) || names(scenario_.sometimes, rule) || names(scenario_.script, rule);
+    return names(scenario_.expectations, rule) || names(scenario_.sometimes, rule) ||
+           anyStep(scenario_.script, [&](const Step& step) { return names(step.expectations, rule); });
 }
 
 std::size_t Runner::unnamedViolations() const {
@@ -124,7 +119,7 @@ void Runner::execute(const Step& step) {
         const Outcome outcome = call(step);
         // A single function of the kernel leaves its flush to its callers.
         if (options_.check && options_.recording)
-            step.verb == Verb::Kernel ? checker_.operationIsPart() : checker_.operationEnds();
+            checker_.endOperation(step.verb != Verb::Kernel);
         if (step.result)
             system_.setResult(*step.result, outcome);
         sim.mark({.kind = MarkKind::StepEnd,

@@ -89,6 +89,19 @@ struct Step {
     bool has(std::string_view name) const { return numbers.find(name) != numbers.end(); }
 };
 
+// Does that hold of a step, or of one of a race's actors?
+template <class Is>
+bool anyStep(const std::vector<Step>& steps, Is&& is) {
+    for (const Step& step : steps) {
+        if (is(step))
+            return true;
+        for (const auto& [actor, own] : step.actors)
+            if (anyStep(own, is))
+                return true;
+    }
+    return false;
+}
+
 struct Scenario {
     std::string file;
     std::string source; // the text as it was read

@@ -93,9 +93,7 @@ std::optional<Session::Where> Session::locate(Place place) const {
         const MmuPage page = system().kvm().peekPage(frame);
         if (page.level() == Level::None)
             return std::nullopt; // a new page, of no tree yet
-        // The shared half of a TD's direct root stands at indexes that carry the shared bit; a gfn never does.
-        const u64 gfn = (page.gfn.v + indexOf(place) * pagesPer(page.level())) & ~system().config().directBits();
-        return Where{page.isMirror() ? Column::Mirror : Column::Shared, {gfn}, page.level()};
+        return Where{page.isMirror() ? Column::Mirror : Column::Shared, system().kvm().gfnOfEntry(page, indexOf(place)), page.level()};
     }
     if (!system().isTdx() || !system().module().isSeptPage(frame))
         return std::nullopt;

@@ -77,7 +77,7 @@ FrameView Session::frame(Pfn pfn) const {
     const FrameKind kind = frames.peekKind(pfn);
     view.host = name(kind);
     const auto entryText = [&](Gfn gfn, Level level, Alias alias) {
-        return fmt::format("{} at {}", system().isTdx() ? aliasedGpa(gfn, alias) : hex(gfn.v << 12), levelName(level));
+        return fmt::format("{} at {}", system().gpaText(gfn, alias), levelName(level));
     };
     switch (kind) {
     case FrameKind::Free: break;
@@ -102,9 +102,7 @@ FrameView Session::frame(Pfn pfn) const {
     case FrameKind::Gmem: {
         view.kind = kind == FrameKind::HostPage ? FrameView::Kind::Shared : FrameView::Kind::Private;
         if (const auto gfn = kvm.gfnOfGuestMemory(pfn))
-            view.use = fmt::format("{}, {} references",
-                                   system().isTdx() ? aliasedGpa(*gfn, kind == FrameKind::Gmem ? Alias::Private : Alias::Shared)
-                                                    : hex(gfn->v << 12),
+            view.use = fmt::format("{}, {} references", system().gpaText(*gfn, kind == FrameKind::Gmem ? Alias::Private : Alias::Shared),
                                    frames.references(pfn));
         break;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "system/system.h"
 
+#include "base/text.h"
 #include "kvm/protocol.h"
 
 #include <algorithm>
@@ -123,6 +124,8 @@ std::optional<Pfn> System::gmemFrame(Gfn gfn) const {
                 return pfn;
     return std::nullopt;
 }
+
+std::string System::gpaText(Gfn gfn, Alias alias) const { return isTdx() ? aliasedGpa(gfn, alias) : hex(gfn.v << 12); }
 
 Pfn System::mirrorRoot() const {
     for (const Pfn root : kvm_->roots())

@@ -48,6 +48,9 @@ public:
     // Teardown of the VM, whatever its kind.
     void destroyVm();
 
+    // A guest physical address as it is shown: on a TD with its alias, elsewhere one tree maps both.
+    std::string gpaText(Gfn gfn, Alias alias) const;
+
     // The mirror root, 0 while there is none.
     Pfn mirrorRoot() const;
     // The direct root of the vCPUs, 0 while there is none.

@@ -66,6 +66,8 @@ public:
     // KVM_TDX_INIT_VCPU of a vCPU that `init-vcpus` left out.
     int tdx_vcpu_init(unsigned vcpu);
     int populate_one(Gfn gfn, Pfn source);
+    // tdx_vcpu_init() with the locks that its caller takes besides vcpu->mutex.
+    int init_vcpu_locked(unsigned vcpu);
 
     // ---- teardown (teardown.cpp), in the order of kvm_destroy_vm()
     void tdx_mmu_release_hkid();

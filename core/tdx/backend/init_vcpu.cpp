@@ -55,20 +55,15 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
 int TdxBackend::tdx_vcpu_init(unsigned vcpu) {
     Call call(sim_, "tdx_vcpu_init");
     sim_.vcpuLock(vcpu);
-    // 15945e9ec195 (v6.19) takes all locks that the other changes of the TD's state are made under.
-    const bool guarded = kvm_.config().kernelFixed;
-    if (guarded)
-        sim_.writeLock(LockId::SlotsLock);
-    sim_.step(Site::VmRead);
-    int result = 0;
-    if (!is_hkid_assigned() || get(Word::State) == kRunnable || tdvpr(vcpu).v != 0)
-        result = -kEINVAL;
-    else
-        result = tdx_td_vcpu_init(vcpu);
-    if (guarded)
-        sim_.writeUnlock(LockId::SlotsLock);
+    const int result = protocol_->init_vcpu_locked(*this, vcpu);
     sim_.vcpuUnlock(vcpu);
     return result;
+}
+
+int TdxBackend::init_vcpu_locked(unsigned vcpu) {
+    sim_.step(Site::VmRead);
+    const bool refused = !is_hkid_assigned() || get(Word::State) == kRunnable || tdvpr(vcpu).v != 0;
+    return refused ? -kEINVAL : tdx_td_vcpu_init(vcpu);
 }
 
 } // namespace mirrorscope

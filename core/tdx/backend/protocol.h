@@ -12,6 +12,7 @@ struct TdxProtocol {
     Replaceable<&TdxBackend::tdx_clear_and_unpin> tdx_clear_and_unpin;
     Replaceable<&TdxBackend::add_or_record> add_or_record;
     Replaceable<&TdxBackend::populate_one> populate_one;
+    Replaceable<&TdxBackend::init_vcpu_locked> init_vcpu_locked;
     Replaceable<&TdxBackend::tdx_track> tdx_track;
     Replaceable<&TdxBackend::kick_after_track> kick_after_track;
     Replaceable<&TdxBackend::tdx_no_vcpus_enter_start> tdx_no_vcpus_enter_start;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `kernel: fixed`: v6.16 with what came after (6b5b71ffabf9, v6.19; 2bc2694fe20b, v6.18).
+// `kernel: fixed`: v6.16 with what came after (6b5b71ffabf9 and 15945e9ec195, v6.19; 2bc2694fe20b, v6.18).
 #include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
@@ -41,6 +41,15 @@ bool retriesLocally(TdxBackend& backend, unsigned vcpu, u64 gpa) {
     const int index = kvm.slotOf({gpa >> 12});
     return !(kvm.is_obsolete_root(vcpu) || (index >= 0 && kvm.slot(index).invalid));
 }
+
+// Under the locks that the other changes of the TD's state are made under.
+int initVcpuUnderSlotsLock(TdxBackend& backend, unsigned vcpu) {
+    Sim& sim = backend.kvm().sim();
+    sim.writeLock(LockId::SlotsLock);
+    const int result = backend.init_vcpu_locked(vcpu);
+    sim.writeUnlock(LockId::SlotsLock);
+    return result;
+}
 } // namespace
 
 void applyVersion(const MachineConfig& config, TdxProtocol& protocol) {
@@ -48,6 +57,7 @@ void applyVersion(const MachineConfig& config, TdxProtocol& protocol) {
         return;
     protocol.add_or_record = addInTheHook;
     protocol.populate_one = populateThroughTheHook;
+    protocol.init_vcpu_locked = initVcpuUnderSlotsLock;
     protocol.retries_locally = retriesLocally;
 }
 
