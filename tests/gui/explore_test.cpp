@@ -12,6 +12,7 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTextDocument>
 #include <QTreeWidget>
 
 #include <memory>
@@ -141,6 +142,8 @@ private Q_SLOTS:
         openFile(race("04-fault-and-discard.yaml"));
         explore();
         QVERIFY2(status().contains("Every interleaving was run"), qPrintable(status()));
+        const QString rests = explore_->findChild<QLabel*>("explore-status")->toolTip();
+        QVERIFY2(rests.contains("sequentially consistent") && Qt::mightBeRichText(rests), qPrintable(rests));
         QVERIFY(group("Violations") == nullptr);
         QTreeWidgetItem* ends = group("Different final states");
         QVERIFY(ends != nullptr && ends->childCount() > 1);

@@ -246,7 +246,8 @@ void ExploreView::showFound() {
     QStringList rests;
     for (const std::string& clause : r.assumes)
         rests << QString::fromStdString(clause);
-    status_->setToolTip(tr("This rests on: %1").arg(rests.join("; ")).toHtmlEscaped());
+    // Rich text, so that it wraps.
+    status_->setToolTip("<qt>" + tr("This rests on: %1").arg(rests.join("; ")).toHtmlEscaped() + "</qt>");
     if (!found_.empty())
         list_->setCurrentItem(list_->topLevelItem(0)->child(0));
 }
