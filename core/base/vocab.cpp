@@ -74,6 +74,8 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {Site::KickMode, "kick.mode", "kvm_vcpu_exiting_guest_mode", "a vCPU that is IN_GUEST_MODE becomes EXITING_GUEST_MODE"},
     {Site::VmRead, "vm.read", "tdx_vcpu_run", "a flag of the VM is read"},
     {Site::RequestTake, "request.take", "kvm_check_request", "a vCPU takes a request that was made to it"},
+    {Site::StoreDrain, "store.drain", "store buffer", "a plain store leaves the store buffer of its CPU, and the others see it"},
+    {Site::Fence, "fence", "smp_mb / LOCK / serializing instruction", "a CPU waits until its stores have left its buffer"},
 }};
 
 constexpr std::array<RuleInfo, kRules> kRuleTable{{
@@ -119,6 +121,8 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
      "048f49809c52: the recovery of NX huge pages does not flush what it zapped"},
     {Break::FlushFromTheLastGfn, "flush-from-the-last-gfn", "574c3c55e969: the flush for a removed table begins at its last gfn"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
+    {Break::NoEntryBarrier, "no-entry-barrier",
+     "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: tso)"},
 }};
 
 constexpr std::array<CounterInfo, kCounters> kCounterTable{{

@@ -78,6 +78,8 @@ enum class Site : u8 {
     KickMode,
     VmRead,
     RequestTake,
+    StoreDrain,
+    Fence,
     Count_
 };
 inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);
@@ -143,6 +145,7 @@ enum class Break : u8 {
     NxRecoveryWithoutFlush,
     FlushFromTheLastGfn,
     NoSeqBarrier,
+    NoEntryBarrier,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);

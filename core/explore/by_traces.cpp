@@ -10,11 +10,11 @@ public:
     RaceWorld(Explorer& explorer, std::size_t item, Race& race) : explorer_(explorer), item_(item), race_(race), at_{explorer.snapshot()} {}
 
     unsigned actors() const override { return race_.count(); }
-    bool done(unsigned i) const override { return !race_.isRcu(i) && race_.done(i); }
+    bool done(unsigned i) const override { return !race_.serves(i) && race_.done(i); }
     bool enabled(unsigned i) const override { return race_.enabled(i); }
     Footprint guard(unsigned i) override { return touchesOf(race_.awaited(i), 0); }
-    // What RCU looks at is a queue that others change.
-    bool keepsGuard(unsigned i) const override { return !race_.isRcu(i); }
+    // What RCU and the store buffers look at is a queue that others change.
+    bool keepsGuard(unsigned i) const override { return !race_.serves(i); }
     Condition condition(unsigned i) override {
         settle();
         return race_.condition(i);

@@ -42,7 +42,7 @@ std::vector<Choice> choicesAt(const Scenario& scenario, const RacePosition& at) 
         }
         std::vector<Choice> choices;
         for (unsigned i = 0; i < race.count(); ++i) {
-            if (!race.isRcu(i))
+            if (!race.serves(i))
                 race.start(i);
             if (race.done(i))
                 continue;

@@ -15,13 +15,6 @@ namespace mirrorscope {
 namespace {
 using Schedule = std::vector<std::vector<std::pair<std::string, u64>>>;
 
-u8 actorOf(const Scenario& scenario, const std::string& name) {
-    const auto number = [&](std::size_t from) { return name.size() > from ? std::stoul(name.substr(from)) : 0ul; };
-    if (name.starts_with("vcpu"))
-        return static_cast<u8>(number(4));
-    return static_cast<u8>(scenario.machine.vcpus + (name == "rcu" ? u64{Sim::kHosts} : number(4)));
-}
-
 struct Found {
     std::string text;
     std::vector<std::string> also;
@@ -38,7 +31,7 @@ std::optional<Found> violates(const Scenario& original, const Schedule& schedule
         if (race < schedule.size())
             for (const auto& [name, count] : schedule[race]) {
                 Step::ScheduleEntry entry;
-                entry.actor = actorOf(scenario, name);
+                entry.actor = Sim::actorNamed(scenario.machine.vcpus, name);
                 entry.count = count;
                 entry.line = step.line;
                 step.schedule.push_back(entry);

@@ -244,7 +244,7 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
             actor.awaited.emplace_back(static_cast<u32>(mix(logged(n).place, 3)), logged(n).now);
     for (unsigned depth = 0; depth < standing.retries.depth; ++depth) {
         const auto& visit = standing.retries.visits[depth];
-        Round round{visit.carried, false, {}};
+        Round round{visit.carried, visit.storesWait, {}};
         std::vector<WordAccess> seen;
         for (std::size_t n = visit.begin; n < end; ++n)
             if (const WordAccess& a = logged(n); (a.place & WordAccess::kNoWord) == 0 && static_cast<u32>(a.place) < machine.hashedWords())
@@ -381,7 +381,7 @@ void PlainSearch::race(std::size_t item) {
     sim.setScript(step.index);
     Race race(sim, runner_.raceActors(step));
     race.traceObservations(true, true);
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
+    for (unsigned i = 0; i < race.actors(); ++i)
         race.start(i);
 
     std::deque<State> states; // in the order in which they are found; each is looked at once

@@ -191,7 +191,7 @@ Json scheduleSchema() {
     for (const auto site : siteNames())
         until.push_back("until " + std::string(site));
     way.push_back({{"enum", until}});
-    const std::string actor = "^(vcpu[0-9]+|host[0-7]?|rcu)$";
+    const std::string actor = "^((vcpu[0-9]+|host[0-7]?)([.]stores)?|rcu)$";
     return {{"type", "array"},
             {"description", "the interleaving of the race: whole runs of micro-steps, actor by actor"},
             {"items",

@@ -29,10 +29,7 @@ u64 Kvm::kvm_tdp_mmu_write_spte_atomic(Place sptep, u64 newSpte, Site site) {
     return old;
 }
 
-void Kvm::write_spte_once(Site site, Place sptep, u64 newSpte) {
-    sim_.step(site);
-    machine_->set(sptep, newSpte);
-}
+void Kvm::write_spte_once(Site site, Place sptep, u64 newSpte) { sim_.store(site, sptep, newSpte); }
 
 bool Kvm::kvm_tdp_mmu_spte_need_atomic_update(u64 oldSpte, Level level) const {
     if (!spte::isLeaf(oldSpte, level))

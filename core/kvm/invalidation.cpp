@@ -7,12 +7,12 @@ namespace mirrorscope {
 
 void Kvm::kvm_mmu_invalidate_begin() {
     lockdep_assert_held_write(LockId::MmuLock);
-    sim_.step(Site::SeqBegin);
+    sim_.storing(Site::SeqBegin);
     const u64 count = machine_->get(vm(VmWord::InvalidateInProgress)) + 1;
-    machine_->set(vm(VmWord::InvalidateInProgress), count);
+    sim_.store(vm(VmWord::InvalidateInProgress), count);
     if (count == 1) {
-        machine_->set(vm(VmWord::InvalidateStart), ~0ull);
-        machine_->set(vm(VmWord::InvalidateEnd), 0);
+        sim_.store(vm(VmWord::InvalidateStart), ~0ull);
+        sim_.store(vm(VmWord::InvalidateEnd), 0);
     }
 }
 
@@ -21,22 +21,22 @@ void Kvm::kvm_mmu_invalidate_range_add(const GfnRange& range) {
     WARN_ON_ONCE(machine_->get(vm(VmWord::InvalidateInProgress)) == 0, Assert::RangeAddOutside);
     const u64 start = machine_->get(vm(VmWord::InvalidateStart));
     const u64 end = machine_->get(vm(VmWord::InvalidateEnd));
-    machine_->set(vm(VmWord::InvalidateStart), std::min(start, range.start.v));
-    machine_->set(vm(VmWord::InvalidateEnd), std::max(end, range.end.v));
+    sim_.store(vm(VmWord::InvalidateStart), std::min(start, range.start.v));
+    sim_.store(vm(VmWord::InvalidateEnd), std::max(end, range.end.v));
 }
 
 void Kvm::kvm_mmu_invalidate_end() {
     lockdep_assert_held_write(LockId::MmuLock);
-    sim_.step(Site::SeqEnd);
-    machine_->set(vm(VmWord::InvalidateSeq), machine_->get(vm(VmWord::InvalidateSeq)) + 1);
+    sim_.storing(Site::SeqEnd);
+    sim_.store(vm(VmWord::InvalidateSeq), machine_->get(vm(VmWord::InvalidateSeq)) + 1);
     const u64 count = machine_->get(vm(VmWord::InvalidateInProgress));
     WARN_ON_ONCE(machine_->get(vm(VmWord::InvalidateStart)) == ~0ull, Assert::InvalidateNoRange);
     if (KVM_BUG_ON(count == 0, Assert::InvalidateNegative))
         return;
-    machine_->set(vm(VmWord::InvalidateInProgress), count - 1);
+    sim_.store(vm(VmWord::InvalidateInProgress), count - 1);
     if (count == 1) { // nobody looks at the range any more
-        machine_->set(vm(VmWord::InvalidateStart), 0);
-        machine_->set(vm(VmWord::InvalidateEnd), 0);
+        sim_.store(vm(VmWord::InvalidateStart), 0);
+        sim_.store(vm(VmWord::InvalidateEnd), 0);
     }
 }
 

@@ -177,6 +177,7 @@ public:
     void kvm_mmu_recover_huge_pages(int slotIndex);
     u64 kvm_recover_nx_huge_pages(const GfnRange& range);
     void flush_after_nx_recovery(bool flush);
+    void vcpu_srcu_read_unlock_mb();
     void disallowed_hugepage_adjust(KvmPageFault& fault, u64 spte, Level level);
     // A large host page or a single one: the host's page around a gfn, and its size.
     std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
@@ -319,6 +320,7 @@ public:
         ExternalCache = ShadowCache + kCacheCapacity + 1,
         PmlCount = ExternalCache + kCacheCapacity + 1,
         PmlOn,     // the CPU keeps its log while this vCPU runs
+        IrqsOff,   // an IPI is taken only when they are on again
         Entering,  // it has looked for requests for the last time. Kept for the rules, as the next two.
         Running,   // the guest runs: until then the module may still flush
         FlushOwed, // it has another root and will flush before it enters

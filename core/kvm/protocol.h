@@ -34,6 +34,7 @@ struct Protocol {
     Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;
     Replaceable<&Kvm::kvm_flush_remote_tlbs_gfn> kvm_flush_remote_tlbs_gfn;
     Replaceable<&Kvm::flush_after_nx_recovery> flush_after_nx_recovery;
+    Replaceable<&Kvm::vcpu_srcu_read_unlock_mb> vcpu_srcu_read_unlock_mb;
 };
 
 // Puts what `machine.break` and `machine.kernel` ask for in the place of the honest functions; backends have breaks of their own.

@@ -26,10 +26,10 @@ u64 Kvm::kvm_vcpu_exiting_guest_mode(unsigned vcpu) {
     return found;
 }
 
-// An IPI; who has left meanwhile has taken it before it could be waited for.
+// An IPI; who has his interrupts on has taken it before it could be waited for.
 void Kvm::sendIpi(unsigned vcpu) {
     sim_.step(Site::KickSend);
-    if (machine_->get(vcpuWord(vcpu, VcpuWord::Mode)) != kOutsideGuestMode)
+    if (machine_->get(vcpuWord(vcpu, VcpuWord::IrqsOff)) != 0)
         machine_->set(vcpuWord(vcpu, VcpuWord::Ipi), 1);
 }
 

@@ -39,10 +39,9 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     if (const int r = kvm_mmu_reload(vcpu); r != 0)
         return {EnterResult::Kind::Failed, -r};
     // The mode first, the requests once more after it, or a sender could miss this vCPU. The guest runs outside of SRCU.
-    sim_.step(Site::VcpuMode);
-    machine_->set(vcpuWord(vcpu, VcpuWord::Mode), kInGuestMode);
-    sim_.srcuReadUnlock();
-    // smp_mb__after_srcu_read_unlock(): without store buffers there is nothing for it to do.
+    sim_.store(Site::VcpuMode, vcpuWord(vcpu, VcpuWord::Mode), kInGuestMode);
+    machine_->set(vcpuWord(vcpu, VcpuWord::IrqsOff), 1);
+    protocol_->vcpu_srcu_read_unlock_mb(*this);
     sim_.step(Site::VcpuEnter);
     // kvm_vcpu_exit_request()
     if (machine_->get(vcpuWord(vcpu, VcpuWord::Requests)) != 0 || machine_->get(vcpuWord(vcpu, VcpuWord::Mode)) == kExitingGuestMode) {
@@ -60,10 +59,13 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     return result;
 }
 
+// kvm_vcpu_srcu_read_unlock() and smp_mb__after_srcu_read_unlock(): x86 needs no more than the barrier inside of the first.
+void Kvm::vcpu_srcu_read_unlock_mb() { sim_.srcuReadUnlock(); }
+
 // IRQs are on again: an IPI that came meanwhile is taken.
 void Kvm::leaveGuestMode(unsigned vcpu) {
-    sim_.step(Site::VcpuMode);
-    machine_->set(vcpuWord(vcpu, VcpuWord::Mode), kOutsideGuestMode);
+    sim_.store(Site::VcpuMode, vcpuWord(vcpu, VcpuWord::Mode), kOutsideGuestMode);
+    machine_->set(vcpuWord(vcpu, VcpuWord::IrqsOff), 0);
     machine_->set(vcpuWord(vcpu, VcpuWord::Entering), 0);
     if (machine_->get(vcpuWord(vcpu, VcpuWord::Ipi)) != 0) {
         sim_.step(Site::KickAck);

@@ -46,7 +46,8 @@ struct MachineConfig {
     bool privateByDefault = true;
     bool septVeDisable = true;
     bool veHandlerAccepts = true;
-    bool kernelFixed = false; // `kernel: fixed`, else 6.16 as released
+    bool storeBuffers = false; // memory-model: tso
+    bool kernelFixed = false;  // `kernel: fixed`, else 6.16 as released
     std::bitset<kBreaks> breaks;
 
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }

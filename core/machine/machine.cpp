@@ -36,6 +36,13 @@ u64 Machine::withoutPart(u64 id, u64 value) const {
     return value;
 }
 
+Place Machine::waitingStore(Place place) const {
+    for (u64 i = words_[ownStores_.v]; i > 0; --i)
+        if (const Place entry = ownStores_ + static_cast<u32>(2 * i - 1); words_[entry.v] == place.v)
+            return entry + 1;
+    return place;
+}
+
 u64 Machine::lookAt(u64 id) const {
     const u64 value = words_[static_cast<u32>(id)];
     if ((id & WordAccess::kLockPart) != 0)

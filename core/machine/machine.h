@@ -19,6 +19,7 @@
 #include "machine/leaps.h"
 
 #include <array>
+#include <utility>
 #include <vector>
 
 namespace mirrorscope {
@@ -47,6 +48,7 @@ public:
 
     // A read by an actor: it counts as an observation when one is being traced.
     u64 get(Place place) const {
+        place = seen(place);
         const u64 value = words_[place.v];
         note(value);
         logged(place.v, WordAccess::Kind::Read, value, value);
@@ -55,6 +57,7 @@ public:
     // A read by somebody who only looks: rules, views, exports. (By an actor: of what it knows already, or of what only goes into
     // memory.)
     u64 peek(Place place) const {
+        place = seen(place);
         logged(place.v, WordAccess::Kind::Read, words_[place.v], words_[place.v]);
         return words_[place.v];
     }
@@ -69,6 +72,12 @@ public:
         logged(place.v | WordAccess::kCountPart, WordAccess::Kind::Read, words_[place.v] >> 8 & 0xffff, words_[place.v] >> 8 & 0xffff);
         return words_[place.v] >> 8 & 0xffff;
     }
+    // Until it is called with no place: reads see the stores that wait in the buffer with that count (StoreBuffers).
+    void readThrough(Place count) { ownStores_ = count; }
+    // In the log of accesses: whoever judges by what the word will be is concerned.
+    void noteStore(Place place, u64 value) const { logged(place.v, WordAccess::Kind::Write, words_[place.v], value); }
+    // The word has another value for a moment that nobody records; returns the present one.
+    u64 cover(Place place, u64 value) { return std::exchange(words_[place.v], value); }
     // A read that is no access at all: by whoever drives the actors.
     u64 look(Place place) const { return words_[place.v]; }
     // Every second one of the words [first, first + count) has a part with an id of its own in a log of accesses: those bits.
@@ -233,6 +242,9 @@ private:
         change(place, value);
     }
     u64 withoutPart(u64 id, u64 value) const;
+    // The word that a read of the place reads: the place, or that of the latest store to it which waits in the reader's own buffer.
+    Place seen(Place place) const { return ownStores_.v == 0 || words_[ownStores_.v] == 0 ? place : waitingStore(place); }
+    Place waitingStore(Place place) const;
     template <class F>
     void forEachChangeIn(u64 from, u64 end, F&& f) const;
     void apply(u64 change, bool forward);
@@ -252,6 +264,7 @@ private:
     mutable u64* observer_ = nullptr;
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
+    Place ownStores_{};
     bool recording_ = false;
     Log<u32, 19> places_;
     Log<u64, 18> deltas_;

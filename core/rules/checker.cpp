@@ -40,7 +40,20 @@ void Checker::reset() {
     quietSeen_ = std::min(quietSeen_, seen_);
 }
 
+// What the actors have stored counts as done, although others may not see it yet: only they who see too little can err, and of those the
+// CPUs are asked by what they hold.
 void Checker::afterStep() {
+    Sim& sim = system_.sim();
+    if (sim.site() == Site::StoreDrain) {
+        seen_ = system_.machine().changeCount();
+        return;
+    }
+    sim.stores().beginSettled();
+    lookAtStep();
+    sim.stores().endSettled();
+}
+
+void Checker::lookAtStep() {
     const Machine& machine = system_.machine();
     const Kvm& kvm = system_.kvm();
     const Frames& frames = system_.frames();
@@ -62,7 +75,7 @@ void Checker::afterStep() {
 
     const u64 from = seen_;
     seen_ = machine.changeCount();
-    machine.forEachNewChange(from, [&](Place place, u64 delta) {
+    const auto look = [&](Place place, u64 delta) {
         if (place.v < memoryWords) {
             const Pfn frame = frameOf(place);
             const FrameKind kind = frames.peekKind(frame);
@@ -147,7 +160,14 @@ void Checker::afterStep() {
                     rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)), true);
             }
         }
+    };
+    machine.forEachNewChange(from, [&](Place place, u64 delta) {
+        if (!system_.sim().stores().isSettled(place))
+            look(place, delta);
     });
+    for (const Sim::Stored& store : system_.sim().takeStored())
+        if (store.old != store.now)
+            look(store.place, store.old ^ store.now);
     if (endedInvalidation)
         rules::mapsThePageRange(context, ended);
     seen_ = machine.changeCount(); // the rules' own words are no news to whoever moves next
@@ -156,7 +176,9 @@ void Checker::afterStep() {
 void Checker::endOperation(bool whole) {
     afterStep();
     RuleContext context{system_, *this};
+    system_.sim().stores().beginSettled();
     rules::noStaleTlbOperationEnds(context, whole);
+    system_.sim().stores().endSettled();
     seen_ = system_.machine().changeCount();
 }
 

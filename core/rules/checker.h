@@ -72,6 +72,8 @@ public:
     void assign(std::vector<Violation> violations);
 
 private:
+    void lookAtStep();
+
     System& system_;
     u64 seen_ = 0;      // changes looked at
     u64 quietSeen_ = 0; // changes before the last quiet point

@@ -142,6 +142,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.dispatch = static_cast<Dispatch>(oneOf(value, std::array<std::string_view, 4>{"role", "fault", "iter", "gfn"}, "dispatch"));
     } else if (key == "private-ops") {
         m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
+    } else if (key == "memory-model") {
+        m.storeBuffers = oneOf(value, std::array<std::string_view, 2>{"sc", "tso"}, "memory-model") == 1;
     } else if (key == "yield") {
         m.yield = static_cast<Yield>(oneOf(value, std::array<std::string_view, 3>{"contended", "always", "never"}, "yield"));
     } else if (key == "break") {

@@ -474,9 +474,13 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         } else if (item.kind != YamlNode::Kind::Scalar) {
             fail(item, "an entry of a schedule is an actor or {actor: how far}");
         }
-        // RCU callbacks run in every race; the explorer's schedules say when.
+        // RCU callbacks run in every race; the explorer's schedules say when, and when a store leaves its buffer.
         const bool rcu = key->text == "rcu";
-        const auto who = rcu ? std::optional(static_cast<u8>(scenario_.machine.vcpus + Sim::kHosts)) : actor(*key);
+        const std::size_t stores = key->text.rfind(".stores");
+        YamlNode owner = *key;
+        owner.text.resize(std::min(owner.text.size(), stores));
+        const unsigned vcpus = scenario_.machine.vcpus;
+        const auto who = rcu ? std::optional(Sim::rcuActorOf(vcpus)) : actor(owner);
         const bool takesPart =
             rcu || (who && std::any_of(step.actors.begin(), step.actors.end(), [&](const auto& a) { return a.first == *who; }));
         if (!who) {
@@ -485,7 +489,7 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         }
         if (!takesPart)
             fail(*key, "`" + key->text + "` takes no part in this race");
-        entry.actor = *who;
+        entry.actor = stores == std::string::npos ? *who : Sim::storesOf(vcpus, *who);
         if (value != nullptr) {
             const std::string& text = word(*value, "how far");
             if (text == "step") {

@@ -453,7 +453,7 @@ std::vector<Race::Actor> Runner::raceActors(const Step& step) {
 }
 
 void Runner::deadlock(const Race& race) {
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
+    for (unsigned i = 0; i < race.actors(); ++i)
         if (!race.done(i)) {
             system_.sim().setActor(race.actorOf(i));
             break;
@@ -468,12 +468,16 @@ void Runner::runRace(const Step& step) {
     {
         Race race(sim, raceActors(step));
         runSchedule(step, race);
-        // What the schedule leaves open: each actor to its end, the next one only when it blocks.
+        // What the schedule leaves open: each actor to its end, the next one only when it blocks. Stores are seen at once.
         while (!race.over()) {
             bool moved = false;
+            for (unsigned i = 0; i < race.actors(); ++i)
+                race.drainStores(i);
             for (unsigned i = 0; i < race.count() && !moved; ++i)
                 while (!race.done(i) && race.enabled(i)) {
                     race.run(i);
+                    if (!race.serves(i))
+                        race.drainStores(i);
                     moved = true;
                 }
             if (!moved)
@@ -489,9 +493,16 @@ void Runner::runSchedule(const Step& step, Race& race) {
     using Kind = Step::ScheduleEntry::Kind;
     for (const auto& entry : step.schedule) {
         unsigned lane = 0;
-        while (race.actorOf(lane) != entry.actor)
+        while (lane < race.count() && race.actorOf(lane) != entry.actor)
             ++lane;
-        const auto canGo = [&] { return !race.done(lane) && race.enabled(lane); };
+        if (lane == race.count()) // a store buffer, where memory is sequentially consistent
+            continue;
+        // A schedule says when stores leave their buffer; those that it forgets leave when their CPU has to wait for that.
+        const auto canGo = [&] {
+            if (!race.serves(lane) && !race.done(lane) && race.pendingSite(lane) == Site::Fence)
+                race.drainStores(lane);
+            return !race.done(lane) && race.enabled(lane);
+        };
         if (entry.kind == Kind::Done) {
             while (canGo())
                 race.run(lane);

@@ -153,6 +153,7 @@ constexpr std::array kMachineKeys{
     MachineKey{"break", "list of names", "[]", "steps of the protocol that are not followed"},
     MachineKey{"private-ops", "none, observe", "none", "a private backend that only counts"},
     MachineKey{"yield", "contended, always, never", "contended", "when the iterators drop the lock"},
+    MachineKey{"memory-model", "sc, tso", "sc", "whether a CPU's plain stores are seen at once, or wait in its store buffer as on x86"},
     MachineKey{"preset", "name", "", "a named machine from resources/machines"},
 };
 } // namespace

@@ -101,6 +101,8 @@ StepGroup groupOf(Site site) {
     case Site::SeqRead:
     case Site::SeqBegin:
     case Site::NotifierCount:
+    case Site::StoreDrain:
+    case Site::Fence:
     case Site::SeqEnd: return StepGroup::Lock;
     case Site::EptWalk:
     case Site::EptAd:

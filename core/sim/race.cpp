@@ -20,12 +20,19 @@ Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim) {
         lane.script = sim.script();
         lanes_.push_back(std::move(lane));
     }
-    Lane rcu;
-    rcu.actor = sim.rcuActor();
-    rcu.started = true;
-    rcu.site = Site::RcuFree;
-    rcu.script = sim.script();
-    lanes_.push_back(std::move(rcu));
+    actors_ = count();
+    const auto addServer = [&](u8 actor, Site site) {
+        Lane lane;
+        lane.actor = actor;
+        lane.started = true;
+        lane.site = site;
+        lane.script = sim.script();
+        lanes_.push_back(std::move(lane));
+    };
+    if (sim.stores().exist())
+        for (unsigned i = 0; i < actors_; ++i)
+            addServer(Sim::storesOf(sim.vcpus(), lanes_[i].actor), Site::StoreDrain);
+    addServer(sim.rcuActor(), Site::RcuFree);
 }
 
 Race::~Race() {
@@ -35,7 +42,7 @@ Race::~Race() {
 
 bool Race::over() const {
     for (unsigned i = 0; i + 1 < count(); ++i)
-        if (!lanes_[i].done)
+        if (!done(i))
             return false;
     return true;
 }
@@ -43,6 +50,8 @@ bool Race::over() const {
 bool Race::enabled(unsigned i) const {
     if (isRcu(i))
         return sim_.rcuReady();
+    if (serves(i))
+        return sim_.machine().peek(sim_.stores().count(ownerOfStores(i))) != 0;
     const Lane& lane = lanes_[i];
     return !lane.done && (!lane.started || sim_.holds(lane.condition));
 }
@@ -61,7 +70,10 @@ void Race::resume(unsigned i) {
     sim_.setScript(lane.script);
     sim_.machine().observe(tracing_ ? &lane.observed : nullptr, keeping_ ? &lane.all : nullptr);
     sim_.machine().logAccesses(&lane.log);
-    lane.fiber->resume();
+    {
+        const StoreBuffers::Reading reading(sim_.stores(), lane.actor);
+        lane.fiber->resume();
+    }
     sim_.machine().logAccesses(nullptr);
     sim_.machine().observe(nullptr);
     sim_.inRace_ = false;
@@ -82,17 +94,8 @@ void Race::start(unsigned i) {
 
 bool Race::run(unsigned i) {
     assert(enabled(i));
-    if (isRcu(i)) {
-        const u8 actor = sim_.actor();
-        sim_.setActor(sim_.rcuActor());
-        sim_.setPath(sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback"));
-        sim_.machine().logAccesses(&lanes_[i].log);
-        sim_.begin(Site::RcuFree);
-        sim_.rcuRunOne();
-        sim_.finishStep();
-        sim_.machine().logAccesses(nullptr);
-        sim_.setActor(actor);
-        sim_.setPath(0);
+    if (serves(i)) {
+        serve(i);
         return true;
     }
     start(i);
@@ -124,11 +127,32 @@ bool Race::run(unsigned i) {
     return sim_.begun_ != before;
 }
 
+void Race::drainStores(unsigned i) {
+    for (const unsigned buffer = actors_ + i; !isRcu(buffer) && enabled(buffer);)
+        run(buffer);
+}
+
+void Race::serve(unsigned i) {
+    const u8 actor = sim_.actor();
+    sim_.setActor(lanes_[i].actor);
+    sim_.setPath(isRcu(i) ? sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback") : sim_.stores().oldestPath(ownerOfStores(i)));
+    sim_.machine().logAccesses(&lanes_[i].log);
+    sim_.begin(lanes_[i].site);
+    if (isRcu(i))
+        sim_.rcuRunOne();
+    else
+        sim_.stores().drain(ownerOfStores(i));
+    sim_.finishStep();
+    sim_.machine().logAccesses(nullptr);
+    sim_.setActor(actor);
+    sim_.setPath(0);
+}
+
 AccessLog Race::awaited(unsigned i) const {
-    if (isRcu(i)) {
+    if (serves(i)) {
         AccessLog looked;
         sim_.machine().logAccesses(&looked);
-        sim_.rcuReady();
+        enabled(i);
         sim_.machine().logAccesses(nullptr);
         return looked;
     }
@@ -150,7 +174,7 @@ AccessLog Race::awaited(unsigned i) const {
 
 std::string Race::whoWaits() const {
     std::string text;
-    for (unsigned i = 0; i + 1 < count(); ++i) {
+    for (unsigned i = 0; i < actors_; ++i) {
         const Lane& lane = lanes_[i];
         if (lane.done)
             continue;
@@ -169,8 +193,8 @@ std::string Race::whoWaits() const {
 
 void Race::save(unsigned i) {
     const Lane& lane = lanes_[i];
-    saved_.push_back({lane, i, sim_.srcuInside_[lane.actor], stacks_.size(), lane.log.size()});
-    if (!isRcu(i))
+    saved_.push_back({lane, i, serves(i) ? 0 : sim_.srcuInside_[lane.actor], stacks_.size(), lane.log.size()});
+    if (!serves(i))
         lane.fiber->save(stacks_);
 }
 
@@ -178,18 +202,19 @@ void Race::undo() {
     const Saved& saved = saved_.back();
     Lane& lane = lanes_[saved.lane];
     static_cast<Standing&>(lane) = saved.standing;
-    sim_.srcuInside_[lane.actor] = saved.srcuInside;
     lane.log.resize(saved.logSize);
-    if (!isRcu(saved.lane))
+    if (!serves(saved.lane)) {
+        sim_.srcuInside_[lane.actor] = saved.srcuInside;
         lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
+    }
     stacks_.resize(saved.stackBegin);
     saved_.pop_back();
 }
 
 Race::Copy Race::copy(unsigned i) const {
     const Lane& lane = lanes_[i];
-    Copy copy{lane, sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
-    if (!isRcu(i))
+    Copy copy{lane, serves(i) ? 0 : sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
+    if (!serves(i))
         lane.fiber->save(copy.stack);
     for (unsigned n = 0; n < lane.retries.depth; ++n)
         copy.logBegin = std::min(copy.logBegin, lane.retries.visits[n].begin);
@@ -202,17 +227,18 @@ Race::Copy Race::copy(unsigned i) const {
 void Race::put(unsigned i, const Copy& copy) {
     Lane& lane = lanes_[i];
     static_cast<Standing&>(lane) = copy.standing;
-    sim_.srcuInside_[lane.actor] = copy.srcuInside;
     lane.log.resize(copy.logBegin);
     lane.log.insert(lane.log.end(), copy.log.begin(), copy.log.end());
     lane.all = copy.observed;
-    if (!isRcu(i))
+    if (!serves(i)) {
+        sim_.srcuInside_[lane.actor] = copy.srcuInside;
         lane.fiber->restore(copy.stack.data(), copy.stack.size());
+    }
 }
 
 u64 Race::standingHash(unsigned i, bool byStack) const {
     const Lane& lane = lanes_[i];
-    if (isRcu(i))
+    if (serves(i))
         return 0;
     if (lane.done)
         return 1;

@@ -23,17 +23,22 @@ public:
     Race(const Race&) = delete;
     Race& operator=(const Race&) = delete;
 
-    // The race's own numbering: 0 … count()-1, the last is RCU.
+    // The race's own numbering: its actors are 0 … actors()-1; behind them stand those who serve them and never have a script: the store
+    // buffer of each, if there are any, in the same order, and RCU as the last, count()-1.
     unsigned count() const { return static_cast<unsigned>(lanes_.size()); }
+    unsigned actors() const { return actors_; }
+    bool serves(unsigned i) const { return i >= actors_; }
     u8 actorOf(unsigned i) const { return lanes_[i].actor; }
     // Do several actors work on that vCPU, so that its mutex matters?
     bool isShared(unsigned vcpu) const { return (sharedVcpus_ >> vcpu & 1) != 0; }
-    bool isRcu(unsigned i) const { return i + 1 == count(); }
-    bool done(unsigned i) const { return isRcu(i) ? !sim_.rcuReady() : lanes_[i].done; }
-    // All listed actors are done.
+    bool done(unsigned i) const { return serves(i) ? !enabled(i) : lanes_[i].done; }
+    // All listed actors are done, and what they have stored is seen by all.
     bool over() const;
     // Can take a micro-step now. An actor that was never run can: it may turn out to have none.
     bool enabled(unsigned i) const;
+    // How many rounds of loops that try again it has begun; and did it begin one since save()?
+    u64 roundsBegun(unsigned i) const { return lanes_[i].retries.begun; }
+    bool hasBegunRound() const { return roundsBegun(saved_.back().lane) != saved_.back().standing.retries.begun; }
     // Every access of actor i so far, in order; a micro-step's are those that it appended.
     const AccessLog& accesses(unsigned i) const { return lanes_[i].log; }
     // What a waiting actor waits for, and the words that this is about, as accesses.
@@ -49,6 +54,8 @@ public:
     void start(unsigned i);
     // One micro-step; false when the actor ended without one.
     bool run(unsigned i);
+    // Whatever waits in the store buffer of actor i leaves it, each store a micro-step.
+    void drainStores(unsigned i);
 
     // Puts actors back to where they stood, so that a search pays for the distance and not for the path. save() before a micro-step of
     // actor i, undo() after the machine was rewound to before it; the last one saved is the first one undone.
@@ -104,15 +111,19 @@ private:
     struct Saved {
         Standing standing;
         unsigned lane;
-        u64 srcuInside;
+        u64 srcuInside; // 0 for those who serve
         std::size_t stackBegin;
         std::size_t logSize;
     };
+    bool isRcu(unsigned i) const { return i + 1 == count(); }
+    u8 ownerOfStores(unsigned i) const { return lanes_[i - actors_].actor; }
     void resume(unsigned i);
+    void serve(unsigned i);
     u64 standingHash(unsigned i, bool byStack) const;
 
     Sim& sim_;
     std::vector<Lane> lanes_;
+    unsigned actors_ = 0;
     unsigned current_ = 0;
     bool tracing_ = false, keeping_ = false;
     std::vector<Saved> saved_;

@@ -25,6 +25,10 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
         // Counters and indexes follow from the rest.
         if ((a.place & WordAccess::kNoWord) != 0 || static_cast<u32>(a.place) >= machine_->hashedWords())
             continue;
+        // A round begins and ends with an empty store buffer: what was in it meanwhile is its own doing, and told with the words
+        // themselves.
+        if (stores_.owns(actor_, Place{static_cast<u32>(a.place)}))
+            continue;
         const u64 old = machine_->ofId(a.place, a.old), now = machine_->ofId(a.place, a.now);
         std::size_t at = mix(a.place, 1) & mask;
         while (round_[at].number == roundNumber_ && round_[at].id != a.place)
@@ -66,6 +70,11 @@ void Sim::settle(u64 token) { machine_->observeAnew(mix(script_, token)); }
 
 Sim::Retries& Sim::retries() { return inRace_ ? race_->lanes_[race_->current_].retries : retries_; }
 
+Sim::Retries::Visit Sim::visit(u64 carried) {
+    ++retries().begun;
+    return {carried, machine_->hash(), logged(), inRace_ && stores_.exist() && inOwnStep() && machine_->get(stores_.count(actor_)) != 0};
+}
+
 std::size_t Sim::logged() const {
     const AccessLog* log = machine_->accesses();
     return log != nullptr ? log->size() : 0;
@@ -74,6 +83,8 @@ std::size_t Sim::logged() const {
 bool Sim::endRound(u64 carried) {
     const Retries::Visit visit = retries().visits[retries().depth - 1];
     if (visit.carried != carried)
+        return false;
+    if (visit.storesWait)
         return false;
     AccessLog* const log = machine_->accesses();
     if (log == nullptr) {
@@ -92,7 +103,7 @@ Retry::Retry(Sim& sim, u64 carried) : sim_(sim), settles_(false) {
     Sim::Retries& retries = sim.retries();
     if (retries.depth == retries.visits.size())
         throw std::logic_error("loops that try again are nested too deeply");
-    retries.visits[retries.depth++] = {carried, sim.machine().hash(), sim.logged()};
+    retries.visits[retries.depth++] = sim.visit(carried);
 }
 
 Retry::Retry(Sim& sim, Settled settled) : Retry(sim, settled.token) {
@@ -102,13 +113,15 @@ Retry::Retry(Sim& sim, Settled settled) : Retry(sim, settled.token) {
 
 Retry::~Retry() { --sim_.retries().depth; }
 
+// The stores of a round leave before the next: a loop spins long enough for that.
 void Retry::again(u64 carried) {
+    sim_.fence();
     if (settles_)
         sim_.settle(carried);
     if (sim_.endRound(carried) && settles_)
         sim_.settle(carried);
     Sim::Retries& retries = sim_.retries();
-    retries.visits[retries.depth - 1] = {carried, sim_.machine().hash(), sim_.logged()};
+    retries.visits[retries.depth - 1] = sim_.visit(carried);
 }
 
 } // namespace mirrorscope

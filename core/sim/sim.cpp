@@ -20,7 +20,8 @@ std::string_view name(LockId lock) {
     return names[static_cast<unsigned>(lock)];
 }
 
-Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
+Sim::Sim(const MachineConfig& config, Regions& regions)
+    : vcpus_(config.vcpus), stores_(config.storeBuffers ? StoreBuffers(config.vcpus + kHosts, regions) : StoreBuffers{}) {
     locks_ = regions.take(kLocks);
     held_ = regions.take(actors());
     rcuDepth_ = regions.take(actors());
@@ -38,11 +39,13 @@ Sim::Sim(const MachineConfig& config, Regions& regions) : vcpus_(config.vcpus) {
 void Sim::layOutIndexes(Regions& indexes) {
     counters_ = indexes.take(kEventCounters);
     leafCounts_ = indexes.take(kLeaves);
+    stores_.layOutIndexes(indexes);
 }
 
 void Sim::attach(Machine& machine, Frames& frames) {
     machine_ = &machine;
     frames_ = &frames;
+    stores_.attach(machine);
 }
 
 std::string Sim::actorName(u8 actor) const {
@@ -50,8 +53,19 @@ std::string Sim::actorName(u8 actor) const {
         return "vcpu" + std::to_string(actor);
     if (actor == rcuActor())
         return "rcu";
+    if (actor >= actors())
+        return actorName(static_cast<u8>(actor - actors())) + ".stores";
     const unsigned n = actor - vcpus_;
     return n == 0 ? "host" : "host" + std::to_string(n);
+}
+
+u8 Sim::actorNamed(unsigned vcpus, std::string_view name) {
+    if (constexpr std::string_view stores = ".stores"; name.ends_with(stores))
+        return storesOf(vcpus, actorNamed(vcpus, name.substr(0, name.size() - stores.size())));
+    const auto number = [&] { return name.size() > 4 ? std::stoul(std::string(name.substr(4))) : 0ul; };
+    if (name.starts_with("vcpu"))
+        return static_cast<u8>(number());
+    return name == "rcu" ? rcuActorOf(vcpus) : static_cast<u8>(vcpus + number());
 }
 
 bool Condition::holdsWith(u64 word) const {
@@ -76,6 +90,8 @@ bool Sim::holds(const Condition& condition) const {
 
 void Sim::wait(Site site, const Condition& condition) {
     if (inRace_) {
+        if (!isLoad(site))
+            fence();
         suspend(site, condition);
     } else {
         finishStep();
@@ -101,6 +117,7 @@ void Sim::suspend(Site site, const Condition& condition) {
 void Sim::lock(LockId lock, bool write) {
     const Place place = lockPlace(lock);
     const Condition condition{.kind = write ? Condition::Kind::CanWrite : Condition::Kind::CanRead, .place = place};
+    fence();
     noteArrival(lock);
     if (inRace_ && !holds(condition))
         mark({.kind = MarkKind::LockWait, .code = static_cast<u8>(lock), .phase = write});
@@ -123,9 +140,14 @@ void Sim::readUnlock(LockId l) {
     machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(1ull << 2 * static_cast<unsigned>(l)));
 }
 
+// A spinlock and a writer's rwlock are released by a plain store; a mutex and an rwsem are not.
 void Sim::writeUnlock(LockId l) {
-    step(Site::LockRelease);
-    machine_->set(lockPlace(l), 0);
+    if (l == LockId::MmuLock || l == LockId::TdpMmuPagesLock) {
+        store(Site::LockRelease, lockPlace(l), 0);
+    } else {
+        step(Site::LockRelease);
+        machine_->set(lockPlace(l), 0);
+    }
     machine_->set(held_ + actor_, machine_->peek(held_ + actor_) & ~(2ull << 2 * static_cast<unsigned>(l)));
 }
 
@@ -171,9 +193,15 @@ void Sim::srcuReadLock() {
     ++srcuInside_[actor_];
     if (inOwnStep())
         applySrcu();
+    fence();
 }
 
 void Sim::srcuReadUnlock() {
+    fence();
+    srcuReadUnlockWithoutBarrier();
+}
+
+void Sim::srcuReadUnlockWithoutBarrier() {
     --srcuInside_[actor_];
     applySrcu();
 }

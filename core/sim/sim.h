@@ -12,6 +12,7 @@
 #include "machine/config.h"
 #include "machine/frames.h"
 #include "machine/machine.h"
+#include "machine/store_buffer.h"
 #include "sim/call_path.h"
 #include "sim/fiber.h"
 #include "sim/marks.h"
@@ -20,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mirrorscope {
@@ -59,20 +61,26 @@ public:
     const Machine& machine() const { return *machine_; }
     Frames& frames() { return *frames_; }
 
-    // Actors: vCPUs first, then host, host1 …, and last the RCU callbacks.
+    // Actors: vCPUs first, then host, host1 …, and last the RCU callbacks. Behind them, no actors but named like some, the store buffers.
     unsigned vcpus() const { return vcpus_; }
     u8 hostActor(unsigned n = 0) const { return static_cast<u8>(vcpus_ + n); }
-    u8 rcuActor() const { return static_cast<u8>(vcpus_ + kHosts); }
+    static u8 rcuActorOf(unsigned vcpus) { return static_cast<u8>(vcpus + kHosts); }
+    u8 rcuActor() const { return rcuActorOf(vcpus_); }
     unsigned actors() const { return vcpus_ + kHosts + 1; }
+    static u8 storesOf(unsigned vcpus, u8 actor) { return static_cast<u8>(rcuActorOf(vcpus) + 1 + actor); }
     std::string actorName(u8 actor) const;
+    // The other way round, of a name that actorName() gave.
+    static u8 actorNamed(unsigned vcpus, std::string_view name);
     u8 actor() const { return actor_; }
     void setActor(u8 actor) { actor_ = actor; }
     u32 script() const { return script_; }
     void setScript(u32 script) { script_ = script; }
 
-    // The next action that others could observe is about to happen.
+    // The next action that others could observe is about to happen. With store buffers all but a plain load waits for those of its CPU.
     void step(Site site) {
         if (inRace_) {
+            if (!isLoad(site))
+                fence();
             suspend(site, {});
         } else if (afterStep_) {
             finishStep();
@@ -82,6 +90,34 @@ public:
     // The same, but not before the condition holds.
     void wait(Site site, const Condition& condition);
     bool holds(const Condition& condition) const;
+    // Plain stores: seen by all at once, or with `machine.memory-model: tso` put into the store buffer of the actor's CPU. An action that
+    // consists of such stores begins with storing(); store(site, …) is one of a single store.
+    void storing(Site site) {
+        if (inRace_)
+            suspend(site, {});
+        else if (afterStep_)
+            finishStep();
+        begin(site);
+    }
+    void store(Place place, u64 value);
+    void store(Site site, Place place, u64 value) {
+        storing(site);
+        store(place, value);
+    }
+    // smp_mb(), and what else lets a CPU's stores leave first: locked operations, serializing instructions, interrupts (SDM vol.
+    // 3A, 12.10). A micro-step if any wait.
+    void fence() {
+        if (stores_.exist() && inOwnStep())
+            waitForStores();
+    }
+    StoreBuffers& stores() { return stores_; }
+    const StoreBuffers& stores() const { return stores_; }
+    // What was put into a buffer in the present micro-step: place, what the word would have had, what it will have. Told once.
+    struct Stored {
+        Place place;
+        u64 old, now;
+    };
+    std::vector<Stored> takeStored() { return std::exchange(stored_, {}); }
     // Of the micro-step that began last.
     Site site() const { return site_; }
     // That micro-step turns out to be of another site, which depends on what it has read.
@@ -130,8 +166,10 @@ public:
 
     // kvm->srcu: held over the whole handling of an exit. synchronizeSrcu() waits for those who are inside now. Entering
     // and leaving are no micro-steps of their own: they belong to the actor's present one, and before its first to that one.
+    // Both have a full barrier inside (v6.16 kernel/rcu/srcutree.c, __srcu_read_lock(), __srcu_read_unlock()).
     void srcuReadLock();
     void srcuReadUnlock();
+    void srcuReadUnlockWithoutBarrier();
     void synchronizeSrcu();
     // vcpu->mutex, held over each ioctl of a vCPU. It is a micro-step only in a race where somebody else wants the same vCPU.
     void vcpuLock(unsigned vcpu);
@@ -162,12 +200,14 @@ public:
     // The loops that an actor is in which try again, the outermost first (see Retry).
     struct Retries {
         struct Visit {
-            u64 carried = 0;       // what the round began with beside the machine
-            u64 hash = 0;          // of the machine; what counts when nobody else runs
-            std::size_t begin = 0; // in the log of accesses; what counts in a race
+            u64 carried = 0;         // what the round began with beside the machine
+            u64 hash = 0;            // of the machine; what counts when nobody else runs
+            std::size_t begin = 0;   // in the log of accesses; what counts in a race
+            bool storesWait = false; // in the buffer of the actor's CPU: of the first round, which is therefore not like the others
         };
         std::array<Visit, 8> visits;
         unsigned depth = 0;
+        u64 begun = 0; // rounds, of all loops
     };
 
 private:
@@ -176,13 +216,17 @@ private:
     static constexpr unsigned kLeaves = 80;
     static constexpr u64 kRcuCapacity = 1 << 16;
 
+    static bool isLoad(Site site);
+    void waitForStores();
     void begin(Site site) {
+        stored_.clear();
         stepOpen_ = true;
         ++begun_;
         machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
         machine_->note(static_cast<u64>(site));
         site_ = site;
-        applySrcu();
+        if (actor_ < actors()) // not a store buffer
+            applySrcu();
     }
     bool inOwnStep() const;
     void applySrcu() {
@@ -204,6 +248,7 @@ private:
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
     Retries& retries();
+    Retries::Visit visit(u64 carried);
     std::size_t logged() const;
     // A round of the innermost loop is over, and the next one begins with `carried`; returns when it could end otherwise.
     bool endRound(u64 carried);
@@ -222,6 +267,9 @@ private:
     Place rcuQueue_; // object, readers 0..63, readers 64..
     Place counters_;
     Place leafCounts_;
+
+    StoreBuffers stores_;
+    std::vector<Stored> stored_;
 
     u8 actor_ = 0;
     u32 script_ = 0;

@@ -34,7 +34,7 @@ std::set<u64> bruteForce(const Scenario& scenario, u64& executions) {
             while (!race.over() || race.enabled(race.count() - 1)) {
                 std::vector<unsigned> enabled;
                 for (unsigned i = 0; i < race.count(); ++i) {
-                    if (!race.isRcu(i))
+                    if (!race.serves(i))
                         race.start(i);
                     if (!race.done(i) && race.enabled(i))
                         enabled.push_back(i);
@@ -185,7 +185,7 @@ std::optional<Brute> bruteForceByUndo(const Scenario& scenario, u64 most) {
     Machine& machine = runner.system().machine();
     sim.setScript(scenario.script[item].index);
     Race race(sim, runner.raceActors(scenario.script[item]));
-    for (unsigned i = 0; i + 1 < race.count(); ++i)
+    for (unsigned i = 0; i < race.actors(); ++i)
         race.start(i);
     std::vector<std::pair<unsigned, Footprint>> path;
     const auto endOfExecution = [&] {

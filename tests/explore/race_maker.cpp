@@ -53,7 +53,11 @@ public:
                                               "keep-invalid-root",
                                               "free-before-remove",
                                               "unmap-valid-roots-only",
-                                              "next-after-restart"};
+                                              "next-after-restart",
+                                              "nx-recovery-without-flush",
+                                              "flush-from-the-last-gfn",
+                                              "no-seq-barrier",
+                                              "no-entry-barrier"};
             race_.machine += fmt::format(", break: [{}]", breaks[below(std::size(breaks))]);
         }
         if (below(4) == 0)
@@ -89,6 +93,8 @@ public:
         }
         if (below(8) == 0)
             race_.actors.emplace_back(names.count("host2") == 0 ? "host2" : "host3", std::vector<std::string>{"note: nothing"});
+        if (below(6) == 0)
+            race_.machine += ", memory-model: tso";
         race_.after = "sometimes:\n  - {tree: direct, gpa: 0x1000, is: leaf}\n";
         if (ids_ != 0)
             race_.after += "  - {result: s0, is: ok}\n";

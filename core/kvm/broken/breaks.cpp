@@ -14,6 +14,7 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::FreeWithoutRcu, broken::freeWithoutRcu},
         {Break::IgnoreInvalidateSeq, broken::ignoreInvalidateSeq},
         {Break::NoSeqBarrier, broken::noSeqBarrier},
+        {Break::NoEntryBarrier, broken::noEntryBarrier},
         {Break::IgnoreRootFilter, broken::ignoreRootFilter},
         {Break::KeepInvalidRoot, broken::keepInvalidRoot},
         {Break::FreeBeforeRemove, broken::freeBeforeRemove},

@@ -15,6 +15,7 @@ void hookBeforeChildren(Protocol& protocol);
 void freeWithoutRcu(Protocol& protocol);
 void ignoreInvalidateSeq(Protocol& protocol);
 void noSeqBarrier(Protocol& protocol);
+void noEntryBarrier(Protocol& protocol);
 void ignoreRootFilter(Protocol& protocol);
 void keepInvalidRoot(Protocol& protocol);
 void freeBeforeRemove(Protocol& protocol);

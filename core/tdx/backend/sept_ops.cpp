@@ -52,8 +52,7 @@ int TdxBackend::tdx_sept_set_private_spte(Gfn gfn, Level level, Pfn pfn) {
 void TdxBackend::tdx_no_vcpus_enter_start() {
     Call call(sim_, "tdx_no_vcpus_enter_start");
     kvm_.lockdep_assert_held_write(LockId::MmuLock);
-    sim_.step(Site::VmState);
-    set(Word::WaitForSeptZap, 1);
+    sim_.store(Site::VmState, word(Word::WaitForSeptZap), 1);
     kvm_.kvm_make_all_cpus_request(0);
 }
 
@@ -61,8 +60,7 @@ void TdxBackend::tdx_no_vcpus_enter_stop() {
     if (get(Word::WaitForSeptZap) == 0)
         return;
     kvm_.lockdep_assert_held_write(LockId::MmuLock);
-    sim_.step(Site::VmState);
-    set(Word::WaitForSeptZap, 0);
+    sim_.store(Site::VmState, word(Word::WaitForSeptZap), 0);
 }
 
 u64 TdxBackend::callWithKick(Leaf leaf, Regs& regs) {
