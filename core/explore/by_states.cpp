@@ -39,6 +39,19 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
     const auto extra = [&](const Node& node) {
         return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0;
     };
+    // Where an actor stands says nothing of whether its round saw the machine change, so that a loop that nothing can end closes to a ring of
+    // known states instead of blocking. Such a ring has a state in which nobody else can go and a round begins: from there it is run.
+    const auto runRound = [&](u16 actor) {
+        const std::size_t length = path.size();
+        const u64 rounds = race.roundsBegun(actor);
+        while (!race.done(actor) && race.enabled(actor) && race.roundsBegun(actor) == rounds)
+            advance(item, race, snapshot(), path, actor);
+        if (!race.over() && enabled(actor, 0).choices.empty()) {
+            setSchedule(race, path);
+            deadlock(race);
+        }
+        path.resize(length);
+    };
     constexpr u16 kNobody = 0xffff;
     nodes.push_back(enabled(kNobody, 0));
     if (nodes.back().choices.empty()) {
@@ -94,8 +107,11 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
             continue;
         }
         result_.states += counts(path.size());
+        const bool alone = next.choices.size() == 1 && next.choices.front() == choice;
         nodes.push_back(std::move(next));
         at.push_back(snapshot());
+        if (alone && race.hasBegunRound())
+            runRound(choice);
     }
 }
 

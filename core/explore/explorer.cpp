@@ -5,6 +5,7 @@
 #include "explore/rests_on.h"
 
 #include <algorithm>
+#include <set>
 
 namespace mirrorscope {
 
@@ -41,6 +42,36 @@ u64 Explorer::racesOf(const Scenario& scenario) {
     return static_cast<u64>(std::count_if(scenario.script.begin(), scenario.script.end(), isRace));
 }
 
+namespace {
+// Two searches of the same race, both to their end (or, if not all was asked for, to a violation).
+void mustAgree(const ExploreResult& a, const ExploreResult& b) {
+    std::set<std::pair<u64, std::string>> ends;
+    std::set<std::string> rules;
+    const auto odd = [](auto& set, const auto& value) { // in both: gone again
+        if (!set.insert(value).second)
+            set.erase(value);
+    };
+    std::string difference;
+    for (const ExploreResult* result : {&a, &b}) {
+        std::set<std::string> told;
+        for (const ExploreFinding& f : result->findings)
+            told.insert(f.rule);
+        for (const std::string& rule : told)
+            odd(rules, rule);
+        for (const ExploreEnd& end : result->ends)
+            odd(ends, std::pair(end.hash, end.results));
+    }
+    for (const std::string& rule : rules)
+        difference += (difference.empty() ? "" : ", ") + ("only one finds " + rule);
+    if (difference.empty() && !ends.empty())
+        difference = "only one finds the end \"" + ends.begin()->second + "\"";
+    if (difference.empty() && a.sometimes != b.sometimes)
+        difference = "they differ in what is sometimes seen";
+    if (!difference.empty())
+        throw InternalError("the stateless and the stateful search of this scenario do not agree: " + difference);
+}
+} // namespace
+
 ExploreResult Explorer::run() {
     if (options_.mode == ExploreMode::Plain)
         result_ = explorePlainly(scenario_, options_);
@@ -63,15 +94,24 @@ void Explorer::search() {
     if (mode == ExploreMode::Auto) {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
-        runOnce(ExploreMode::Stateless);
-        mode = undecided(result_) && !bounded ? ExploreMode::Stateful : ExploreMode::Stateless;
-        if (mode == ExploreMode::Stateful) {
+        const auto begin = [&](u64 transitions) {
             restore(beginning);
-            result_ = empty;
             schedule_.clear();
             finals_.clear();
-            maxTransitions_ = options_.maxTransitions;
-            runOnce(mode);
+            maxTransitions_ = transitions;
+            return std::exchange(result_, empty);
+        };
+        runOnce(ExploreMode::Stateless);
+        if (undecided(result_) && !bounded) {
+            begin(options_.maxTransitions);
+            runOnce(ExploreMode::Stateful);
+        } else if (result_.complete) {
+            ExploreResult traces = begin(maxTransitions_);
+            runOnce(ExploreMode::Stateful);
+            if (!result_.stopped)
+                mustAgree(traces, result_);
+            traces.compared = !result_.stopped;
+            result_ = std::move(traces);
         }
     } else {
         runOnce(mode);
@@ -266,10 +306,10 @@ void Explorer::exploreRace(std::size_t item) {
     {
         Race race(sim, runner_.raceActors(step));
         race.traceObservations(true);
-        for (unsigned i = 0; i + 1 < race.count(); ++i)
+        for (unsigned i = 0; i < race.actors(); ++i)
             race.start(i);
         // Nobody may have seen or done anything before his first micro-step: the search could not put that before what others do.
-        for (unsigned i = 0; i + 1 < race.count(); ++i)
+        for (unsigned i = 0; i < race.actors(); ++i)
             if (!std::all_of(race.accesses(i).begin(), race.accesses(i).end(),
                              [](const WordAccess& a) { return (a.place & WordAccess::kNoWord) != 0; }))
                 throw InternalError(sim.actorName(race.actorOf(i)) + " looked at the machine before its first micro-step");

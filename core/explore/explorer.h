@@ -53,7 +53,7 @@ struct ExploreSplit {
 };
 
 struct ExploreOptions {
-    // Auto: stateless while that ends soon, else stateful.
+    // Auto: stateless while that ends soon, else stateful. What stateless proves is searched statefully, too, and must come out the same.
     ExploreMode mode = ExploreMode::Auto;
     // At most so many times does another actor go on although the one before it could have. Only stateful.
     std::optional<unsigned> preemptions = {};
@@ -94,8 +94,9 @@ struct ExploreResult {
     u64 transitions = 0;                      // micro-steps taken for the first time
     u64 races = 0;
     bool complete = true;
-    bool stopped = false; // by a bound
-    bool cut = false;     // by the bound on preemptions
+    bool stopped = false;  // by a bound
+    bool cut = false;      // by the bound on preemptions
+    bool compared = false; // with another search, which came to the same
     std::vector<ExploreFinding> findings;
     std::vector<std::pair<std::string, bool>> sometimes;
     std::vector<ExploreEnd> ends;     // each once, as far as there are not too many
