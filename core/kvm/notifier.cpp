@@ -85,6 +85,8 @@ int Kvm::migrate(const GfnRange& range) {
                 if (machine_->peek(first) == 0)
                     continue;
                 sim_.step(Site::HostUnmap);
+                if (machine_->get(first) == 0) // discarded meanwhile
+                    continue;
                 const auto run = allocGuestPages(FrameKind::HostPage, first, level);
                 if (!run) {
                     result = -kENOMEM;

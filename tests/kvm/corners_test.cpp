@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What Linux v6.16 does in corners that were wrong once: each row is a scenario that states it.
+#include "explore/explorer.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -55,5 +56,17 @@ TEST_P(Corners, are_as_the_kernel_has_them) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Corners, testing::ValuesIn(kCorners), [](const auto& corner) { return std::string(corner.param.name); });
+
+// One thread of the host discards the page that another is about to move.
+TEST(Corners, a_page_that_is_discarded_cannot_be_migrated) {
+    const Scenario scenario =
+        bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+                               "  - vcpu0: {write: 0x1000}\n  - race: {host: [{migrate: {gpa: 0x1000, size: 8K}}], "
+                               "host1: [{discard: {gpa: 0x1000, size: 4K}}]}\nexpect: [{violations: 0}]\n");
+    ExploreOptions options;
+    options.mode = ExploreMode::Stateful;
+    const ExploreResult result = Explorer(scenario, options).run();
+    EXPECT_TRUE(result.ok() && result.complete);
+}
 
 } // namespace mirrorscope::test
