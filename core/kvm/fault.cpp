@@ -126,12 +126,12 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
     const auto one = [&] {
         if (machine_->get(vm(VmWord::PreFaultAllowed)) == 0)
             return -kEOPNOTSUPP;
+        const Gfn gfn{(gpa + mapped) >> 12};
         // User space names no alias: the attribute says which it is. An address with the shared bit is refused.
-        if (sharedBit && config_.directBits() != 0)
+        if (config_.directBits() != 0 && (sharedBit || (gfn.v & config_.directBits()) != 0))
             return -kEINVAL;
         if (const int r = kvm_mmu_reload(vcpu); r != 0)
             return r;
-        const Gfn gfn{(gpa + mapped) >> 12};
         bool isPrivate = false;
         if (config_.hasPrivateMem()) {
             sim_.step(Site::AttrRead);

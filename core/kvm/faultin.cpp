@@ -52,11 +52,16 @@ int Kvm::kvm_mmu_faultin_pfn_private(KvmPageFault& fault) {
     return 0;
 }
 
+// What the host can address, not what the root reaches: an entry for a gfn beyond that is put where the gfn without its upper bits belongs.
+Gfn Kvm::kvm_mmu_max_gfn() { return {(1ull << (config_.maxPhysicalAddress - 12)) - 1}; }
+
 int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
     if (fault.isPrivate) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return -kEFAULT;
     }
+    if (fault.gfn > protocol_->kvm_mmu_max_gfn(*this))
+        return RET_PF_EMULATE;
     return RET_PF_CONTINUE; // an MMIO SPTE will be made
 }
 

@@ -118,6 +118,7 @@ public:
                               Level* level = nullptr);
     int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
     int kvm_mmu_faultin_pfn(KvmPageFault& fault);
+    Gfn kvm_mmu_max_gfn();
     u64 snapshot_invalidate_seq();
     bool is_page_fault_stale(const KvmPageFault& fault);
     int kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level = nullptr);
@@ -355,9 +356,10 @@ public:
     // ---- for those who look
     MmuPage peekPage(Pfn spt) const;
     // The first gfn that an entry of that page translates. The shared half of a TD's direct root stands at indexes that carry the shared
-    // bit; a gfn never does.
+    // bit; a gfn never does. (A page may have been made for a gfn that the root does not reach; its entries translate others.)
     Gfn gfnOfEntry(const MmuPage& page, unsigned index) const {
-        return {(page.gfn.v + index * pagesPer(page.level())) & ~config_.directBits()};
+        const u64 reach = (1ull << (9 * config_.levels)) - 1;
+        return {(page.gfn.v + index * pagesPer(page.level())) & reach & ~config_.directBits()};
     }
     u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first

@@ -25,6 +25,7 @@ struct Protocol {
     Replaceable<&Kvm::is_obsolete_root> is_obsolete_root;
     // a fault against an invalidation
     Replaceable<&Kvm::kvm_mmu_faultin_pfn> kvm_mmu_faultin_pfn;
+    Replaceable<&Kvm::kvm_mmu_max_gfn> kvm_mmu_max_gfn;
     Replaceable<&Kvm::mmu_invalidate_retry_gfn> mmu_invalidate_retry_gfn;
     Replaceable<&Kvm::mmu_invalidate_retry_gfn_unsafe> mmu_invalidate_retry_gfn_unsafe;
     Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;

@@ -87,6 +87,9 @@ u64 make_mmio_spte(const SpteMasks& masks, Gfn gfn, u64 generation) {
 
 u64 get_mmio_spte_generation(u64 spte) { return field(spte, 10, 3) | field(spte, 62, 52) << 8; }
 
+// Bits that make the entry one of MMIO tell nothing.
+Gfn get_mmio_spte_gfn(const SpteMasks& masks, u64 spte) { return {ept::pfnOf(spte & ~masks.mmioMask).v}; }
+
 SpteState stateOf(const SpteMasks& masks, u64 spte, Level level) {
     if (spte::isFrozen(spte))
         return SpteState::Frozen;

@@ -73,6 +73,7 @@ u64 make_huge_spte(const SpteMasks& masks, u64 small, Level level);
 // make_mmio_spte(): `generation` is that of the memslots.
 u64 make_mmio_spte(const SpteMasks& masks, Gfn gfn, u64 generation);
 u64 get_mmio_spte_generation(u64 spte);
+Gfn get_mmio_spte_gfn(const SpteMasks& masks, u64 spte);
 
 SpteState stateOf(const SpteMasks& masks, u64 spte, Level level);
 

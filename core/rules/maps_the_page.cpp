@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // maps-the-page: a present leaf in KVM's trees maps the page that slot, file and attribute give for it, and is writable only where the host
-// lets it be written; but between the begin of an invalidation that covers it and its end (kvm_mmu_invalidate_begin(), _end(), v6.16).
+// lets it be written; an MMIO entry stands where its gfn belongs; but between the begin of an invalidation that covers it and its end
+// (kvm_mmu_invalidate_begin(), _end(), v6.16).
 #include "base/text.h"
 #include "rules/checker.h"
 
@@ -68,6 +69,16 @@ void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
     }
 }
 
+// An MMIO entry names the gfn that it was made for; one that stands elsewhere takes a page of memory from the guest.
+void judgeMmio(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
+    const u64 own = get_mmio_spte_gfn(context.kvm().masks(), spte).v;
+    const u64 here = context.kvm().gfnOfEntry(page, indexOf(place)).v;
+    if (own != here)
+        context.checker.report(Rule::MapsThePage, mix(own, here),
+                               fmt::format("the direct MMIO entry of {} stands where a walk for {} ends", hex(own << 12), hex(here << 12)),
+                               {place});
+}
+
 // The leaves of a table within the range. What is read only to find them is not noted: whoever stores a leaf reads the words of the
 // invalidation in the same micro-step (judge()), so that the end of it never commutes with that.
 void descend(RuleContext& context, Pfn table, const GfnRange& range) {
@@ -100,6 +111,8 @@ void descend(RuleContext& context, Pfn table, const GfnRange& range) {
 void mapsThePageEntry(RuleContext& context, Place place, u64 old) {
     const u64 now = context.machine().peek(place);
     const MmuPage page = context.kvm().peekPage(frameOf(place));
+    if (page.role != 0 && stateOf(context.kvm().masks(), now, page.level()) == SpteState::Mmio)
+        judgeMmio(context, page, place, now);
     if (page.role == 0 || !spte::isLeaf(now, page.level()))
         return;
     if (spte::isLeaf(old, page.level()) && ept::pfnOf(old) == ept::pfnOf(now) && spte::isWritable(old) == spte::isWritable(now))

@@ -101,6 +101,11 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         if (n != 4 && n != 5)
             fail(value, "levels is 4 or 5");
         m.levels = static_cast<unsigned>(n);
+    } else if (key == "maxphyaddr") {
+        const u64 n = number(value, "width");
+        if (n < 36 || n > 52)
+            fail(value, "maxphyaddr is 36..52");
+        m.maxPhysicalAddress = static_cast<unsigned>(n);
     } else if (key == "max-level") {
         const Level l = level(value);
         if (l > Level::k1G)

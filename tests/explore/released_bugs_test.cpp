@@ -33,6 +33,8 @@ const Plain kPlain[] = {
      "  - race: {host: [{init-mem-region: {gpa: 0, size: 4K, measure: false}}], host1: [{init-vcpu: 1}]}\n"},
     {"new_vcpu_and_finalization", "module-agrees", "vm: tdx, vcpus: 2, init-vcpus: 1",
      "  - race: {host: [finalize-vm], host1: [{init-vcpu: 1}]}\n"},
+    {"prefault_beyond_the_root", "", "vm: default, vcpus: 1",
+     "  - race: {host: [{pre-fault: {gpa: 0x1000000001000, size: 4K}}], vcpu0: [{write: 0x1000}]}\n"},
     {"page_add_is_told_busy", "coherent", "vm: tdx, vcpus: 1",
      "  - {inject: {seamcall: TDH.MEM.PAGE.ADD, status: OPERAND_BUSY}}\n  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n"},
 };

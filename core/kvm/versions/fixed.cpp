@@ -2,6 +2,8 @@
 // `kernel: fixed`: v6.16 with what came after (reference: 3ccbf6f47098, v6.18).
 #include "kvm/protocol.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 namespace {
@@ -18,6 +20,11 @@ int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
 
 // 9935df5333aa: the slot's pages would stay bound to the file, which no longer knows it.
 bool isImmutable(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
+// kvm list, 18 Feb 2026: no SPTE for what cannot be mapped.
+Gfn withinTheRoot(Kvm& kvm) {
+    const Gfn reach{(kvm.config().directBits() != 0 ? kvm.config().directBits() : 1ull << (9 * kvm.config().levels)) - 1};
+    return std::min(kvm.kvm_mmu_max_gfn(), reach);
+}
 } // namespace
 
 void applyVersion(const MachineConfig& config, Protocol& protocol) {
@@ -25,6 +32,7 @@ void applyVersion(const MachineConfig& config, Protocol& protocol) {
         return;
     protocol.may_repeat_map_page = mayRepeatMapPage;
     protocol.is_immutable = isImmutable;
+    protocol.kvm_mmu_max_gfn = withinTheRoot;
 }
 
 } // namespace mirrorscope
