@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
-# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, a job array on a
-# Slurm of one node, Spin on the model of one race, and the exported page in a browser.
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, 20 minutes of random races, a
+# job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -56,6 +56,13 @@ for preset in $presets; do
     failed=$((failed + bad))
 done
 if [ "$others" = 1 ]; then
+    ran=$((ran + 1))
+    seed=$(date +%s)
+    echo "== random races explored in three ways for 20 minutes, seed $seed" >&2
+    MIRRORSCOPE_RANDOM_SEED=$seed MIRRORSCOPE_RACES=1000000 MIRRORSCOPE_RACES_SECONDS=1200 MIRRORSCOPE_RACES_STATES=20000 \
+        build/release/tests/tests --gtest_filter='Part/ThreeWays.*/0' >build/release/three-ways.log 2>&1 ||
+        { cat build/release/three-ways.log >&2; failed=$((failed + 1)); }
+    grep ' races: ' build/release/three-ways.log >&2 || true
     ran=$((ran + 1))
     sh tests/bench/spin/compare.sh build/release/mirrorscope >&2 || failed=$((failed + 1))
     ran=$((ran + 1))

@@ -122,7 +122,8 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::FlushFromTheLastGfn, "flush-from-the-last-gfn", "574c3c55e969: the flush for a removed table begins at its last gfn"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
     {Break::NoEntryBarrier, "no-entry-barrier",
-     "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: tso)"},
+     "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "
+     "tso)"},
 }};
 
 constexpr std::array<CounterInfo, kCounters> kCounterTable{{

@@ -13,9 +13,9 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
         out.push_back("TDX module 1.5.01, whose calls are never interrupted");
     if (machine.vm == VmType::Snp)
         out.push_back("the RMP is looked at when a translation is cached");
-    out.push_back(machine.storeBuffers ? fmt::format("x86-TSO memory: store buffers of {} for the stores that fidelity.md lists",
-                                                     StoreBuffers::kStores)
-                                       : std::string("sequentially consistent memory: no store buffers"));
+    out.push_back(machine.storeBuffers
+                      ? fmt::format("x86-TSO memory: store buffers of {} for the stores that fidelity.md lists", StoreBuffers::kStores)
+                      : std::string("sequentially consistent memory: no store buffers"));
     out.push_back("actions as fine as fidelity.md says under \"One action\"");
     const auto guest = [](const Step& step) { return step.verb == Verb::Read || step.verb == Verb::Write || step.verb == Verb::Exec; };
     if (anyStep(scenario.script, guest))

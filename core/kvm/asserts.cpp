@@ -22,7 +22,8 @@ constexpr std::array<AssertInfo, kAsserts> kTable{{
     {Assert::ListedRootDead, Kind::Warn, kTdp, "kvm_tdp_mmu_alloc_root", "a usable root of the list has no reference",
      "the last reference of a root can only be put once it is invalid", ""},
     {Assert::RemoveExternal, Kind::KvmBug, kTdp, "remove_external_spte", "the hook failed",
-     "mmu_lock is held for writing, so that nobody can be in the way", ""},
+     "mmu_lock is held for writing, so that nobody can be in the way",
+     "the hook fails only where it has bugged the VM itself, and KVM_BUG_ON() tells of a VM that is bugged once"},
     {Assert::RemovedShared, Kind::KvmBug, kTdp, "handle_removed_pt", "a mirror's table is removed with mmu_lock held for reading",
      "its pages can only be removed exclusively", ""},
     {Assert::FreeExternal, Kind::Warn, kTdp, "handle_removed_pt", "free_external_spt() failed",
@@ -95,9 +96,10 @@ constexpr std::array<AssertInfo, kAsserts> kTable{{
 
     {Assert::MmioGeneration, Kind::Warn, kSpte, "generation_mmio_spte_mask", "more bits than an MMIO SPTE has", "",
      "the caller takes 19 bits"},
-    {Assert::SpteReserved, Kind::Warn, kSpte, "make_spte", "reserved bits are set", "the pfn is none of this host", ""},
+    {Assert::SpteReserved, Kind::Warn, kSpte, "make_spte", "reserved bits are set", "the pfn is none of this host",
+     "guest memory comes from the frames of this machine"},
     {Assert::HugeWritableLogged, Kind::Warn, kSpte, "make_spte", "a huge writable leaf in a slot that is dirty-logged",
-     "one bit of the log would stand for many pages", ""},
+     "one bit of the log would stand for many pages", "kvm_mmu_hugepage_adjust() looks at the same copy of the slot"},
     {Assert::SmallOfNothing, Kind::KvmBug, kSpte, "make_small_spte", "the SPTE to split is no huge leaf", "",
      "who splits looks at the same value first"},
     {Assert::HugeOfNothing, Kind::KvmBug, kSpte, "make_huge_spte", "the SPTE to grow is not present, or the level is 4K", "",
@@ -183,13 +185,14 @@ constexpr std::array<AssertInfo, kAsserts> kTable{{
     {Assert::FetchShared, Kind::KvmBug, kTdx, "tdx_handle_ept_violation", "an instruction fetch from shared memory",
      "a TD cannot execute there", ""},
     {Assert::PageAddNotMapped, Kind::KvmBug, kTdx, "tdx_gmem_post_populate", "the GPA is not mapped in the mirror",
-     "with CONFIG_KVM_PROVE_MMU", ""},
+     "with CONFIG_KVM_PROVE_MMU", "that option is off, as it is by default"},
     {Assert::PageAddNoPremap, Kind::KvmBug, kTdx, "tdx_gmem_post_populate", "nr_premapped is 0 after TDH.MEM.PAGE.ADD",
      "the count of what is mapped but not added is wrong", ""},
 
     {Assert::PsmashFailed, Kind::Warn, kSev, "sev_gmem_invalidate", "PSMASH failed", "the RMP still has a large entry for a freed page",
-     ""},
-    {Assert::RmpUpdateFailed, Kind::Warn, kSev, "sev_gmem_invalidate", "RMPUPDATE failed", "a freed page still belongs to the guest", ""},
+     "the RMP was asked for the size before, and its only refusal is another size"},
+    {Assert::RmpUpdateFailed, Kind::Warn, kSev, "sev_gmem_invalidate", "RMPUPDATE failed", "a freed page still belongs to the guest",
+     "after PSMASH nothing is left that RMPUPDATE could refuse"},
 }};
 
 constexpr bool inOrder() {

@@ -22,9 +22,9 @@ public:
             add(range);
         std::sort(gibs_.begin(), gibs_.end());
         gibs_.erase(std::unique(gibs_.begin(), gibs_.end()), gibs_.end());
-        words_ = regions.take(gibs_.size() * kWords);
-        mixed2M_ = regions.take(gibs_.size() * kMixedWords);
-        mixed1G_ = regions.take(gibs_.size());
+        words_ = regions.take(gibs_.size() * kWords, "attribute");
+        mixed2M_ = regions.take(gibs_.size() * kMixedWords, "mixed");
+        mixed1G_ = regions.take(gibs_.size(), "mixed");
     }
 
     // The word with the page's bit, which is bit gfn % 64.

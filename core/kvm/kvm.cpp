@@ -55,18 +55,18 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     for (const auto& slot : config.slots)
         slotPages_ += slot.pages;
     slotPages_ += config.laterPages;
-    vm_ = regions.take(static_cast<unsigned>(VmWord::Count_));
-    vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_));
-    actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_));
-    asserts_ = regions.take(kAsserts);
-    slots_ = regions.take(u64{kMaxSlots} * kSlotWords);
-    dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1));
-    logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_));
-    pml_ = regions.take(config.vcpus * kPmlEntries);
-    gmem_ = regions.take(slotPages_);
-    host_ = regions.take(slotPages_);
-    lastWrite_ = regions.take(slotPages_ * 4);
-    sp_ = regions.take(frames.count() * kSpWords);
+    vm_ = regions.take(static_cast<unsigned>(VmWord::Count_), "vm", static_cast<unsigned>(VmWord::Count_));
+    vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_), "vcpu", static_cast<unsigned>(VcpuWord::Count_));
+    actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_), "actor", static_cast<unsigned>(ActorWord::Count_));
+    asserts_ = regions.take(kAsserts, "assert");
+    slots_ = regions.take(u64{kMaxSlots} * kSlotWords, "slot", kSlotWords);
+    dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1), "dirty");
+    logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_), "log-note");
+    pml_ = regions.take(config.vcpus * kPmlEntries, "pml");
+    gmem_ = regions.take(slotPages_, "gmem");
+    host_ = regions.take(slotPages_, "host-page");
+    lastWrite_ = regions.take(slotPages_ * 4, "last-write");
+    sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
         tlbs_.emplace_back(v, slotPages_ * (config.directBits() != 0 ? 2 : 1), regions);
     traits_.masks.adEnabled = config.adBits;
@@ -80,7 +80,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
 Kvm::~Kvm() = default;
 
 void Kvm::layOutIndexes(Regions& indexes) {
-    pageStats_ = indexes.take(2);
+    pageStats_ = indexes.take(2, "statistic");
     for (Tlb& tlb : tlbs_)
         tlb.layOutIndexes(indexes);
 }

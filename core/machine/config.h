@@ -4,7 +4,10 @@
 
 #include "base/vocab.h"
 
+#include <algorithm>
 #include <bitset>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace mirrorscope {
@@ -31,6 +34,7 @@ struct MachineConfig {
     std::optional<unsigned> initVcpus = {}; // of a TD: for so many KVM_TDX_INIT_VCPU was called already; by default for all
     unsigned gpaw = 48;                     // TDX guest physical address width: 48 or 52
     unsigned levels = 4;                    // EPT levels
+    unsigned maxPhysicalAddress = 52;       // of the host, in bits
     Level maxLevel = Level::k1G;            // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
     u64 laterPages = 0;                // of slots that the script makes
@@ -59,15 +63,30 @@ struct MachineConfig {
 // Hands out consecutive runs of words while a machine is laid out.
 class Regions {
 public:
-    Place take(u64 words) {
+    // A run of records of `words` words each; what its words are is told by the name and the number in the record.
+    Place take(u64 words, std::string_view name, unsigned record = 1) {
         const Place place{static_cast<u32>(next_)};
         next_ += words;
+        runs_.push_back({next_, place.v, record, name});
         return place;
     }
     u64 used() const { return next_; }
+    // "vm.4": the fifth word of the record that the place lies in.
+    std::string nameOf(Place place) const {
+        const auto run = std::upper_bound(runs_.begin(), runs_.end(), place.v, [](u64 at, const Run& r) { return at < r.end; });
+        if (run == runs_.end())
+            return "nothing";
+        return std::string(run->name) + (run->record == 1 ? "" : "." + std::to_string((place.v - run->begin) % run->record));
+    }
 
 private:
+    struct Run {
+        u64 end, begin;
+        unsigned record;
+        std::string_view name;
+    };
     u64 next_ = 0;
+    std::vector<Run> runs_; // ascending
 };
 
 } // namespace mirrorscope

@@ -7,19 +7,19 @@
 namespace mirrorscope {
 
 Frames::Frames(u64 frames, unsigned arenas, Regions& regions) : frames_(frames), arenas_(arenas) {
-    meta_ = regions.take(frames * 2);
-    fail_ = regions.take(2);
+    meta_ = regions.take(frames * 2, "frame", 2);
+    fail_ = regions.take(2, "inject-alloc");
 }
 
 void Frames::layOutIndexes(Regions& indexes) {
     u64 bits = frames_;
     for (Place& level : bitmap_) {
         const u64 words = (bits + 63) / 64;
-        level = indexes.take(words + 1);
+        level = indexes.take(words + 1, "frame-index");
         bits = words;
     }
-    inUse_ = indexes.take(1);
-    cachedBy_ = indexes.take(frames_);
+    inUse_ = indexes.take(1, "frame-index");
+    cachedBy_ = indexes.take(frames_, "frame-index");
 }
 
 void Frames::attach(Machine& machine) {

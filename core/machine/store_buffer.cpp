@@ -5,9 +5,9 @@
 
 namespace mirrorscope {
 
-StoreBuffers::StoreBuffers(unsigned actors, Regions& regions) : actors_(actors), count_(regions.take(u64{actors} * kWords)) {}
+StoreBuffers::StoreBuffers(unsigned actors, Regions& regions) : actors_(actors), count_(regions.take(u64{actors} * kWords, "store-buffer")) {}
 
-void StoreBuffers::layOutIndexes(Regions& indexes) { paths_ = indexes.take(u64{actors_} * kStores); }
+void StoreBuffers::layOutIndexes(Regions& indexes) { paths_ = indexes.take(u64{actors_} * kStores, "store-path"); }
 
 void StoreBuffers::push(u8 actor, Place place, u64 value, u32 path) {
     const Place count = this->count(actor);

@@ -14,14 +14,14 @@ u64 tagOf(Gfn gfn, Alias alias) { return (gfn.v << 1 | (alias == Alias::Shared))
 
 // No CPU has room for a gigabyte of 4K pages; where it is full it begins anew.
 Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(std::bit_ceil(std::min<u64>(pages, 1 << 18) * 2 + 64)) {
-    slots_ = regions.take(capacity_ * 2);
-    uppers_ = regions.take(2 * kUpperSlots);
-    upperCount_ = regions.take(1);
+    slots_ = regions.take(capacity_ * 2, "tlb");
+    uppers_ = regions.take(2 * kUpperSlots, "tlb");
+    upperCount_ = regions.take(1, "tlb");
 }
 
 void Tlb::layOutIndexes(Regions& indexes) {
-    count_ = indexes.take(1);
-    order_ = indexes.take(capacity_);
+    count_ = indexes.take(1, "tlb-index");
+    order_ = indexes.take(capacity_, "tlb-index");
 }
 
 TlbEntry Tlb::decode(u64 tag, u64 value) {

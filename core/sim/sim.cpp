@@ -22,23 +22,23 @@ std::string_view name(LockId lock) {
 
 Sim::Sim(const MachineConfig& config, Regions& regions)
     : vcpus_(config.vcpus), stores_(config.storeBuffers ? StoreBuffers(config.vcpus + kHosts, regions) : StoreBuffers{}) {
-    locks_ = regions.take(kLocks);
-    held_ = regions.take(actors());
-    rcuDepth_ = regions.take(actors());
-    srcuDepth_ = regions.take(actors());
-    srcuWaiters_ = regions.take(1);
-    srcuWaitFor_ = regions.take(actors() * 2);
+    locks_ = regions.take(kLocks, "lock");
+    held_ = regions.take(actors(), "held");
+    rcuDepth_ = regions.take(actors(), "rcu-depth");
+    srcuDepth_ = regions.take(actors(), "srcu-depth");
+    srcuWaiters_ = regions.take(1, "srcu-waiters");
+    srcuWaitFor_ = regions.take(actors() * 2, "srcu-wait-for");
     srcuInside_.resize(actors());
-    vcpuMutex_ = regions.take(vcpus_);
-    rcuCount_ = regions.take(1);
-    rcuQueue_ = regions.take(kRcuCapacity * 3);
+    vcpuMutex_ = regions.take(vcpus_, "vcpu-mutex");
+    rcuCount_ = regions.take(1, "rcu-queue");
+    rcuQueue_ = regions.take(kRcuCapacity * 3, "rcu-queue");
     script_ = 0;
     actor_ = hostActor();
 }
 
 void Sim::layOutIndexes(Regions& indexes) {
-    counters_ = indexes.take(kEventCounters);
-    leafCounts_ = indexes.take(kLeaves);
+    counters_ = indexes.take(kEventCounters, "counter");
+    leafCounts_ = indexes.take(kLeaves, "counter");
     stores_.layOutIndexes(indexes);
 }
 

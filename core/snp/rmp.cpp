@@ -20,7 +20,7 @@ std::string_view name(RmpStatus status) {
     return "?";
 }
 
-Rmp::Rmp(Sim& sim, Frames& frames, Regions& regions) : sim_(sim), frames_(frames) { entries_ = regions.take(frames.count()); }
+Rmp::Rmp(Sim& sim, Frames& frames, Regions& regions) : sim_(sim), frames_(frames) { entries_ = regions.take(frames.count(), "rmp"); }
 
 RmpEntry Rmp::decode(u64 word) {
     RmpEntry entry;

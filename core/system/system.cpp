@@ -37,7 +37,7 @@ u64 defaultFrames(const MachineConfig& config) {
 }
 
 System::System(const MachineConfig& config, unsigned results)
-    : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512)), sim_(config_, regions_),
+    : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512, "memory")), sim_(config_, regions_),
       frames_(config_.frames, sim_.actors(), regions_), resultCount_(results) {
     kvm_ = std::make_unique<Kvm>(config_, traitsOf(config_.vm), sim_, frames_, regions_);
     if (config_.vm == VmType::Tdx)
@@ -46,7 +46,7 @@ System::System(const MachineConfig& config, unsigned results)
         backend_ = std::make_unique<TdxBackend>(*kvm_, *module_, regions_);
     if (config_.vm == VmType::Snp)
         rmp_ = std::make_unique<Rmp>(sim_, frames_, regions_);
-    results_ = regions_.take(u64{results} * 3);
+    results_ = regions_.take(u64{results} * 3, "result");
     const u64 hashed = regions_.used();
     sim_.layOutIndexes(regions_);
     frames_.layOutIndexes(regions_);

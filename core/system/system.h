@@ -74,6 +74,8 @@ public:
         Level level = Level::None;
     };
     std::optional<SeptTable> septTable(Pfn frame) const;
+    // What is which word, for those who list them.
+    const Regions& regions() const { return regions_; }
     TdxModule::SeptWalk septAt(Gfn gfn, Level level = Level::k4K) const;
 
 private:

@@ -2,6 +2,8 @@
 // Three searches, one answer: random races explored plainly, by states and by traces.
 #include "race_maker.h"
 
+#include "explore/result_json.h"
+#include "explore/scale_out.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -86,6 +88,31 @@ TEST(ThreeWaysMistakes, are_noticed) {
     const Compared deaf = compareSearches(broken, 5'000, {.deafTo = Rule::Coherent});
     EXPECT_EQ(deaf.kind, Compared::Kind::Different);
     EXPECT_NE(deaf.what.find("coherent"), std::string::npos) << deaf.what;
+}
+
+// Two processes, and three shards one after another, say what one search says. MIRRORSCOPE_RACES_SHARED: of how many races.
+TEST(ThreeWaysSharedOut, find_what_one_search_finds) {
+    const u64 races = wanted("MIRRORSCOPE_RACES_SHARED", 25);
+    const u64 seed = propertySeed();
+    u64 compared = 0;
+    for (u64 n = 0; compared < races; ++n) {
+        const RandomRace race = randomRace(seed * 11 + n);
+        SCOPED_TRACE(race.text());
+        const Scenario scenario = bindScenario("t.yaml", race.text());
+        for (const ExploreMode mode : {ExploreMode::Stateful, ExploreMode::Stateless}) {
+            ExploreOptions options{.mode = mode, .all = true, .maxTransitions = 20'000};
+            const ExploreResult whole = Explorer(scenario, options).run();
+            if (whole.stopped)
+                break;
+            compared += mode == ExploreMode::Stateful;
+            options.maxTransitions = 0;
+            EXPECT_EQ(verdictOf(exploreShared(scenario, options, {.jobs = 2})), verdictOf(whole)) << "two processes, " << name(mode);
+            ExploreResult sum;
+            for (unsigned shard = 1; shard <= 3; ++shard)
+                join(sum, exploreShared(scenario, options, {.shard = shard, .shards = 3}));
+            EXPECT_EQ(verdictOf(sum), verdictOf(whole)) << "three shards, " << name(mode);
+        }
+    }
 }
 
 // What has nothing to do with the answer: in which order the actors stand in the file, somebody who does nothing, and what vCPUs are

@@ -15,6 +15,7 @@ const std::string kHuge = "vm: default, vcpus: 1, slots: [{id: 0, gpa: 0, size: 
 
 void holds(const std::string& text) {
     Ran ran(text);
+    EXPECT_GT(ran.runner.expectations().size(), 1u) << text; // more than the one that vm() adds
     EXPECT_EQ(ran.failures(), "") << text;
 }
 } // namespace

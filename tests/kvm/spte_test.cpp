@@ -44,12 +44,18 @@ TEST(Spte, mmio_entries_carry_gfn_and_generation) {
 }
 
 TEST(Spte, every_bit_of_an_entry_is_named_or_reserved) {
-    for (const u64 entry : {u64{0x8600000191c3ab37}, u64{0x800000010f2e6907}, spte::kFrozen, spte::kNonpresent})
+    for (const u64 entry : {u64{0x8600000191c3ab37}, u64{0x800000010f2e6907}, spte::kFrozen, spte::kNonpresent}) {
+        SCOPED_TRACE(entry);
+        u64 rest = entry; // what no field tells of
         for (const BitField& f : decodeSpte(kTd, entry, entry == 0x800000010f2e6907ull ? Level::k2M : Level::k4K)) {
             EXPECT_LE(f.low, f.high) << f.name;
             const u64 mask = f.high - f.low == 63 ? ~0ull : ((1ull << (f.high - f.low + 1)) - 1) << f.low;
             EXPECT_EQ(f.value, (entry & mask) >> f.low) << f.name;
+            EXPECT_FALSE(f.name.empty());
+            rest &= ~mask;
         }
+        EXPECT_EQ(rest, 0u);
+    }
 }
 
 } // namespace mirrorscope

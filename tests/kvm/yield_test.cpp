@@ -66,19 +66,4 @@ TEST(Yield, happens_at_every_entry_when_it_is_asked_for) {
     EXPECT_EQ(locks("always"), locks("never") + 7);
 }
 
-TEST(Yield, stepping_and_bulk_give_the_same_memory) {
-    for (const auto& file : shippedScenarios()) {
-        SCOPED_TRACE(file);
-        const Scenario scenario = loadScenario(file.string());
-        Runner stepped(scenario, {.check = false}); // the rules' own words are kept only where they are asked
-        stepped.runAll();
-        RunOptions bulk;
-        bulk.recording = false;
-        bulk.check = false;
-        Runner fast(scenario, bulk);
-        fast.runAll();
-        EXPECT_EQ(stepped.system().machine().hash(), fast.system().machine().hash());
-    }
-}
-
 } // namespace mirrorscope::test

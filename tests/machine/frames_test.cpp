@@ -13,7 +13,7 @@ namespace mirrorscope {
 namespace {
 struct Host {
     explicit Host(u64 count, unsigned arenas = 2) {
-        regions.take(count * 512);
+        regions.take(count * 512, "memory");
         frames = std::make_unique<Frames>(count, arenas, regions);
         tlb = std::make_unique<Tlb>(0, 16, regions);
         frames->layOutIndexes(regions);

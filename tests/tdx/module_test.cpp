@@ -12,6 +12,7 @@ void expectAll(const std::string& script) {
     Scenario scenario = bindScenario("test.yaml", td(script));
     Runner runner(scenario, {.check = false});
     runner.runAll();
+    EXPECT_FALSE(runner.expectations().empty());
     for (const auto& e : runner.expectations())
         EXPECT_TRUE(e.holds) << "line " << e.line << ": " << e.text << " found " << e.found;
     EXPECT_EQ(runner.stopped(), "");

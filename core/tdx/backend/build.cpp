@@ -12,9 +12,9 @@ constexpr u64 kHkid = 1;
 
 TdxBackend::TdxBackend(Kvm& kvm, TdxModule& module, Regions& regions)
     : kvm_(kvm), module_(module), sim_(kvm.sim()), protocol_(std::make_unique<TdxProtocol>()) {
-    words_ = regions.take(static_cast<unsigned>(Word::Count_));
-    tdvprs_ = regions.take(kvm.config().vcpus);
-    tlbEpoch_ = regions.take(kvm.config().vcpus);
+    words_ = regions.take(static_cast<unsigned>(Word::Count_), "kvm-tdx", static_cast<unsigned>(Word::Count_));
+    tdvprs_ = regions.take(kvm.config().vcpus, "tdvpr");
+    tlbEpoch_ = regions.take(kvm.config().vcpus, "tlb-epoch");
     applyVersion(kvm.config(), *protocol_);
     applyBreaks(kvm.config(), *protocol_);
 }

@@ -10,11 +10,11 @@ namespace mirrorscope {
 
 TdxModule::TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regions& regions)
     : config_(config), sim_(sim), frames_(frames) {
-    pamt_[0] = regions.take(frames.count() * 2);
-    pamt_[1] = regions.take((frames.count() / 512 + 1) * 2);
-    pamt_[2] = regions.take((frames.count() / (512 * 512) + 1) * 2);
-    kot_ = regions.take(kHkids);
-    inject_ = regions.take(u64{kLeaves} * 3);
+    pamt_[0] = regions.take(frames.count() * 2, "pamt", 2);
+    pamt_[1] = regions.take((frames.count() / 512 + 1) * 2, "pamt", 2);
+    pamt_[2] = regions.take((frames.count() / (512 * 512) + 1) * 2, "pamt", 2);
+    kot_ = regions.take(kHkids, "kot");
+    inject_ = regions.take(u64{kLeaves} * 3, "inject-seamcall");
 }
 
 TdxModule::Function TdxModule::function(Leaf leaf) {
