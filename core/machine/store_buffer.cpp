@@ -5,7 +5,8 @@
 
 namespace mirrorscope {
 
-StoreBuffers::StoreBuffers(unsigned actors, Regions& regions) : actors_(actors), count_(regions.take(u64{actors} * kWords, "store-buffer")) {}
+StoreBuffers::StoreBuffers(unsigned actors, Regions& regions)
+    : actors_(actors), count_(regions.take(u64{actors} * kWords, "store-buffer")) {}
 
 void StoreBuffers::layOutIndexes(Regions& indexes) { paths_ = indexes.take(u64{actors_} * kStores, "store-path"); }
 
