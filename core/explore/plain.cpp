@@ -311,6 +311,7 @@ void PlainSearch::put(Race& race, const State& state) {
     sim.setPath(0);
     runner_.checker().assign(state.violations);
     runner_.checker().reset();
+    runner_.checker().lookAtAllWhenQuiet();
 }
 
 bool PlainSearch::sameMachine(const State& a, const State& b) const {

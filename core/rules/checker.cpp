@@ -199,20 +199,24 @@ void Checker::atQuiet() {
     std::vector<u64> touched;
     const u64 from = quietSeen_;
     quietSeen_ = system_.machine().changeCount();
-    bool rootWent = false;
+    bool all = quietAll_;
     system_.machine().forEachNewChange(from, [&](Place place, u64) {
-        rootWent |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
+        all |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
         if (const auto pfn = system_.frames().frameOfMeta(place))
             touched.push_back(pfn->v);
+        else if (system_.isTdx()) // what the module holds is not lost, until it lets go
+            if (const auto run = system_.module().framesOfPamt(place); run.count == 1)
+                touched.push_back(run.first.v);
     });
     // With a root goes what hung from it, although nobody touches that: every table is asked for.
-    if (rootWent)
+    if (all)
         for (const u64 line : system_.frames().usedLines())
             for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
-                if (system_.frames().peekKind({pfn}) == FrameKind::Table)
+                if (quietAll_ || system_.frames().peekKind({pfn}) == FrameKind::Table)
                     touched.push_back(pfn);
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+    quietAll_ = false;
     for (const u64 pfn : touched)
         rules::noLeak(context, {pfn});
     rules::lockOrderQuiet(context);

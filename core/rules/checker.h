@@ -59,6 +59,8 @@ public:
     void atQuiet();
     // From here on; what was done before is not looked at again (after a rewind, too).
     void reset();
+    // What was done before is not in the journal: when the machine is quiet next, every frame is looked at.
+    void lookAtAllWhenQuiet() { quietAll_ = true; }
 
     // For tests of what judges: nothing is heard of that rule.
     void ignore(Rule rule) { ignored_ = rule; }
@@ -77,6 +79,7 @@ private:
     System& system_;
     u64 seen_ = 0;      // changes looked at
     u64 quietSeen_ = 0; // changes before the last quiet point
+    bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key
     std::optional<Rule> ignored_;
