@@ -60,6 +60,24 @@ TEST(Jsonl, replaying_the_entries_gives_the_state_at_the_end) {
     }
 }
 
+TEST(Jsonl, an_exit_has_the_name_that_its_vendor_gives_it) {
+    const auto reasonsOf = [](const std::string& vm, const std::string& steps) {
+        Session session(
+            bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: " + vm + ", slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n" + steps));
+        std::vector<std::string> reasons;
+        for (const Json& e : eventsOf(session))
+            if (e["kind"] == "exit")
+                reasons.push_back(e["reason"]);
+        return reasons;
+    };
+    using Reasons = std::vector<std::string>;
+    const std::string convert = "  - vcpu0: {map-gpa: {gpa: 0x1000, size: 4K, as: shared}}\n";
+    EXPECT_EQ(reasonsOf("snp", "  - vcpu0: {accept: 0x1000}\n" + convert), (Reasons{"NPF", "VMGEXIT"}));
+    EXPECT_EQ(reasonsOf("tdx", "  - finalize-vm\n  - vcpu0: {accept: 0x1000}\n" + convert), (Reasons{"EPT_VIOLATION", "TDCALL"}));
+    EXPECT_EQ(reasonsOf("sw-protected", "  - vcpu0: {read: 0x1000}\n" + convert), (Reasons{"EPT_VIOLATION", "VMCALL"}));
+    EXPECT_EQ(reasonsOf("default", "  - vcpu0: {read: 4M}\n  - vcpu0: {read: 4M}\n"), (Reasons{"EPT_VIOLATION", "EPT_MISCONFIG"}));
+}
+
 TEST(Jsonl, a_raw_seamcall_gives_exactly_one_leave) {
     unsigned leaves = 0;
     for (const Json& e : eventsOf(td("  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x123}\nexpect: []\n")))

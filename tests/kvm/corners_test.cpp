@@ -25,6 +25,12 @@ const Corner kCorners[] = {
      "  - set-memory-region: {id: 3, gpa: 64G, size: 2M}\n  - vcpu0: {write: {gpa: 64G, value: 5}}\n"
      "  - set-memory-attributes: {gpa: 64G, size: 4K, as: private}\n  - {vcpu0: {read: 64G}, id: r}\n",
      "{result: r, value: 0}"},
+    {"a_write_to_a_readonly_slot_is_emulated", "vm: default, vcpus: 1, slots: [{id: 0, gpa: 0, size: 64K, readonly: true}]",
+     "  - {vcpu0: {write: 0x1000}, id: w}\n  - {vcpu0: {read: 0x1000}, id: r}\n  - {vcpu0: {write: 0x1000}, id: again}\n",
+     "{result: w, is: KVM_EXIT_MMIO}, {result: r, is: ok}, {result: again, is: KVM_EXIT_MMIO}, {tree: direct, gpa: 0x1000, is: leaf, "
+     "writable: false}"},
+    {"no_mapping_is_larger_than_max_level", "vm: default, vcpus: 1, max-level: 4K, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]",
+     "  - vcpu0: {write: 0}\n", "{tree: direct, gpa: 0, is: leaf, level: 4K}"},
     {"nothing_can_be_fetched_where_no_slot_is", "vm: default, vcpus: 1, slots: []",
      "  - {vcpu0: {exec: 0}, id: x}\n  - {vcpu0: {read: 0}, id: r}\n  - {vcpu0: {exec: 0}, id: again}\n",
      "{result: x, is: KVM_EXIT_INTERNAL_ERROR}, {result: r, is: KVM_EXIT_MMIO}, {result: again, is: KVM_EXIT_INTERNAL_ERROR}"},

@@ -101,6 +101,24 @@ TEST(Rules, lock_order_sees_a_wrong_order_and_a_lock_that_is_kept) {
     EXPECT_EQ(checker.violations().size(), 2u); // slots_lock
 }
 
+// locking.rst, each lock against each that is taken before it.
+TEST(Rules, lock_order_knows_each_pair) {
+    constexpr LockId kOrder[] = {LockId::SlotsLock, LockId::FilemapInvalidateLock, LockId::MmuLock, LockId::TdpMmuPagesLock};
+    for (std::size_t inner = 0; inner < std::size(kOrder); ++inner)
+        for (std::size_t outer = 0; outer < inner; ++outer) {
+            System system(bindScenario("t.yaml", td("")).machine);
+            Checker checker(system);
+            checker.reset();
+            Sim& sim = system.sim();
+            sim.onStep([&] { checker.afterStep(); });
+            sim.writeLock(kOrder[inner]);
+            sim.writeLock(kOrder[outer]);
+            sim.finishStep();
+            ASSERT_EQ(checker.violations().size(), 1u) << name(kOrder[outer]) << " inside of " << name(kOrder[inner]);
+            EXPECT_EQ(checker.violations()[0].rule, Rule::LockOrder);
+        }
+}
+
 TEST(Rules, each_step_of_the_protocol_has_a_scenario_that_shows_what_it_is_for) {
     std::bitset<kBreaks> shown;
     std::vector<std::filesystem::path> files = shippedScenarios("broken");

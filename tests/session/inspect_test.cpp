@@ -255,6 +255,29 @@ TEST(Branch, every_what_if_of_every_kind_of_vm_can_be_run) {
     }
 }
 
+TEST(Statistics, flushes_requests_and_kicks_are_counted_each_by_its_name) {
+    Session session(bindScenario("t.yaml",
+                                 "mirrorscope: 1\nmachine: {vm: default, vcpus: 3, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+                                 "  - vcpu0: {write: 0x1000}\n  - race: {vcpu1: [{write: 0x2000}], host: [{discard: {gpa: 0x1000}}],"
+                                 " schedule: [{vcpu1: until vcpu.enter}]}\n  - vcpu0: {read: 0x1000}\n"));
+    GpaMap map(session);
+    Statistics statistics(session, map, 4);
+    while (!statistics.advance(std::chrono::steady_clock::now())) {
+    }
+    std::map<std::string, u64> sites;
+    for (u64 n = 0; n < session.end(); ++n)
+        ++sites[std::string(info(session.step(n).site).name)];
+    std::map<std::string, u64> counted;
+    for (const Series& s : statistics.series(Statistic::TlbAndKicks))
+        for (unsigned p = 0; p < statistics.parts(); ++p)
+            counted[s.name] += static_cast<u64>(s.values[p]);
+    EXPECT_EQ(counted["TLB flushes"], sites["tlb.flush"]);
+    EXPECT_EQ(counted["flush requests"], sites["tlb.request"]);
+    EXPECT_EQ(counted["kicks"], sites["kick.send"]);
+    EXPECT_GT(sites["tlb.request"], sites["kick.send"]);
+    EXPECT_GT(sites["tlb.flush"], 0u);
+}
+
 TEST(Statistics, count_what_the_stream_says) {
     Session session(loadScenario(kLesson1));
     GpaMap map(session);

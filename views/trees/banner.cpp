@@ -77,9 +77,12 @@ void Banner::refresh() {
         detail += QString("  ·  ! %1: %2").arg(QString::fromUtf8(info(now->rule).name.data()), QString::fromStdString(now->text));
     if (at == session->end()) {
         const Runner& runner = session->runner();
-        detail += runner.ok() && runner.expectations().empty() ? QString("  ·  ") + tr("the end: no rule was violated")
-                  : runner.ok()                                ? QString("  ·  ") + tr("the end: all expectations hold")
-                                : QString("  ·  the end: %1 failed, %2 violations").arg(runner.failed()).arg(violations.size());
+        const QString broken = violations.size() == 1 ? tr("1 violation") : tr("%1 violations").arg(violations.size());
+        detail += "  ·  " + tr("the end: ");
+        detail += !runner.ok()                    ? tr("%1 failed, %2").arg(runner.failed()).arg(broken)
+                  : !violations.empty()           ? tr("%1, as the scenario says").arg(broken)
+                  : runner.expectations().empty() ? tr("no rule was violated")
+                                                  : tr("all expectations hold");
         if (!runner.stopped().empty())
             detail += QString("  ·  %1").arg(QString::fromStdString(runner.stopped()));
         detail += "  ·  Ctrl+F11 goes back";
