@@ -480,7 +480,7 @@ void Runner::runRace(const Step& step) {
                         race.drainStores(i);
                     moved = true;
                 }
-            if (!moved)
+            if (!moved && !race.over())
                 deadlock(race);
         }
     }

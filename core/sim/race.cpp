@@ -128,7 +128,9 @@ bool Race::run(unsigned i) {
 }
 
 void Race::drainStores(unsigned i) {
-    for (const unsigned buffer = actors_ + i; !isRcu(buffer) && enabled(buffer);)
+    if (!sim_.stores().exist())
+        return;
+    for (const unsigned buffer = actors_ + i; enabled(buffer);)
         run(buffer);
 }
 
