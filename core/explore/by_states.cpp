@@ -3,6 +3,7 @@
 #include "explore/explorer.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace mirrorscope {
 
@@ -39,13 +40,17 @@ void Explorer::raceByStates(std::size_t item, Race& race) {
     const auto extra = [&](const Node& node) {
         return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0;
     };
-    // Where an actor stands says nothing of whether its round saw the machine change, so that a loop that nothing can end closes to a ring
+    // A state does not tell whether an actor's round saw the machine change, so that a loop that nothing can end closes to a ring
     // of known states instead of blocking. Such a ring has a state in which nobody else can go and a round begins: from there it is run.
     const auto runRound = [&](u16 actor) {
         const std::size_t length = path.size();
         const u64 rounds = race.roundsBegun(actor);
-        while (!race.done(actor) && race.enabled(actor) && race.roundsBegun(actor) == rounds)
-            advance(item, race, snapshot(), path, actor);
+        while (!race.done(actor) && race.roundsBegun(actor) == rounds) {
+            const std::optional<unsigned> lane = race.enabled(actor) ? actor : race.storesThatGo(actor);
+            if (!lane)
+                break;
+            advance(item, race, snapshot(), path, *lane);
+        }
         if (!race.over() && enabled(actor, 0).choices.empty()) {
             setSchedule(race, path);
             deadlock(race);

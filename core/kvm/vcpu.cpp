@@ -59,7 +59,7 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     return result;
 }
 
-// kvm_vcpu_srcu_read_unlock() and smp_mb__after_srcu_read_unlock(): x86 needs no more than the barrier inside of the first.
+// kvm_vcpu_srcu_read_unlock() and smp_mb__after_srcu_read_unlock(), which is empty: the barrier is inside of the first.
 void Kvm::vcpu_srcu_read_unlock_mb() { sim_.srcuReadUnlock(); }
 
 // IRQs are on again: an IPI that came meanwhile is taken.

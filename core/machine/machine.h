@@ -74,8 +74,8 @@ public:
     }
     // Until it is called with no place: reads see the stores that wait in the buffer with that count (StoreBuffers).
     void readThrough(Place count) { ownStores_ = count; }
-    // In the log of accesses: whoever judges by what the word will be is concerned.
-    void noteStore(Place place, u64 value) const { logged(place.v, WordAccess::Kind::Write, words_[place.v], value); }
+    // In the log of accesses: whoever judges by what the word will be is concerned. `old`: as its own CPU has seen it.
+    void noteStore(Place place, u64 old, u64 value) const { logged(place.v, WordAccess::Kind::Write, old, value); }
     // The word has another value for a moment that nobody records; returns the present one.
     u64 cover(Place place, u64 value) { return std::exchange(words_[place.v], value); }
     // A read that is no access at all: by whoever drives the actors.

@@ -10,7 +10,7 @@ StoreBuffers::StoreBuffers(unsigned actors, Regions& regions)
 
 void StoreBuffers::layOutIndexes(Regions& indexes) { paths_ = indexes.take(u64{actors_} * kStores, "store-path"); }
 
-void StoreBuffers::push(u8 actor, Place place, u64 value, u32 path) {
+void StoreBuffers::push(u8 actor, Place place, u64 old, u64 value, u32 path) {
     const Place count = this->count(actor);
     if (machine_->peek(count) == kStores)
         drain(actor);
@@ -20,7 +20,7 @@ void StoreBuffers::push(u8 actor, Place place, u64 value, u32 path) {
     machine_->set(entry + 1, value);
     machine_->set(paths_ + (actor * kStores + n), path);
     machine_->set(count, n + 1);
-    machine_->noteStore(place, value);
+    machine_->noteStore(place, old, value);
 }
 
 void StoreBuffers::drain(u8 actor) {
@@ -39,7 +39,7 @@ void StoreBuffers::drain(u8 actor) {
 
 u32 StoreBuffers::oldestPath(u8 actor) const { return static_cast<u32>(machine_->look(paths_ + actor * kStores)); }
 
-bool StoreBuffers::beginSettled() {
+void StoreBuffers::beginSettled() {
     under_.clear();
     for (unsigned actor = 0; actor < actors_ && exist(); ++actor) {
         const Place count = this->count(static_cast<u8>(actor));
@@ -48,7 +48,6 @@ bool StoreBuffers::beginSettled() {
             under_.emplace_back(place, machine_->cover(place, machine_->look(count + (2 + 2 * i))));
         }
     }
-    return !under_.empty();
 }
 
 void StoreBuffers::endSettled() {

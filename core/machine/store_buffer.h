@@ -40,17 +40,18 @@ public:
         Machine& machine_;
     };
 
-    // `path`: who stores, for those who ask later.
-    void push(u8 actor, Place place, u64 value, u32 path);
+    // `old`: what its own CPU has seen there so far; `path`: who stores, for those who ask later.
+    void push(u8 actor, Place place, u64 old, u64 value, u32 path);
     // The oldest store becomes visible.
     void drain(u8 actor);
     u32 oldestPath(u8 actor) const;
 
     // The machine as it will be when all stores have left, for those who judge what the actors have decided, not what others see of it yet:
-    // from begin() to end() the words have those values. Nothing of it is journalled, and nothing may be changed meanwhile.
-    bool beginSettled();
+    // from beginSettled() to endSettled() the words have those values. Nothing of it is journalled, and no word that a store waits for may
+    // be changed meanwhile.
+    void beginSettled();
     void endSettled();
-    // Is there a store to that place in any buffer? Between begin() and end().
+    // Is there a store to that place in any buffer? Between the two.
     bool isSettled(Place place) const;
 
 private:

@@ -40,8 +40,8 @@ void Checker::reset() {
     quietSeen_ = std::min(quietSeen_, seen_);
 }
 
-// What the actors have stored counts as done, although others may not see it yet: only they who see too little can err, and of those the
-// CPUs are asked by what they hold.
+// What the actors have stored counts as done, although others may not see it yet. What others do because of that shows in what they store
+// and in what their TLBs hold, and is judged there.
 void Checker::afterStep() {
     Sim& sim = system_.sim();
     if (sim.site() == Site::StoreDrain) {

@@ -478,7 +478,8 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         }
         // RCU callbacks run in every race; the explorer's schedules say when, and when a store leaves its buffer.
         const bool rcu = key->text == "rcu";
-        const std::size_t stores = key->text.rfind(".stores");
+        constexpr std::string_view kStores = ".stores";
+        const std::size_t stores = key->text.ends_with(kStores) ? key->text.size() - kStores.size() : std::string::npos;
         YamlNode owner = *key;
         owner.text.resize(std::min(owner.text.size(), stores));
         const unsigned vcpus = scenario_.machine.vcpus;

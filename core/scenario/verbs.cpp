@@ -138,7 +138,7 @@ constexpr std::array kMachineKeys{
     MachineKey{"init-vcpus", "0..64", "all", "for how many of a TD's vCPUs KVM_TDX_INIT_VCPU was called"},
     MachineKey{"gpaw", "48, 52", "48", "TDX guest physical address width"},
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
-    MachineKey{"maxphyaddr", "36..52", "52", "the host's physical address width; a GPA beyond it gets no entry"},
+    MachineKey{"maxphyaddr", "36..52", "52", "the host's physical address width; a GPA without a slot beyond it gets no entry"},
     MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},
     MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing}", "[]", "memslots"},
     MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},

@@ -128,10 +128,8 @@ bool Race::run(unsigned i) {
 }
 
 void Race::drainStores(unsigned i) {
-    if (!sim_.stores().exist())
-        return;
-    for (const unsigned buffer = actors_ + i; enabled(buffer);)
-        run(buffer);
+    while (const auto lane = storesThatGo(i))
+        run(*lane);
 }
 
 void Race::serve(unsigned i) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace mirrorscope {
@@ -54,6 +55,10 @@ public:
     void start(unsigned i);
     // One micro-step; false when the actor ended without one.
     bool run(unsigned i);
+    // The lane of the store buffer of actor i, if a store waits in it.
+    std::optional<unsigned> storesThatGo(unsigned i) const {
+        return sim_.stores().exist() && enabled(actors_ + i) ? std::optional(actors_ + i) : std::nullopt;
+    }
     // Whatever waits in the store buffer of actor i leaves it, each store a micro-step.
     void drainStores(unsigned i);
 

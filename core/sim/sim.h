@@ -203,7 +203,7 @@ public:
             u64 carried = 0;         // what the round began with beside the machine
             u64 hash = 0;            // of the machine; what counts when nobody else runs
             std::size_t begin = 0;   // in the log of accesses; what counts in a race
-            bool storesWait = false; // in the buffer of the actor's CPU: of the first round, which is therefore not like the others
+            bool storesWait = false; // in the buffer of the actor's CPU, from before the loop: a later round has none of them
         };
         std::array<Visit, 8> visits;
         unsigned depth = 0;

@@ -34,12 +34,13 @@ void Sim::store(Place place, u64 value) {
         machine_->set(place, value);
         return;
     }
+    const u64 old = machine_->peek(place);
     const auto same = std::find_if(stored_.begin(), stored_.end(), [&](const Stored& s) { return s.place == place; });
     if (same == stored_.end())
-        stored_.push_back({place, machine_->peek(place), value});
+        stored_.push_back({place, old, value});
     else
         same->now = value;
-    stores_.push(actor_, place, value, path_);
+    stores_.push(actor_, place, old, value, path_);
 }
 
 void Sim::waitForStores() {
