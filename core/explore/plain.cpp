@@ -411,10 +411,7 @@ void PlainSearch::race(std::size_t item) {
     std::vector<State> ends; // different ones; where the actors stand is no part of them
     for (std::size_t at = 0; at < states.size(); ++at) {
         put(race, states[at]);
-        std::vector<unsigned> choices;
-        for (unsigned i = 0; i < race.count(); ++i)
-            if (!race.done(i) && race.enabled(i))
-                choices.push_back(i);
+        const std::vector<unsigned> choices = race.movable();
         if (choices.empty()) {
             sim.setScript(step.index);
             setSchedule(race, states, at);

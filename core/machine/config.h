@@ -57,6 +57,8 @@ struct MachineConfig {
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
     // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
     u64 directBits() const { return vm != VmType::Tdx ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }
+    // How many gfns the root reaches; of a TD, each of its two roots.
+    u64 gfnsReached() const { return vm == VmType::Tdx ? directBits() : 1ull << (9 * levels); }
     bool hasPrivateMem() const { return vm != VmType::Default; }
 };
 

@@ -39,7 +39,7 @@ void StoreBuffers::drain(u8 actor) {
 
 u32 StoreBuffers::oldestPath(u8 actor) const { return static_cast<u32>(machine_->look(paths_ + actor * kStores)); }
 
-void StoreBuffers::beginSettled() {
+void StoreBuffers::cover() {
     under_.clear();
     for (unsigned actor = 0; actor < actors_ && exist(); ++actor) {
         const Place count = this->count(static_cast<u8>(actor));
@@ -50,7 +50,7 @@ void StoreBuffers::beginSettled() {
     }
 }
 
-void StoreBuffers::endSettled() {
+void StoreBuffers::uncover() {
     for (auto word = under_.rbegin(); word != under_.rend(); ++word)
         machine_->cover(word->first, word->second);
     under_.clear();

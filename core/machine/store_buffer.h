@@ -47,14 +47,23 @@ public:
     u32 oldestPath(u8 actor) const;
 
     // The machine as it will be when all stores have left, for those who judge what the actors have decided, not what others see of it yet:
-    // from beginSettled() to endSettled() the words have those values. Nothing of it is journalled, and no word that a store waits for may
-    // be changed meanwhile.
-    void beginSettled();
-    void endSettled();
-    // Is there a store to that place in any buffer? Between the two.
+    // while this lives the words have those values. Nothing of it is journalled, and no word that a store waits for may be changed.
+    class Settled {
+    public:
+        explicit Settled(StoreBuffers& buffers) : buffers_(buffers) { buffers_.cover(); }
+        ~Settled() { buffers_.uncover(); }
+        Settled(const Settled&) = delete;
+        Settled& operator=(const Settled&) = delete;
+
+    private:
+        StoreBuffers& buffers_;
+    };
+    // Is there a store to that place in any buffer? While one of those lives.
     bool isSettled(Place place) const;
 
 private:
+    void cover();
+    void uncover();
     static constexpr unsigned kWords = 1 + 2 * kStores; // the count; place and value of each, oldest first
 
     unsigned actors_ = 0;

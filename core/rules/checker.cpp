@@ -48,9 +48,8 @@ void Checker::afterStep() {
         seen_ = system_.machine().changeCount();
         return;
     }
-    sim.stores().beginSettled();
+    const StoreBuffers::Settled settled(sim.stores());
     lookAtStep();
-    sim.stores().endSettled();
 }
 
 void Checker::lookAtStep() {
@@ -176,9 +175,8 @@ void Checker::lookAtStep() {
 void Checker::endOperation(bool whole) {
     afterStep();
     RuleContext context{system_, *this};
-    system_.sim().stores().beginSettled();
+    const StoreBuffers::Settled settled(system_.sim().stores());
     rules::noStaleTlbOperationEnds(context, whole);
-    system_.sim().stores().endSettled();
     seen_ = system_.machine().changeCount();
 }
 

@@ -214,7 +214,7 @@ void Binder::machine(const YamlNode* node) {
     if (m.vm == VmType::Tdx && (m.gpaw == 52) != (m.levels == 5))
         fail(*(map.find("levels") != nullptr ? map.find("levels") : map.find("gpaw")),
              "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
-    const u64 limit = m.vm == VmType::Tdx ? 1ull << (m.gpaw == 52 ? 39 : 35) : 1ull << (9 * m.levels);
+    const u64 limit = m.gfnsReached();
     u64 pages = 0;
     for (const auto& slot : m.slots) {
         if (slot.base.v + slot.pages > limit)

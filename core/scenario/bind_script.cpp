@@ -383,18 +383,18 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     if (verb.where == VerbInfo::Where::Guest && step.verb != Verb::MapGpa && step.has("as") &&
         (m.vm == VmType::Default || m.vm == VmType::SwProtected))
         fail(key, "`as` has no meaning here: a `" + std::string(name(m.vm)) + "` VM has no alias");
-    const u64 width = m.vm == VmType::Tdx ? (m.gpaw == 52 ? 51 : 47) : 12 + 9 * m.levels;
+    const u64 reach = m.gfnsReached() << 12;
     // Those are taken as they come: the module and KVM_PRE_FAULT_MEMORY have an answer to each address.
     const bool anyAddress = step.verb == Verb::Seamcall || step.verb == Verb::PreFault;
-    if (step.has("gpa") && step.number("gpa") >> width != 0 && !anyAddress)
+    if (step.has("gpa") && step.number("gpa") >= reach && !anyAddress)
         fail(key, hex(step.number("gpa")) + " passes the guest physical address width");
     if (step.has("gpa") && (step.has("pages") || step.has("size")) && !anyAddress) {
         const u64 pages = step.number("pages", 1);
         const u64 stride = step.number("stride", 4096);
-        const u64 span = step.has("size")                                           ? step.number("size")
-                         : (pages - 1) > (1ull << width) / std::max<u64>(stride, 1) ? ~0ull
-                                                                                    : (pages - 1) * stride;
-        if (span > (1ull << width) - step.number("gpa"))
+        const u64 span = step.has("size")                                 ? step.number("size")
+                         : (pages - 1) > reach / std::max<u64>(stride, 1) ? ~0ull
+                                                                          : (pages - 1) * stride;
+        if (span > reach - step.number("gpa"))
             fail(key, "the range passes the guest physical address width");
     }
     if (step.verb == Verb::Write && !step.has("value")) {
@@ -478,10 +478,10 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         }
         // RCU callbacks run in every race; the explorer's schedules say when, and when a store leaves its buffer.
         const bool rcu = key->text == "rcu";
-        constexpr std::string_view kStores = ".stores";
-        const std::size_t stores = key->text.ends_with(kStores) ? key->text.size() - kStores.size() : std::string::npos;
+        const bool stores = key->text.ends_with(Sim::kStoresOf);
         YamlNode owner = *key;
-        owner.text.resize(std::min(owner.text.size(), stores));
+        if (stores)
+            owner.text.resize(owner.text.size() - Sim::kStoresOf.size());
         const unsigned vcpus = scenario_.machine.vcpus;
         const auto who = rcu ? std::optional(Sim::rcuActorOf(vcpus)) : actor(owner);
         const bool takesPart =
@@ -492,7 +492,7 @@ void Binder::schedule(const YamlNode& node, Step& step) {
         }
         if (!takesPart)
             fail(*key, "`" + key->text + "` takes no part in this race");
-        entry.actor = stores == std::string::npos ? *who : Sim::storesOf(vcpus, *who);
+        entry.actor = stores ? Sim::storesOf(vcpus, *who) : *who;
         if (value != nullptr) {
             const std::string& text = word(*value, "how far");
             if (text == "step") {

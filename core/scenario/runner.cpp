@@ -469,10 +469,10 @@ void Runner::runRace(const Step& step) {
         Race race(sim, raceActors(step));
         runSchedule(step, race);
         // What the schedule leaves open: each actor to its end, the next one only when it blocks. Stores are seen at once.
+        for (unsigned i = 0; i < race.actors(); ++i)
+            race.drainStores(i);
         while (!race.over()) {
             bool moved = false;
-            for (unsigned i = 0; i < race.actors(); ++i)
-                race.drainStores(i);
             for (unsigned i = 0; i < race.count() && !moved; ++i)
                 while (!race.done(i) && race.enabled(i)) {
                     race.run(i);
@@ -480,7 +480,7 @@ void Runner::runRace(const Step& step) {
                         race.drainStores(i);
                     moved = true;
                 }
-            if (!moved && !race.over())
+            if (!moved)
                 deadlock(race);
         }
     }

@@ -56,6 +56,14 @@ bool Race::enabled(unsigned i) const {
     return !lane.done && (!lane.started || sim_.holds(lane.condition));
 }
 
+std::vector<unsigned> Race::movable() const {
+    std::vector<unsigned> lanes;
+    for (unsigned i = 0; i < count(); ++i)
+        if (!done(i) && enabled(i))
+            lanes.push_back(i);
+    return lanes;
+}
+
 void Race::resume(unsigned i) {
     Lane& lane = lanes_[i];
     const u8 actor = sim_.actor();

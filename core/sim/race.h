@@ -37,6 +37,8 @@ public:
     bool over() const;
     // Can take a micro-step now. An actor that was never run can: it may turn out to have none.
     bool enabled(unsigned i) const;
+    // All who can, in order.
+    std::vector<unsigned> movable() const;
     // How many rounds of loops that try again it has begun; and did it begin one since save()?
     u64 roundsBegun(unsigned i) const { return lanes_[i].retries.begun; }
     bool hasBegunRound() const { return roundsBegun(saved_.back().lane) != saved_.back().standing.retries.begun; }

@@ -72,7 +72,7 @@ Sim::Retries& Sim::retries() { return inRace_ ? race_->lanes_[race_->current_].r
 
 Sim::Retries::Visit Sim::visit(u64 carried) {
     ++retries().begun;
-    return {carried, machine_->hash(), logged(), inRace_ && stores_.exist() && inOwnStep() && machine_->get(stores_.count(actor_)) != 0};
+    return {carried, machine_->hash(), logged(), storesWait()};
 }
 
 std::size_t Sim::logged() const {

@@ -54,14 +54,14 @@ std::string Sim::actorName(u8 actor) const {
     if (actor == rcuActor())
         return "rcu";
     if (actor >= actors())
-        return actorName(static_cast<u8>(actor - actors())) + ".stores";
+        return actorName(static_cast<u8>(actor - actors())) + std::string(kStoresOf);
     const unsigned n = actor - vcpus_;
     return n == 0 ? "host" : "host" + std::to_string(n);
 }
 
 u8 Sim::actorNamed(unsigned vcpus, std::string_view name) {
-    if (constexpr std::string_view stores = ".stores"; name.ends_with(stores))
-        return storesOf(vcpus, actorNamed(vcpus, name.substr(0, name.size() - stores.size())));
+    if (name.ends_with(kStoresOf))
+        return storesOf(vcpus, actorNamed(vcpus, name.substr(0, name.size() - kStoresOf.size())));
     const auto number = [&] { return name.size() > 4 ? std::stoul(std::string(name.substr(4))) : 0ul; };
     if (name.starts_with("vcpu"))
         return static_cast<u8>(number());
@@ -89,9 +89,12 @@ bool Sim::holds(const Condition& condition) const {
 }
 
 void Sim::wait(Site site, const Condition& condition) {
+    fenceBefore(site);
+    arrive(site, condition);
+}
+
+void Sim::arrive(Site site, const Condition& condition) {
     if (inRace_) {
-        if (!isLoad(site))
-            fence();
         suspend(site, condition);
     } else {
         finishStep();
@@ -121,7 +124,7 @@ void Sim::lock(LockId lock, bool write) {
     noteArrival(lock);
     if (inRace_ && !holds(condition))
         mark({.kind = MarkKind::LockWait, .code = static_cast<u8>(lock), .phase = write});
-    wait(Site::LockAcquire, condition);
+    arrive(Site::LockAcquire, condition);
     if (write)
         machine_->set(place, static_cast<u64>(actor_ + 1) << kWriterShift);
     else

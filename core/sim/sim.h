@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,7 @@ public:
     u8 rcuActor() const { return rcuActorOf(vcpus_); }
     unsigned actors() const { return vcpus_ + kHosts + 1; }
     static u8 storesOf(unsigned vcpus, u8 actor) { return static_cast<u8>(rcuActorOf(vcpus) + 1 + actor); }
+    static constexpr std::string_view kStoresOf = ".stores"; // behind an actor's name: its store buffer
     std::string actorName(u8 actor) const;
     // The other way round, of a name that actorName() gave.
     static u8 actorNamed(unsigned vcpus, std::string_view name);
@@ -78,14 +80,8 @@ public:
 
     // The next action that others could observe is about to happen. With store buffers all but a plain load waits for those of its CPU.
     void step(Site site) {
-        if (inRace_) {
-            if (!isLoad(site))
-                fence();
-            suspend(site, {});
-        } else if (afterStep_) {
-            finishStep();
-        }
-        begin(site);
+        fenceBefore(site);
+        storing(site);
     }
     // The same, but not before the condition holds.
     void wait(Site site, const Condition& condition);
@@ -107,8 +103,8 @@ public:
     // smp_mb(), and what else lets a CPU's stores leave first: locked operations, serializing instructions, interrupts (SDM vol.
     // 3A, 12.10). A micro-step if any wait.
     void fence() {
-        if (stores_.exist() && inOwnStep())
-            waitForStores();
+        if (storesWait())
+            wait(Site::Fence, {.kind = Condition::Kind::Equals, .place = stores_.count(actor_)});
     }
     StoreBuffers& stores() { return stores_; }
     const StoreBuffers& stores() const { return stores_; }
@@ -217,7 +213,14 @@ private:
     static constexpr u64 kRcuCapacity = 1 << 16;
 
     static bool isLoad(Site site);
-    void waitForStores();
+    // Of the running actor, in the buffer of its CPU.
+    bool storesWait() const { return inRace_ && stores_.exist() && inOwnStep() && machine_->get(stores_.count(actor_)) != 0; }
+    void fenceBefore(Site site) {
+        if (stores_.exist() && !isLoad(site))
+            fence();
+    }
+    // wait() by one whose stores have left, or may wait.
+    void arrive(Site site, const Condition& condition);
     void begin(Site site) {
         stored_.clear();
         stepOpen_ = true;

@@ -43,9 +43,4 @@ void Sim::store(Place place, u64 value) {
     stores_.push(actor_, place, old, value, path_);
 }
 
-void Sim::waitForStores() {
-    if (machine_->get(stores_.count(actor_)) != 0)
-        wait(Site::Fence, {.kind = Condition::Kind::Equals, .place = stores_.count(actor_)});
-}
-
 } // namespace mirrorscope

@@ -30,15 +30,11 @@ std::set<u64> bruteForce(const Scenario& scenario, u64& executions) {
         runner.system().sim().setScript(scenario.script[item].index);
         {
             Race race(runner.system().sim(), runner.raceActors(scenario.script[item]));
+            for (unsigned i = 0; i < race.actors(); ++i)
+                race.start(i);
             std::size_t depth = 0;
             while (!race.over() || race.enabled(race.count() - 1)) {
-                std::vector<unsigned> enabled;
-                for (unsigned i = 0; i < race.count(); ++i) {
-                    if (!race.serves(i))
-                        race.start(i);
-                    if (!race.done(i) && race.enabled(i))
-                        enabled.push_back(i);
-                }
+                const std::vector<unsigned> enabled = race.movable();
                 if (enabled.empty())
                     break;
                 if (depth == path.size()) {
@@ -199,11 +195,8 @@ std::optional<Brute> bruteForceByUndo(const Scenario& scenario, u64 most) {
         return ++brute.executions <= most;
     };
     const auto visit = [&](const auto& self) -> bool {
-        bool any = false;
-        for (unsigned i = 0; i < race.count(); ++i) {
-            if (race.done(i) || !race.enabled(i))
-                continue;
-            any = true;
+        const std::vector<unsigned> movable = race.movable();
+        for (const unsigned i : movable) {
             const u64 at = machine.steps();
             const std::size_t violations = runner.checker().violations().size(), before = race.accesses(i).size();
             race.save(i);
@@ -220,7 +213,7 @@ std::optional<Brute> bruteForceByUndo(const Scenario& scenario, u64 most) {
             if (!go)
                 return false;
         }
-        return any || endOfExecution();
+        return !movable.empty() || endOfExecution();
     };
     return visit(visit) ? std::optional(brute) : std::nullopt;
 }

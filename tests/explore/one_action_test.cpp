@@ -90,14 +90,10 @@ TEST(OneAction, changes_one_word_that_others_read_or_stands_in_the_table) {
                 std::vector<Taken> taken;
                 std::map<u64, std::string> names; // as they were when they were written
                 unsigned last = 0;
+                for (unsigned i = 0; i < race.actors(); ++i)
+                    race.start(i);
                 while (true) {
-                    std::vector<unsigned> able;
-                    for (unsigned i = 0; i < race.count(); ++i) {
-                        if (!race.serves(i))
-                            race.start(i);
-                        if (!race.done(i) && race.enabled(i))
-                            able.push_back(i);
-                    }
+                    const std::vector<unsigned> able = race.movable();
                     if (able.empty() || taken.size() > 3'000)
                         break;
                     // Mostly on with the same, as schedules are.

@@ -23,6 +23,19 @@ struct Case {
     std::vector<std::string> after;
 };
 
+// mmu_lock, held for writing or for reading while this lives.
+class MmuLock {
+public:
+    MmuLock(System& system, bool write) : sim_(system.sim()), write_(write) {
+        write_ ? sim_.writeLock(LockId::MmuLock) : sim_.readLock(LockId::MmuLock);
+    }
+    ~MmuLock() { write_ ? sim_.writeUnlock(LockId::MmuLock) : sim_.readUnlock(LockId::MmuLock); }
+
+private:
+    Sim& sim_;
+    bool write_;
+};
+
 Place entryAt(const Kvm& kvm, Gfn gfn, Level level, bool mirror = false) {
     Pfn table{kvm.machine().look(kvm.vcpuWord(0, mirror ? Kvm::VcpuWord::MirrorRootHpa : Kvm::VcpuWord::RootHpa))};
     for (unsigned l = 4; l > number(level); --l)
@@ -30,7 +43,6 @@ Place entryAt(const Kvm& kvm, Gfn gfn, Level level, bool mirror = false) {
     return wordOf(table, gfn.v >> 9 * (number(level) - 1) & 511);
 }
 
-// The table that is left at the end and the words that its functions read.
 Pfn rootOf(const Kvm& kvm) { return {kvm.machine().look(kvm.vcpuWord(0, Kvm::VcpuWord::RootHpa))}; }
 Memslot firstSlot(const Kvm& kvm) { return kvm.peekSlot(0); }
 Hand setRootCount(u64 count) {
@@ -54,9 +66,8 @@ Hand storeEntry(Gfn gfn, Level level, std::function<u64(u64)> change, bool mirro
         Kvm& kvm = system.kvm();
         const Place place = entryAt(kvm, gfn, level, mirror);
         const u64 old = kvm.machine().look(place);
-        system.sim().writeLock(LockId::MmuLock);
+        const MmuLock lock(system, true);
         kvm.tdp_mmu_set_spte(place, old, change(old), gfn, level);
-        system.sim().writeUnlock(LockId::MmuLock);
     };
 }
 Hand storeAtomic(Gfn gfn, Level level, u64 old, u64 now, bool mirror = false) {
@@ -67,9 +78,8 @@ Hand storeAtomic(Gfn gfn, Level level, u64 old, u64 now, bool mirror = false) {
         iter.oldSpte = old != 0 ? old : kvm.machine().look(iter.sptep);
         iter.gfn = gfn;
         iter.level = level;
-        system.sim().readLock(LockId::MmuLock);
+        const MmuLock lock(system, false);
         kvm.tdp_mmu_set_spte_atomic(iter, now);
-        system.sim().readUnlock(LockId::MmuLock);
     };
 }
 u64 largerBy(u64 spte, u64 pages) { return spte + (pages << 12); }
@@ -77,7 +87,6 @@ u64 largerBy(u64 spte, u64 pages) { return spte + (pages << 12); }
 const std::string kVm = "vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]";
 const std::string kHugeVm = "vm: default, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]";
 const std::string kTd = "vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]";
-const std::string kSnp = "vm: snp, slots: [{id: 0, gpa: 0, size: 4M}]";
 const std::string kWrite = "vcpu0: {write: 0x1000}";
 const std::string kImage = "init-mem-region: {gpa: 0, size: 4K, measure: false}", kFinal = "finalize-vm",
                   kAccept = "vcpu0: {accept: 0x4000}";
@@ -100,9 +109,8 @@ std::vector<Case> cases() {
          {kImage, kFinal, kAccept},
          [](System& system) {
              Kvm& kvm = system.kvm();
-             system.sim().readLock(LockId::MmuLock);
+             const MmuLock lock(system, false);
              kvm.handle_removed_pt(ept::pfnOf(kvm.machine().look(entryAt(kvm, {4}, Level::k2M, true))), true);
-             system.sim().readUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::FreeExternal,
@@ -117,9 +125,8 @@ std::vector<Case> cases() {
              Kvm& kvm = system.kvm();
              const Place place = entryAt(kvm, {4}, Level::k4K, true);
              const u64 spte = kvm.machine().look(place);
-             system.sim().readLock(LockId::MmuLock);
+             const MmuLock lock(system, false);
              kvm.set_external_spte_present(place, {4}, spte, spte, Level::k4K);
-             system.sim().readUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::NoExternal,
@@ -131,9 +138,8 @@ std::vector<Case> cases() {
              const u64 spte = kvm.machine().look(place);
              kvm.spSet(ept::pfnOf(spte), Kvm::kExternal, 0);
              kvm.machine().set(place, spte::kNonpresent);
-             system.sim().readLock(LockId::MmuLock);
+             const MmuLock lock(system, false);
              kvm.set_external_spte_present(place, {0}, spte::kNonpresent, spte, Level::k2M);
-             system.sim().readUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::LeafPfnChanged, kVm, {kWrite}, storeEntry({1}, Level::k4K, [](u64 spte) { return largerBy(spte, 1); }), {}},
@@ -153,9 +159,8 @@ std::vector<Case> cases() {
          {kWrite},
          [](System& system) {
              setRootCount(0)(system);
-             system.sim().writeLock(LockId::MmuLock);
+             const MmuLock lock(system, true);
              system.kvm().tdp_mmu_zap_root(rootOf(system.kvm()), false);
-             system.sim().writeUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::ZapSpAbsent,
@@ -167,9 +172,8 @@ std::vector<Case> cases() {
          kVm,
          {kWrite},
          [](System& system) {
-             system.sim().writeLock(LockId::MmuLock);
+             const MmuLock lock(system, true);
              system.kvm().kvm_tdp_mmu_invalidate_roots(KVM_INVALID_ROOTS);
-             system.sim().writeUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::SpuriousPfn,
@@ -249,19 +253,17 @@ std::vector<Case> cases() {
          kVm,
          {kWrite},
          [](System& system) {
-             system.sim().writeLock(LockId::MmuLock);
+             const MmuLock lock(system, true);
              system.kvm().kvm_mmu_invalidate_end();
-             system.sim().writeUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::InvalidateNoRange,
          kVm,
          {kWrite},
          [](System& system) {
-             system.sim().writeLock(LockId::MmuLock);
+             const MmuLock lock(system, true);
              system.kvm().kvm_mmu_invalidate_begin();
              system.kvm().kvm_mmu_invalidate_end();
-             system.sim().writeUnlock(LockId::MmuLock);
          },
          {}},
         {Assert::DestroyInvalidating, kVm, {kWrite}, setVm(Kvm::VmWord::InvalidateInProgress, 1), {"destroy-vm"}},

@@ -68,11 +68,8 @@ private:
         }
     }
     void visit(Race& race) {
-        bool any = false;
-        for (unsigned i = 0; i < race.count(); ++i) {
-            if (race.done(i) || !race.enabled(i))
-                continue;
-            any = true;
+        const std::vector<unsigned> movable = race.movable();
+        for (const unsigned i : movable) {
             const u64 at = system_.machine().steps();
             const auto found = found_;
             race.save(i);
@@ -82,7 +79,7 @@ private:
             race.undo();
             found_ = found;
         }
-        if (any)
+        if (!movable.empty())
             return;
         EXPECT_TRUE(race.over());
         std::string outcome;

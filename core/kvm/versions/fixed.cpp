@@ -20,11 +20,9 @@ int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
 
 // 9935df5333aa: the slot's pages would stay bound to the file, which no longer knows it.
 bool isImmutable(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
+
 // kvm list, 18 Feb 2026: no SPTE for what cannot be mapped.
-Gfn withinTheRoot(Kvm& kvm) {
-    const Gfn reach{(kvm.config().directBits() != 0 ? kvm.config().directBits() : 1ull << (9 * kvm.config().levels)) - 1};
-    return std::min(kvm.kvm_mmu_max_gfn(), reach);
-}
+Gfn withinTheRoot(Kvm& kvm) { return std::min(kvm.kvm_mmu_max_gfn(), Gfn{kvm.config().gfnsReached() - 1}); }
 } // namespace
 
 void applyVersion(const MachineConfig& config, Protocol& protocol) {
