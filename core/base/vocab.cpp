@@ -76,6 +76,8 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {Site::RequestTake, "request.take", "kvm_check_request", "a vCPU takes a request that was made to it"},
     {Site::StoreDrain, "store.drain", "store buffer", "a plain store leaves the store buffer of its CPU, and the others see it"},
     {Site::Fence, "fence", "smp_mb / LOCK / serializing instruction", "a CPU waits until its stores have left its buffer"},
+    {Site::HostAccess, "host.access", "user space", "user space reads or writes a word of guest memory through its mapping"},
+    {Site::TlbEvict, "tlb.evict", "CPU", "the CPU drops what it remembers of a page, for room"},
 }};
 
 constexpr std::array<RuleInfo, kRules> kRuleTable{{
@@ -133,9 +135,19 @@ constexpr std::array<CounterInfo, kCounters> kCounterTable{{
     {Counter::Retry, "retry", "faults that ended in RET_PF_RETRY"},
     {Counter::Zap, "zap", "leaves that were zapped"},
     {Counter::PrivateOp, "private-op", "calls of the backend that `private-ops: observe` registers"},
+    {Counter::PfTaken, "pf_taken", "page faults of guests that KVM took"},
+    {Counter::PfFixed, "pf_fixed", "page faults of guests that were fixed"},
+    {Counter::PfEmulate, "pf_emulate", "page faults of guests that ended in emulation"},
+    {Counter::PfSpurious, "pf_spurious", "page faults of guests that found nothing to do"},
+    {Counter::PfFast, "pf_fast", "page faults that were fixed without mmu_lock"},
+    {Counter::PfMmioSpteCreated, "pf_mmio_spte_created", "MMIO entries that faults have made"},
     {Counter::Leaf, "leaf", "leaf entries present now in KVM's trees"},
     {Counter::Table, "table", "table entries present now in KVM's trees"},
     {Counter::Frame, "frame", "frames in use now by the VM"},
+    {Counter::Pages4k, "pages_4k", "4K leaves present now in KVM's trees"},
+    {Counter::Pages2m, "pages_2m", "2M leaves present now in KVM's trees"},
+    {Counter::Pages1g, "pages_1g", "1G leaves present now in KVM's trees"},
+    {Counter::NxLpageSplits, "nx_lpage_splits", "tables that stand in for a huge page because of NX, which the recovery worker may zap"},
 }};
 
 constexpr std::array<std::string_view, 5> kSpteStates{"none", "table", "leaf", "frozen", "mmio"};

@@ -80,6 +80,8 @@ enum class Site : u8 {
     RequestTake,
     StoreDrain,
     Fence,
+    HostAccess,
+    TlbEvict,
     Count_
 };
 inline constexpr unsigned kSites = static_cast<unsigned>(Site::Count_);
@@ -160,9 +162,30 @@ std::optional<Break> breakFromName(std::string_view name);
 std::span<const std::string_view> breakNames();
 
 // What `expect: {count: …}` can ask for beside SEAMCALL leaves and sites.
-enum class Counter : u8 { TlbFlush, Fault, Exit, Retry, Zap, PrivateOp, Leaf, Table, Frame, Count_ };
+enum class Counter : u8 {
+    TlbFlush,
+    Fault,
+    Exit,
+    Retry,
+    Zap,
+    PrivateOp,
+    PfTaken, // those of struct kvm_vcpu_stat and kvm_vm_stat have the kernel's names
+    PfFixed,
+    PfEmulate,
+    PfSpurious,
+    PfFast,
+    PfMmioSpteCreated,
+    Leaf,
+    Table,
+    Frame,
+    Pages4k,
+    Pages2m,
+    Pages1g,
+    NxLpageSplits,
+    Count_
+};
 inline constexpr unsigned kCounters = static_cast<unsigned>(Counter::Count_);
-// Leaf, table and frame are counted from the state; those before them are counted as they happen.
+// Leaf and those after it are counted from the state; those before them are counted as they happen.
 inline constexpr unsigned kEventCounters = static_cast<unsigned>(Counter::Leaf);
 
 struct CounterInfo {

@@ -263,7 +263,8 @@ std::string resultsText(const Scenario& scenario, const System& system) {
             return;
         const auto outcome = system.result(*step.result);
         text += (text.empty() ? "" : "; ") + step.id + ": " + (outcome ? outcomeName(*outcome) : "not run");
-        if (outcome && outcome->kind == Outcome::Kind::Ok && (outcome->value != 0 || step.verb == Verb::Read))
+        if (outcome && outcome->kind == Outcome::Kind::Ok &&
+            (outcome->value != 0 || step.verb == Verb::Read || step.verb == Verb::HostRead))
             text += ", " + std::to_string(outcome->value);
     };
     for (const Step& step : scenario.script) {

@@ -25,7 +25,7 @@ const std::array kContext{F{"actor", T::Text, false, {}}, F{"step", T::Text, fal
 const std::array kBegin{F{"file", T::Text, true, {}}, F{"title", T::Text, true, {}}, F{"machine", T::Map, true, {}},
                         F{"version", T::Text, true, {}}};
 const std::array kStep{F{"verb", T::Text, true, {}}, F{"phase", T::Text, true, kBeginEnd}, F{"result", T::Text, false, {}},
-                       F{"value", T::Hex, false, {}}};
+                       F{"value", T::Hex, false, {}}, F{"details", T::Map, false, {}}};
 const std::array kSpte{F{"tree", T::Text, true, kTree},
                        F{"root", T::Integer, true, {}},
                        F{"gfn", T::Integer, true, {}},

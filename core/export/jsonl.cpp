@@ -33,7 +33,7 @@ public:
                     (marks[mark].phase == 0 && (marks[mark].kind == MarkKind::Seamcall || marks[mark].kind == MarkKind::TdCall));
                 if (before && !isBegin)
                     break;
-                emit(marks[mark]);
+                emit(mark);
             }
         };
         for (u64 n = 0; n < session_.end(); ++n) {
@@ -189,6 +189,15 @@ private:
         return {0};
     }
 
+    static std::string detailsJson(const Details& details) {
+        std::string text;
+        details.forEach(
+            [&](Field field, u64 value) { text += fmt::format("{}\"{}\":\"{}\"", text.empty() ? "" : ",", name(field), hex(value)); });
+        if (details.error != 0)
+            text += fmt::format("{}\"errno\":\"{}\"", text.empty() ? "" : ",", errnoName(static_cast<int>(details.error)));
+        return "{" + text + "}";
+    }
+
     std::string operands(const LeafInfo& leaf, const u64* r) const {
         std::string text;
         const auto add = [&](Operand operand, u64 value) {
@@ -205,7 +214,8 @@ private:
         return text;
     }
 
-    void emit(const Mark& mark) {
+    void emit(std::size_t index) {
+        const Mark& mark = session_.system().sim().marks()[index];
         const u64 n = session_.end() == 0 ? 0 : std::min(mark.n, session_.end() - 1);
         const std::string actor = fmt::format(",\"actor\":\"{}\"", session_.actorName(mark.actor)) + stepKeys(mark.script);
         const std::string context = mark.n < session_.end() ? who(mark.n) : actor;
@@ -215,15 +225,18 @@ private:
             put(head(n, "step") + actor + fmt::format(",\"verb\":\"{}\",\"phase\":\"begin\"", info(static_cast<Verb>(mark.code)).name));
             break;
         case MarkKind::StepEnd: {
-            const Outcome outcome{static_cast<Outcome::Kind>(mark.a[0]), mark.a[1], mark.a[2]};
+            const Outcome outcome = outcomeOf(session_.system().sim(), index);
             std::string extra;
             if (mark.a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
                 extra = fmt::format(",\"value\":\"{}\"", hex(outcome.value));
+            if (outcome.details.present != 0 || outcome.details.error != 0)
+                extra += ",\"details\":" + detailsJson(outcome.details);
             put(head(n, "step") + actor +
                 fmt::format(",\"verb\":\"{}\",\"phase\":\"end\",\"result\":\"{}\"{}", info(static_cast<Verb>(mark.code)).name,
                             outcomeName(outcome), extra));
             break;
         }
+        case MarkKind::StepDetails: break; // told with the StepEnd
         case MarkKind::Seamcall:
         case MarkKind::TdCall: {
             const LeafInfo& leaf = info(static_cast<Leaf>(mark.code));

@@ -3,6 +3,7 @@
 #include "base/vocab.h"
 #include "export/events.h"
 #include "export/vocabulary.h"
+#include "kvm/types.h"
 #include "scenario/verbs.h"
 #include "tdx/module/leaves.h"
 
@@ -171,9 +172,14 @@ Json expectationSchema() {
                {"tree", "gpa"}),
           form({{"tree", {{"const", "secure"}}}, {"gpa", ref("number")}, {"is", {{"enum", names(septStateNames())}}}, {"level", level}},
                {"tree", "gpa"}),
-          form(
-              {{"result", {{"type", "string"}}}, {"value", ref("number")}, {"is", {{"type", "string"}}}, {"operand", {{"type", "string"}}}},
-              {"result"}),
+          form({{"result", {{"type", "string"}}},
+                {"value", ref("number")},
+                {"is", {{"type", "string"}}},
+                {"operand", {{"type", "string"}}},
+                {"field", {{"enum", names(fieldNames())}}},
+                {"register", {{"enum", names(registerNames())}}},
+                {"errno", {{"enum", names(errnoNames())}}}},
+               {"result"}),
           form(bounds, {"count"}),
           form({{"rmp", ref("number")}, {"is", {{"enum", {"none", "host", "assigned", "validated"}}}}, {"level", {{"enum", {"4K", "2M"}}}}},
                {"rmp", "is"}),

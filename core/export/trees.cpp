@@ -203,7 +203,7 @@ std::string runText(const Session& session, bool verbose) {
                     out += fmt::format("    answer: {}{}\n", step->answer, step->why.empty() ? "" : " (" + step->why + ")");
             }
             if (marks[i].kind == MarkKind::StepEnd && static_cast<Verb>(marks[i].code) != Verb::Race) {
-                const Outcome outcome{static_cast<Outcome::Kind>(marks[i].a[0]), marks[i].a[1], marks[i].a[2]};
+                const Outcome outcome = outcomeOf(session.system().sim(), i);
                 std::string line = fmt::format("  {:<12} {:<6} {}", step->path, session.actorName(step->actor), info(step->verb).name);
                 if (step->has("gpa"))
                     line += fmt::format(" {:#x}", step->number("gpa"));
@@ -215,6 +215,8 @@ std::string runText(const Session& session, bool verbose) {
                 if (marks[i].a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
                     line += fmt::format(", value {}", outcome.value);
                 out += line + "\n";
+                if (const std::string details = detailsText(outcome.details); !details.empty() && outcome.kind != Outcome::Kind::Ok)
+                    out += fmt::format("  {:<20}{}\n", "", details);
             }
         }
     }

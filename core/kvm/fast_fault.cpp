@@ -66,6 +66,8 @@ int Kvm::fast_page_fault(KvmPageFault& fault) {
         break;
     }
     sim_.rcuReadUnlock();
+    if (ret != RET_PF_INVALID)
+        sim_.count(Counter::PfFast);
     return ret;
 }
 

@@ -4,7 +4,7 @@
 
 namespace mirrorscope {
 
-int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit) {
+int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmRun& run) {
     Call call(sim_, "kvm_mmu_page_fault");
     if (WARN_ON_ONCE(machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) == 0, Assert::FaultNoRoot))
         return RET_PF_RETRY;
@@ -13,12 +13,18 @@ int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPriva
         sim_.step(Site::AttrRead);
         isPrivate = kvm_mem_is_private({addr >> 12});
     }
-    const int r = kvm_mmu_do_page_fault(vcpu, addr, access, isPrivate, present, false, exit);
+    sim_.count(Counter::PfTaken);
+    const int r = kvm_mmu_do_page_fault(vcpu, addr, access, isPrivate, present, false, run);
     if (KVM_BUG_ON(r == RET_PF_INVALID, Assert::FaultInvalid))
         return -kEIO;
     WARN_ON_ONCE(r == RET_PF_CONTINUE, Assert::FaultContinue);
-    if (r == RET_PF_RETRY)
-        sim_.count(Counter::Retry);
+    switch (r) {
+    case RET_PF_RETRY: sim_.count(Counter::Retry); break;
+    case RET_PF_FIXED: sim_.count(Counter::PfFixed); break;
+    case RET_PF_EMULATE: sim_.count(Counter::PfEmulate); break;
+    case RET_PF_SPURIOUS: sim_.count(Counter::PfSpurious); break;
+    default: break;
+    }
     return r;
 }
 
@@ -27,7 +33,7 @@ bool Kvm::isCurrentMmio(u64 spte) const {
     return masks().isMmio(spte) && (generation & kSlotsUpdateInProgress) == 0 && get_mmio_spte_generation(spte) == (generation & 0x7ffff);
 }
 
-int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
+int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmRun& run,
                                Level* level) {
     Call call(sim_, "kvm_mmu_do_page_fault");
     KvmPageFault fault;
@@ -49,7 +55,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
         kvm_mmu_prepare_memory_fault_exit(fault);
         r = -kEFAULT;
     }
-    exit = fault.exit;
+    run = fault.run;
     if (level != nullptr)
         *level = fault.goalLevel;
     const auto alias = config_.directBits() != 0 ? ((addr >> 12 & config_.directBits()) != 0) : !isPrivate;
@@ -59,7 +65,14 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     return r;
 }
 
-void Kvm::kvm_mmu_prepare_memory_fault_exit(KvmPageFault& fault) { fault.exit = KvmExit::MemoryFault; }
+// Of the page that was asked for, whatever size a mapping would have had.
+void Kvm::kvm_mmu_prepare_memory_fault_exit(KvmPageFault& fault) {
+    constexpr u64 kPrivate = 8; // KVM_MEMORY_EXIT_FLAG_PRIVATE
+    fault.run = {KvmExit::MemoryFault, {}};
+    fault.run.details.put(Field::Flags, fault.isPrivate ? kPrivate : 0);
+    fault.run.details.put(Field::Gpa, fault.gfn.v << 12);
+    fault.run.details.put(Field::Size, 4096);
+}
 
 int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
     Call call(sim_, "kvm_tdp_mmu_page_fault");
@@ -101,8 +114,8 @@ int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level)
     for (Retry retry(sim_);; retry.again()) {
         if (kvm_check_request(vcpu, kReqVmDead))
             return -kEIO;
-        KvmExit exit = KvmExit::None;
-        r = kvm_mmu_do_page_fault(vcpu, addr, Access::Read, isPrivate, false, true, exit, level);
+        KvmRun run;
+        r = kvm_mmu_do_page_fault(vcpu, addr, Access::Read, isPrivate, false, true, run, level);
         if (r != RET_PF_RETRY)
             break;
         if (const int error = protocol_->may_repeat_map_page(*this, vcpu, addr); error != 0)
@@ -117,8 +130,12 @@ int Kvm::kvm_tdp_map_page(unsigned vcpu, u64 addr, bool isPrivate, Level* level)
 
 Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sharedBit) {
     Call call(sim_, "kvm_vcpu_pre_fault_memory");
-    if (((gpa | size) & 0xfff) != 0 || gpa + size <= gpa)
-        return failedWith(kEINVAL);
+    if (((gpa | size) & 0xfff) != 0 || gpa + size <= gpa) {
+        Outcome refused = failedWith(kEINVAL);
+        refused.details.put(Field::Gpa, gpa);
+        refused.details.put(Field::Size, size);
+        return refused;
+    }
     sim_.vcpuLock(vcpu);
     sim_.srcuReadLock();
     int result = 0;
@@ -150,7 +167,12 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
     }
     sim_.srcuReadUnlock();
     sim_.vcpuUnlock(vcpu);
-    return mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, std::min(mapped, size)} : failedWith(-result);
+    // What is left of the range is written back, done or not.
+    const u64 done = std::min(mapped, size);
+    Outcome outcome = mapped != 0 ? Outcome{Outcome::Kind::Ok, 0, done} : failedWith(-result);
+    outcome.details.put(Field::Gpa, gpa + done);
+    outcome.details.put(Field::Size, size - done);
+    return outcome;
 }
 
 } // namespace mirrorscope

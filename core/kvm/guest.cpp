@@ -104,6 +104,11 @@ bool Kvm::findsAgain(EptWalk& walk, u64 bits) {
     return true;
 }
 
+void Kvm::evict(unsigned vcpu, Gfn gfn, Alias alias) {
+    sim_.step(Site::TlbEvict);
+    tlbs_[vcpu].forget(gfn, alias);
+}
+
 // One access of the guest. Stopped: `walk` says where.
 Kvm::Accessed Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, Outcome& outcome, EptWalk& walk) {
     Tlb& tlb = tlbs_[vcpu];

@@ -15,38 +15,92 @@ std::optional<Pfn> Kvm::allocGuestPages(FrameKind kind, Place first, Level level
     return run;
 }
 
-// An absent page is populated with a zeroed one of the backing's size. A write to a page that the host has write-protected makes it
-// writable again (the copy on write of its sole owner).
+Kvm::VmaProt Kvm::vmaProt(const Memslot& memslot, Gfn gfn) const {
+    const u64 page = memslot.offset + gfn.v - memslot.base.v;
+    return static_cast<VmaProt>(machine_->get(vma_ + page / kPagesPerVmaWord) >> 2 * (page % kPagesPerVmaWord) & 3);
+}
+
+void Kvm::injectHostFault(int error, std::optional<Gfn> gfn, u64 times, u64 after) {
+    hostFaults_.set(*machine_, static_cast<u64>(error) | (gfn ? gfn->v + 1 : 0) << 16, times, after);
+}
+
+std::optional<int> Kvm::injectedHostFault(Gfn gfn) {
+    const u64 wanted = hostFaults_.peekAnswer(*machine_) >> 16;
+    if (wanted != 0 && wanted != gfn.v + 1)
+        return std::nullopt;
+    const auto answer = hostFaults_.next(*machine_);
+    return answer ? std::optional(static_cast<int>(*answer & 0xffff)) : std::nullopt;
+}
+
+// handle_mm_fault(): the host's own page fault, and the word that its mapping has then. An absent page is populated with a zeroed one of
+// the backing's size. A write to a page that the host has write-protected makes it writable again (the copy on write of its sole owner).
+int Kvm::hostFault(const Memslot& memslot, Gfn gfn, bool write, u64& word) {
+    if (const auto injected = injectedHostFault(gfn))
+        return -*injected;
+    if (const VmaProt prot = vmaProt(memslot, gfn); prot == VmaProt::None || (write && prot == VmaProt::Read))
+        return -kEFAULT;
+    const Place place = hostPlace(memslot, gfn);
+    word = machine_->get(place);
+    if (word == 0) {
+        const auto [block, level] = hostBlock(memslot, gfn);
+        const Place first = hostPlace(memslot, block.start);
+        const u64 pages = block.end.v - block.start.v;
+        const auto run = allocGuestPages(FrameKind::HostPage, first, level);
+        if (!run)
+            return -kENOMEM;
+        for (u64 i = 0; i < pages; ++i)
+            machine_->set(first + i, run->v + i);
+        word = machine_->get(place);
+    } else if ((word & kHostProtected) != 0 && write) {
+        // One entry of the host's page table maps the whole block.
+        const GfnRange block = hostBlock(memslot, gfn).first;
+        for (Gfn at = block.start; at < block.end; ++at.v)
+            machine_->set(hostPlace(memslot, at), machine_->get(hostPlace(memslot, at)) & ~kHostProtected);
+        word &= ~kHostProtected;
+    }
+    return 0;
+}
+
 int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
     Call call(sim_, "__kvm_faultin_pfn");
     if (memslot.readonly && fault.write)
         return RET_PF_EMULATE;
-    const Place place = hostPlace(memslot, fault.gfn);
     sim_.step(Site::HostFault);
-    u64 found = machine_->get(place);
-    if (found == 0) {
-        const auto [block, level] = hostBlock(memslot, fault.gfn);
-        const Place first = hostPlace(memslot, block.start);
-        const u64 pages = block.end.v - block.start.v;
-        const auto run = allocGuestPages(FrameKind::HostPage, first, level);
-        if (!run) { // KVM_PFN_ERR_FAULT, whatever the reason: kvm_handle_error_pfn()
-            kvm_mmu_prepare_memory_fault_exit(fault);
-            return -kEFAULT;
-        }
-        for (u64 i = 0; i < pages; ++i)
-            machine_->set(first + i, run->v + i);
-        found = machine_->get(place);
-    } else if ((found & kHostProtected) != 0 && fault.write) {
-        // One entry of the host's page table maps the whole block.
-        const GfnRange block = hostBlock(memslot, fault.gfn).first;
-        for (Gfn gfn = block.start; gfn < block.end; ++gfn.v)
-            machine_->set(hostPlace(memslot, gfn), machine_->get(hostPlace(memslot, gfn)) & ~kHostProtected);
-        found &= ~kHostProtected;
+    u64 word = 0;
+    // kvm_handle_error_pfn()
+    if (const int r = hostFault(memslot, fault.gfn, fault.write, word); r == -kEHWPOISON) {
+        // SIGBUS to the thread: the fault is left to be tried again, and KVM_RUN ends before that, for a signal waits.
+        fault.run = {KvmExit::Intr};
+        return -kEINTR;
+    } else if (r != 0) {
+        return -kEFAULT; // whatever the reason, and without a word in kvm_run
     }
-    fault.pfn = {found & kHostPfn};
+    fault.pfn = {word & kHostPfn};
     frames_.get(fault.pfn);
-    fault.mapWritable = !memslot.readonly && (found & kHostProtected) == 0;
+    fault.mapWritable = !memslot.readonly && (word & kHostProtected) == 0 && vmaProt(memslot, fault.gfn) == VmaProt::ReadWrite;
     return 0;
+}
+
+Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
+    const auto signal = [](Signal s) { return Outcome{Outcome::Kind::Signal, static_cast<u64>(s), 0}; };
+    const Gfn gfn{gpa >> 12};
+    sim_.step(Site::HostAccess);
+    const int index = slotOf(gfn);
+    if (index < 0)
+        return signal(kSIGSEGV);
+    const Memslot memslot = slot(index);
+    u64 page = 0;
+    if (const int r = hostFault(memslot, gfn, write, page); r != 0)
+        return signal(r == -kEFAULT ? kSIGSEGV : kSIGBUS);
+    const u64 number = gpa >> 3 & 511;
+    const Place word = wordOf({page & kHostPfn}, static_cast<unsigned>(number));
+    if (!write)
+        return {Outcome::Kind::Ok, 0, machine_->get(word)};
+    machine_->set(word, value);
+    const Place record = lastWrite_ + 2 * (slotPages_ + memslot.offset + gfn.v - memslot.base.v);
+    machine_->set(record, number + 1);
+    machine_->set(record + 1, value);
+    return {};
 }
 
 std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {

@@ -2,6 +2,7 @@
 // What a guest asks of its host: halt, a hypercall to user space, and a change of memory's kind: MapGPA of a TD (Linux v6.16 vmx/tdx.c:
 // handle_tdvmcall(), tdx_map_gpa(), __tdx_map_gpa(), tdx_complete_vmcall_map_gpa()), page-state change of an SNP guest (svm/sev.c:
 // snp_begin_psc()), KVM_HC_MAP_GPA_RANGE.
+#include "kvm/exits.h"
 #include "kvm/kvm.h"
 
 #include <algorithm>
@@ -23,30 +24,48 @@ Outcome Kvm::leaveGuest(unsigned vcpu, KvmExit reason) {
 }
 
 // Each part leaves to user space, which answers with KVM_SET_MEMORY_ATTRIBUTES. KVM itself changes nothing. What is refused is refused
-// to the guest: EINVAL stands for TDVMCALL_STATUS_INVALID_OPERAND and TDVMCALL_STATUS_ALIGN_ERROR.
-Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
+// to the guest: EINVAL stands for TDVMCALL_STATUS_INVALID_OPERAND and TDVMCALL_STATUS_ALIGN_ERROR, EAGAIN for TDVMCALL_STATUS_RETRY; which,
+// and where the guest may go on (R11), is among the details beside those of the last exit.
+Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate, const MapGpaAnswer& answer) {
+    constexpr u64 kRetry = 1, kInvalidOperand = 1ull << 63, kAlignError = kInvalidOperand | 2; // TDVMCALL_STATUS_
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
     // A page-state change lists its entries; those that follow one another are one exit.
-    const u64 chunk = std::max<u64>(traits_.mapGpaChunk != 0 ? traits_.mapGpaChunk : size, 1);
+    const bool inParts = traits_.mapGpaChunk != 0;
+    const u64 chunk = std::max<u64>(inParts ? traits_.mapGpaChunk : size, 1);
     if (const auto failed = enterGuest(vcpu))
         return *failed;
     exitForCall(vcpu);
     leaveKvmRun(vcpu); // user space answers
     int result = 0;
+    u64 status = 0;
+    u64 next = gpa;
+    KvmRun run;
     const auto ioctl = [&] {
         sim_.step(Site::CallEnter);
         return vmDead() ? -kEIO : 0;
     };
     {
         Call handler(sim_, traits_.mapGpa);
-        if (gpa + size <= gpa || ((gpa | size) & 0xfff) != 0)
-            result = -kEINVAL;
-        for (u64 at = gpa; result == 0 && at < gpa + size; at += chunk) {
+        if (gpa + size <= gpa)
+            result = -kEINVAL, status = kInvalidOperand;
+        else if (((gpa | size) & 0xfff) != 0)
+            result = -kEINVAL, status = kAlignError;
+        for (u64 part = 0; result == 0 && next < gpa + size; ++part) {
+            if (inParts && part >= answer.eventAfter && part != 0) { // kvm_vcpu_has_events()
+                result = -kEAGAIN;
+                status = kRetry;
+                break;
+            }
             Call exit(sim_, "KVM_EXIT_HYPERCALL");
-            const u64 end = std::min(at + chunk, gpa + size);
-            result = ioctl();
+            const GfnRange range{{next >> 12}, {std::min(next + chunk, gpa + size) >> 12}};
+            run = mapGpaExit(range, makePrivate);
+            result = part >= answer.refuseAfter ? -kEINVAL : ioctl();
             if (result == 0)
-                result = kvm_vm_set_mem_attributes({{at >> 12}, {end >> 12}}, makePrivate);
+                result = kvm_vm_set_mem_attributes(range, makePrivate);
+            if (result == 0)
+                next = range.end.v << 12;
+            else
+                status = kInvalidOperand;
         }
     }
     if (const int dead = ioctl(); dead != 0) // KVM_RUN
@@ -55,7 +74,13 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate) {
         return *failed;
     vcpu_exit_guest(vcpu);
     leaveKvmRun(vcpu);
-    return result == 0 ? Outcome{} : failedWith(-result);
+    Outcome outcome = result == 0 ? Outcome{} : failedWith(-result);
+    outcome.details = run.details;
+    if (inParts) {
+        outcome.details.put(Field::Status, status);
+        outcome.details.put(Field::R11, status == 0 ? 0 : next);
+    }
+    return outcome;
 }
 
 } // namespace mirrorscope

@@ -6,21 +6,38 @@
 
 namespace mirrorscope {
 
+namespace {
+struct ErrnoName {
+    int error;
+    std::string_view name;
+};
+constexpr ErrnoName kErrnos[] = {{kENOENT, "ENOENT"},      {kEINTR, "EINTR"},   {kEIO, "EIO"},       {kENXIO, "ENXIO"},
+                                 {kE2BIG, "E2BIG"},        {kEBADF, "EBADF"},   {kEAGAIN, "EAGAIN"}, {kENOMEM, "ENOMEM"},
+                                 {kEFAULT, "EFAULT"},      {kEBUSY, "EBUSY"},   {kEEXIST, "EEXIST"}, {kENODEV, "ENODEV"},
+                                 {kEINVAL, "EINVAL"},      {kENOSPC, "ENOSPC"}, {kENOSYS, "ENOSYS"}, {kEOPNOTSUPP, "EOPNOTSUPP"},
+                                 {kEHWPOISON, "EHWPOISON"}};
+constexpr auto kErrnoNames = [] {
+    std::array<std::string_view, std::size(kErrnos)> names{};
+    for (std::size_t i = 0; i < names.size(); ++i)
+        names[i] = kErrnos[i].name;
+    return names;
+}();
+} // namespace
+
+std::span<const std::string_view> errnoNames() { return kErrnoNames; }
+
 std::string_view errnoName(int error) {
-    switch (error) {
-    case kENOENT: return "ENOENT";
-    case kEINTR: return "EINTR";
-    case kEIO: return "EIO";
-    case kE2BIG: return "E2BIG";
-    case kEAGAIN: return "EAGAIN";
-    case kENOMEM: return "ENOMEM";
-    case kEFAULT: return "EFAULT";
-    case kEBUSY: return "EBUSY";
-    case kEEXIST: return "EEXIST";
-    case kEINVAL: return "EINVAL";
-    case kEOPNOTSUPP: return "EOPNOTSUPP";
-    }
+    for (const ErrnoName& known : kErrnos)
+        if (known.error == error)
+            return known.name;
     return "E?";
+}
+
+std::optional<u32> errnoFromName(std::string_view name) {
+    for (const ErrnoName& known : kErrnos)
+        if (known.name == name)
+            return static_cast<u32>(known.error);
+    return std::nullopt;
 }
 
 std::string_view retPfName(int value) {
@@ -30,8 +47,8 @@ std::string_view retPfName(int value) {
 }
 
 std::string_view name(KvmExit exit) {
-    constexpr std::array<std::string_view, 6> names{"none",         "KVM_EXIT_MEMORY_FAULT",  "KVM_EXIT_MMIO", "KVM_EXIT_HYPERCALL",
-                                                    "KVM_EXIT_HLT", "KVM_EXIT_INTERNAL_ERROR"};
+    constexpr std::array<std::string_view, static_cast<unsigned>(KvmExit::Count_)> names{
+        "none", "KVM_EXIT_MEMORY_FAULT", "KVM_EXIT_MMIO", "KVM_EXIT_HYPERCALL", "KVM_EXIT_HLT", "KVM_EXIT_INTERNAL_ERROR", "KVM_EXIT_INTR"};
     return names[static_cast<unsigned>(exit)];
 }
 
@@ -65,6 +82,8 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     pml_ = regions.take(config.vcpus * kPmlEntries, "pml");
     gmem_ = regions.take(slotPages_, "gmem");
     host_ = regions.take(slotPages_, "host-page");
+    vma_ = regions.take(slotPages_ / kPagesPerVmaWord + 1, "vma");
+    hostFaults_ = Injection(regions, "inject-host-fault");
     lastWrite_ = regions.take(slotPages_ * 4, "last-write");
     sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
@@ -80,7 +99,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
 Kvm::~Kvm() = default;
 
 void Kvm::layOutIndexes(Regions& indexes) {
-    pageStats_ = indexes.take(2, "statistic");
+    pageStats_ = indexes.take(4, "statistic");
     for (Tlb& tlb : tlbs_)
         tlb.layOutIndexes(indexes);
 }

@@ -14,6 +14,7 @@
 #include "kvm/attribute_map.h"
 #include "kvm/ops.h"
 #include "kvm/structs.h"
+#include "machine/injection.h"
 #include "machine/tlb.h"
 #include "sim/sim.h"
 
@@ -111,10 +112,10 @@ public:
     bool tdp_mmu_iter_need_resched(const TdpIter& iter) const;
 
     // ---- fault (fault.cpp, faultin.cpp)
-    int kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmExit& exit);
+    int kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmRun& run);
     // handle_mmio_page_fault(): is it an MMIO entry, made for the memslots as they are now?
     bool isCurrentMmio(u64 spte) const;
-    int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmExit& exit,
+    int kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmRun& run,
                               Level* level = nullptr);
     int kvm_tdp_mmu_page_fault(KvmPageFault& fault);
     int kvm_mmu_faultin_pfn(KvmPageFault& fault);
@@ -253,14 +254,28 @@ public:
     Pfn peekGmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->peek(gmemPlace(slot, gfn)) & kHostPfn}; }
     Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.offset + gfn.v - slot.base.v); }
     int hostFaultin(const Memslot& slot, KvmPageFault& fault);
+    // What user space does through its mapping of a slot: it reads, or writes `value` to, the aligned word around `gpa`; SIGSEGV where
+    // nothing is mapped or the mapping forbids it, SIGBUS where a page cannot be had.
+    Outcome hostAccess(u64 gpa, bool write, u64 value);
+    enum class VmaProt : u8 { ReadWrite, Read, None };
+    VmaProt vmaProt(const Memslot& slot, Gfn gfn) const;
+    void mprotect(const GfnRange& range, VmaProt prot);
+    // `inject`: the host's next faults, of that page or (nothing) of any, fail with kEFAULT or kEHWPOISON.
+    void injectHostFault(int error, std::optional<Gfn> gfn, u64 times, u64 after);
     void freeGuestMemory(); // the gmem files are closed and the host mapping is gone
 
     // ---- vCPUs (vcpu.cpp, requests.cpp, guest.cpp, hypercall.cpp)
     Outcome runGuest(unsigned vcpu, const GuestOp& op);
+    // The CPU has no room for what it remembers of a page.
+    void evict(unsigned vcpu, Gfn gfn, Alias alias);
     // The guest leaves to user space by a hypercall or a halt.
     Outcome leaveGuest(unsigned vcpu, KvmExit reason);
     // The guest's wish to convert memory, answered by user space.
-    Outcome mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate);
+    struct MapGpaAnswer {
+        u64 refuseAfter; // user space refuses what comes after so many exits
+        u64 eventAfter;  // after so many exits an event waits for the vCPU
+    };
+    Outcome mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate, const MapGpaAnswer& answer);
     // The end of the inner part of vcpu_enter_guest(): the vCPU is OUTSIDE_GUEST_MODE and IPIs are served.
     void vcpu_exit_guest(unsigned vcpu);
     void kvm_flush_remote_tlbs();
@@ -364,8 +379,11 @@ public:
     u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
-    u64 leafCount() const { return machine_->peek(pageStats_); }
-    u64 tableCount() const { return machine_->peek(pageStats_ + 1); }
+    // kvm->stat.pages_4k, pages_2m, pages_1g; nx_lpage_splits: the pages that the recovery worker has before it.
+    u64 pagesOf(Level level) const { return machine_->peek(pageStats_ + (number(level) - 1)); }
+    u64 leafCount() const { return pagesOf(Level::k4K) + pagesOf(Level::k2M) + pagesOf(Level::k1G); }
+    u64 tableCount() const { return machine_->peek(pageStats_ + 3); }
+    u64 nxLpageSplits() const;
     // Whose page is named by that word of guest_memfd or of the host's mapping? Nothing for any other word.
     std::optional<Gfn> gfnOfPageWord(Place place) const;
     // The gfns that a memslot has left with the change of one of its words by `delta` (old ^ new); nothing for any other change.
@@ -419,6 +437,7 @@ public:
 
 private:
     static constexpr unsigned kSlotWords = 5;
+    static constexpr u64 kPagesPerVmaWord = 32;
     unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 2; }
 
     // roots.cpp
@@ -506,6 +525,8 @@ private:
     bool kvm_mmu_notifier_invalidate_range_start(const GfnRange& range);
     void kvm_mmu_notifier_invalidate_range_end(const GfnRange& range);
     GfnRange wholeHostPages(const GfnRange& range) const;
+    int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
+    std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     // vcpu.cpp, guest.cpp, hypercall.cpp
@@ -537,7 +558,8 @@ private:
     GmemOps* gmemOps_ = nullptr;
     Watch* watch_ = nullptr;
 
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, host_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
+    Injection hostFaults_; // the errno, and above it the gfn + 1
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
     u64 slotPages_ = 0;
 };
 

@@ -77,7 +77,10 @@ int Kvm::tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter) {
               WARN_ON_ONCE(masks().isMmuWritable(iter.oldSpte) && !masks().isMmuWritable(newSpte), Assert::ReplacedNeedsFlush)))
         protocol_->kvm_flush_remote_tlbs_gfn(*this, iter.gfn,
                                              iter.level); // a table gave way to a huge page: whoever walked it must not go on
-    return masks().isMmio(newSpte) ? RET_PF_EMULATE : ret;
+    if (!masks().isMmio(newSpte))
+        return ret;
+    sim_.count(Counter::PfMmioSpteCreated);
+    return RET_PF_EMULATE;
 }
 
 int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {

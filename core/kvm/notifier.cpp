@@ -119,6 +119,22 @@ void Kvm::protect(const GfnRange& range) {
     });
 }
 
+// Of the part of user space's mapping that is behind the slots; it outlives the pages.
+void Kvm::mprotect(const GfnRange& range, VmaProt prot) {
+    Call call(sim_, "mprotect_fixup");
+    invalidateAround(range, [&] {
+        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+            sim_.step(Site::HostUnmap);
+            for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
+                const u64 page = s.offset + gfn.v - s.base.v;
+                const Place word = vma_ + page / kPagesPerVmaWord;
+                const u64 shift = 2 * (page % kPagesPerVmaWord);
+                machine_->set(word, (machine_->get(word) & ~(3ull << shift)) | static_cast<u64>(prot) << shift);
+            }
+        });
+    });
+}
+
 bool Kvm::kvm_mmu_notifier_clear_young(const GfnRange& range) {
     Call call(sim_, "kvm_mmu_notifier_clear_young");
     bool young = false;

@@ -28,6 +28,13 @@ void Kvm::track_possible_nx_huge_page(Pfn child) {
     sim_.writeUnlock(LockId::TdpMmuPagesLock);
 }
 
+u64 Kvm::nxLpageSplits() const {
+    u64 pages = 0;
+    for (u64 page = peekVm(VmWord::NxHead); page != 0; page = machine_->peek(sp({page}, kNextNx)))
+        ++pages;
+    return pages;
+}
+
 void Kvm::untrack_possible_nx_huge_page(Pfn child) {
     if ((spGet(child, kFlags) & kNxTracked) == 0)
         return;

@@ -67,8 +67,8 @@ void Kvm::kvm_update_page_stats(u64 oldSpte, u64 newSpte, Level level) {
         if (was != is)
             machine_->add(pageStats_ + which, is ? 1 : u64(-1));
     };
-    bump(0, spte::isLeaf(oldSpte, level), spte::isLeaf(newSpte, level));
-    bump(1, spte::isTable(oldSpte, level), spte::isTable(newSpte, level));
+    bump(number(level) - 1, spte::isLeaf(oldSpte, level), spte::isLeaf(newSpte, level));
+    bump(3, spte::isTable(oldSpte, level), spte::isTable(newSpte, level));
 }
 
 void Kvm::check_spte_writable_invariants(u64 spte) {

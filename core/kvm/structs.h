@@ -46,7 +46,7 @@ struct KvmPageFault {
     u64 mmuSeq = 0;
     Pfn pfn;
     bool mapWritable = false;
-    KvmExit exit = KvmExit::None;
+    KvmRun run;
 };
 
 // struct tdp_iter: walks one table tree.

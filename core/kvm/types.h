@@ -2,6 +2,7 @@
 // What passes between KVM, its backends and the script: errnos, RET_PF_*, exits, what a guest does and how a step ends.
 #pragma once
 
+#include "kvm/details.h"
 #include "machine/ept.h"
 
 #include <string_view>
@@ -13,23 +14,37 @@ enum Errno : int {
     kEINTR = 4,
     kEIO = 5,
     kENOENT = 2,
+    kENXIO = 6,
     kE2BIG = 7,
+    kEBADF = 9,
     kEAGAIN = 11,
     kENOMEM = 12,
     kEFAULT = 14,
     kEBUSY = 16,
     kEEXIST = 17,
+    kENODEV = 19,
     kEINVAL = 22,
-    kEOPNOTSUPP = 95
+    kENOSPC = 28,
+    kENOSYS = 38,
+    kEOPNOTSUPP = 95,
+    kEHWPOISON = 133
 };
 std::string_view errnoName(int error);
+std::optional<u32> errnoFromName(std::string_view name);
+std::span<const std::string_view> errnoNames();
 
 // enum in arch/x86/kvm/mmu/mmu_internal.h
 enum RetPf : int { RET_PF_CONTINUE, RET_PF_RETRY, RET_PF_EMULATE, RET_PF_WRITE_PROTECTED, RET_PF_INVALID, RET_PF_FIXED, RET_PF_SPURIOUS };
 std::string_view retPfName(int value);
 
-enum class KvmExit : u8 { None, MemoryFault, Mmio, Hypercall, Hlt, InternalError };
+enum class KvmExit : u8 { None, MemoryFault, Mmio, Hypercall, Hlt, InternalError, Intr, Count_ };
 std::string_view name(KvmExit exit);
+
+// struct kvm_run: why a vCPU leaves to user space, and the members that go with that reason.
+struct KvmRun {
+    KvmExit reason = KvmExit::None;
+    Details details = {};
+};
 
 enum RootTypes : unsigned { KVM_INVALID_ROOTS = 1, KVM_DIRECT_ROOTS = 2, KVM_MIRROR_ROOTS = 4, KVM_VALID_ROOTS = 6, KVM_ALL_ROOTS = 7 };
 enum RangeFilter : unsigned { KVM_FILTER_SHARED = 1, KVM_FILTER_PRIVATE = 2 };
@@ -63,23 +78,31 @@ struct GuestOp {
 
 // How a step ended: `expect: {result: …}` asks for it.
 struct Outcome {
-    enum class Kind : u8 { Ok, Errno, Exit, RetPf, Ve, Status, Vc, Rmp };
+    enum class Kind : u8 { Ok, Errno, Exit, RetPf, Ve, Status, Vc, Rmp, Signal };
     Kind kind = Kind::Ok;
-    u64 code = 0;  // errno, KvmExit, RET_PF_, the module's 64-bit completion status, or what an RMP instruction answered
+    u64 code = 0;  // errno, KvmExit, RET_PF_, the module's 64-bit completion status, what an RMP instruction answered, a signal
     u64 value = 0; // the word that a read found
+    Details details = {};
 };
+inline Outcome leftFor(const KvmRun& run, int error) {
+    Outcome outcome{Outcome::Kind::Exit, static_cast<u64>(run.reason), 0, run.details};
+    outcome.details.error = static_cast<u32>(error);
+    return outcome;
+}
+// What user space is sent in place of an access of its own.
+enum Signal : int { kSIGBUS = 7, kSIGSEGV = 11 };
 inline Outcome failedWith(int error) { return {Outcome::Kind::Errno, static_cast<u64>(error), 0}; }
 
 struct EnterResult {
     enum class Kind : u8 { Entered, Again, Failed };
     Kind kind = Kind::Entered;
-    int error = 0;                  // of Failed
-    KvmExit reason = KvmExit::None; // of Failed: user space gets this instead
+    int error = 0;   // of Failed
+    KvmRun run = {}; // of Failed: user space gets its reason instead
 };
 
 struct HandledExit {
     int result = 1; // 1 resume the guest, 0 to user space, negative errno
-    KvmExit reason = KvmExit::None;
+    KvmRun run = {};
     bool guestVe = false; // the guest got a #VE, or a #VC, instead
 };
 

@@ -100,9 +100,7 @@ void Kvm::leaveKvmRun(unsigned vcpu) {
 
 namespace {
 Outcome outcomeOf(const EnterResult& failed) {
-    if (failed.reason != KvmExit::None)
-        return {Outcome::Kind::Exit, static_cast<u64>(failed.reason), 0};
-    return failedWith(failed.error);
+    return failed.run.reason != KvmExit::None ? leftFor(failed.run, failed.error) : failedWith(failed.error);
 }
 } // namespace
 
@@ -152,7 +150,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             if (watch_ != nullptr)
                 watch_->operationEnds();
             if (handled.guestVe) {
-                outcome.kind = config_.vm == VmType::Snp ? Outcome::Kind::Vc : Outcome::Kind::Ve;
+                outcome = {config_.vm == VmType::Snp ? Outcome::Kind::Vc : Outcome::Kind::Ve, 0, 0, handled.run.details};
                 vcpu_exit_guest(vcpu);
                 return outcome;
             }
@@ -160,8 +158,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             if (handled.result <= 0) {
                 if (inside)
                     vcpu_exit_guest(vcpu);
-                return handled.reason != KvmExit::None ? Outcome{Outcome::Kind::Exit, static_cast<u64>(handled.reason), 0}
-                                                       : failedWith(-handled.result);
+                return handled.run.reason != KvmExit::None ? leftFor(handled.run, -handled.result) : failedWith(-handled.result);
             }
         }
     }

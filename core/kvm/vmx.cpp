@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kvm/vmx.h"
 
+#include "kvm/exits.h"
+
 namespace mirrorscope {
 
 VmTraits VmxOps::traits() {
@@ -17,7 +19,7 @@ Outcome VmxOps::accept(unsigned, const GuestOp&, u64, bool& exits, EptWalk&) {
 
 namespace {
 // x86_emulate_instruction(): an instruction cannot be fetched from where no memory is (handle_emulation_failure()).
-KvmExit emulated(const GuestOp& op) { return op.kind == GuestOp::Kind::Exec ? KvmExit::InternalError : KvmExit::Mmio; }
+KvmRun emulated(const GuestOp& op, u64 gpa) { return op.kind == GuestOp::Kind::Exec ? KvmRun{KvmExit::InternalError} : mmioExit(op, gpa); }
 } // namespace
 
 HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
@@ -29,16 +31,16 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
         Call call(sim, "handle_ept_misconfig");
         if (kvm_.isCurrentMmio(walk.entry)) {
             handled.result = 0;
-            handled.reason = emulated(op);
+            handled.run = emulated(op, gpa);
             return handled;
         }
     }
     Call call(sim, "handle_ept_violation");
-    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), false, walk.rwx != 0, handled.reason);
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), false, walk.rwx != 0, handled.run);
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;
-        handled.reason = emulated(op);
+        handled.run = emulated(op, gpa);
     }
     return handled;
 }

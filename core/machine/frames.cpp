@@ -8,7 +8,7 @@ namespace mirrorscope {
 
 Frames::Frames(u64 frames, unsigned arenas, Regions& regions) : frames_(frames), arenas_(arenas) {
     meta_ = regions.take(frames * 2, "frame", 2);
-    fail_ = regions.take(2, "inject-alloc");
+    fail_ = Injection(regions, "inject-alloc");
 }
 
 void Frames::layOutIndexes(Regions& indexes) {
@@ -102,24 +102,10 @@ void Frames::account(FrameKind was, FrameKind is) {
         machine_->add(inUse_, counted(is) ? 1 : u64(-1));
 }
 
-void Frames::injectFailure(u64 times, u64 after) {
-    machine_->set(fail_, times);
-    machine_->set(fail_ + 1, after);
-}
-
-bool Frames::failsNow() {
-    const u64 times = machine_->get(fail_);
-    if (times == 0)
-        return false;
-    const Place after = fail_ + 1;
-    const bool now = machine_->get(after) == 0;
-    const Place counted = now ? fail_ : after;
-    machine_->set(counted, machine_->peek(counted) - 1);
-    return now;
-}
+void Frames::injectFailure(u64 times, u64 after) { fail_.set(*machine_, 1, times, after); }
 
 std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
-    if (failsNow())
+    if (fail_.next(*machine_))
         return std::nullopt;
     const u64 start = frames_ / arenas_ * (arena % arenas_);
     auto pfn = firstFree(start, frames_);
@@ -136,7 +122,7 @@ std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
 }
 
 std::optional<Pfn> Frames::allocateRun(FrameKind kind, u64 info, u64 pages) {
-    if (failsNow())
+    if (fail_.next(*machine_))
         return std::nullopt;
     for (u64 start = pages; start + pages <= frames_; start += pages) {
         bool allFree = true;

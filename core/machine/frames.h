@@ -7,6 +7,7 @@
 #pragma once
 
 #include "machine/config.h"
+#include "machine/injection.h"
 #include "machine/machine.h"
 
 #include <optional>
@@ -61,7 +62,6 @@ public:
     Place cachedBy(Pfn pfn) const { return cachedBy_ + pfn.v; }
 
 private:
-    bool failsNow();
     void setFree(Pfn pfn, bool free);
     std::optional<Pfn> firstFree(u64 from, u64 to) const;
     static bool counted(FrameKind kind) { return kind != FrameKind::Free && kind != FrameKind::Reserved && kind != FrameKind::Cache; }
@@ -71,7 +71,7 @@ private:
     u64 frames_;
     unsigned arenas_;
     Place meta_;
-    Place fail_;      // times, after
+    Injection fail_;
     Place bitmap_[3]; // bit set = a free frame below
     Place inUse_;
     Place cachedBy_;

@@ -38,7 +38,10 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
     if (isPrivate)
         return slot.guestMemfd ? Backing{kvm.peekGmemPage(slot, gfn), !slot.readonly} : Backing{};
     const u64 word = context.machine().peek(kvm.hostPlace(slot, gfn));
-    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0};
+    const Kvm::VmaProt prot = kvm.vmaProt(slot, gfn);
+    if (prot == Kvm::VmaProt::None)
+        return Backing{};
+    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot == Kvm::VmaProt::ReadWrite};
 }
 
 void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {

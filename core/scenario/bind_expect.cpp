@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "kvm/kvm.h"
 #include "scenario/binder.h"
+#include "snp/rmp.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
 
@@ -61,7 +62,7 @@ Expectation Binder::expectation(const YamlNode& node) {
                 *to = boolean(*value);
     } else if (has("result")) {
         e.form = Expectation::Form::Result;
-        onlyKeys(node, {"result", "is", "value", "operand"}, "expect");
+        onlyKeys(node, {"result", "is", "value", "operand", "field", "register", "errno"}, "expect");
         e.resultId = word(*node.find("result"), "id");
         pendingResults_.push_back({e.resultId, *node.find("result")});
         e.result = resultSlot(e.resultId);
@@ -69,10 +70,11 @@ Expectation Binder::expectation(const YamlNode& node) {
             e.value = number(*value, "word");
         if (const YamlNode* is = node.find("is")) {
             e.is = word(*is, "result");
-            std::vector<std::string> known{"ok", "#VE", "#VC", "FAIL_INPUT", "FAIL_OVERLAP", "FAIL_SIZEMISMATCH"};
-            for (const int error : {kENOENT, kEINTR, kEIO, kE2BIG, kEAGAIN, kENOMEM, kEFAULT, kEBUSY, kEEXIST, kEINVAL, kEOPNOTSUPP})
-                known.emplace_back(errnoName(error));
-            for (unsigned i = 1; i <= static_cast<unsigned>(KvmExit::InternalError); ++i)
+            std::vector<std::string> known{"ok", "#VE", "#VC", "SIGBUS", "SIGSEGV"};
+            known.insert(known.end(), rmpStatusNames().begin(), rmpStatusNames().end());
+            for (const auto error : errnoNames())
+                known.emplace_back(error);
+            for (unsigned i = 1; i < static_cast<unsigned>(KvmExit::Count_); ++i)
                 known.emplace_back(name(static_cast<KvmExit>(i)));
             for (int i = 0; i <= RET_PF_SPURIOUS; ++i)
                 known.emplace_back(retPfName(i));
@@ -90,8 +92,27 @@ Expectation Binder::expectation(const YamlNode& node) {
                 unknown(*operand, "operand", tdx::operandNames());
             e.operand = id;
         }
-        if (!has("is") && !e.value && !e.operand)
-            fail(node, "say what the result is: `is`, `value` or `operand`");
+        if (has("field") && has("register"))
+            fail(*node.find("register"), "an expectation asks for a field or for a register");
+        for (const char* kind : {"field", "register"}) {
+            const YamlNode* which = node.find(kind);
+            if (which == nullptr)
+                continue;
+            const auto known = kind == std::string_view("field") ? fieldNames() : registerNames();
+            if (std::find(known.begin(), known.end(), word(*which, kind)) == known.end())
+                unknown(*which, kind, known);
+            e.field = fieldFromName(which->text);
+            if (!e.value)
+                fail(*which, std::string("say what the ") + kind + " holds: `value`");
+        }
+        if (const YamlNode* error = node.find("errno")) {
+            const auto known = errnoNames();
+            e.error = errnoFromName(word(*error, "errno"));
+            if (!e.error)
+                unknown(*error, "errno", known);
+        }
+        if (!has("is") && !e.value && !e.operand && !e.error)
+            fail(node, "say what the result is: `is`, `value`, `operand`, `field`, `register` or `errno`");
     } else if (has("count")) {
         e.form = Expectation::Form::Count;
         onlyKeys(node, {"count", "is", "at-least", "at-most"}, "expect");

@@ -3,6 +3,7 @@
 #include "kvm/kvm.h"
 #include "scenario/binder.h"
 #include "scenario/kernel_calls.h"
+#include "snp/rmp.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
 
@@ -286,6 +287,13 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         } else if (name == "alloc") {
             oneWord(value, std::array<std::string_view, 1>{"fail"}, "way");
             step.numbers[name] = 1;
+        } else if (name == "rmpupdate") {
+            const auto known = rmpStatusNames().first(4);
+            step.numbers[name] = static_cast<u64>(*rmpStatusFromName(known[oneWord(value, known, "answer of RMPUPDATE")]));
+        } else if (name == "host-fault") {
+            step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"EFAULT", "HWPOISON"}, "failure of a host fault");
+        } else if (name == "prot") {
+            step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read-write", "read", "none"}, "protection");
         } else if (name == "do") {
             step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
         } else if (name == "call") {
@@ -368,7 +376,7 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     const VerbInfo& verb = info(step.verb);
     auto& numbers = const_cast<Step&>(step).numbers;
     const bool tdxOnly = step.verb == Verb::InitMemRegion || step.verb == Verb::FinalizeVm || step.verb == Verb::InitVcpu ||
-                         step.verb == Verb::Seamcall || (step.verb == Verb::Inject && !step.has("alloc"));
+                         step.verb == Verb::Seamcall || (step.verb == Verb::Inject && step.has("leaf"));
     if (step.verb == Verb::Accept && m.vm != VmType::Tdx && m.vm != VmType::Snp)
         fail(key, "`accept` needs a TD or an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (tdxOnly && m.vm != VmType::Tdx)
@@ -397,7 +405,7 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         if (span > reach - step.number("gpa"))
             fail(key, "the range passes the guest physical address width");
     }
-    if (step.verb == Verb::Write && !step.has("value")) {
+    if ((step.verb == Verb::Write || step.verb == Verb::HostWrite) && !step.has("value")) {
         // A running number, fixed by the place in the script so that it is the same in every interleaving.
         numbers["value"] = runningValue_;
         runningValue_ += step.number("pages", 1);
@@ -423,10 +431,19 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     }
     if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
-    if (step.verb == Verb::Inject && step.has("alloc") && (step.has("leaf") || step.has("status")))
-        fail(key, "inject has either `alloc` or `seamcall` and `status`");
-    if (step.verb == Verb::Inject && !step.has("alloc") && (!step.has("leaf") || !step.has("status")))
-        fail(key, "inject needs `seamcall` and `status`, or `alloc: fail`");
+    if (step.verb == Verb::Inject) {
+        const unsigned kinds = unsigned{step.has("alloc")} + step.has("leaf") + step.has("rmpupdate") + step.has("host-fault");
+        if (kinds != 1 || step.has("leaf") != step.has("status"))
+            fail(key, "inject has one of `seamcall` with `status`, `rmpupdate`, `host-fault`, `alloc: fail`");
+        if (step.has("gpa") && !step.has("host-fault"))
+            fail(key, "`gpa` belongs to a `host-fault`");
+        if (step.has("rmpupdate") && m.vm != VmType::Snp)
+            fail(key, "`rmpupdate` needs an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
+    }
+    if ((step.verb == Verb::HostRead || step.verb == Verb::HostWrite) && step.has("as") && step.number("as") == 0 && !m.hasPrivateMem())
+        fail(key, "a `default` VM has no private memory");
+    if (step.verb == Verb::MapGpa && step.has("event-after") && m.vm != VmType::Tdx)
+        fail(key, "`event-after` needs a TD, whose MapGPA goes part by part");
     if (step.verb == Verb::Seamcall && step.has("tdvpr") && step.number("tdvpr") >= m.vcpus)
         fail(key, "tdvpr names a vCPU that is not there");
 }

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/vocab.h"
+#include "kvm/types.h"
 #include "scenario/kernel_calls.h"
 #include "scenario/presets.h"
 #include "scenario/verbs.h"
@@ -38,7 +39,7 @@ constexpr std::array<Word, 8> kSlotKeys{{{"id", "the slot's number"},
                                          {"dirty-log", "dirty logging on"},
                                          {"backing", "the host's page size: 4K, 2M, 1G"},
                                          {"gmem-backing", "the blocks in which guest_memfd gets its frames: 4K, 2M"}}};
-constexpr std::array<Word, 21> kExpectKeys{{{"tree", "direct, mirror or secure: the entry at which a walk for `gpa` ends"},
+constexpr std::array<Word, 24> kExpectKeys{{{"tree", "direct, mirror or secure: the entry at which a walk for `gpa` ends"},
                                             {"gpa", "guest physical address"},
                                             {"is", "the state, the result or the number"},
                                             {"level", "of the entry"},
@@ -49,6 +50,9 @@ constexpr std::array<Word, 21> kExpectKeys{{{"tree", "direct, mirror or secure: 
                                             {"result", "the step with that id"},
                                             {"value", "the word that a read found"},
                                             {"operand", "the operand id in a completion status"},
+                                            {"field", "what the call tells beside its result: `value` is what it holds"},
+                                            {"register", "a register after a SEAMCALL: `value` is what it holds"},
+                                            {"errno", "of the ioctl, beside an exit or alone"},
                                             {"count", "a SEAMCALL leaf, a site or a counter"},
                                             {"at-least", "a number"},
                                             {"at-most", "a number"},
@@ -334,6 +338,12 @@ std::vector<Completion> completionsAt(std::string_view text, std::size_t offset)
             addStates(out);
         else if (last == "violation")
             addNames(out, ruleNames());
+        else if (last == "field")
+            addNames(out, fieldNames());
+        else if (last == "register")
+            addNames(out, registerNames());
+        else if (last == "errno")
+            addNames(out, errnoNames());
         else if (last == "count") {
             for (unsigned i = 0; i < kCounters; ++i)
                 out.push_back({std::string(info(static_cast<Counter>(i)).name), std::string(info(static_cast<Counter>(i)).help)});

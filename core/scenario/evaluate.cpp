@@ -17,10 +17,30 @@ std::string outcomeName(const Outcome& outcome) {
     case Outcome::Kind::RetPf: return std::string(retPfName(static_cast<int>(outcome.code)));
     case Outcome::Kind::Ve: return "#VE";
     case Outcome::Kind::Vc: return "#VC";
+    case Outcome::Kind::Signal: return outcome.code == kSIGBUS ? "SIGBUS" : "SIGSEGV";
     case Outcome::Kind::Rmp: return std::string(name(static_cast<RmpStatus>(outcome.code)));
     case Outcome::Kind::Status: return outcome.code == tdx::kSuccess ? "ok" : tdx::statusName(outcome.code);
     }
     return "?";
+}
+
+std::string detailsText(const Details& details) {
+    std::string text;
+    details.forEach([&](Field field, u64 value) { text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(field), hex(value)); });
+    if (details.error != 0)
+        text += fmt::format("{}errno {}", text.empty() ? "" : ", ", errnoName(static_cast<int>(details.error)));
+    return text;
+}
+
+Outcome outcomeOf(const Sim& sim, std::size_t mark) {
+    const auto& marks = sim.marks();
+    const Mark& end = marks[mark];
+    Outcome outcome{static_cast<Outcome::Kind>(end.a[0]), end.a[1], end.a[2]};
+    outcome.details.present = static_cast<u32>(end.a[4]);
+    outcome.details.error = static_cast<u32>(end.a[5]);
+    if (outcome.details.present != 0)
+        std::copy_n(std::begin(marks[mark - 1].a), Details::kMost, outcome.details.values.begin());
+    return outcome;
 }
 
 namespace {
@@ -72,9 +92,19 @@ Evaluation evaluateResult(const Expectation& e, const System& system) {
     Evaluation result{true, outcomeName(*outcome)};
     if (!e.is.empty())
         result.holds &= result.found == e.is;
-    if (e.value) {
+    if (e.field) {
+        const auto found = outcome->details.get(*e.field);
+        result.holds &= found == e.value;
+        result.found += fmt::format(", {} {}", name(*e.field), found ? hex(*found) : "nothing");
+    } else if (e.value) {
         result.holds &= outcome->value == *e.value && outcome->kind == Outcome::Kind::Ok;
         result.found += fmt::format(", value {}", outcome->value);
+    }
+    if (e.error) {
+        // Beside an exit, or the result itself.
+        const u64 error = outcome->kind == Outcome::Kind::Errno ? outcome->code : outcome->details.error;
+        result.holds &= error == *e.error;
+        result.found += fmt::format(", errno {}", error == 0 ? "0" : errnoName(static_cast<int>(error)));
     }
     if (e.operand) {
         const std::string operand = outcome->kind == Outcome::Kind::Status ? tdx::operandText(outcome->code) : "";
@@ -94,13 +124,11 @@ u64 counted(const Expectation& e, const System& system) {
     case Counter::Leaf: return system.kvm().leafCount();
     case Counter::Table: return system.kvm().tableCount();
     case Counter::Frame: return system.frames().inUse();
-    case Counter::TlbFlush:
-    case Counter::Fault:
-    case Counter::Exit:
-    case Counter::Retry:
-    case Counter::Zap:
-    case Counter::PrivateOp:
-    case Counter::Count_: break;
+    case Counter::Pages4k: return system.kvm().pagesOf(Level::k4K);
+    case Counter::Pages2m: return system.kvm().pagesOf(Level::k2M);
+    case Counter::Pages1g: return system.kvm().pagesOf(Level::k1G);
+    case Counter::NxLpageSplits: return system.kvm().nxLpageSplits();
+    default: break;
     }
     return system.sim().counter(static_cast<Counter>(e.countId));
 }

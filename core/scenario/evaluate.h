@@ -16,5 +16,9 @@ Evaluation evaluate(const Expectation& expectation, const System& system, const 
 
 // "ok", "EIO", "KVM_EXIT_MEMORY_FAULT", "TDX_PAGE_ALREADY_ACCEPTED", …
 std::string outcomeName(const Outcome& outcome);
+// "gpa 0x4000, size 0x1000, errno EFAULT"; empty where there are none.
+std::string detailsText(const Details& details);
+// How the step ended whose MarkKind::StepEnd stands there.
+Outcome outcomeOf(const Sim& sim, std::size_t mark);
 
 } // namespace mirrorscope

@@ -58,13 +58,13 @@ const KernelCall kTable[] = {
          return withVcpu(kvm, step, [&]() -> Outcome {
              if (const int r = kvm.kvm_mmu_reload(vcpuOf(step)); r != 0)
                  return errnoOf(r);
-             KvmExit exit = KvmExit::None;
+             KvmRun run;
              const bool isPrivate = kvm.config().vm == VmType::SwProtected ? kvm.kvm_mem_is_private({step.number("gpa") >> 12})
                                                                            : kvm.config().vm != VmType::Default && step.number("as") == 0;
              const int r = kvm.kvm_mmu_do_page_fault(vcpuOf(step), faultAddress(kvm, step), static_cast<Access>(step.number("access")),
-                                                     isPrivate, false, step.number("prefetch") != 0, exit);
-             if (r < 0 && exit != KvmExit::None)
-                 return Outcome{Outcome::Kind::Exit, static_cast<u64>(exit), 0};
+                                                     isPrivate, false, step.number("prefetch") != 0, run);
+             if (r < 0 && run.reason != KvmExit::None)
+                 return leftFor(run, -r);
              return r < 0 ? errnoOf(r) : Outcome{Outcome::Kind::RetPf, static_cast<u64>(r), 0};
          });
      }},

@@ -122,10 +122,13 @@ void Runner::execute(const Step& step) {
             checker_.endOperation(step.verb != Verb::Kernel);
         if (step.result)
             system_.setResult(*step.result, outcome);
+        if (const auto& v = outcome.details.values; outcome.details.present != 0)
+            sim.mark({.kind = MarkKind::StepDetails, .a = {v[0], v[1], v[2], v[3], v[4], v[5]}});
         sim.mark({.kind = MarkKind::StepEnd,
                   .code = static_cast<u8>(step.verb),
                   .phase = 1,
-                  .a = {static_cast<u64>(outcome.kind), outcome.code, outcome.value, step.verb == Verb::Read, 0, 0}});
+                  .a = {static_cast<u64>(outcome.kind), outcome.code, outcome.value, step.verb == Verb::Read || step.verb == Verb::HostRead,
+                        outcome.details.present, outcome.details.error}});
         break;
     }
     }
@@ -185,9 +188,14 @@ Outcome Runner::perform(const Step& step) {
         }
         return kvm.runGuest(step.actor, op);
     }
-    case Verb::MapGpa: return kvm.mapGpa(step.actor, gpa, size, step.number("as") == 0);
+    case Verb::MapGpa: {
+        constexpr u64 kNever = ~0ull;
+        return kvm.mapGpa(step.actor, gpa, size, step.number("as") == 0,
+                          {step.number("refuse-after", kNever), step.number("event-after", kNever)});
+    }
     case Verb::Hypercall: return kvm.leaveGuest(step.actor, KvmExit::Hypercall);
     case Verb::Halt: return kvm.leaveGuest(step.actor, KvmExit::Hlt);
+    case Verb::Evict: kvm.evict(step.actor, range.start, step.number("as") != 0 ? Alias::Shared : Alias::Private); return {};
     case Verb::SetMemoryAttributes:
         return aligned ? errnoOf(kvm.kvm_vm_set_mem_attributes(range, step.number("as") == 0)) : errnoOf(-kEINVAL);
     case Verb::InitMemRegion: {
@@ -206,7 +214,7 @@ Outcome Runner::perform(const Step& step) {
             }
             return value;
         };
-        return errnoOf(system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, word, &step));
+        return system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, word, &step);
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
     case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
@@ -237,6 +245,23 @@ Outcome Runner::perform(const Step& step) {
         kvm.protect(range);
         return {};
     case Verb::Age: return aligned ? Outcome{Outcome::Kind::Ok, 0, kvm.kvm_mmu_notifier_clear_young(range)} : errnoOf(-kEINVAL);
+    case Verb::Mprotect:
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        kvm.mprotect(range, static_cast<Kvm::VmaProt>(step.number("prot")));
+        return {};
+    case Verb::HostRead:
+    case Verb::HostWrite: {
+        if (step.number("as", 1) == 0) { // mmap() of a guest_memfd
+            Outcome unmapped{Outcome::Kind::Signal, kSIGSEGV, 0};
+            unmapped.details.error = kENODEV;
+            return unmapped;
+        }
+        Outcome outcome;
+        for (u64 i = 0; i < step.number("pages", 1) && outcome.kind == Outcome::Kind::Ok; ++i)
+            outcome = kvm.hostAccess(gpa + i * 4096, step.verb == Verb::HostWrite, step.number("value") + i);
+        return outcome;
+    }
     case Verb::DirtyLog: {
         const auto id = static_cast<u32>(step.number("id"));
         switch (step.number("do")) {
@@ -281,7 +306,12 @@ Outcome Runner::perform(const Step& step) {
     case Verb::Psmash: return system_.snp().rawPsmash(range.start);
     case Verb::Inject:
         system_.sim().step(Site::VmState);
-        if (step.has("alloc"))
+        if (step.has("rmpupdate"))
+            system_.injectRmpupdate(static_cast<RmpStatus>(step.number("rmpupdate")), step.number("times", 1), step.number("after"));
+        else if (step.has("host-fault"))
+            kvm.injectHostFault(step.number("host-fault") == 0 ? kEFAULT : kEHWPOISON,
+                                step.has("gpa") ? std::optional(range.start) : std::nullopt, step.number("times", 1), step.number("after"));
+        else if (step.has("alloc"))
             system_.frames().injectFailure(step.number("times", 1), step.number("after"));
         else
             system_.module().inject(static_cast<Leaf>(step.number("leaf")), step.number("status"), step.number("times", 1),
@@ -418,7 +448,15 @@ Outcome Runner::rawSeamcall(const Step& step) {
                 if (isIdle({(out >> 12) + i}))
                     system_.kvm().free_page({(out >> 12) + i});
         }
-    return {Outcome::Kind::Status, status, 0};
+    Outcome outcome{Outcome::Kind::Status, status, 0};
+    outcome.details.put(Field::Rcx, regs.rcx);
+    outcome.details.put(Field::Rdx, regs.rdx);
+    // The other leaves leave theirs as they were.
+    if (leaf == Leaf::PhymemPageRdmd || leaf == Leaf::PhymemPageReclaim || leaf == Leaf::MemSeptRd)
+        outcome.details.put(Field::R8, regs.r8);
+    if (leaf == Leaf::PhymemPageRdmd)
+        outcome.details.put(Field::R9, regs.r9);
+    return outcome;
 }
 
 namespace {

@@ -2,6 +2,7 @@
 // A bound scenario: a machine, a script whose words are all understood, and what must hold.
 #pragma once
 
+#include "kvm/details.h"
 #include "machine/config.h"
 #include "scenario/diagnostic.h"
 #include "scenario/verbs.h"
@@ -33,6 +34,8 @@ struct Expectation {
     std::optional<u64> value; // of a read
     std::string is;           // how it ended: "ok", "EIO", …; the state of an RMP entry
     std::optional<u32> operand;
+    std::optional<Field> field; // of its details; `value` is then what it holds
+    std::optional<u32> error;   // the errno beside an exit
 
     enum class Count : u8 { Counter, Site, Leaf };
     Count counted = Count::Counter;

@@ -22,8 +22,18 @@ constexpr std::array kReadArgs{kGpa, kAs, kPages, kStride, kOrder, kSeed};
 constexpr std::array kWriteArgs{
     kGpa, kAs, ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages, kStride, kOrder, kSeed};
 constexpr std::array kAcceptArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "4K (default) or 2M"}};
-constexpr std::array kMapArgs{kGpa, kSize, kAs};
+constexpr std::array kMapArgs{kGpa, kSize, kAs,
+                              ArgInfo{"refuse-after", T::Number, false, "user space refuses what comes after so many exits"},
+                              ArgInfo{"event-after", T::Number, false,
+                                      "of a TD: after so many exits an event waits for the vCPU, and the rest is left to the guest"}};
 constexpr std::array kRange{kGpa, kSize};
+constexpr std::array kEvictArgs{kGpa, kAs};
+constexpr std::array kMprotectArgs{kGpa, kSize, ArgInfo{"prot", T::Name, true, "read-write, read or none"}};
+constexpr ArgInfo kHostAs{"as", T::Alias, false,
+                          "shared (default): the slot's mapping; private: guest_memfd's, which this kernel lets nobody map"};
+constexpr std::array kHostReadArgs{kGpa, kHostAs, kPages};
+constexpr std::array kHostWriteArgs{kGpa, kHostAs,
+                                    ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages};
 constexpr std::array kSlotArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
                                kGpa,
                                ArgInfo{"size", T::Size, true, "bytes"},
@@ -78,8 +88,13 @@ constexpr std::array kRmpupdateArgs{kGpa, ArgInfo{"assigned", T::Bool, false, "t
                                     ArgInfo{"level", T::Level, false, "of the entry, 4K by default"}};
 constexpr std::array kPsmashArgs{kGpa};
 constexpr std::array kInjectArgs{
-    ArgInfo{"seamcall", T::Name, false, "the leaf"}, ArgInfo{"status", T::Name, false, "the completion status"},
-    ArgInfo{"times", T::Count, false, "how often, 1 by default"}, ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},
+    ArgInfo{"seamcall", T::Name, false, "the leaf"},
+    ArgInfo{"status", T::Name, false, "the completion status"},
+    ArgInfo{"rmpupdate", T::Name, false, "what RMPUPDATE answers: FAIL_INPUT, FAIL_PERMISSION, FAIL_INUSE or FAIL_OVERLAP"},
+    ArgInfo{"host-fault", T::Name, false, "how a fault of the host's mapping fails: EFAULT or HWPOISON"},
+    ArgInfo{"gpa", T::Address, false, "of a host-fault: only there"},
+    ArgInfo{"times", T::Count, false, "how often, 1 by default"},
+    ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},
     ArgInfo{"alloc", T::Name, false, "fail"}};
 constexpr std::array kAskArgs{ArgInfo{"question", T::Text, true, "what is asked"}, ArgInfo{"choices", T::Special, false, "list of answers"},
                               ArgInfo{"answer", T::Text, false, "the right one"}, ArgInfo{"why", T::Text, false, "the explanation"}};
@@ -93,6 +108,8 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::MapGpa, "map-gpa", W::Guest, E::VcpuIoctl, "", kMapArgs, "TDVMCALL MapGPA or page-state change, answered by the VMM"},
     {Verb::Hypercall, "hypercall", W::Guest, E::VcpuIoctl, "", {}, "leave the guest by a hypercall"},
     {Verb::Halt, "halt", W::Guest, E::VcpuIoctl, "", {}, "leave the guest by HLT"},
+    {Verb::Evict, "evict", W::Guest, E::Other, "gpa", kEvictArgs,
+     "the CPU drops what its TLB and its caches of table entries have for a page"},
     {Verb::SetMemoryRegion, "set-memory-region", W::Host, E::VmIoctl, "", kSlotArgs, "KVM_SET_USER_MEMORY_REGION2"},
     {Verb::DeleteMemoryRegion, "delete-memory-region", W::Host, E::VmIoctl, "", kSlotIdArgs, "KVM_SET_USER_MEMORY_REGION2 with size 0"},
     {Verb::SetMemoryAttributes, "set-memory-attributes", W::Host, E::VmIoctl, "", kAttributeArgs, "KVM_SET_MEMORY_ATTRIBUTES"},
@@ -105,6 +122,9 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::Migrate, "migrate", W::Host, E::Other, "", kRange, "the host moves a page"},
     {Verb::Protect, "protect", W::Host, E::Other, "", kRange, "the host write-protects its mapping"},
     {Verb::Age, "age", W::Host, E::Other, "", kRange, "test and clear young"},
+    {Verb::Mprotect, "mprotect", W::Host, E::Other, "", kMprotectArgs, "mprotect() of the host mapping"},
+    {Verb::HostRead, "host-read", W::Host, E::Other, "gpa", kHostReadArgs, "user space reads a word through its mapping"},
+    {Verb::HostWrite, "host-write", W::Host, E::Other, "gpa", kHostWriteArgs, "user space writes a word through its mapping"},
     {Verb::DirtyLog, "dirty-log", W::Host, E::VmIoctl, "", kDirtyArgs, "dirty logging of a slot"},
     {Verb::SplitHugePages, "split-huge-pages", W::Host, E::Other, "", kHugeArgs, "eager page splitting"},
     {Verb::RecoverHugePages, "recover-huge-pages", W::Host, E::Other, "", kHugeArgs, "collapse small mappings"},
@@ -115,7 +135,7 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::Seamcall, "seamcall", W::Host, E::Other, "", kSeamcallArgs, "one raw SEAMCALL behind KVM's back"},
     {Verb::Rmpupdate, "rmpupdate", W::Host, E::Other, "", kRmpupdateArgs, "one raw RMPUPDATE of the private page there, behind KVM's back"},
     {Verb::Psmash, "psmash", W::Host, E::Other, "", kPsmashArgs, "one raw PSMASH: a 2M RMP entry becomes 512 of 4K"},
-    {Verb::Inject, "inject", W::Host, E::Other, "", kInjectArgs, "answer the next matching SEAMCALLs without entering the module"},
+    {Verb::Inject, "inject", W::Host, E::Other, "", kInjectArgs, "answer the next matching calls without making them"},
     {Verb::Note, "note", W::Flow, E::None, "", {}, "a remark in Markdown"},
     {Verb::Ask, "ask", W::Flow, E::None, "", kAskArgs, "a question to the audience; without a window it is printed"},
     {Verb::Pause, "pause", W::Flow, E::None, "", {}, "the window stops here"},

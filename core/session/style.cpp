@@ -108,6 +108,7 @@ StepGroup groupOf(Site site) {
     case Site::EptAd:
     case Site::TlbFill:
     case Site::TlbHit:
+    case Site::TlbEvict:
     case Site::TlbFlush:
     case Site::TlbRequest: return StepGroup::Tlb;
     case Site::VcpuEnter:
@@ -130,6 +131,7 @@ StepGroup groupOf(Site site) {
     case Site::AttrSet:
     case Site::AttrNext:
     case Site::HostFault:
+    case Site::HostAccess:
     case Site::HostUnmap:
     case Site::PageAlloc:
     case Site::PageFree: return StepGroup::Memory;

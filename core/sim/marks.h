@@ -8,6 +8,7 @@ namespace mirrorscope {
 
 enum class MarkKind : u8 {
     StepBegin,
+    StepDetails, // right before the StepEnd that it belongs to
     StepEnd,
     Seamcall,
     TdCall,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "snp/rmp.h"
 
+#include <array>
+
 namespace mirrorscope {
 
 namespace {
@@ -10,17 +12,41 @@ constexpr unsigned kAsidShift = 4, kAsidBits = 10, kGfnShift = kAsidShift + kAsi
 
 std::string_view stateName(const RmpEntry& entry) { return !entry.assigned ? "host" : entry.validated ? "validated" : "assigned"; }
 
+namespace {
+struct StatusName {
+    RmpStatus status;
+    std::string_view name;
+};
+constexpr StatusName kStatuses[] = {
+    {RmpStatus::FailInput, "FAIL_INPUT"},     {RmpStatus::FailPermission, "FAIL_PERMISSION"},     {RmpStatus::FailInUse, "FAIL_INUSE"},
+    {RmpStatus::FailOverlap, "FAIL_OVERLAP"}, {RmpStatus::FailSizeMismatch, "FAIL_SIZEMISMATCH"}, {RmpStatus::Ok, "ok"}};
+constexpr auto kStatusNames = [] {
+    std::array<std::string_view, std::size(kStatuses) - 1> names{};
+    for (std::size_t i = 0; i < names.size(); ++i)
+        names[i] = kStatuses[i].name;
+    return names;
+}();
+} // namespace
+
 std::string_view name(RmpStatus status) {
-    switch (status) {
-    case RmpStatus::Ok: return "ok";
-    case RmpStatus::FailInput: return "FAIL_INPUT";
-    case RmpStatus::FailOverlap: return "FAIL_OVERLAP";
-    case RmpStatus::FailSizeMismatch: return "FAIL_SIZEMISMATCH";
-    }
+    for (const StatusName& known : kStatuses)
+        if (known.status == status)
+            return known.name;
     return "?";
 }
 
-Rmp::Rmp(Sim& sim, Frames& frames, Regions& regions) : sim_(sim), frames_(frames) { entries_ = regions.take(frames.count(), "rmp"); }
+std::optional<RmpStatus> rmpStatusFromName(std::string_view name) {
+    for (const StatusName& known : kStatuses)
+        if (known.name == name)
+            return known.status;
+    return std::nullopt;
+}
+
+std::span<const std::string_view> rmpStatusNames() { return kStatusNames; }
+
+Rmp::Rmp(Sim& sim, Frames& frames, Regions& regions) : sim_(sim), frames_(frames), inject_(regions, "inject-rmpupdate") {
+    entries_ = regions.take(frames.count(), "rmp");
+}
 
 RmpEntry Rmp::decode(u64 word) {
     RmpEntry entry;
@@ -46,6 +72,8 @@ Level Rmp::levelOf(Pfn pfn) const {
 RmpStatus Rmp::rmpupdate(Pfn pfn, const RmpEntry& to) {
     Call call(sim_, "rmpupdate");
     sim_.step(Site::RmpSet);
+    if (const auto injected = inject_.next(*machine_))
+        return static_cast<RmpStatus>(*injected);
     const u64 pages = pagesPer(to.level);
     if ((pfn.v & (pages - 1)) != 0 || (to.assigned && (to.gfn.v & (pages - 1)) != 0) || pfn.v + pages > frames_.count())
         return RmpStatus::FailInput;

@@ -7,9 +7,12 @@
 #pragma once
 
 #include "machine/frames.h"
+#include "machine/injection.h"
 #include "sim/sim.h"
 
 #include <functional>
+#include <span>
+#include <string_view>
 
 namespace mirrorscope {
 
@@ -26,8 +29,11 @@ struct RmpEntry {
 std::string_view stateName(const RmpEntry& entry);
 
 // What the instructions answer.
-enum class RmpStatus : u8 { Ok = 0, FailInput = 1, FailOverlap = 4, FailSizeMismatch = 6 };
+enum class RmpStatus : u8 { Ok = 0, FailInput = 1, FailPermission = 2, FailInUse = 3, FailOverlap = 4, FailSizeMismatch = 6 };
 std::string_view name(RmpStatus status);
+std::optional<RmpStatus> rmpStatusFromName(std::string_view name);
+// All but success.
+std::span<const std::string_view> rmpStatusNames();
 
 class Rmp {
 public:
@@ -51,6 +57,9 @@ public:
     // What a change of an entry by the host drops on all CPUs: the hardware does not let a checked translation outlive its check.
     void onChange(std::function<void(Pfn)> callback) { changed_ = std::move(callback); }
 
+    // `inject`: the next RMPUPDATEs are answered without being made.
+    void inject(RmpStatus status, u64 times, u64 after) { inject_.set(*machine_, static_cast<u64>(status), times, after); }
+
     // RMPUPDATE by the host: the entry is no longer validated. With level 2M, `pfn` and `gfn` are aligned to it.
     RmpStatus rmpupdate(Pfn pfn, const RmpEntry& to);
     // PSMASH by the host: a 2M entry becomes 512 entries of 4K, validated as before.
@@ -66,6 +75,7 @@ private:
     Frames& frames_;
     Machine* machine_ = nullptr;
     Place entries_;
+    Injection inject_;
     std::function<void(Pfn)> changed_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "snp/svm.h"
 
+#include "kvm/exits.h"
+
 namespace mirrorscope {
 
 VmTraits SnpOps::traits() {
@@ -19,7 +21,14 @@ int SnpOps::gmem_prepare(Pfn pfn, Gfn gfn) {
     Call call(sim_, "sev_gmem_prepare");
     if (rmp_.get(pfn).assigned)
         return 0;
-    return rmp_.rmpupdate(pfn, {true, false, Level::k4K, Rmp::kAsid, gfn}) == RmpStatus::Ok ? 0 : -kEINVAL;
+    return rmpupdate(pfn, {true, false, Level::k4K, Rmp::kAsid, gfn}) == 0 ? 0 : -kEINVAL;
+}
+
+// arch/x86/virt/svm/sev.c: an overlap with another CPU's update is tried again, for ever.
+int SnpOps::rmpupdate(Pfn pfn, const RmpEntry& to) {
+    for (Retry retry(sim_);; retry.again())
+        if (const RmpStatus status = rmp_.rmpupdate(pfn, to); status != RmpStatus::FailOverlap)
+            return status == RmpStatus::Ok ? 0 : -kEFAULT;
 }
 
 void SnpOps::gmem_invalidate(Pfn pfn) {
@@ -28,7 +37,7 @@ void SnpOps::gmem_invalidate(Pfn pfn) {
         return;
     if (rmp_.levelOf(pfn) == Level::k2M)
         kvm_.WARN_ON_ONCE(rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)}) != RmpStatus::Ok, Assert::PsmashFailed);
-    kvm_.WARN_ON_ONCE(rmp_.rmpupdate(pfn, {}) != RmpStatus::Ok, Assert::RmpUpdateFailed);
+    kvm_.WARN_ON_ONCE(rmpupdate(pfn, {}) != 0, Assert::RmpUpdateFailed);
 }
 
 Pfn SnpOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
@@ -79,7 +88,7 @@ HandledExit SnpOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     if (walk.outcome == EptWalk::Outcome::NotValidated) {
         // #VC(PAGE_NOT_VALIDATED) in the guest.
         if (!kvm_.config().veHandlerAccepts)
-            return {.guestVe = true};
+            return {.run = {.details = vcInfo(gpa)}, .guestVe = true};
         bool exits = false;
         EptWalk again;
         accept(vcpu, {.kind = GuestOp::Kind::Accept, .gpa = gpa}, gpa, exits, again);
@@ -96,16 +105,16 @@ HandledExit SnpOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
         Call mmio(sim_, "handle_mmio_page_fault");
         if (kvm_.isCurrentMmio(walk.entry)) {
             handled.result = 0;
-            handled.reason = KvmExit::Mmio;
+            handled.run = mmioExit(op, gpa);
             return handled;
         }
     }
     const bool isPrivate = op.kind == GuestOp::Kind::Accept || op.alias == Alias::Private; // PFERR_GUEST_ENC
-    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), isPrivate, (walk.entry & npt::kPresent) != 0, handled.reason);
+    const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, op.access(), isPrivate, (walk.entry & npt::kPresent) != 0, handled.run);
     handled.result = r < 0 ? r : 1;
     if (r == RET_PF_EMULATE) {
         handled.result = 0;
-        handled.reason = KvmExit::Mmio;
+        handled.run = mmioExit(op, gpa);
     } else if (r >= 0 && walk.outcome == EptWalk::Outcome::NotOwner) {
         sev_handle_rmp_fault({gpa >> 12});
     }

@@ -42,6 +42,8 @@ private:
     // The frame that guest_memfd has for a gfn; 0 for none.
     Pfn gmemFrame(Gfn gfn) const;
 
+    int rmpupdate(Pfn pfn, const RmpEntry& to);
+
     Kvm& kvm_;
     Rmp& rmp_;
     Sim& sim_;

@@ -36,6 +36,10 @@ u64 defaultFrames(const MachineConfig& config) {
     return std::min(pages * 2 + pages / 64 + 4096 + 64 * config.vcpus, kMost);
 }
 
+namespace {
+constexpr unsigned kResultWords = 4 + Details::kMost;
+}
+
 System::System(const MachineConfig& config, unsigned results)
     : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512, "memory")), sim_(config_, regions_),
       frames_(config_.frames, sim_.actors(), regions_), resultCount_(results) {
@@ -46,7 +50,7 @@ System::System(const MachineConfig& config, unsigned results)
         backend_ = std::make_unique<TdxBackend>(*kvm_, *module_, regions_);
     if (config_.vm == VmType::Snp)
         rmp_ = std::make_unique<Rmp>(sim_, frames_, regions_);
-    results_ = regions_.take(u64{results} * 3, "result");
+    results_ = regions_.take(u64{results} * kResultWords, "result");
     const u64 hashed = regions_.used();
     sim_.layOutIndexes(regions_);
     frames_.layOutIndexes(regions_);
@@ -76,17 +80,25 @@ System::System(const MachineConfig& config, unsigned results)
 }
 
 void System::setResult(unsigned i, const Outcome& outcome) {
-    const Place at = results_ + u64{i} * 3;
+    const Place at = results_ + u64{i} * kResultWords;
     machine_->set(at, static_cast<u64>(outcome.kind) + 1);
     machine_->set(at + 1, outcome.code);
     machine_->set(at + 2, outcome.value);
+    machine_->set(at + 3, outcome.details.present | u64{outcome.details.error} << 32);
+    for (unsigned d = 0; d < Details::kMost; ++d)
+        machine_->set(at + (4 + d), outcome.details.values[d]);
 }
 
 std::optional<Outcome> System::result(unsigned i) const {
-    const Place at = results_ + u64{i} * 3;
+    const Place at = results_ + u64{i} * kResultWords;
     if (i >= resultCount_ || machine_->peek(at) == 0)
         return std::nullopt;
-    return Outcome{static_cast<Outcome::Kind>(machine_->peek(at) - 1), machine_->peek(at + 1), machine_->peek(at + 2)};
+    Outcome outcome{static_cast<Outcome::Kind>(machine_->peek(at) - 1), machine_->peek(at + 1), machine_->peek(at + 2)};
+    outcome.details.present = static_cast<u32>(machine_->peek(at + 3));
+    outcome.details.error = static_cast<u32>(machine_->peek(at + 3) >> 32);
+    for (unsigned d = 0; d < Details::kMost; ++d)
+        outcome.details.values[d] = machine_->peek(at + (4 + d));
+    return outcome;
 }
 
 // In the order of kvm_destroy_vm(): a file of guest_memfd holds the VM, so that the files are closed first, and private leaves go while a

@@ -36,6 +36,7 @@ public:
     bool isSnp() const { return rmp_ != nullptr; }
     const Rmp& rmp() const { return *rmp_; }
     SnpOps& snp() { return *snp_; }
+    void injectRmpupdate(RmpStatus status, u64 times, u64 after) { rmp_->inject(status, times, after); }
     // The frame that guest_memfd has for a gfn.
     std::optional<Pfn> gmemFrame(Gfn gfn) const;
     TdxBackend& backend() { return *backend_; }

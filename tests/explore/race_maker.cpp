@@ -124,7 +124,7 @@ private:
         case 1: return fmt::format("{{read: {{gpa: {}{}}}}}", gpa, alias());
         case 2: return fmt::format("{{write: {{gpa: {}{}, value: {}}}}}", gpa, alias(), 5 + below(3));
         case 3: return below(2) == 0 ? "{halt: {}}" : "{hypercall: {}}";
-        case 4: return fmt::format("{{exec: {{gpa: {}}}}}", gpa);
+        case 4: return fmt::format("{{{}: {{gpa: {}}}}}", below(4) == 0 ? "evict" : "exec", gpa);
         case 5:
             if (vm_ == 0)
                 return fmt::format("{{write: {{gpa: {}, value: 9}}}}", gpa);
@@ -136,7 +136,7 @@ private:
         const std::string gpa = page();
         const std::string range = fmt::format("{{gpa: {}, size: {}}}", gpa, below(3) == 0 ? "8K" : "4K");
         while (true) {
-            switch (below(22)) {
+            switch (below(26)) {
             case 0:
             case 1: return "{discard: " + range + "}";
             case 2: return vm_ == 0 ? "{protect: " + range + "}" : "{punch-hole: " + range + "}";
@@ -180,6 +180,16 @@ private:
                                                   "TDH.MEM.PAGE.REMOVE, gpa: 0x1000", "TDH.MEM.SEPT.RD, gpa: 0x1000"};
                 return fmt::format("{{seamcall: {{leaf: {}}}}}", leaves[below(5)]);
             }
+            case 21: return fmt::format("{{host-read: {{gpa: {}}}}}", gpa);
+            case 22: return fmt::format("{{host-write: {{gpa: {}, value: {}}}}}", gpa, 5 + below(3));
+            case 23: {
+                constexpr const char* prots[] = {"read-write", "read", "none"};
+                return fmt::format("{{mprotect: {{gpa: {}, prot: {}}}}}", gpa, prots[below(3)]);
+            }
+            case 24:
+                if (vm_ == 2 && below(2) == 0)
+                    return fmt::format("{{inject: {{rmpupdate: {}, after: {}}}}}", below(2) == 0 ? "FAIL_INUSE" : "FAIL_OVERLAP", below(2));
+                return fmt::format("{{inject: {{host-fault: {}, after: {}}}}}", below(2) == 0 ? "EFAULT" : "HWPOISON", below(2));
             default:
                 if (vm_ == 2)
                     return fmt::format("{{rmpupdate: {{gpa: {}, assigned: {}}}}}", gpa, below(2) == 0);

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What Linux v6.16 does in corners that were wrong once: each row is a scenario that states it.
 #include "explore/explorer.h"
-#include "support/run.h"
+#include "support/row.h"
 
 #include <gtest/gtest.h>
 
 namespace mirrorscope::test {
 
 namespace {
-struct Corner {
-    const char* name;
-    const char* machine;
-    const char* script;
-    const char* expect;
-};
-std::ostream& operator<<(std::ostream& out, const Corner& corner) { return out << corner.name; }
-
-const Corner kCorners[] = {
+const Row kCorners[] = {
     {"attributes_are_kept_above_4G", "vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]",
      "  - finalize-vm\n  - {set-memory-attributes: {gpa: 300G, size: 8K, as: shared}, id: set}\n"
      "  - set-memory-region: {id: 1, gpa: 300G, size: 8K}\n  - {vcpu0: {write: {gpa: 300G, as: shared}}, id: w}\n",
@@ -52,14 +44,9 @@ const Corner kCorners[] = {
 };
 } // namespace
 
-class Corners : public testing::TestWithParam<Corner> {};
+class Corners : public testing::TestWithParam<Row> {};
 
-TEST_P(Corners, are_as_the_kernel_has_them) {
-    const Corner& c = GetParam();
-    Ran run(std::string("mirrorscope: 1\nmachine: {") + c.machine + "}\nscript:\n" + c.script + "expect: [" + c.expect +
-            ", {violations: 0}]\n");
-    EXPECT_TRUE(run.runner.ok()) << run.failures();
-}
+TEST_P(Corners, are_as_the_kernel_has_them) { expectRow(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(Every, Corners, testing::ValuesIn(kCorners), [](const auto& corner) { return std::string(corner.param.name); });
 

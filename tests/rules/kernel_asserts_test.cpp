@@ -224,7 +224,7 @@ std::vector<Case> cases() {
          kVm,
          {},
          [](System& system) {
-             KvmExit exit = KvmExit::None;
+             KvmRun exit;
              system.kvm().kvm_mmu_page_fault(1, 0x1000, Access::Read, false, false, exit);
          },
          {}},

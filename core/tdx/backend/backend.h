@@ -61,7 +61,7 @@ public:
 
     // ---- ioctls (image.cpp, init_vcpu.cpp). 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.
     using Content = u64 (*)(const void* context, u64 offset);
-    int tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context);
+    Outcome tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context);
     int tdx_td_finalize();
     // KVM_TDX_INIT_VCPU of a vCPU that `init-vcpus` left out.
     int tdx_vcpu_init(unsigned vcpu);

@@ -60,8 +60,9 @@ int TdxBackend::kvm_gmem_populate(Gfn gfn, bool measure, Content content, const 
     return result;
 }
 
-int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context) {
+Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context) {
     Call call(sim_, "tdx_vcpu_init_mem_region");
+    GfnRange left = range;
     sim_.vcpuLock(0);
     const auto refused = [&] { return !is_hkid_assigned() || get(Word::State) == kRunnable; };
     int result = refused() || tdvpr(0).v == 0 ? -kEINVAL : 0;
@@ -70,14 +71,20 @@ int TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Co
         result = get(Word::State) == kRunnable || range.empty() ? -kEINVAL : 0;
         if (result == 0)
             kvm_.kvm_mmu_reload(0); // whether it could is not asked
-        for (Gfn gfn = range.start; gfn < range.end && result == 0; ++gfn.v) {
-            sim_.settle(gfn.v);
-            result = kvm_gmem_populate(gfn, measure, content, context, (gfn.v - range.start.v) * 4096);
+        while (left.start < left.end && result == 0) {
+            sim_.settle(left.start.v);
+            result = kvm_gmem_populate(left.start, measure, content, context, (left.start.v - range.start.v) * 4096);
+            if (result == 0)
+                ++left.start.v;
         }
         sim_.writeUnlock(LockId::SlotsLock);
     }
     sim_.vcpuUnlock(0);
-    return result;
+    // What is left of the region is written back.
+    Outcome outcome = result == 0 ? Outcome{} : failedWith(-result);
+    outcome.details.put(Field::Gpa, left.start.v << 12);
+    outcome.details.put(Field::Pages, left.end.v - left.start.v);
+    return outcome;
 }
 
 int TdxBackend::tdx_td_finalize() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A TD's vCPUs: entry through TDH.VP.ENTER, exits, and EPT violations (v6.16 tdx.c).
+#include "kvm/exits.h"
 #include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
@@ -20,7 +21,7 @@ EnterResult TdxBackend::vcpu_run(unsigned vcpu) {
     if (tdx::isBusy(status))
         return {EnterResult::Kind::Again};
     if (status != tdx::kSuccess) // tdx_handle_exit(): unhandled_exit
-        return {EnterResult::Kind::Failed, 0, KvmExit::InternalError};
+        return {EnterResult::Kind::Failed, 0, {KvmExit::InternalError}};
     if (regs.r10 != 0 && !kvm_.tlb(vcpu).empty()) {
         sim_.step(Site::TlbFlush); // the module flushes before it enters: the epoch has changed
         kvm_.tlb(vcpu).flush();
@@ -71,7 +72,7 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
         const auto kind = module_.classifyViolation(tdr(), gpa >> 12);
         if (kind == TdxModule::Violation::Ve) {
             if (!kvm_.config().veHandlerAccepts)
-                return {.guestVe = true};
+                return {.run = {.details = veInfo(op, gpa)}, .guestVe = true};
             bool exits = false;
             acceptPage(vcpu, gpa, Level::k4K, exits);
             if (!exits)
@@ -89,7 +90,7 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
         // An MMIO entry of a TD: the guest gets a #VE and asks by TDVMCALL.
         kvm_.vcpu_exit_guest(vcpu);
         sim_.mark({.kind = MarkKind::Exit, .code = 77, .a = {vcpu, gpa, 0, 0, 0, 0}});
-        return {.result = 0, .reason = KvmExit::Mmio};
+        return {.result = 0, .run = mmioExit(op, gpa)};
     }
     kvm_.vcpu_exit_guest(vcpu);
     sim_.mark({.kind = MarkKind::Exit, .code = 48, .a = {vcpu, gpa, op.kind == GuestOp::Kind::Accept ? 1u : 0u, isShared, 0, 0}});
@@ -106,14 +107,14 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
             return handled;
         }
         const u64 addr = (gpa >> 12 | kvm_.config().directBits()) << 12;
-        const int r = kvm_.kvm_mmu_page_fault(vcpu, addr, op.access(), false, (walk.entry & ept::kRwx) != 0, handled.reason);
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, addr, op.access(), false, (walk.entry & ept::kRwx) != 0, handled.run);
         handled.result = r < 0 ? r : 1; // RET_PF_EMULATE: the guest retries and gets a #VE
         return handled;
     }
     // A private fault is always handled as a write, and repeated here: entering again with the fault unresolved would arm the module's
     // zero-step filter.
     for (Retry retry(sim_);; retry.again()) {
-        const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.reason);
+        const int r = kvm_.kvm_mmu_page_fault(vcpu, gpa, Access::Write, true, false, handled.run);
         handled.result = r < 0 ? r : 1;
         if (r != RET_PF_RETRY || !protocol_->retries_locally(*this, vcpu, gpa))
             return handled;

@@ -14,7 +14,9 @@ TdxModule::TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regi
     pamt_[1] = regions.take((frames.count() / 512 + 1) * 2, "pamt", 2);
     pamt_[2] = regions.take((frames.count() / (512 * 512) + 1) * 2, "pamt", 2);
     kot_ = regions.take(kHkids, "kot");
-    inject_ = regions.take(u64{kLeaves} * 3, "inject-seamcall");
+    inject_.reserve(kLeaves);
+    for (unsigned leaf = 0; leaf < kLeaves; ++leaf)
+        inject_.emplace_back(regions, "inject-seamcall");
 }
 
 TdxModule::Function TdxModule::function(Leaf leaf) {
@@ -56,10 +58,7 @@ TdxModule::Function TdxModule::function(Leaf leaf) {
 }
 
 void TdxModule::inject(Leaf leaf, u64 status, u64 times, u64 after) {
-    const Place at = inject_ + static_cast<u64>(leaf) * 3;
-    machine_->set(at, status);
-    machine_->set(at + 1, times);
-    machine_->set(at + 2, after);
+    inject_[static_cast<unsigned>(leaf)].set(*machine_, status, times, after);
 }
 
 u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
@@ -67,17 +66,11 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     sim_.countLeaf(static_cast<unsigned>(leaf));
     sim_.step(Site::SeamcallEnter);
     sim_.mark({.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 0, .a = {regs.rcx, regs.rdx, regs.r8, regs.r9, 0, 0}});
-    const Place injected = inject_ + static_cast<u64>(leaf) * 3;
     u64 status;
     LeafCall c(*this, regs);
-    const u64 times = machine_->get(injected + 1);
-    const u64 after = times == 0 ? 0 : machine_->get(injected + 2);
-    if (times != 0 && after == 0) {
-        status = machine_->get(injected);
-        machine_->set(injected + 1, times - 1);
+    if (const auto injected = inject_[static_cast<unsigned>(leaf)].next(*machine_)) {
+        status = *injected;
     } else {
-        if (after != 0)
-            machine_->set(injected + 2, after - 1);
         // The dispatcher refuses versions of leaves that have none.
         const bool versioned = leaf == Leaf::MemSeptAdd || leaf == Leaf::MemSeptRemove || leaf == Leaf::MemPagePromote;
         status = regs.version != 0 && !versioned ? tdx::status(tdx::OPERAND_INVALID, tdx::RAX) : function(leaf)(c);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "machine/frames.h"
+#include "machine/injection.h"
 #include "sim/sim.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
@@ -89,9 +90,9 @@ private:
     Frames& frames_;
     Machine* machine_ = nullptr;
     Place pamt_[3];
-    Place kot_;            // per HKID: 0 FREE, 1 ASSIGNED, 2 FLUSHED; bit 8: cache to be written back
-    Place inject_;         // per leaf: status, times, after
-    std::string measured_; // bytes of the MRTD stream; how many of them count is a word of TDCS
+    Place kot_;                     // per HKID: 0 FREE, 1 ASSIGNED, 2 FLUSHED; bit 8: cache to be written back
+    std::vector<Injection> inject_; // per leaf
+    std::string measured_;          // bytes of the MRTD stream; how many of them count is a word of TDCS
 };
 
 // One call in flight: its registers, what it locked, and the checks that leaves share (tdx-module.md 4.1).
