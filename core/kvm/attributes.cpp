@@ -60,19 +60,19 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
 
 bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate) {
     Call pre(sim_, "kvm_pre_set_memory_attributes");
-    return invalidateParts(
-        range, [](const Memslot&) { return true; },
-        [&](const Memslot& s, const GfnRange& part) {
-            // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
-            for (const Level level : {Level::k2M, Level::k1G})
-                for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
-                    const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
-                    if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
-                        kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
-                }
-            // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
-            return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
-        });
+    return invalidateParts([&](auto&& each) { forEachSlotPart(range, each); },
+                           [&](const Memslot& s, const GfnRange& part) {
+                               // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
+                               for (const Level level : {Level::k2M, Level::k1G})
+                                   for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
+                                       const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
+                                       if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages &&
+                                           !hugepageMixed(edge, level))
+                                           kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
+                                   }
+                               // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
+                               return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
+                           });
 }
 
 // Which huge pages have both kinds of memory.

@@ -9,6 +9,8 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     Call call(sim_, "kvm_gmem_get_pfn");
     const Place place = gmemPlace(memslot, gfn);
     sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
+    if (!kvm_gmem_get_file(memslot))
+        return -kEFAULT;
     u64 found = machine_->get(place);
     if (found == 0) {
         const auto page = allocGmemBlock(memslot, gfn);
@@ -50,11 +52,10 @@ std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
     return Pfn{run->v + (gfn.v - start.v)};
 }
 
-bool Kvm::kvm_gmem_invalidate_begin(const GfnRange& range) {
+bool Kvm::kvm_gmem_invalidate_begin(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_invalidate_begin");
-    return invalidateParts(
-        range, [](const Memslot& s) { return s.guestMemfd; },
-        [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
+    return invalidateParts([&](auto&& each) { forEachGmemPart(range, each); },
+                           [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
 }
 
 void Kvm::kvm_gmem_invalidate_end(bool begun) {
@@ -62,15 +63,17 @@ void Kvm::kvm_gmem_invalidate_end(bool begun) {
     endInvalidation(begun);
 }
 
-void Kvm::truncate_inode_pages_range(const GfnRange& range) {
+void Kvm::truncate_inode_pages_range(const GmemRange& range) {
     Call call(sim_, "truncate_inode_pages_range");
-    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-        if (s.guestMemfd)
+    if (range.ofFile)
+        dropPages(gmem_ + range.first, range.end - range.first, Site::GmemRemove);
+    else
+        forEachGmemPart(range, [&](const Memslot& s, const GfnRange& part) {
             dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
-    });
+        });
 }
 
-int Kvm::kvm_gmem_punch_hole(const GfnRange& range) {
+int Kvm::kvm_gmem_punch_hole(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_punch_hole");
     sim_.writeLock(LockId::FilemapInvalidateLock);
     const bool begun = kvm_gmem_invalidate_begin(range);

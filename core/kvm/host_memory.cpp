@@ -97,7 +97,7 @@ Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
     if (!write)
         return {Outcome::Kind::Ok, 0, machine_->get(word)};
     machine_->set(word, value);
-    const Place record = lastWrite_ + 2 * (slotPages_ + memslot.offset + gfn.v - memslot.base.v);
+    const Place record = lastWrite_ + 2 * (gmemPages_ + memslot.offset + gfn.v - memslot.base.v);
     machine_->set(record, number + 1);
     machine_->set(record + 1, value);
     return {};
@@ -108,16 +108,15 @@ std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
     if (index < 0)
         return std::nullopt;
     const Memslot s = peekSlot(index);
-    const u64 page = s.offset + gfn.v - s.base.v;
+    const u64 page = gfn.v - s.base.v;
     const bool isPrivate = config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
-    return lastWrite_ + 2 * (isPrivate ? page : slotPages_ + page);
+    return lastWrite_ + 2 * (page + (isPrivate ? s.gmem : gmemPages_ + s.offset));
 }
 
 void Kvm::forgetWrites(const GfnRange& range, Alias alias) {
-    const u64 kind = alias == Alias::Private ? 0 : slotPages_;
     forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
         for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-            const Place record = lastWrite_ + 2 * (kind + s.offset + gfn.v - s.base.v);
+            const Place record = lastWrite_ + 2 * (gfn.v - s.base.v + (alias == Alias::Private ? s.gmem : gmemPages_ + s.offset));
             machine_->set(record, 0);
             machine_->set(record + 1, 0);
         }
@@ -136,7 +135,7 @@ void Kvm::dropPages(Place first, u64 pages, Site site, u64 together) {
         if (page == 0)
             continue;
         machine_->set(first + i, 0);
-        const u64 record = first.v + i >= host_.v ? slotPages_ + (first.v + i - host_.v) : first.v + i - gmem_.v;
+        const u64 record = first.v + i >= host_.v ? gmemPages_ + (first.v + i - host_.v) : first.v + i - gmem_.v;
         machine_->set(lastWrite_ + 2 * record, 0);
         machine_->set(lastWrite_ + 2 * record + 1, 0);
         dropReference({page});
@@ -144,13 +143,18 @@ void Kvm::dropPages(Place first, u64 pages, Site site, u64 together) {
 }
 
 void Kvm::freeGuestMemory() {
-    for (u64 i = 0; i < slotPages_; ++i)
-        for (const Place place : {gmem_ + i, host_ + i})
-            if (const u64 page = machine_->peek(place) & kHostPfn; page != 0) {
-                sim_.step(Site::PageFree);
-                machine_->set(place, 0);
-                dropReference({page});
-            }
+    const auto drop = [&](Place place) {
+        if (const u64 page = machine_->peek(place) & kHostPfn; page != 0) {
+            sim_.step(Site::PageFree);
+            machine_->set(place, 0);
+            dropReference({page});
+        }
+    };
+    for (u64 i = 0; i < gmemPages_; ++i) {
+        drop(gmem_ + i);
+        if (i < slotPages_)
+            drop(host_ + i);
+    }
 }
 
 } // namespace mirrorscope

@@ -80,11 +80,17 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1), "dirty");
     logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_), "log-note");
     pml_ = regions.take(config.vcpus * kPmlEntries, "pml");
-    gmem_ = regions.take(slotPages_, "gmem");
+    gmemPages_ = slotPages_;
+    for (const auto& file : config.gmemFiles) {
+        gmemBase_.push_back(gmemPages_);
+        gmemPages_ += file.pages;
+    }
+    gmem_ = regions.take(gmemPages_, "gmem");
+    gmemFiles_ = regions.take(config.gmemFiles.size(), "gmem-file");
     host_ = regions.take(slotPages_, "host-page");
     vma_ = regions.take(slotPages_ / kPagesPerVmaWord + 1, "vma");
     hostFaults_ = Injection(regions, "inject-host-fault");
-    lastWrite_ = regions.take(slotPages_ * 4, "last-write");
+    lastWrite_ = regions.take((gmemPages_ + slotPages_) * 2, "last-write");
     sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
         tlbs_.emplace_back(v, slotPages_ * (config.directBits() != 0 ? 2 : 1), regions);
@@ -108,6 +114,9 @@ void Kvm::attach(Machine& machine) {
     machine_ = &machine;
     for (Tlb& tlb : tlbs_)
         tlb.attach(machine, frames_);
+    for (unsigned file = 0; file < config_.gmemFiles.size(); ++file)
+        if (config_.gmemFiles[file].exists)
+            machine.set(gmemFiles_ + file, config_.gmemFiles[file].pages + 1);
     attachSlots();
     machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed);
     for (unsigned v = 0; v < config_.vcpus; ++v)
@@ -151,11 +160,8 @@ bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
 
 bool Kvm::guestMemoryNames(Pfn pfn) const {
     const u64 info = frames_.peekInfo(pfn);
-    const Place gmem = gmem_ + info;
-    const Place host = host_ + info;
-    if (info >= slotPages_)
-        return false;
-    return (machine_->peek(gmem) & kHostPfn) == pfn.v || (machine_->peek(host) & kHostPfn) == pfn.v;
+    return (info < gmemPages_ && (machine_->peek(gmem_ + info) & kHostPfn) == pfn.v) ||
+           (info < slotPages_ && (machine_->peek(host_ + info) & kHostPfn) == pfn.v);
 }
 
 bool Kvm::cachedByVcpu(Pfn pfn) const {

@@ -27,7 +27,8 @@ struct Protocol;
 
 class Kvm {
 public:
-    static constexpr unsigned kMaxSlots = 64;
+    static constexpr unsigned kMaxSlots = 64;        // at a time
+    static constexpr unsigned kUserMemSlots = 32764; // KVM_USER_MEM_SLOTS
     // KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE, and PT64_ROOT_MAX_LEVEL: what a fault can need.
     static constexpr unsigned kCacheCapacity = 40, kCacheMin = 5;
 
@@ -244,11 +245,20 @@ public:
 
     // ---- guest_memfd and the host's mapping (gmem.cpp, host_memory.cpp)
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
-    int kvm_gmem_punch_hole(const GfnRange& range);
-    bool kvm_gmem_invalidate_begin(const GfnRange& range);
+    int kvm_gmem_punch_hole(const GmemRange& range);
+    bool kvm_gmem_invalidate_begin(const GmemRange& range);
     void kvm_gmem_invalidate_end(bool found);
-    void truncate_inode_pages_range(const GfnRange& range);
-    Place gmemPlace(const Memslot& slot, Gfn gfn) const { return gmem_ + (slot.offset + gfn.v - slot.base.v); }
+    void truncate_inode_pages_range(const GmemRange& range);
+    // Files with a name (gmem_file.cpp). Each is `file`, an index of MachineConfig::gmemFiles; 0 or a negative errno, kEBADF where
+    // it is not open.
+    int kvm_gmem_create(unsigned file, u64 size, u64 flags);
+    int kvm_gmem_bind(unsigned file, u64 offset, u64 pages);
+    int kvm_gmem_fallocate(unsigned file, bool keepSize, bool punch, u64 offset, u64 size);
+    int kvm_gmem_release(unsigned file);
+    bool gmemIsOpen(unsigned file) const;
+    // kvm_gmem_get_file(): is the slot bound to a file that is open?
+    bool kvm_gmem_get_file(const Memslot& slot) const;
+    Place gmemPlace(const Memslot& slot, Gfn gfn) const { return gmem_ + (slot.gmem + gfn.v - slot.base.v); }
     // The frame that guest_memfd has there; 0 for none.
     Pfn gmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->get(gmemPlace(slot, gfn)) & kHostPfn}; }
     Pfn peekGmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->peek(gmemPlace(slot, gfn)) & kHostPfn}; }
@@ -355,6 +365,8 @@ public:
         Count_
     };
     static constexpr u64 kOutsideGuestMode = 0, kInGuestMode = 1, kExitingGuestMode = 2; // vcpu->mode
+    static constexpr u64 kSlotGmemGone = 16;                                             // of a slot's flags: slot->gmem.file is NULL again
+    static constexpr u64 kMemMaxNrPages = (1ull << 31) - 1;                              // KVM_MEM_MAX_NR_PAGES
     static constexpr u64 kSlotsUpdateInProgress = 1ull << 63; // KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS, of SlotsGeneration
     static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2, kReqVmDead = 4, kReqCpuDirtyLogging = 8;
     static constexpr u64 kPmlEntries = 512;
@@ -436,7 +448,7 @@ public:
     void forEachSlotPart(const GfnRange& range, F&& f) const;
 
 private:
-    static constexpr unsigned kSlotWords = 5;
+    static constexpr unsigned kSlotWords = 6;
     static constexpr u64 kPagesPerVmaWord = 32;
     unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 2; }
 
@@ -501,7 +513,9 @@ private:
     Memslot readSlot(int index) const;
     template <bool kObserved>
     int findSlot(Gfn gfn) const;
-    std::optional<Gfn> gfnOfPage(u64 page) const;
+    std::optional<Gfn> gfnOfPage(u64 Memslot::*first, u64 page) const;
+    Place slotFlags(int index) const;
+    u64 gmemFilePages(unsigned file) const;
     void setSlotFlag(int index, u64 flag, bool on);
     template <class F>
     void kvm_swap_active_memslots(F&& publish);
@@ -512,13 +526,16 @@ private:
     bool overlaps(const SlotConfig& config, int except) const;
     int check_memory_region_flags(const SlotConfig& config) const;
     int setMemoryRegion(const SlotConfig& config);
+    int kvm_arch_prepare_memory_region(SlotChange change, const SlotConfig& config) const;
     void freshDirtyBitmap(const Memslot& slot);
     int kvm_set_memslot(SlotChange change, int index, const SlotConfig& config);
     void kvm_commit_memory_region(SlotChange change, int index, const Memslot& old);
     // invalidation.cpp, notifier.cpp, gmem.cpp
     void flushAndUnlock(bool flush, bool locked);
-    template <class Wanted, class F>
-    bool invalidateParts(const GfnRange& range, Wanted&& wanted, F&& unmap);
+    template <class F>
+    void forEachGmemPart(const GmemRange& range, F&& f) const;
+    template <class Parts, class F>
+    bool invalidateParts(Parts&& parts, F&& unmap);
     void endInvalidation(bool begun);
     template <class F>
     void invalidateAround(const GfnRange& range, F&& between);
@@ -528,6 +545,7 @@ private:
     int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
     std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
+    int kvm_gmem_allocate(unsigned file, u64 first, u64 end);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
@@ -559,8 +577,10 @@ private:
     Watch* watch_ = nullptr;
 
     Injection hostFaults_; // the errno, and above it the gfn + 1
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemFiles_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
+    std::vector<u64> gmemBase_; // of each named file, in the array of pages
     u64 slotPages_ = 0;
+    u64 gmemPages_ = 0;
 };
 
 template <class F>
@@ -588,15 +608,32 @@ void Kvm::forEachSlotPart(const GfnRange& range, F&& f) const {
     }
 }
 
-// kvm_handle_gfn_range() with kvm_mmu_invalidate_begin() when it locks: mmu_lock is taken at the first part of the range that lies in a
-// wanted slot, and the TLBs are flushed once. Returns whether there was such a part, so that an end is owed.
-template <class Wanted, class F>
-bool Kvm::invalidateParts(const GfnRange& range, Wanted&& wanted, F&& unmap) {
+template <class F>
+void Kvm::forEachGmemPart(const GmemRange& range, F&& f) const {
+    if (!range.ofFile) {
+        forEachSlotPart(range.gfns, [&](const Memslot& s, const GfnRange& part) {
+            if (s.guestMemfd)
+                f(s, part);
+        });
+        return;
+    }
+    for (unsigned i = 0; i < slotCount(); ++i) {
+        const Memslot s = slot(static_cast<int>(i));
+        if (!s.used || !s.guestMemfd)
+            continue;
+        const u64 first = std::max(range.first, s.gmem), end = std::min(range.end, s.gmem + s.pages);
+        if (first < end)
+            f(s, GfnRange{{s.base.v + first - s.gmem}, {s.base.v + end - s.gmem}});
+    }
+}
+
+// kvm_handle_gfn_range() with kvm_mmu_invalidate_begin() when it locks: mmu_lock is taken at the first of the parts, and the TLBs are
+// flushed once. Returns whether there was one, so that an end is owed.
+template <class Parts, class F>
+bool Kvm::invalidateParts(Parts&& parts, F&& unmap) {
     bool locked = false;
     bool flush = false;
-    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-        if (!wanted(s))
-            return;
+    parts([&](const Memslot& s, const GfnRange& part) {
         if (!locked) {
             locked = true;
             sim_.writeLock(LockId::MmuLock);

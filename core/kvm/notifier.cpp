@@ -11,9 +11,8 @@ bool Kvm::kvm_mmu_notifier_invalidate_range_start(const GfnRange& range) {
     sim_.step(Site::NotifierCount);
     machine_->add(vm(VmWord::MnActiveInvalidate), 1);
     sim_.srcuReadLock();
-    const bool found = invalidateParts(
-        range, [](const Memslot&) { return true; },
-        [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
+    const bool found = invalidateParts([&](auto&& each) { forEachSlotPart(range, each); },
+                                       [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
     sim_.srcuReadUnlock();
     return found;
 }

@@ -9,12 +9,13 @@ namespace mirrorscope {
 
 namespace {
 // Names of their own: a member of Kvm would hide them.
-enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotFlags };
-constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8;
-constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12;
+enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotGmem, kSlotFlags };
+constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8; // and Kvm::kSlotGmemGone
+constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12, kFileShift = 16;
 u64 flagsOf(const SlotConfig& slot) {
     return (slot.guestMemfd ? kGmem : 0) | (slot.readonly ? kReadonly : 0) | (slot.dirtyLog ? kDirty : 0) |
-           u64{number(slot.backing)} << kBackingShift | u64{number(slot.gmemBacking)} << kGmemBackingShift;
+           u64{number(slot.backing)} << kBackingShift | u64{number(slot.gmemBacking)} << kGmemBackingShift |
+           (slot.gmemFile ? u64{*slot.gmemFile} + 1 : 0) << kFileShift;
 }
 } // namespace
 
@@ -33,6 +34,8 @@ void Kvm::putSlot(int index, const SlotConfig& config) {
     machine_->set(at + kSlotBase, config.base.v);
     machine_->set(at + kSlotPages, config.pages);
     machine_->set(at + kSlotOffset, machine_->peek(vm(VmWord::PagesUsed)));
+    machine_->set(at + kSlotGmem,
+                  config.gmemFile ? gmemBase_[*config.gmemFile] + (config.gmemOffset >> 12) : machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotFlags, flagsOf(config));
     machine_->set(vm(VmWord::PagesUsed), machine_->peek(vm(VmWord::PagesUsed)) + config.pages);
     if (config.dirtyLog)
@@ -54,7 +57,9 @@ Memslot Kvm::readSlot(int index) const {
     slot.id = static_cast<u32>(used - 1);
     slot.base = {read(at + kSlotBase)};
     slot.pages = read(at + kSlotPages);
+    slot.index = index;
     slot.offset = read(at + kSlotOffset);
+    slot.gmem = read(at + kSlotGmem);
     const u64 flags = read(at + kSlotFlags);
     slot.guestMemfd = (flags & kGmem) != 0;
     slot.readonly = (flags & kReadonly) != 0;
@@ -62,6 +67,8 @@ Memslot Kvm::readSlot(int index) const {
     slot.invalid = (flags & kInvalid) != 0;
     slot.backing = levelOf(static_cast<unsigned>(flags >> kBackingShift & 7));
     slot.gmemBacking = levelOf(static_cast<unsigned>(flags >> kGmemBackingShift & 7));
+    if (const u64 file = flags >> kFileShift; file != 0)
+        slot.gmemFile = static_cast<unsigned>(file - 1);
     return slot;
 }
 
@@ -85,22 +92,25 @@ int Kvm::findSlot(Gfn gfn) const {
 int Kvm::slotOf(Gfn gfn) const { return findSlot<true>(gfn); }
 int Kvm::peekSlotOf(Gfn gfn) const { return findSlot<false>(gfn); }
 
-// `page` counts in the per-slot arrays.
-std::optional<Gfn> Kvm::gfnOfPage(u64 page) const {
+// `page` counts in the array in which the slot begins at `first`.
+std::optional<Gfn> Kvm::gfnOfPage(u64 Memslot::*first, u64 page) const {
     for (unsigned i = 0; i < slotCount(); ++i) {
         const Memslot s = peekSlot(static_cast<int>(i));
-        if (s.used && page >= s.offset && page < s.offset + s.pages)
-            return Gfn{s.base.v + page - s.offset};
+        if (s.used && page >= s.*first && page < s.*first + s.pages)
+            return Gfn{s.base.v + page - s.*first};
     }
     return std::nullopt;
 }
 
-std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const { return gfnOfPage(frames_.peekInfo(pfn)); }
+std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
+    return gfnOfPage(frames_.peekKind(pfn) == FrameKind::Gmem ? &Memslot::gmem : &Memslot::offset, frames_.peekInfo(pfn));
+}
 
 std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
-    for (const Place first : {gmem_, host_})
-        if (place >= first && place.v < first.v + slotPages_)
-            return gfnOfPage(place.v - first.v);
+    if (place >= gmem_ && place.v < gmem_.v + gmemPages_)
+        return gfnOfPage(&Memslot::gmem, place.v - gmem_.v);
+    if (place >= host_ && place.v < host_.v + slotPages_)
+        return gfnOfPage(&Memslot::offset, place.v - host_.v);
     return std::nullopt;
 }
 
@@ -149,8 +159,10 @@ void Kvm::kvm_arch_memslots_updated(u64 generation) {
         kvm_vcpu_kick(v);
 }
 
+Place Kvm::slotFlags(int index) const { return slots_ + u64(unsigned(index)) * kSlotWords + kSlotFlags; }
+
 void Kvm::setSlotFlag(int index, u64 flag, bool on) {
-    const Place flags = slots_ + u64(unsigned(index)) * kSlotWords + kSlotFlags;
+    const Place flags = slotFlags(index);
     machine_->set(flags, on ? machine_->get(flags) | flag : machine_->get(flags) & ~flag);
 }
 
@@ -194,6 +206,10 @@ int Kvm::kvm_set_memory_region(const SlotConfig& config) {
 int Kvm::setMemoryRegion(const SlotConfig& config) {
     if (const int r = check_memory_region_flags(config); r != 0)
         return r;
+    if (config.guestMemfd && ((config.gmemOffset & 0xfff) != 0 || config.gmemOffset + (config.pages << 12) < config.gmemOffset))
+        return -kEINVAL;
+    if (config.pages > kMemMaxNrPages)
+        return -kEINVAL;
     const int index = slotById(config.id);
     if (config.pages == 0)
         return index < 0 ? -kEINVAL : kvm_set_memslot(SlotChange::Delete, index, config);
@@ -205,6 +221,9 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
             ++free;
         if (free == kMaxSlots || machine_->get(vm(VmWord::PagesUsed)) + config.pages > slotPages_)
             return -kEINVAL;
+        if (config.guestMemfd && config.gmemFile)
+            if (const int r = kvm_gmem_bind(*config.gmemFile, config.gmemOffset, config.pages); r != 0)
+                return r;
         return kvm_set_memslot(SlotChange::Create, static_cast<int>(free), config);
     }
     const Memslot old = slot(index);
@@ -222,12 +241,25 @@ void Kvm::freshDirtyBitmap(const Memslot& s) {
         machine_->set(dirtyWord(s, {s.base.v + page}), 0);
 }
 
+// The slot's last page must be one that the host can address and that is no alias of another.
+int Kvm::kvm_arch_prepare_memory_region(SlotChange change, const SlotConfig& config) const {
+    if (change != SlotChange::Create && change != SlotChange::Move)
+        return 0;
+    const Gfn last{config.base.v + config.pages - 1};
+    return last.v >> (config_.maxPhysicalAddress - 12) != 0 || (last.v & config_.directBits()) != 0 ? -kEINVAL : 0;
+}
+
 int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config) {
     Call call(sim_, "kvm_set_memslot");
     const Place at = slots_ + u64(unsigned(index)) * kSlotWords;
     const Memslot old = change == SlotChange::Create ? Memslot{} : slot(index);
     if (change == SlotChange::Delete || change == SlotChange::Move)
         kvm_invalidate_memslot(index);
+    if (const int r = kvm_arch_prepare_memory_region(change, config); r != 0) {
+        if (change == SlotChange::Move) // kvm_activate_memslot(): the old one is back, what it mapped is gone
+            kvm_swap_active_memslots([&] { setSlotFlag(index, kInvalid, false); });
+        return r;
+    }
     kvm_swap_active_memslots([&] {
         switch (change) {
         case SlotChange::Create: {

@@ -16,7 +16,10 @@ struct Memslot {
     u32 id = 0;
     Gfn base;
     u64 pages = 0;
-    u64 offset = 0; // of its pages in the per-slot arrays
+    int index = -1;
+    u64 offset = 0;                   // of its pages in the per-slot arrays
+    u64 gmem = 0;                     // of its first page in the array of guest_memfd's pages
+    std::optional<unsigned> gmemFile; // the named file that it was bound to
     bool guestMemfd = false;
     bool readonly = false;
     bool dirtyLog = false;
@@ -25,6 +28,15 @@ struct Memslot {
     Level gmemBacking = Level::k4K;
     bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
     GfnRange range() const { return {base, {base.v + pages}}; }
+};
+
+// Pages of guest_memfd: those behind some gfns, or a part of a file, by the numbers of the array of all files' pages.
+struct GmemRange {
+    GfnRange gfns = {};
+    u64 first = 0, end = 0;
+    bool ofFile = false;
+    static GmemRange behind(const GfnRange& gfns) { return {.gfns = gfns}; }
+    static GmemRange inFile(u64 first, u64 end) { return {.first = first, .end = end, .ofFile = true}; }
 };
 
 // struct kvm_page_fault

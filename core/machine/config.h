@@ -18,9 +18,19 @@ struct SlotConfig {
     u64 pages = 0;
     bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
     bool readonly = false;
-    bool dirtyLog = false;          // KVM_MEM_LOG_DIRTY_PAGES
-    Level backing = Level::k4K;     // the host's pages
-    Level gmemBacking = Level::k4K; // the blocks in which guest_memfd gets its frames; its pages are of order 0 all the same
+    bool dirtyLog = false;                 // KVM_MEM_LOG_DIRTY_PAGES
+    Level backing = Level::k4K;            // the host's pages
+    Level gmemBacking = Level::k4K;        // the blocks in which guest_memfd gets its frames; its pages are of order 0 all the same
+    std::optional<unsigned> gmemFile = {}; // which of MachineConfig::gmemFiles; none: a file of its own, as large as the slot
+    u64 gmemOffset = 0;                    // of the slot's first page in it, in bytes
+};
+
+// A guest_memfd with a name.
+struct GmemFileConfig {
+    std::string name;
+    u64 pages = 0;        // what there is room for; the most that a script's KVM_CREATE_GUEST_MEMFD asks for
+    bool exists = false;  // before the script
+    bool foreign = false; // a file descriptor that is none of this VM's guest_memfds
 };
 
 // Which rule decides that an update must also reach the private table (machine.dispatch).
@@ -37,6 +47,7 @@ struct MachineConfig {
     unsigned maxPhysicalAddress = 52;       // of the host, in bits
     Level maxLevel = Level::k1G;            // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
+    std::vector<GmemFileConfig> gmemFiles;
     u64 laterPages = 0;                // of slots that the script makes
     std::vector<GfnRange> laterRanges; // where the script makes slots or sets attributes
     bool adBits = true;                // kvm_ad_enabled

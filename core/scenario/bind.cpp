@@ -125,6 +125,7 @@ void Binder::bind(const YamlNode& root) {
     if (const YamlNode* sometimes = root.find("sometimes"))
         expectations(*sometimes, scenario_.sometimes);
     resolveResults();
+    resolveGmemFiles();
     scenario_.results = static_cast<unsigned>(resultIds_.size());
 }
 

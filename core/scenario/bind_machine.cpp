@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/text.h"
+#include "kvm/kvm.h"
 #include "scenario/binder.h"
 #include "scenario/presets.h"
 
@@ -18,7 +19,8 @@ unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::stri
 
 void Binder::slot(const YamlNode& node) {
     needMap(node, "a slot");
-    constexpr std::array<std::string_view, 8> keys{"id", "gpa", "size", "private", "readonly", "dirty-log", "backing", "gmem-backing"};
+    constexpr std::array<std::string_view, 10> keys{"id",        "gpa",     "size",         "private", "readonly",
+                                                    "dirty-log", "backing", "gmem-backing", "gmem",    "gmem-offset"};
     for (const auto& [key, value] : node.entries)
         if (std::find(keys.begin(), keys.end(), key.text) == keys.end())
             unknown(key, "key", keys);
@@ -31,8 +33,10 @@ void Binder::slot(const YamlNode& node) {
     constexpr u64 kMaxEnd = 1ull << 42;
     SlotConfig slot;
     const u64 id = number(need("id"), "slot id");
-    if (id >= 64)
-        fail(need("id"), "slot ids are 0..63");
+    if (id >= Kvm::kUserMemSlots)
+        fail(need("id"), "slot ids are 0..32763");
+    if (scenario_.machine.slots.size() >= Kvm::kMaxSlots)
+        fail(node, "a machine has at most 64 slots at a time");
     slot.id = static_cast<u32>(id);
     const u64 gpa = number(need("gpa"), "address");
     const u64 size = number(need("size"), "size");
@@ -75,7 +79,28 @@ void Binder::slot(const YamlNode& node) {
         if (!slot.guestMemfd)
             fail(*value, "gmem-backing is of a slot with guest_memfd");
     }
+    if (const YamlNode* value = node.find("gmem-offset"); value != nullptr && node.find("gmem") == nullptr)
+        fail(*value, "gmem-offset is in a file that `gmem` names");
+    if (const YamlNode* value = node.find("gmem")) {
+        if (!slot.guestMemfd)
+            fail(*value, "this slot has no guest_memfd");
+        if (slot.gmemBacking != Level::k4K)
+            fail(*value, "gmem-backing is of a guest_memfd that is the slot's own");
+        slot.gmemFile = gmemFile(*value);
+        if (const YamlNode* offset = node.find("gmem-offset"))
+            slot.gmemOffset = number(*offset, "offset");
+        if ((slot.gmemOffset & 0xfff) != 0 || slot.gmemOffset > 64ull << 30)
+            fail(*node.find("gmem-offset"), "an offset in a guest_memfd is whole pages, at most 64G");
+        // Whoever is there before the script is large enough for the slots that are.
+        GmemFileConfig& file = scenario_.machine.gmemFiles[*slot.gmemFile];
+        file.exists = true;
+        file.pages = std::max(file.pages, (slot.gmemOffset >> 12) + slot.pages);
+    }
     for (const auto& other : scenario_.machine.slots) {
+        if (slot.gmemFile && other.gmemFile == slot.gmemFile && slot.gmemOffset < other.gmemOffset + (other.pages << 12) &&
+            other.gmemOffset < slot.gmemOffset + (slot.pages << 12))
+            fail(*node.find("gmem"),
+                 "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " are bound to the same pages of it");
         if (other.id == slot.id)
             fail(need("id"), "slot " + std::to_string(slot.id) + " stands twice");
         if (slot.base.v < other.base.v + other.pages && other.base.v < slot.base.v + slot.pages)

@@ -240,6 +240,59 @@ void Binder::content(Step& step, const YamlNode& value) {
         step.content.push_back(static_cast<char>(std::stoul(hexDigits.substr(i, 2), nullptr, 16)));
 }
 
+unsigned Binder::gmemFile(const YamlNode& name) {
+    auto& files = scenario_.machine.gmemFiles;
+    const std::string& text = word(name, "the name of a file");
+    unsigned file = 0;
+    while (file < files.size() && files[file].name != text)
+        ++file;
+    if (file == files.size()) {
+        constexpr unsigned kMostFiles = 64;
+        if (file == kMostFiles)
+            fail(name, "a scenario names at most 64 files of guest_memfd");
+        files.push_back({.name = text});
+        gmemNames_.emplace(file, name);
+    }
+    return file;
+}
+
+void Binder::checkGmem(Step& step, const YamlNode& key) {
+    const auto way = static_cast<GmemWay>(step.number("do"));
+    const bool creates = way == GmemWay::Create, ranges = way == GmemWay::Allocate || way == GmemWay::Punch;
+    const auto only = [&](const char* name, bool here) {
+        if (step.has(name) && !here)
+            fail(key, std::string("`") + name + "` has no meaning for `do: " + std::string(kGmemWays[step.number("do")]) + "`");
+    };
+    only("offset", ranges);
+    only("size", ranges || creates);
+    only("flags", creates);
+    only("foreign", creates);
+    only("keep-size", ranges);
+    if (!creates)
+        return;
+    const auto file = static_cast<unsigned>(step.number("file"));
+    GmemFileConfig& config = scenario_.machine.gmemFiles[file];
+    if (config.exists || !gmemCreated_.insert(file).second)
+        fail(key, "`" + config.name + "` is the name of a file already");
+    const u64 size = step.number("size", 4096);
+    if (size > 64ull << 30 && size >> 63 == 0)
+        fail(key, "a guest_memfd has at most 64G");
+    config.pages = size >> 63 != 0 ? 0 : size >> 12;
+    config.foreign = step.number("foreign") != 0;
+}
+
+void Binder::resolveGmemFiles() {
+    u64 pages = 0;
+    for (const auto& [file, name] : gmemNames_) {
+        const GmemFileConfig& config = scenario_.machine.gmemFiles[file];
+        if (!config.exists && gmemCreated_.count(file) == 0)
+            fail(name, "nobody makes the file `" + config.name + "`: `gmem: {file: " + config.name + ", do: create, size: …}`");
+        pages += config.pages;
+    }
+    if (pages > 64ull << 18)
+        fail(gmemNames_.begin()->second, "all files of guest_memfd together have at most 64G");
+}
+
 u64 Binder::oneWord(const YamlNode& value, std::span<const std::string_view> names, const std::string& what) const {
     const auto found = std::find(names.begin(), names.end(), word(value, what));
     if (found == names.end())
@@ -295,7 +348,11 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         } else if (name == "prot") {
             step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read-write", "read", "none"}, "protection");
         } else if (name == "do") {
-            step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
+            step.numbers[name] = step.verb == Verb::Gmem
+                                     ? oneWord(value, kGmemWays, "way")
+                                     : oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
+        } else if (name == "file" || name == "gmem") {
+            step.numbers[name] = gmemFile(value);
         } else if (name == "call") {
             const auto names = kernelCallNames();
             step.numbers[name] = oneWord(value, names, "kernel function");
@@ -385,7 +442,10 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "`" + key.text + "` needs an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (step.verb == Verb::Rmpupdate && step.number("level", 1) > 2)
         fail(key, "an RMP entry is 4K or 2M");
-    const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
+    if (step.verb == Verb::Gmem)
+        checkGmem(const_cast<Step&>(step), key);
+    const bool privateOnly =
+        step.verb == Verb::PunchHole || step.verb == Verb::Gmem || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
     if (privateOnly && !m.hasPrivateMem())
         fail(key, "`" + key.text + "` needs private memory; this machine is `vm: default`");
     if (verb.where == VerbInfo::Where::Guest && step.verb != Verb::MapGpa && step.has("as") &&
@@ -393,7 +453,7 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "`as` has no meaning here: a `" + std::string(name(m.vm)) + "` VM has no alias");
     const u64 reach = m.gfnsReached() << 12;
     // Those are taken as they come: the module and KVM_PRE_FAULT_MEMORY have an answer to each address.
-    const bool anyAddress = step.verb == Verb::Seamcall || step.verb == Verb::PreFault;
+    const bool anyAddress = step.verb == Verb::Seamcall || step.verb == Verb::PreFault || step.verb == Verb::SetMemoryRegion;
     if (step.has("gpa") && step.number("gpa") >= reach && !anyAddress)
         fail(key, hex(step.number("gpa")) + " passes the guest physical address width");
     if (step.has("gpa") && (step.has("pages") || step.has("size")) && !anyAddress) {
@@ -414,16 +474,24 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "accept works on 4K and 2M");
     if (step.verb == Verb::SetMemoryRegion) {
         const u64 size = step.number("size");
-        if (((step.number("gpa") | size) & 0xfff) != 0 || size == 0 || size > 16ull << 30)
-            fail(key, "a slot is whole pages, at most 16G");
-        if (step.number("id") >= Kvm::kMaxSlots)
-            fail(key, "slot ids are 0..63");
-        scenario_.machine.laterPages += size >> 12;
+        // What KVM refuses is refused when it runs; a larger slot than this is beyond the model.
+        if (size > 64ull << 30 && size >> 12 <= Kvm::kMemMaxNrPages && (size & 0xfff) == 0)
+            fail(key, "a slot has at most 64G here");
+        if (step.has("gmem-offset") && !step.has("gmem"))
+            fail(key, "gmem-offset is in a file that `gmem` names");
+        if (step.has("gmem") && step.has("private") && step.number("private") == 0)
+            fail(key, "this slot has no guest_memfd");
+        if (step.has("gmem-backing") && (step.number("gmem-backing") > 2 || step.has("gmem")))
+            fail(key, "gmem-backing is 4K or 2M, of a guest_memfd that is the slot's own");
+        if (size <= 64ull << 30)
+            scenario_.machine.laterPages += (size + 4095) >> 12;
         if (scenario_.machine.laterPages > 64ull << 18)
             fail(key, "the slots that the script makes have more than 64G together");
     }
     if (step.verb == Verb::SetMemoryRegion || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa) {
         const u64 gpa = step.number("gpa"), size = step.number("size", 4096);
+        if (step.verb == Verb::SetMemoryRegion && (size > 64ull << 30 || gpa >= reach || size > reach - gpa))
+            return; // refused when it runs
         laterBytes_ += size;
         if (size > 4ull << 40 || laterBytes_ > 4ull << 40)
             fail(key, "the ranges of such steps have more than 4T together");

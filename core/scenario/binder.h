@@ -62,6 +62,10 @@ private:
     void content(Step& step, const YamlNode& value);
     std::string besideFile(const YamlNode& value) const;
     unsigned resultSlot(const std::string& id);
+    // A file of guest_memfd by its name, made known if it is not.
+    unsigned gmemFile(const YamlNode& name);
+    void checkGmem(Step& step, const YamlNode& key);
+    void resolveGmemFiles();
     Step& newStep(std::vector<Step>& out, const YamlNode& at, Verb verb, const std::string& path, const Context& context);
 
     // ---- expectations (bind_expect.cpp)
@@ -79,6 +83,8 @@ private:
     std::vector<PendingResult> pendingResults_;
     std::set<std::string> given_; // machine keys that stand in the file
     std::set<std::string> including_;
+    std::map<unsigned, YamlNode> gmemNames_; // where each file is named for the first time
+    std::set<unsigned> gmemCreated_;         // by a step
     u64 runningValue_ = 1;
     u64 laterBytes_ = 0; // of the ranges that steps name where slots and attributes change
 };

@@ -7,6 +7,7 @@
 #include "scenario/kernel_calls.h"
 #include "scenario/presets.h"
 #include "scenario/verbs.h"
+#include "snp/rmp.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
 
@@ -31,14 +32,16 @@ constexpr std::array<Word, 9> kRoots{{{"mirrorscope", "version of the language: 
                                       {"script", "what happens, step by step"},
                                       {"expect", "what must hold at the end, of every interleaving"},
                                       {"sometimes", "what must hold at the end of at least one interleaving"}}};
-constexpr std::array<Word, 8> kSlotKeys{{{"id", "the slot's number"},
-                                         {"gpa", "where it begins"},
-                                         {"size", "bytes"},
-                                         {"private", "backed by guest_memfd"},
-                                         {"readonly", "read-only"},
-                                         {"dirty-log", "dirty logging on"},
-                                         {"backing", "the host's page size: 4K, 2M, 1G"},
-                                         {"gmem-backing", "the blocks in which guest_memfd gets its frames: 4K, 2M"}}};
+constexpr std::array<Word, 10> kSlotKeys{{{"id", "the slot's number"},
+                                          {"gpa", "where it begins"},
+                                          {"size", "bytes"},
+                                          {"private", "backed by guest_memfd"},
+                                          {"readonly", "read-only"},
+                                          {"dirty-log", "dirty logging on"},
+                                          {"backing", "the host's page size: 4K, 2M, 1G"},
+                                          {"gmem-backing", "the blocks in which guest_memfd gets its frames: 4K, 2M"},
+                                          {"gmem", "the guest_memfd that it is bound to; one of its own by default"},
+                                          {"gmem-offset", "where in that file it begins"}}};
 constexpr std::array<Word, 24> kExpectKeys{{{"tree", "direct, mirror or secure: the entry at which a walk for `gpa` ends"},
                                             {"gpa", "guest physical address"},
                                             {"is", "the state, the result or the number"},
@@ -228,6 +231,17 @@ void addValues(std::vector<Completion>& out, ArgType type, std::string_view name
     if (name == "do")
         for (const char* what : {"start", "stop", "get", "clear"})
             out.push_back({what, "dirty logging"});
+    if (name == "do")
+        for (const auto what : kGmemWays)
+            out.push_back({std::string(what), "a guest_memfd with a name"});
+    if (name == "prot")
+        for (const char* what : {"read-write", "read", "none"})
+            out.push_back({what, "the host's mapping"});
+    if (name == "host-fault")
+        for (const char* what : {"EFAULT", "HWPOISON"})
+            out.push_back({what, "a fault of the host's mapping fails"});
+    if (name == "rmpupdate")
+        addNames(out, rmpStatusNames().first(4));
     if (name == "alloc")
         out.push_back({"fail", "the next allocations fail"});
 }

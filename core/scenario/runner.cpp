@@ -218,7 +218,8 @@ Outcome Runner::perform(const Step& step) {
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
     case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
-    case Verb::PunchHole: return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, range)) : errnoOf(-kEINVAL);
+    case Verb::PunchHole: return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, GmemRange::behind(range))) : errnoOf(-kEINVAL);
+    case Verb::Gmem: return errnoOf(gmemFile(step));
     case Verb::Discard:
         if (!aligned)
             return errnoOf(-kEINVAL);
@@ -233,6 +234,15 @@ Outcome Runner::perform(const Step& step) {
         slot.readonly = step.number("readonly") != 0;
         slot.dirtyLog = step.number("dirty-log") != 0;
         slot.backing = levelOf(static_cast<unsigned>(step.number("backing", 1)));
+        slot.gmemBacking = levelOf(static_cast<unsigned>(step.number("gmem-backing", 1)));
+        if (step.has("gmem")) {
+            slot.guestMemfd = true;
+            slot.gmemFile = static_cast<unsigned>(step.number("gmem"));
+            slot.gmemOffset = step.number("gmem-offset");
+        }
+        const u64 bytes = step.number("size");
+        if (((gpa | bytes) & 0xfff) != 0 || gpa + bytes < gpa || slot.id >= Kvm::kUserMemSlots)
+            return errnoOf(-kEINVAL);
         return errnoOf(kvm.kvm_set_memory_region(slot));
     }
     case Verb::DeleteMemoryRegion: return errnoOf(kvm.deleteMemoryRegion(static_cast<u32>(step.number("id"))));
@@ -319,6 +329,25 @@ Outcome Runner::perform(const Step& step) {
         return {};
     default: return {};
     }
+}
+
+// System calls on a guest_memfd. It has neither read nor write, nor mmap (v6.16 guest_memfd.c: kvm_gmem_fops).
+int Runner::gmemFile(const Step& step) {
+    Kvm& kvm = system_.kvm();
+    const auto file = static_cast<unsigned>(step.number("file"));
+    const auto way = static_cast<GmemWay>(step.number("do"));
+    const u64 size = step.number("size", 4096);
+    switch (way) {
+    case GmemWay::Create: return kvm.vmDead() ? -kEIO : kvm.kvm_gmem_create(file, size, step.number("flags"));
+    case GmemWay::Allocate:
+    case GmemWay::Punch:
+        return kvm.kvm_gmem_fallocate(file, step.number("keep-size", 1) != 0, way == GmemWay::Punch, step.number("offset"), size);
+    case GmemWay::Read:
+    case GmemWay::Write: return kvm.gmemIsOpen(file) ? -kEINVAL : -kEBADF;
+    case GmemWay::Mmap: return kvm.gmemIsOpen(file) ? -kENODEV : -kEBADF;
+    case GmemWay::Close: return kvm.kvm_gmem_release(file);
+    }
+    return -kEINVAL;
 }
 
 std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {

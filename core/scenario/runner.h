@@ -82,6 +82,7 @@ private:
     Outcome call(const Step& step);
     Outcome perform(const Step& step);
     Outcome rawSeamcall(const Step& step);
+    int gmemFile(const Step& step);
     std::optional<Pfn> operandPage(const Step& step, const char* name, Level size, FrameKind kind);
     void runRace(const Step& step);
     void runSchedule(const Step& step, Race& race);

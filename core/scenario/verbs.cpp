@@ -40,7 +40,17 @@ constexpr std::array kSlotArgs{ArgInfo{"id", T::SlotId, true, "the slot's number
                                ArgInfo{"private", T::Bool, false, "backed by guest_memfd"},
                                ArgInfo{"readonly", T::Bool, false, "read-only"},
                                ArgInfo{"dirty-log", T::Bool, false, "dirty logging on"},
-                               ArgInfo{"backing", T::Level, false, "the host's page size"}};
+                               ArgInfo{"backing", T::Level, false, "the host's page size"},
+                               ArgInfo{"gmem-backing", T::Level, false, "the blocks in which a guest_memfd of its own gets its frames"},
+                               ArgInfo{"gmem", T::Name, false, "the guest_memfd that it is bound to; one of its own by default"},
+                               ArgInfo{"gmem-offset", T::Size, false, "where in that file it begins, 0 by default"}};
+constexpr std::array kGmemArgs{ArgInfo{"file", T::Name, true, "its name"},
+                               ArgInfo{"do", T::Name, true, "create, allocate, punch, read, write, mmap or close"},
+                               ArgInfo{"offset", T::Size, false, "in the file, 0 by default"},
+                               ArgInfo{"size", T::Size, false, "of the file, or of the range; one 4K page by default"},
+                               ArgInfo{"flags", T::Number, false, "of KVM_CREATE_GUEST_MEMFD, 0 by default"},
+                               ArgInfo{"keep-size", T::Bool, false, "FALLOC_FL_KEEP_SIZE, true by default"},
+                               ArgInfo{"foreign", T::Bool, false, "create a descriptor that is none of this VM's guest_memfds"}};
 constexpr std::array kSlotIdArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"}};
 constexpr std::array kAttributeArgs{kGpa, kSize, ArgInfo{"as", T::Alias, true, "private or shared"}};
 constexpr std::array kImageArgs{
@@ -118,6 +128,7 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::InitVcpu, "init-vcpu", W::Host, E::VcpuIoctl, "vcpu", kInitVcpuArgs, "KVM_TDX_INIT_VCPU: VP.CREATE, ADDCX, INIT"},
     {Verb::PreFault, "pre-fault", W::Host, E::VcpuIoctl, "", kPreFaultArgs, "KVM_PRE_FAULT_MEMORY"},
     {Verb::PunchHole, "punch-hole", W::Host, E::Other, "", kRange, "fallocate(PUNCH_HOLE) on guest_memfd"},
+    {Verb::Gmem, "gmem", W::Host, E::Other, "", kGmemArgs, "what user space does with a guest_memfd that has a name"},
     {Verb::Discard, "discard", W::Host, E::Other, "", kRange, "MADV_DONTNEED on the host mapping"},
     {Verb::Migrate, "migrate", W::Host, E::Other, "", kRange, "the host moves a page"},
     {Verb::Protect, "protect", W::Host, E::Other, "", kRange, "the host write-protects its mapping"},
@@ -160,7 +171,8 @@ constexpr std::array kMachineKeys{
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
     MachineKey{"maxphyaddr", "36..52", "52", "the host's physical address width; a GPA without a slot beyond it gets no entry"},
     MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},
-    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing}", "[]", "memslots"},
+    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing, gmem, gmem-offset}", "[]",
+               "memslots"},
     MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},
     MachineKey{"attributes", "private, shared", "private for tdx and snp", "initial memory attributes of every page"},
     MachineKey{"sept-ve-disable", "true, false", "true", "access to a page not yet accepted exits to KVM instead of a #VE"},

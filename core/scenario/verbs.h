@@ -4,6 +4,7 @@
 
 #include "base/types.h"
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -27,6 +28,7 @@ enum class Verb : u8 {
     InitVcpu,
     PreFault,
     PunchHole,
+    Gmem,
     Discard,
     Migrate,
     Protect,
@@ -54,6 +56,10 @@ enum class Verb : u8 {
     Race,
     Count_
 };
+// What `gmem: {do: …}` can be.
+enum class GmemWay : u8 { Create, Allocate, Punch, Read, Write, Mmap, Close };
+inline constexpr std::array<std::string_view, 7> kGmemWays{"create", "allocate", "punch", "read", "write", "mmap", "close"};
+
 inline constexpr unsigned kVerbs = static_cast<unsigned>(Verb::Count_);
 
 enum class ArgType : u8 {

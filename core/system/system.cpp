@@ -31,6 +31,8 @@ u64 defaultFrames(const MachineConfig& config) {
     for (const auto& slot : config.slots)
         pages += slot.pages;
     pages += config.laterPages;
+    for (const auto& file : config.gmemFiles)
+        pages += file.pages;
     // A place names one of 2^32 words, so that a larger VM gets what there is: 28 GiB that can be touched at a time.
     constexpr u64 kMost = 7 << 20;
     return std::min(pages * 2 + pages / 64 + 4096 + 64 * config.vcpus, kMost);
@@ -108,7 +110,7 @@ void System::destroyVm() {
         Call release(sim_, "kvm_gmem_release");
         for (unsigned i = 0; i < kvm_->slotCount(); ++i)
             if (const Memslot slot = kvm_->slot(static_cast<int>(i)); slot.used && slot.guestMemfd)
-                kvm_->protocol().kvm_gmem_punch_hole(*kvm_, slot.range());
+                kvm_->protocol().kvm_gmem_punch_hole(*kvm_, GmemRange::behind(slot.range()));
     }
     Call call(sim_, "kvm_destroy_vm");
     if (backend_)

@@ -45,7 +45,7 @@ const std::vector<Row>& rows() {
         {{"vcpu.mode"}, {"srcu-depth", "srcu-wait-for"}, "SRCU is entered or left"},
         {{"kick.ack"}, {"srcu-depth", vcpu(Kvm::VcpuWord::Ipi)}, "SRCU is entered or left"},
         {{"vcpu.mode"}, {vcpu(Kvm::VcpuWord::Mode), vcpu(Kvm::VcpuWord::IrqsOff)}, "vcpu->mode is stored"},
-        {{"slot.set"}, {"slot.0", "slot.1", "slot.2", "slot.3", "slot.4", vm(Vm::SlotsGeneration)}, "all fields of a memslot"},
+        {{"slot.set"}, {"slot.0", "slot.1", "slot.2", "slot.3", "slot.4", "slot.5", vm(Vm::SlotsGeneration)}, "all fields of a memslot"},
         {{"slot.set"}, {"srcu-wait-for", "srcu-waiters"}, "synchronize_srcu() begins"},
         {{"seq.begin", "seq.end"},
          {vm(Vm::InvalidateInProgress), vm(Vm::InvalidateStart), vm(Vm::InvalidateEnd), vm(Vm::InvalidateSeq)},

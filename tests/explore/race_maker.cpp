@@ -75,9 +75,10 @@ public:
         if (vm_ == 1)
             race_.machine += below(2) == 0 ? ", attributes: private" : "";
         dirtySlot_ = vm_ == 0 || below(3) == 0;
-        race_.machine +=
-            fmt::format(", slots: [{{id: 0, gpa: 0, size: {}{}{}}}]", huge_ ? "2M" : "64K", huge_ && vm_ != 3 ? ", backing: 2M" : "",
-                        vm_ != 0 && dirtySlot_ && below(2) == 0 ? ", private: false" : "");
+        const bool noFile = vm_ != 0 && dirtySlot_ && below(2) == 0;
+        named_ = vm_ != 0 && !noFile && below(3) == 0;
+        race_.machine += fmt::format(", slots: [{{id: 0, gpa: 0, size: {}{}{}{}}}]", huge_ ? "2M" : "64K",
+                                     huge_ && vm_ != 3 ? ", backing: 2M" : "", noFile ? ", private: false" : "", named_ ? ", gmem: f" : "");
         setUp();
         const unsigned actors = below(4) == 0 ? 3 : 2;
         std::set<std::string> names;
@@ -136,7 +137,7 @@ private:
         const std::string gpa = page();
         const std::string range = fmt::format("{{gpa: {}, size: {}}}", gpa, below(3) == 0 ? "8K" : "4K");
         while (true) {
-            switch (below(26)) {
+            switch (below(named_ ? 29 : 26)) {
             case 0:
             case 1: return "{discard: " + range + "}";
             case 2: return vm_ == 0 ? "{protect: " + range + "}" : "{punch-hole: " + range + "}";
@@ -186,6 +187,11 @@ private:
                 constexpr const char* prots[] = {"read-write", "read", "none"};
                 return fmt::format("{{mprotect: {{gpa: {}, prot: {}}}}}", gpa, prots[below(3)]);
             }
+            case 26: return "{gmem: {file: f, do: close}}";
+            case 27: return fmt::format("{{gmem: {{file: f, do: punch, offset: {}}}}}", gpa);
+            case 28:
+                return below(2) == 0 ? fmt::format("{{gmem: {{file: f, do: allocate, offset: {}}}}}", gpa)
+                                     : fmt::format("{{set-memory-region: {{id: 1, gpa: 4M, size: 8K, gmem: f, gmem-offset: {}}}}}", gpa);
             case 24:
                 if (vm_ == 2 && below(2) == 0)
                     return fmt::format("{{inject: {{rmpupdate: {}, after: {}}}}}", below(2) == 0 ? "FAIL_INUSE" : "FAIL_OVERLAP", below(2));
@@ -230,7 +236,7 @@ private:
     std::mt19937_64 random_;
     RandomRace race_;
     unsigned vm_ = 0, vcpus_ = 2, ids_ = 0;
-    bool huge_ = false, dirtySlot_ = false;
+    bool huge_ = false, dirtySlot_ = false, named_ = false;
 };
 } // namespace
 

@@ -6,7 +6,7 @@
 namespace mirrorscope::broken {
 
 void freeBeforeRemove(Protocol& protocol) {
-    protocol.kvm_gmem_punch_hole = [](Kvm& kvm, const GfnRange& range) {
+    protocol.kvm_gmem_punch_hole = [](Kvm& kvm, const GmemRange& range) {
         kvm.sim().writeLock(LockId::FilemapInvalidateLock);
         kvm.truncate_inode_pages_range(range);
         kvm.kvm_gmem_invalidate_end(kvm.kvm_gmem_invalidate_begin(range));

@@ -41,7 +41,9 @@ int TdxBackend::kvm_gmem_populate(Gfn gfn, bool measure, Content content, const 
         return -kEINVAL;
     sim_.writeLock(LockId::FilemapInvalidateLock);
     int result = 0;
-    if ((kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn)) & Kvm::kUptodate) != 0) {
+    if (!kvm_.kvm_gmem_get_file(kvm_.slot(index))) {
+        result = -kEFAULT;
+    } else if ((kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn)) & Kvm::kUptodate) != 0) {
         result = -kEEXIST;
     } else if (!kvm_.kvm_mem_is_private(gfn)) {
         result = -kEINVAL;
