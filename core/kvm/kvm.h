@@ -271,6 +271,7 @@ public:
     VmaProt vmaProt(const Memslot& slot, Gfn gfn) const;
     void mprotect(const GfnRange& range, VmaProt prot);
     // `inject`: the host's next faults, of that page or (nothing) of any, fail with kEFAULT or kEHWPOISON.
+    bool hostFaultWaits() const { return hostFaults_.waits(*machine_); }
     void injectHostFault(int error, std::optional<Gfn> gfn, u64 times, u64 after);
     void freeGuestMemory(); // the gmem files are closed and the host mapping is gone
 

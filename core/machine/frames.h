@@ -30,6 +30,7 @@ public:
     std::optional<Pfn> allocateRun(FrameKind kind, u64 info, u64 pages);
     void free(Pfn pfn);
     // `inject: {alloc: fail}`: after `after` further allocations, `times` of them fail.
+    bool failureWaits() const { return fail_.waits(*machine_); }
     void injectFailure(u64 times, u64 after);
 
     FrameKind kind(Pfn pfn) const { return static_cast<FrameKind>(machine_->get(meta(pfn)) & 0xff); }

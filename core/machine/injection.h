@@ -20,6 +20,8 @@ public:
         machine.set(at_ + 1, times);
         machine.set(at_ + 2, after);
     }
+    // Is there a call that it still waits for?
+    bool waits(const Machine& machine) const { return machine.peek(at_ + 1) != 0; }
     // What is set, whether or not its time has come.
     u64 peekAnswer(Machine& machine) const { return machine.get(at_); }
     // A call is made: its answer, if it is one of those.

@@ -41,6 +41,10 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
 // The PAMT entry of a frame changed type or owner: a table page must not go before the tables and pages that it names.
 void tableRemoved(RuleContext& context, Pfn frame, u64 old) {
     const TdxModule& module = context.system.module();
+    // TDH.PHYMEM.PAGE.RECLAIM takes pages in any order.
+    const Pfn owner = pamt::owner(old);
+    if (owner.v != 0 && module.peekTdr(owner, tdr::Lifecycle) == tdr::Teardown)
+        return;
     if (pamt::type(old) != PageType::Ept || pamt::type(module.peekPamt(frame)) == PageType::Ept)
         return;
     for (unsigned i = 0; i < 512; ++i) {

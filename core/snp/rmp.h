@@ -60,6 +60,8 @@ public:
     // `inject`: the next RMPUPDATEs are answered without being made.
     void inject(RmpStatus status, u64 times, u64 after) { inject_.set(*machine_, static_cast<u64>(status), times, after); }
 
+    bool injectionWaits() const { return inject_.waits(*machine_); }
+
     // RMPUPDATE by the host: the entry is no longer validated. With level 2M, `pfn` and `gfn` are aligned to it.
     RmpStatus rmpupdate(Pfn pfn, const RmpEntry& to);
     // PSMASH by the host: a 2M entry becomes 512 entries of 4K, validated as before.

@@ -49,6 +49,7 @@ public:
 
     // `inject`: the next matching calls are answered without entering the module.
     void inject(Leaf leaf, u64 status, u64 times, u64 after);
+    bool injectionWaits(Leaf leaf) const { return inject_[static_cast<unsigned>(leaf)].waits(*machine_); }
 
     // ---- what others may look at
     Place pamt4k(Pfn pfn) const { return pamt_[0] + pfn.v * 2; }
