@@ -64,6 +64,7 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {Site::GmemUnlock, "gmem.unlock", "folio_unlock", "a page of guest_memfd was prepared and is unlocked"},
     {Site::DirtySet, "dirty.set", "mark_page_dirty_in_slot", "a bit of the dirty log is set"},
     {Site::DirtyTake, "dirty.take", "kvm_get_dirty_log_protect", "64 bits of the dirty log are taken and cleared"},
+    {Site::DirtyRead, "dirty.read", "kvm_get_dirty_log_protect", "64 bits of the dirty log are read and stay"},
     {Site::NotifierCount, "notifier.count", "kvm_mmu_notifier_invalidate_range_start",
      "mn_active_invalidate_count changes, which keeps the memslots as they are"},
     {Site::RootGet, "root.get", "tdp_mmu_next_root", "the list of roots is read and a root is referenced"},

@@ -70,6 +70,7 @@ enum class Site : u8 {
     GmemUnlock,
     DirtySet,
     DirtyTake,
+    DirtyRead,
     NotifierCount,
     RootGet,
     RootPut,

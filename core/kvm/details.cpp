@@ -8,9 +8,9 @@ namespace mirrorscope {
 
 namespace {
 constexpr unsigned kRegisters = static_cast<unsigned>(Field::Rcx);
-constexpr std::array<std::string_view, kFields> kNames{"flags",      "gpa",    "size",   "len",           "is-write", "nr",  "pages",
-                                                       "attributes", "status", "reason", "qualification", "RCX",      "RDX", "R8",
-                                                       "R9",         "R10",    "R11"};
+constexpr std::array<std::string_view, kFields> kNames{"flags", "gpa",        "size",   "len",    "is-write",      "nr",
+                                                       "pages", "attributes", "status", "reason", "qualification", "bitmap",
+                                                       "RCX",   "RDX",        "R8",     "R9",     "R10",           "R11"};
 } // namespace
 
 std::string_view name(Field field) { return kNames[static_cast<unsigned>(field)]; }

@@ -24,6 +24,7 @@ enum class Field : u8 {
     Status,        // of a TDVMCALL, as the guest finds it: 0, or TDVMCALL_STATUS_...
     Reason,        // of a #VE: the exit reason, 48 for an EPT violation; of a #VC: its error code
     Qualification, // of a #VE: the exit qualification, bits 2:0 read, write, fetch
+    Bitmap,        // of KVM_GET_DIRTY_LOG: the 64 pages around the asked one, the lowest bit the first
     Rcx,           // the registers after a SEAMCALL
     Rdx,
     R8,

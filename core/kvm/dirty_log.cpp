@@ -125,26 +125,39 @@ bool Kvm::kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel) {
 
 void Kvm::kvm_arch_mmu_enable_log_dirty_pt_masked(const Memslot&, Gfn gfn, u64 mask) {
     Call call(sim_, "kvm_arch_mmu_enable_log_dirty_pt_masked");
+    if (initiallyAllDirty()) {
+        // Nothing was protected when the log began: huge pages are split, or protected so that a write splits them.
+        const Gfn start{gfn.v + static_cast<unsigned>(std::countr_zero(mask))},
+            last{gfn.v + 63 - static_cast<unsigned>(std::countl_zero(mask))};
+        if (config_.eagerSplit)
+            kvm_tdp_mmu_try_split_huge_pages({start, {last.v + 1}}, Level::k4K, false);
+        kvm_tdp_mmu_write_protect_gfn(start, Level::k2M);
+        if (roundDown(start, Level::k2M) != roundDown(last, Level::k2M))
+            kvm_tdp_mmu_write_protect_gfn(last, Level::k2M);
+    }
     kvm_tdp_mmu_clear_dirty_pt_masked(gfn, mask, !cpuDirtyLog());
 }
 
-// Pages first … end-1 of the slot: their bits are taken and they are protected again. Returns how many were dirty.
-u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end) {
+// Pages first … end-1 of the slot: the wanted ones of each 64 are taken and protected again. Returns how many were dirty; `bitmap` gets the
+// 64 around page `asked`.
+u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end, u64 wanted, u64 asked, u64& bitmap) {
     if (watch_ != nullptr)
         watch_->logRead(memslot, first, end);
     const u64 begin = first;
     kvm_arch_sync_dirty_log();
     u64 pages = 0;
     sim_.writeLock(LockId::MmuLock);
-    for (; first < end; first += 64) {
+    for (; first < end && wanted != 0; first += 64) {
         const Gfn gfn{memslot.base.v + first};
         const Place word = dirtyWord(memslot, gfn);
         if (machine_->peek(word) == 0)
             continue;
         sim_.step(Site::DirtyTake);
-        const u64 mask = machine_->get(word);
+        const u64 mask = machine_->get(word) & wanted;
         pages += static_cast<unsigned>(std::popcount(mask));
-        machine_->set(word, 0);
+        machine_->set(word, machine_->get(word) & ~mask);
+        if (first == (asked & ~u64{63}))
+            bitmap = mask;
         if (watch_ != nullptr)
             watch_->logTaken(word, mask);
         if (mask != 0)
@@ -158,32 +171,62 @@ u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end) {
     return pages;
 }
 
-Outcome Kvm::kvm_get_dirty_log_protect(u32 id) {
+// kvm->manual_dirty_log_protect: the bits stay, and nothing is protected.
+u64 Kvm::readDirtyPages(const Memslot& memslot, u64 asked, u64& bitmap) {
+    if (watch_ != nullptr)
+        watch_->logRead(memslot, 0, memslot.pages);
+    kvm_arch_sync_dirty_log();
+    u64 pages = 0;
+    for (u64 first = 0; first < memslot.pages; first += 64) {
+        const Place word = dirtyWord(memslot, {memslot.base.v + first});
+        sim_.step(Site::DirtyRead);
+        const u64 mask = machine_->get(word);
+        pages += static_cast<unsigned>(std::popcount(mask));
+        if (first == (asked & ~u64{63}))
+            bitmap = mask;
+        if (watch_ != nullptr)
+            watch_->logTaken(word, mask);
+    }
+    if (watch_ != nullptr)
+        watch_->logWasRead(memslot, 0, memslot.pages);
+    return pages;
+}
+
+Outcome Kvm::kvm_get_dirty_log_protect(u32 id, std::optional<Gfn> asked) {
     Call call(sim_, "kvm_get_dirty_log_protect");
     sim_.writeLock(LockId::SlotsLock);
     const int index = slotById(id);
-    Outcome outcome = failedWith(kENOENT);
+    Outcome outcome = failedWith(id >= kUserMemSlots ? kEINVAL : kENOENT);
     if (index >= 0 && slot(index).dirtyLog) {
         const Memslot s = slot(index);
-        outcome = {Outcome::Kind::Ok, 0, takeDirtyPages(s, 0, s.pages)};
+        const u64 page = asked && s.contains(*asked) ? asked->v - s.base.v : 0;
+        u64 bitmap = 0;
+        outcome = {Outcome::Kind::Ok, 0,
+                   config_.manualDirtyLog != ManualDirtyLog::Off ? readDirtyPages(s, page, bitmap)
+                                                                 : takeDirtyPages(s, 0, s.pages, ~0ull, page, bitmap)};
+        outcome.details.put(Field::Bitmap, bitmap);
     }
     sim_.writeUnlock(LockId::SlotsLock);
     return outcome;
 }
 
 // KVM_CLEAR_DIRTY_LOG of a range: its bits are cleared and its pages are protected again.
-Outcome Kvm::kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 count) {
+Outcome Kvm::kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 count, u64 mask) {
     Call call(sim_, "kvm_clear_dirty_log_protect");
     sim_.writeLock(LockId::SlotsLock);
     const int index = slotById(id);
     Outcome outcome;
-    if (index < 0 || !slot(index).dirtyLog)
+    if (id >= kUserMemSlots || firstPage % 64 != 0)
+        outcome = failedWith(kEINVAL);
+    else if (index < 0 || !slot(index).dirtyLog)
         outcome = failedWith(kENOENT);
     else if (const Memslot s = slot(index);
-             firstPage % 64 != 0 || firstPage > s.pages || count > s.pages - firstPage || (count % 64 != 0 && firstPage + count != s.pages))
+             firstPage > s.pages || count > s.pages - firstPage || (count % 64 != 0 && firstPage + count != s.pages))
         outcome = failedWith(kEINVAL);
-    else
-        takeDirtyPages(s, firstPage, firstPage + count);
+    else {
+        u64 bitmap = 0;
+        takeDirtyPages(s, firstPage, firstPage + count, mask, firstPage, bitmap);
+    }
     sim_.writeUnlock(LockId::SlotsLock);
     return outcome;
 }

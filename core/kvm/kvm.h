@@ -201,8 +201,10 @@ public:
         return logNotes_ + (u64{dirtyWord.v - dirty_.v} * static_cast<unsigned>(LogNote::Count_) + static_cast<unsigned>(note));
     }
     Place pmlEntry(unsigned vcpu, u64 i) const { return pml_ + (vcpu * kPmlEntries + i); }
-    Outcome kvm_get_dirty_log_protect(u32 id);
-    Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages);
+    // `asked`: the page whose 64 the result tells in Field::Bitmap; its value is how many pages are dirty.
+    Outcome kvm_get_dirty_log_protect(u32 id, std::optional<Gfn> asked);
+    // `mask`: which of each 64 pages.
+    Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages, u64 mask);
 
     // ---- aging (age.cpp); the answer is whether a page was young
     bool kvm_tdp_mmu_age_gfn_range(const GfnRange& range, unsigned filter);
@@ -501,7 +503,9 @@ private:
     void kvm_mmu_update_cpu_dirty_logging(bool enable);
     void vmx_update_cpu_dirty_logging(unsigned vcpu);
     void kvm_arch_mmu_enable_log_dirty_pt_masked(const Memslot& slot, Gfn gfn, u64 mask);
-    u64 takeDirtyPages(const Memslot& memslot, u64 first, u64 end);
+    bool initiallyAllDirty() const { return config_.manualDirtyLog == ManualDirtyLog::InitiallySet; }
+    u64 readDirtyPages(const Memslot& memslot, u64 asked, u64& bitmap);
+    u64 takeDirtyPages(const Memslot& memslot, u64 first, u64 end, u64 wanted, u64 asked, u64& bitmap);
     // age.cpp
     bool ageRange(const GfnRange& range, unsigned filter, bool testOnly);
     void kvm_tdp_mmu_age_spte(TdpIter& iter);
@@ -528,7 +532,7 @@ private:
     int check_memory_region_flags(const SlotConfig& config) const;
     int setMemoryRegion(const SlotConfig& config);
     int kvm_arch_prepare_memory_region(SlotChange change, const SlotConfig& config) const;
-    void freshDirtyBitmap(const Memslot& slot);
+    void freshDirtyBitmap(const Memslot& slot, bool allDirty);
     int kvm_set_memslot(SlotChange change, int index, const SlotConfig& config);
     void kvm_commit_memory_region(SlotChange change, int index, const Memslot& old);
     // invalidation.cpp, notifier.cpp, gmem.cpp

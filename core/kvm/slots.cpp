@@ -20,8 +20,12 @@ u64 flagsOf(const SlotConfig& slot) {
 } // namespace
 
 void Kvm::attachSlots() {
-    for (const auto& config : config_.slots)
-        putSlot(static_cast<int>(machine_->peek(vm(VmWord::SlotCount))), config);
+    for (const auto& config : config_.slots) {
+        const auto index = static_cast<int>(machine_->peek(vm(VmWord::SlotCount)));
+        putSlot(index, config);
+        if (config.dirtyLog && initiallyAllDirty())
+            freshDirtyBitmap(peekSlot(index), true);
+    }
     machine_->set(vm(VmWord::SlotsGeneration), addressSpaces() * config_.slots.size());
 }
 
@@ -236,9 +240,9 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
 }
 
 // What was logged in an earlier time is in a bitmap of that time.
-void Kvm::freshDirtyBitmap(const Memslot& s) {
+void Kvm::freshDirtyBitmap(const Memslot& s, bool allDirty) {
     for (u64 page = 0; page < s.pages; page += 64)
-        machine_->set(dirtyWord(s, {s.base.v + page}), 0);
+        machine_->set(dirtyWord(s, {s.base.v + page}), !allDirty ? 0 : s.pages - page >= 64 ? ~0ull : (1ull << (s.pages - page)) - 1);
 }
 
 // The slot's last page must be one that the host can address and that is no alias of another.
@@ -266,7 +270,7 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
             const u64 logged = machine_->peek(vm(VmWord::NrDirtyLogging));
             putSlot(index, config);
             machine_->set(vm(VmWord::NrDirtyLogging), logged); // counted by the commit
-            freshDirtyBitmap(slot(index));
+            freshDirtyBitmap(slot(index), config.dirtyLog && initiallyAllDirty());
             if (config_.hasPrivateMem()) // kvm_mmu_init_memslot_memory_attributes()
                 kvm_arch_post_set_memory_attributes({config.base, {config.base.v + config.pages}});
             break;
@@ -277,7 +281,7 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
             [[fallthrough]];
         case SlotChange::FlagsOnly:
             if (config.dirtyLog && !old.dirtyLog)
-                freshDirtyBitmap(old);
+                freshDirtyBitmap(old, initiallyAllDirty());
             setSlotFlag(index, kDirty, config.dirtyLog);
             setSlotFlag(index, kGmem, config.guestMemfd);
             break;
@@ -309,6 +313,8 @@ void Kvm::kvm_commit_memory_region(SlotChange change, int index, const Memslot& 
         kvm_mmu_recover_huge_pages(index);
         return;
     }
+    if (initiallyAllDirty()) // all of it is dirty: what is cleared is protected then
+        return;
     if (config_.eagerSplit)
         kvm_mmu_slot_try_split_huge_pages(now.range(), Level::k4K);
     if (cpuDirtyLog()) {

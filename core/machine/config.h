@@ -37,6 +37,8 @@ struct GmemFileConfig {
 enum class Dispatch : u8 { Role, Fault, Iter, Gfn };
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
+// KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (machine.manual-dirty-log): off, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, with KVM_DIRTY_LOG_INITIALLY_SET.
+enum class ManualDirtyLog : u8 { Off, Enable, InitiallySet };
 
 struct MachineConfig {
     VmType vm = VmType::Tdx;
@@ -56,6 +58,7 @@ struct MachineConfig {
     bool eagerSplit = true;            // eager_page_split
     Dispatch dispatch = Dispatch::Role;
     Yield yield = Yield::Contended;
+    ManualDirtyLog manualDirtyLog = ManualDirtyLog::Off;
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
     u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots
     bool privateByDefault = true;

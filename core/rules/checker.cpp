@@ -138,7 +138,10 @@ void Checker::lookAtStep() {
         } else if (const auto left = kvm.leftBySlot(place, delta)) {
             rules::mapsThePageRange(context, *left);
         } else if (const auto gfn = kvm.gfnOfPageWord(place)) {
-            rules::mapsThePageRange(context, {*gfn, {gfn->v + 1}});
+            // A page that comes takes nothing from a leaf: none could be there without one.
+            const u64 old = machine.look(place) ^ delta;
+            if ((old & Kvm::kHostPfn) != 0 && (delta & (Kvm::kHostPfn | Kvm::kHostProtected)) != 0)
+                rules::mapsThePageRange(context, {*gfn, {gfn->v + 1}});
         } else if (const auto attributes = kvm.firstOfAttributes(place)) {
             for (u64 rest = delta; rest != 0; rest &= rest - 1) {
                 const u64 changed = attributes->v + static_cast<unsigned>(std::countr_zero(rest));

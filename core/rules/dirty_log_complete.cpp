@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // dirty-log-complete: a guest's write that had ended when a slot's log was read is in that log, in an earlier one, or still pending in what
-// the kernel reads later: in the PML buffer of a vCPU that is inside, or with a fault that has made the entry writable and marks the page
-// next.
+// the kernel reads later: in the bitmap again or still, in the PML buffer of a vCPU that is inside, or with a fault that has made the entry
+// writable and marks the page next.
 #include "base/text.h"
 #include "rules/checker.h"
 
@@ -42,7 +42,9 @@ void rules::dirtyLogComplete(RuleContext& context, const Memslot& slot, u64 firs
     Machine& machine = context.checker.machine();
     forEachWord(kvm, slot, first, end, [&](Place word, Gfn base) {
         const Place written = kvm.logNote(word, Note::Written), due = kvm.logNote(word, Note::Due), told = kvm.logNote(word, Note::Told);
-        const u64 missing = machine.peek(due) & ~machine.peek(told);
+        u64 missing = machine.peek(due) & ~machine.peek(told);
+        if (missing != 0) // what stands in the bitmap now is told by the next log
+            missing &= ~machine.peek(word);
         for (u64 rest = missing; rest != 0; rest &= rest - 1) {
             const Gfn gfn{base.v + static_cast<unsigned>(std::countr_zero(rest))};
             if (!pending(context, gfn))

@@ -41,15 +41,18 @@ void parentBeforeChild(RuleContext& context, Place place, u64 old) {
 // The PAMT entry of a frame changed type or owner: a table page must not go before the tables and pages that it names.
 void tableRemoved(RuleContext& context, Pfn frame, u64 old) {
     const TdxModule& module = context.system.module();
-    // TDH.PHYMEM.PAGE.RECLAIM takes pages in any order.
-    const Pfn owner = pamt::owner(old);
-    if (owner.v != 0 && module.peekTdr(owner, tdr::Lifecycle) == tdr::Teardown)
-        return;
     if (pamt::type(old) != PageType::Ept || pamt::type(module.peekPamt(frame)) == PageType::Ept)
+        return;
+    // TDH.PHYMEM.PAGE.RECLAIM takes pages in any order: then only KVM's own order counts, while its mirror still has what is below.
+    const bool teardown = module.peekTdr(pamt::owner(old), tdr::Lifecycle) == tdr::Teardown;
+    const Pfn mirror = context.system.kvm().mirrorOfExternal(frame);
+    if (teardown && mirror.v == 0)
         return;
     for (unsigned i = 0; i < 512; ++i) {
         const u64 entry = context.machine().peek(wordOf(frame, i));
         const Pfn child = ept::pfnOf(entry);
+        if (teardown && !spte::isPresent(context.machine().peek(wordOf(mirror, i))))
+            continue;
         if (sept::stateOf(entry) == SeptState::Free || !context.system.frames().valid(child) || child.v == 0)
             continue;
         Level size = Level::k4K;

@@ -174,6 +174,9 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
     } else if (key == "memory-model") {
         m.storeBuffers = oneOf(value, std::array<std::string_view, 2>{"sc", "tso"}, "memory-model") == 1;
+    } else if (key == "manual-dirty-log") {
+        m.manualDirtyLog = static_cast<ManualDirtyLog>(
+            oneOf(value, std::array<std::string_view, 3>{"off", "enable", "initially-set"}, "manual-dirty-log"));
     } else if (key == "yield") {
         m.yield = static_cast<Yield>(oneOf(value, std::array<std::string_view, 3>{"contended", "always", "never"}, "yield"));
     } else if (key == "break") {

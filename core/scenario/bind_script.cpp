@@ -499,6 +499,9 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     }
     if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
+    constexpr u64 kClear = 3;
+    if (step.verb == Verb::DirtyLog && step.has("mask") && step.number("do") != kClear)
+        fail(key, "`mask` belongs to `do: clear`");
     if (step.verb == Verb::Inject) {
         const unsigned kinds = unsigned{step.has("alloc")} + step.has("leaf") + step.has("rmpupdate") + step.has("host-fault");
         if (kinds != 1 || step.has("leaf") != step.has("status"))

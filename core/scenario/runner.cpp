@@ -277,14 +277,15 @@ Outcome Runner::perform(const Step& step) {
         switch (step.number("do")) {
         case 0: return errnoOf(kvm.setDirtyLogging(id, true));
         case 1: return errnoOf(kvm.setDirtyLogging(id, false));
-        case 2: return kvm.kvm_get_dirty_log_protect(id);
+        case 2: return kvm.kvm_get_dirty_log_protect(id, step.has("gpa") ? std::optional(range.start) : std::nullopt);
         }
         const int index = kvm.slotById(id);
         if (index < 0)
-            return errnoOf(-kENOENT);
+            return errnoOf(id >= Kvm::kUserMemSlots ? -kEINVAL : -kENOENT);
         const Memslot slot = kvm.slot(index);
         const u64 first = step.has("gpa") ? range.start.v - slot.base.v : 0;
-        return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages));
+        return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages),
+                                               step.number("mask", ~0ull));
     }
     case Verb::SplitHugePages:
         kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1))));

@@ -58,9 +58,10 @@ constexpr std::array kImageArgs{
     ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}};
 constexpr std::array kInitVcpuArgs{ArgInfo{"vcpu", T::Number, true, "which vCPU"}};
 constexpr std::array kPreFaultArgs{ArgInfo{"vcpu", T::Number, false, "which vCPU, 0 by default"}, kGpa, kSize, kAs};
-constexpr std::array kDirtyArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
-                                ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
-                                ArgInfo{"gpa", T::Address, false, "start of the range"}, kSize};
+constexpr std::array kDirtyArgs{
+    ArgInfo{"id", T::SlotId, true, "the slot's number"}, ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
+    ArgInfo{"gpa", T::Address, false, "of clear: start of the range; of get: whose 64 pages the field `bitmap` has"}, kSize,
+    ArgInfo{"mask", T::Number, false, "of clear: which of each 64 pages, all by default"}};
 constexpr std::array kHugeArgs{ArgInfo{"gpa", T::Address, false, "start of the range, 0 by default"},
                                ArgInfo{"size", T::Size, false, "bytes of the range; everything by default"},
                                ArgInfo{"level", T::Level, false, "target level, 4K by default"}};
@@ -179,6 +180,8 @@ constexpr std::array kMachineKeys{
     MachineKey{"ve-handler", "accept, none", "accept", "what the guest does on #VE for a pending page"},
     MachineKey{"ad-bits", "true, false", "true", "accessed and dirty bits"},
     MachineKey{"pml", "true, false", "true", "dirty logging by D bits"},
+    MachineKey{"manual-dirty-log", "off, enable, initially-set", "off",
+               "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: `get` only reads, `clear` protects"},
     MachineKey{"nx-huge-pages", "true, false", "false", "the iTLB multihit mitigation"},
     MachineKey{"eager-split", "true, false", "true", "split huge pages when dirty logging starts"},
     MachineKey{"kernel", "6.16, fixed", "6.16", "as released, or with the later upstream fixes"},

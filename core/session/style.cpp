@@ -127,6 +127,7 @@ StepGroup groupOf(Site site) {
     case Site::SlotGeneration:
     case Site::DirtySet:
     case Site::DirtyTake:
+    case Site::DirtyRead:
     case Site::GmemRemove:
     case Site::AttrSet:
     case Site::AttrNext:

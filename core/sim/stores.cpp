@@ -15,6 +15,7 @@ bool Sim::isLoad(Site site) {
     case Site::SlotRead:
     case Site::AttrRead:
     case Site::VmRead:
+    case Site::DirtyRead:
     case Site::CallEnter:
     case Site::RcuEnter:
     case Site::RcuLeave:

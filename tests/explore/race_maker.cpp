@@ -70,6 +70,8 @@ public:
             race_.machine += ", pml: false";
         if (vm_ == 0 && below(5) == 0)
             race_.machine += ", ad-bits: false";
+        if (vm_ == 0 && below(4) == 0)
+            race_.machine += below(2) == 0 ? ", manual-dirty-log: enable" : ", manual-dirty-log: initially-set";
         if (huge_ && below(2) == 0)
             race_.machine += ", nx-huge-pages: true";
         if (vm_ == 1)
