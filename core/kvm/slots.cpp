@@ -179,13 +179,13 @@ void Kvm::kvm_invalidate_memslot(int index) {
 
 void Kvm::kvm_arch_flush_shadow_memslot(int index) {
     Call call(sim_, "kvm_arch_flush_shadow_memslot");
-    if (config_.vm == VmType::Default)
+    if (config_.vm == VmType::Default && config_.slotZapAll) // kvm_memslot_flush_zap_all()
         kvm_mmu_zap_all_fast();
     else
         kvm_mmu_zap_memslot(index);
 }
 
-// Everything but ordinary VMs: only what the slot maps (v6.12: KVM_X86_QUIRK_SLOT_ZAP_ALL does not apply).
+// Only what the slot maps: KVM_X86_QUIRK_SLOT_ZAP_ALL (v6.12) is off, or does not apply, as for all but ordinary VMs.
 void Kvm::kvm_mmu_zap_memslot(int index) {
     Call call(sim_, "kvm_mmu_zap_memslot");
     const Memslot s = slot(index);

@@ -58,6 +58,7 @@ struct MachineConfig {
     bool eagerSplit = true;            // eager_page_split
     Dispatch dispatch = Dispatch::Role;
     Yield yield = Yield::Contended;
+    bool slotZapAll = true; // KVM_X86_QUIRK_SLOT_ZAP_ALL: of an ordinary VM, all is zapped when a slot goes or moves
     ManualDirtyLog manualDirtyLog = ManualDirtyLog::Off;
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
     u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots

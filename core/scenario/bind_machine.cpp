@@ -174,6 +174,10 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
     } else if (key == "memory-model") {
         m.storeBuffers = oneOf(value, std::array<std::string_view, 2>{"sc", "tso"}, "memory-model") == 1;
+    } else if (key == "slot-zap-all") {
+        m.slotZapAll = boolean(value);
+        if (m.vm != VmType::Default)
+            fail(value, "KVM_X86_QUIRK_SLOT_ZAP_ALL is of a `default` VM");
     } else if (key == "manual-dirty-log") {
         m.manualDirtyLog = static_cast<ManualDirtyLog>(
             oneOf(value, std::array<std::string_view, 3>{"off", "enable", "initially-set"}, "manual-dirty-log"));

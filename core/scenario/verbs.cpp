@@ -180,6 +180,8 @@ constexpr std::array kMachineKeys{
     MachineKey{"ve-handler", "accept, none", "accept", "what the guest does on #VE for a pending page"},
     MachineKey{"ad-bits", "true, false", "true", "accessed and dirty bits"},
     MachineKey{"pml", "true, false", "true", "dirty logging by D bits"},
+    MachineKey{"slot-zap-all", "true, false", "true",
+               "KVM_X86_QUIRK_SLOT_ZAP_ALL: an ordinary VM zaps all when a slot goes or moves, not only what it maps"},
     MachineKey{"manual-dirty-log", "off, enable, initially-set", "off",
                "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: `get` only reads, `clear` protects"},
     MachineKey{"nx-huge-pages", "true, false", "false", "the iTLB multihit mitigation"},

@@ -118,6 +118,11 @@ const Row kRegions[] = {
      "beyond}\n"
      "  - {set-memory-region: {id: 3, gpa: 0xffffffe000, size: 12K}, id: across}\n",
      "{result: last, is: ok}, {result: beyond, is: EINVAL}, {result: across, is: EEXIST}"},
+    {"all_is_zapped_when_a_slot_goes", "vm: default, slots: [{id: 0, gpa: 0, size: 64K}, {id: 1, gpa: 1M, size: 64K}]",
+     "  - vcpu0: {write: 0}\n  - vcpu0: {write: 1M}\n  - delete-memory-region: {id: 1}\n", "{tree: direct, gpa: 0, is: none}"},
+    {"or_only_what_it_maps", "vm: default, slot-zap-all: false, slots: [{id: 0, gpa: 0, size: 64K}, {id: 1, gpa: 1M, size: 64K}]",
+     "  - vcpu0: {write: 0}\n  - vcpu0: {write: 1M}\n  - delete-memory-region: {id: 1}\n",
+     "{tree: direct, gpa: 0, is: leaf}, {tree: direct, gpa: 1M, is: none}"},
     {"no_alias_of_private_memory", "vm: tdx, slots: []",
      "  - {set-memory-region: {id: 1, gpa: 0x800000000000, size: 4K}, id: shared}\n"
      "  - {set-memory-region: {id: 1, gpa: 0x7ffffffff000, size: 8K}, id: across}\n"
