@@ -240,59 +240,6 @@ void Binder::content(Step& step, const YamlNode& value) {
         step.content.push_back(static_cast<char>(std::stoul(hexDigits.substr(i, 2), nullptr, 16)));
 }
 
-unsigned Binder::gmemFile(const YamlNode& name) {
-    auto& files = scenario_.machine.gmemFiles;
-    const std::string& text = word(name, "the name of a file");
-    unsigned file = 0;
-    while (file < files.size() && files[file].name != text)
-        ++file;
-    if (file == files.size()) {
-        constexpr unsigned kMostFiles = 64;
-        if (file == kMostFiles)
-            fail(name, "a scenario names at most 64 files of guest_memfd");
-        files.push_back({.name = text});
-        gmemNames_.emplace(file, name);
-    }
-    return file;
-}
-
-void Binder::checkGmem(Step& step, const YamlNode& key) {
-    const auto way = static_cast<GmemWay>(step.number("do"));
-    const bool creates = way == GmemWay::Create, ranges = way == GmemWay::Allocate || way == GmemWay::Punch;
-    const auto only = [&](const char* name, bool here) {
-        if (step.has(name) && !here)
-            fail(key, std::string("`") + name + "` has no meaning for `do: " + std::string(kGmemWays[step.number("do")]) + "`");
-    };
-    only("offset", ranges);
-    only("size", ranges || creates);
-    only("flags", creates);
-    only("foreign", creates);
-    only("keep-size", ranges);
-    if (!creates)
-        return;
-    const auto file = static_cast<unsigned>(step.number("file"));
-    GmemFileConfig& config = scenario_.machine.gmemFiles[file];
-    if (config.exists || !gmemCreated_.insert(file).second)
-        fail(key, "`" + config.name + "` is the name of a file already");
-    const u64 size = step.number("size", 4096);
-    if (size > 64ull << 30 && size >> 63 == 0)
-        fail(key, "a guest_memfd has at most 64G");
-    config.pages = size >> 63 != 0 ? 0 : size >> 12;
-    config.foreign = step.number("foreign") != 0;
-}
-
-void Binder::resolveGmemFiles() {
-    u64 pages = 0;
-    for (const auto& [file, name] : gmemNames_) {
-        const GmemFileConfig& config = scenario_.machine.gmemFiles[file];
-        if (!config.exists && gmemCreated_.count(file) == 0)
-            fail(name, "nobody makes the file `" + config.name + "`: `gmem: {file: " + config.name + ", do: create, size: …}`");
-        pages += config.pages;
-    }
-    if (pages > 64ull << 18)
-        fail(gmemNames_.begin()->second, "all files of guest_memfd together have at most 64G");
-}
-
 u64 Binder::oneWord(const YamlNode& value, std::span<const std::string_view> names, const std::string& what) const {
     const auto found = std::find(names.begin(), names.end(), word(value, what));
     if (found == names.end())

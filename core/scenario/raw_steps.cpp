@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Steps that are one raw call: a system call on a guest_memfd, a SEAMCALL behind KVM's back.
+#include "kvm/protocol.h"
+#include "scenario/runner.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+// System calls on a guest_memfd. It has neither read nor write, nor mmap (v6.16 guest_memfd.c: kvm_gmem_fops).
+int Runner::gmemFile(const Step& step) {
+    Kvm& kvm = system_.kvm();
+    const auto file = static_cast<unsigned>(step.number("file"));
+    const auto way = static_cast<GmemWay>(step.number("do"));
+    const u64 size = step.number("size", 4096);
+    switch (way) {
+    case GmemWay::Create: return kvm.vmDead() ? -kEIO : kvm.kvm_gmem_create(file, size, step.number("flags"));
+    case GmemWay::Allocate:
+    case GmemWay::Punch:
+        return kvm.kvm_gmem_fallocate(file, step.number("keep-size", 1) != 0, way == GmemWay::Punch, step.number("offset"), size);
+    case GmemWay::Read:
+    case GmemWay::Write: return kvm.gmemIsOpen(file) ? -kEINVAL : -kEBADF;
+    case GmemWay::Mmap: return kvm.gmemIsOpen(file) ? -kENODEV : -kEBADF;
+    case GmemWay::Close: return kvm.kvm_gmem_release(file);
+    }
+    return -kEINVAL;
+}
+
+std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {
+    const auto it = step.pages.find(name);
+    const PageRef ref = it == step.pages.end() ? PageRef{} : it->second;
+    switch (ref.kind) {
+    case PageRef::Kind::Pfn: return Pfn{ref.value};
+    case PageRef::Kind::Of: {
+        const auto walk = system_.septAt({ref.value >> 12});
+        if (sept::isLeaf(walk.entry) && sept::stateOf(walk.entry) != SeptState::Free)
+            return Pfn{ept::pfnOf(walk.entry).v + (ref.value >> 12 & (pagesPer(walk.level) - 1))};
+        const int slot = system_.kvm().slotOf({ref.value >> 12});
+        if (slot < 0)
+            return Pfn{0};
+        const Memslot s = system_.kvm().slot(slot);
+        const u64 gmem = system_.machine().peek(system_.kvm().gmemPlace(s, {ref.value >> 12}));
+        return Pfn{gmem != 0 ? gmem : system_.machine().peek(system_.kvm().hostPlace(s, {ref.value >> 12}))};
+    }
+    case PageRef::Kind::New: break;
+    }
+    system_.sim().step(Site::PageAlloc);
+    return size == Level::k4K ? system_.frames().allocate(kind, 0, system_.sim().actor())
+                              : system_.frames().allocateRun(kind, 0, pagesPer(size));
+}
+
+// One SEAMCALL behind KVM's back. Frames that it gives to the module are `raw`; what comes back from the module is
+// freed, if it was raw.
+Outcome Runner::rawSeamcall(const Step& step) {
+    const auto leaf = static_cast<Leaf>(step.number("leaf"));
+    const LeafInfo& what = info(leaf);
+    Frames& frames = system_.frames();
+    TdxModule& module = system_.module();
+    const Pfn tdr = step.has("tdr") ? Pfn{step.number("tdr")} : system_.backend().tdr();
+    const Level level = levelOf(static_cast<unsigned>(step.number("level", 1)));
+    Pfn given{0}, source{0};
+    bool allocated = false;
+    u64 run = 1;
+    bool full = false;
+    const auto fill = [&](Operand operand) -> u64 {
+        switch (operand) {
+        case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
+        case Operand::Gpa: return step.number("gpa");
+        case Operand::Tdr: return hpa(tdr);
+        case Operand::Params: {
+            // A shared page with valid TD_PARAMS, those of this machine.
+            const auto page = operandPage(step, "source", Level::k4K, FrameKind::Cache);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            source = *page;
+            system_.backend().writeTdParams(*page);
+            return hpa(*page);
+        }
+        case Operand::TdrFlags: return hpa(tdr) | (step.number("allow-existing") != 0 ? 1 : 0);
+        case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(step.number("tdvpr"))));
+        case Operand::Page: {
+            const Level size = leaf == Leaf::MemPageAug && level == Level::k2M ? Level::k2M : Level::k4K;
+            const auto it = step.pages.find("page");
+            const bool isNew = it == step.pages.end() || it->second.kind == PageRef::Kind::New;
+            const auto page = operandPage(step, "page", size, FrameKind::Raw);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            given = *page;
+            allocated = isNew;
+            run = isNew ? pagesPer(size) : 1;
+            return hpa(given);
+        }
+        case Operand::Source: {
+            const auto page = operandPage(step, "source", Level::k4K, FrameKind::Cache);
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            const auto it = step.pages.find("source");
+            if (it == step.pages.end() || it->second.kind == PageRef::Kind::New)
+                source = *page;
+            return hpa(*page);
+        }
+        case Operand::Hkid: return step.number("hkid", 2);
+        case Operand::Resume: return step.number("resume");
+        case Operand::Value: return step.number("value");
+        case Operand::None: break;
+        }
+        return 0;
+    };
+    Regs regs;
+    regs.rcx = step.has("rcx") ? step.number("rcx") : fill(what.rcx);
+    regs.rdx = step.has("rdx") ? step.number("rdx") : fill(what.rdx);
+    regs.r8 = step.has("r8") ? step.number("r8") : fill(what.r8);
+    regs.r9 = step.has("r9") ? step.number("r9") : fill(what.r9);
+    regs.version = static_cast<unsigned>(std::min<u64>(step.number("version"), 255));
+    if (regs.version != 0 && leaf == Leaf::MemSeptAdd && !step.has("r9"))
+        regs.r9 = ~0ull; // no table for an L2 VM
+    regs.r10 = step.number("r10", regs.version != 0 ? ~0ull : 0);
+    regs.r11 = step.number("r11", regs.version != 0 ? ~0ull : 0);
+    if (full)
+        return {Outcome::Kind::Errno, kENOMEM, 0};
+
+    // A raw table remembers what it translates, so that what hangs below it can be named.
+    if ((leaf == Leaf::MemSeptAdd || leaf == Leaf::MemPageDemote) && allocated)
+        frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v << 3 | (number(level) - 1));
+    const u64 status = module.seamcall(leaf, regs);
+    const auto vcpu = static_cast<unsigned>(step.number("tdvpr"));
+    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
+        module.tdExit(system_.backend().tdvpr(vcpu));
+    // The module flushes the CPU that it runs on: at an entry into a new epoch, and by VP.FLUSH.
+    if (status == tdx::kSuccess && ((leaf == Leaf::VpEnter && regs.r10 != 0) || leaf == Leaf::VpFlush))
+        system_.kvm().tlb(vcpu).flush();
+    if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
+        system_.backend().noteModuleFlush(vcpu);
+    const auto isIdle = [&](Pfn pfn) {
+        return frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda;
+    };
+    if (allocated)
+        for (u64 i = 0; i < run; ++i)
+            if (isIdle({given.v + i}))
+                system_.kvm().free_page({given.v + i});
+    if (source.v != 0)
+        system_.kvm().free_page(source);
+    if (status == tdx::kSuccess)
+        for (const u64 out : {regs.rcx, what.rcx == Operand::Page && leaf == Leaf::PhymemPageReclaim ? hpa(given) : 0}) {
+            const u64 pages = leaf == Leaf::MemPageRemove ? pagesPer(level) : 1;
+            for (u64 i = 0; i < pages && (out & 0xfff) == 0 && out != 0; ++i)
+                if (isIdle({(out >> 12) + i}))
+                    system_.kvm().free_page({(out >> 12) + i});
+        }
+    Outcome outcome{Outcome::Kind::Status, status, 0};
+    outcome.details.put(Field::Rcx, regs.rcx);
+    outcome.details.put(Field::Rdx, regs.rdx);
+    // The other leaves leave theirs as they were.
+    if (leaf == Leaf::PhymemPageRdmd || leaf == Leaf::PhymemPageReclaim || leaf == Leaf::MemSeptRd)
+        outcome.details.put(Field::R8, regs.r8);
+    if (leaf == Leaf::PhymemPageRdmd)
+        outcome.details.put(Field::R9, regs.r9);
+    return outcome;
+}
+
+} // namespace mirrorscope
