@@ -204,7 +204,8 @@ Outcome Kvm::kvm_get_dirty_log_protect(u32 id, std::optional<Gfn> asked) {
         outcome = {Outcome::Kind::Ok, 0,
                    config_.manualDirtyLog != ManualDirtyLog::Off ? readDirtyPages(s, page, bitmap)
                                                                  : takeDirtyPages(s, 0, s.pages, ~0ull, page, bitmap)};
-        outcome.details.put(Field::Bitmap, bitmap);
+        if (!asked || s.contains(*asked))
+            outcome.details.put(Field::Bitmap, bitmap);
     }
     sim_.writeUnlock(LockId::SlotsLock);
     return outcome;

@@ -44,6 +44,10 @@ int Kvm::kvm_gmem_fallocate(unsigned file, bool keepSize, bool punch, u64 offset
         return -kEBADF;
     if (size == 0 || offset >> 63 != 0 || size >> 63 != 0) // vfs_fallocate()
         return -kEINVAL;
+    if (punch && !keepSize)
+        return -kEOPNOTSUPP;
+    if ((offset + size) >> 63 != 0)
+        return -kEFBIG;
     Call call(sim_, "kvm_gmem_fallocate");
     if (!keepSize)
         return -kEOPNOTSUPP;
@@ -82,13 +86,13 @@ int Kvm::kvm_gmem_allocate(unsigned file, u64 first, u64 end) {
 int Kvm::kvm_gmem_release(unsigned file) {
     if (!gmemIsOpen(file))
         return -kEBADF;
-    Call call(sim_, "kvm_gmem_release");
     const u64 base = gmemBase_[file];
     const GmemRange whole = GmemRange::inFile(base, base + gmemFilePages(file));
+    machine_->set(gmemFiles_ + file, 0); // whoever closes it next finds no descriptor
+    Call call(sim_, "kvm_gmem_release");
     sim_.writeLock(LockId::SlotsLock);
     sim_.writeLock(LockId::FilemapInvalidateLock);
     sim_.step(Site::SlotSet);
-    machine_->set(gmemFiles_ + file, 0);
     forEachGmemPart(whole, [&](const Memslot& s, const GfnRange&) {
         machine_->set(slotFlags(s.index), machine_->get(slotFlags(s.index)) | kSlotGmemGone);
     });

@@ -86,7 +86,7 @@ Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
     const Gfn gfn{gpa >> 12};
     sim_.step(Site::HostAccess);
     const int index = slotOf(gfn);
-    if (index < 0)
+    if (index < 0 || machine_->get(vm(VmWord::Destroyed)) != 0)
         return signal(kSIGSEGV);
     const Memslot memslot = slot(index);
     u64 page = 0;
@@ -150,6 +150,8 @@ void Kvm::freeGuestMemory() {
             dropReference({page});
         }
     };
+    for (unsigned file = 0; file < config_.gmemFiles.size(); ++file)
+        machine_->set(gmemFiles_ + file, 0);
     for (u64 i = 0; i < gmemPages_; ++i) {
         drop(gmem_ + i);
         if (i < slotPages_)

@@ -33,10 +33,25 @@ Level Kvm::host_pfn_mapping_level(const Memslot& memslot, Gfn gfn) const {
     return hostBlock(memslot, gfn).second;
 }
 
+// An mprotect() of a part takes a huge page of the host apart: one entry of its page table maps pages that lie side by side and are
+// allowed the same.
+bool Kvm::isOneHostPage(const Memslot& memslot, Gfn start, Level level) const {
+    if (machine_->get(vmaChanged()) == 0)
+        return true;
+    const u64 first = machine_->get(hostPlace(memslot, start)) & kHostPfn;
+    for (u64 i = 0; i < pagesPer(level); ++i) {
+        const Gfn gfn{start.v + i};
+        if (vmaProt(memslot, gfn) != vmaProt(memslot, start) ||
+            (machine_->get(hostPlace(memslot, gfn)) & kHostPfn) != (first == 0 ? 0 : first + i))
+            return false;
+    }
+    return true;
+}
+
 std::pair<GfnRange, Level> Kvm::hostBlock(const Memslot& memslot, Gfn gfn) const {
     for (Level level = memslot.backing; level > Level::k4K; level = below(level)) {
         const Gfn start = roundDown(gfn, level);
-        if (start >= memslot.base && start.v + pagesPer(level) <= memslot.base.v + memslot.pages)
+        if (start >= memslot.base && start.v + pagesPer(level) <= memslot.base.v + memslot.pages && isOneHostPage(memslot, start, level))
             return {{start, {start.v + pagesPer(level)}}, level};
     }
     return {{gfn, {gfn.v + 1}}, Level::k4K};

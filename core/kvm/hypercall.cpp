@@ -78,7 +78,8 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate, const Ma
     outcome.details = run.details;
     if (inParts) {
         outcome.details.put(Field::Status, status);
-        outcome.details.put(Field::R11, status == 0 ? 0 : next);
+        if (status != 0)
+            outcome.details.put(Field::R11, next);
     }
     return outcome;
 }

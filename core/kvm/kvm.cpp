@@ -11,11 +11,11 @@ struct ErrnoName {
     int error;
     std::string_view name;
 };
-constexpr ErrnoName kErrnos[] = {{kENOENT, "ENOENT"},      {kEINTR, "EINTR"},   {kEIO, "EIO"},       {kENXIO, "ENXIO"},
-                                 {kE2BIG, "E2BIG"},        {kEBADF, "EBADF"},   {kEAGAIN, "EAGAIN"}, {kENOMEM, "ENOMEM"},
-                                 {kEFAULT, "EFAULT"},      {kEBUSY, "EBUSY"},   {kEEXIST, "EEXIST"}, {kENODEV, "ENODEV"},
-                                 {kEINVAL, "EINVAL"},      {kENOSPC, "ENOSPC"}, {kENOSYS, "ENOSYS"}, {kEOPNOTSUPP, "EOPNOTSUPP"},
-                                 {kEHWPOISON, "EHWPOISON"}};
+constexpr ErrnoName kErrnos[] = {{kENOENT, "ENOENT"},         {kEINTR, "EINTR"},        {kEIO, "EIO"},       {kENXIO, "ENXIO"},
+                                 {kE2BIG, "E2BIG"},           {kEBADF, "EBADF"},        {kEAGAIN, "EAGAIN"}, {kENOMEM, "ENOMEM"},
+                                 {kEFAULT, "EFAULT"},         {kEBUSY, "EBUSY"},        {kEEXIST, "EEXIST"}, {kENODEV, "ENODEV"},
+                                 {kEINVAL, "EINVAL"},         {kEFBIG, "EFBIG"},        {kENOSPC, "ENOSPC"}, {kENOSYS, "ENOSYS"},
+                                 {kEOPNOTSUPP, "EOPNOTSUPP"}, {kEHWPOISON, "EHWPOISON"}};
 constexpr auto kErrnoNames = [] {
     std::array<std::string_view, std::size(kErrnos)> names{};
     for (std::size_t i = 0; i < names.size(); ++i)
@@ -88,7 +88,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     gmem_ = regions.take(gmemPages_, "gmem");
     gmemFiles_ = regions.take(config.gmemFiles.size(), "gmem-file");
     host_ = regions.take(slotPages_, "host-page");
-    vma_ = regions.take(slotPages_ / kPagesPerVmaWord + 1, "vma");
+    vma_ = regions.take(slotPages_ / kPagesPerVmaWord + 2, "vma");
     hostFaults_ = Injection(regions, "inject-host-fault");
     lastWrite_ = regions.take((gmemPages_ + slotPages_) * 2, "last-write");
     sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);

@@ -547,6 +547,8 @@ private:
     bool kvm_mmu_notifier_invalidate_range_start(const GfnRange& range);
     void kvm_mmu_notifier_invalidate_range_end(const GfnRange& range);
     GfnRange wholeHostPages(const GfnRange& range) const;
+    bool isOneHostPage(const Memslot& slot, Gfn start, Level level) const;
+    Place vmaChanged() const { return vma_ + (slotPages_ / kPagesPerVmaWord + 1); } // has there been an mprotect()?
     int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
     std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);

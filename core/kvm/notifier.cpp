@@ -124,6 +124,7 @@ void Kvm::mprotect(const GfnRange& range, VmaProt prot) {
     invalidateAround(range, [&] {
         forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
             sim_.step(Site::HostUnmap);
+            machine_->set(vmaChanged(), 1);
             for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
                 const u64 page = s.offset + gfn.v - s.base.v;
                 const Place word = vma_ + page / kPagesPerVmaWord;

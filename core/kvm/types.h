@@ -24,6 +24,7 @@ enum Errno : int {
     kEEXIST = 17,
     kENODEV = 19,
     kEINVAL = 22,
+    kEFBIG = 27,
     kENOSPC = 28,
     kENOSYS = 38,
     kEOPNOTSUPP = 95,

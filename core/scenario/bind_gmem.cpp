@@ -7,6 +7,8 @@ namespace mirrorscope {
 unsigned Binder::gmemFile(const YamlNode& name) {
     auto& files = scenario_.machine.gmemFiles;
     const std::string& text = word(name, "the name of a file");
+    if (text.empty())
+        fail(name, "a file has a name");
     unsigned file = 0;
     while (file < files.size() && files[file].name != text)
         ++file;
@@ -32,10 +34,12 @@ void Binder::checkGmem(Step& step, const YamlNode& key) {
     only("flags", creates);
     only("foreign", creates);
     only("keep-size", ranges);
-    if (!creates)
-        return;
     const auto file = static_cast<unsigned>(step.number("file"));
     GmemFileConfig& config = scenario_.machine.gmemFiles[file];
+    if (config.foreign && way != GmemWay::Close)
+        fail(key, "`" + config.name + "` is none of this VM's guest_memfds; it can only be bound, which is refused, and closed");
+    if (!creates)
+        return;
     if (config.exists || !gmemCreated_.insert(file).second)
         fail(key, "`" + config.name + "` is the name of a file already");
     const u64 size = step.number("size", 4096);

@@ -253,8 +253,16 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     case ArgType::Address: step.numbers[name] = number(value, "address"); break;
     case ArgType::Size: step.numbers[name] = number(value, "size"); break;
     case ArgType::Number:
-    case ArgType::Operand:
-    case ArgType::SlotId: step.numbers[name] = number(value, "number"); break;
+    case ArgType::Operand: step.numbers[name] = number(value, "number"); break;
+    case ArgType::SlotId: {
+        const u64 id = number(value, "slot id");
+        if (id > 0xffffffff)
+            fail(value, "a slot id has 32 bits");
+        if (id >> 16 != 0 && !scenario_.machine.hasPrivateMem())
+            fail(value, "bits 31:16 of a slot id name SMM's address space, which is not modelled");
+        step.numbers[name] = id;
+        break;
+    }
     case ArgType::Count: {
         const u64 n = number(value, "count");
         if (n == 0 && name != "times")
@@ -428,7 +436,8 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
             fail(key, "gmem-offset is in a file that `gmem` names");
         if (step.has("gmem") && step.has("private") && step.number("private") == 0)
             fail(key, "this slot has no guest_memfd");
-        if (step.has("gmem-backing") && (step.number("gmem-backing") > 2 || step.has("gmem")))
+        if (step.has("gmem-backing") &&
+            (step.number("gmem-backing") > 2 || step.has("gmem") || step.number("private", m.hasPrivateMem()) == 0))
             fail(key, "gmem-backing is 4K or 2M, of a guest_memfd that is the slot's own");
         if (size <= 64ull << 30)
             scenario_.machine.laterPages += (size + 4095) >> 12;

@@ -14,7 +14,10 @@ int Runner::gmemFile(const Step& step) {
     const auto way = static_cast<GmemWay>(step.number("do"));
     const u64 size = step.number("size", 4096);
     switch (way) {
-    case GmemWay::Create: return kvm.vmDead() ? -kEIO : kvm.kvm_gmem_create(file, size, step.number("flags"));
+    case GmemWay::Create:
+        if (kvm.peekVm(Kvm::VmWord::Destroyed) != 0)
+            return -kEBADF;
+        return kvm.vmDead() ? -kEIO : kvm.kvm_gmem_create(file, size, step.number("flags"));
     case GmemWay::Allocate:
     case GmemWay::Punch:
         return kvm.kvm_gmem_fallocate(file, step.number("keep-size", 1) != 0, way == GmemWay::Punch, step.number("offset"), size);

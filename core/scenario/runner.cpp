@@ -279,6 +279,8 @@ Outcome Runner::perform(const Step& step) {
         case 1: return errnoOf(kvm.setDirtyLogging(id, false));
         case 2: return kvm.kvm_get_dirty_log_protect(id, step.has("gpa") ? std::optional(range.start) : std::nullopt);
         }
+        if ((step.has("gpa") && (gpa & 0xfff) != 0) || (step.has("size") && (size & 0xfff) != 0))
+            return errnoOf(-kEINVAL); // the ioctl counts in pages
         const int index = kvm.slotById(id);
         if (index < 0)
             return errnoOf(id >= Kvm::kUserMemSlots ? -kEINVAL : -kENOENT);

@@ -22,6 +22,14 @@ const Row kRows[] = {
      "past}\n",
      "{result: grow, is: EOPNOTSUPP}, {result: cut, is: EOPNOTSUPP}, {result: odd, is: EINVAL}, {result: half, is: EINVAL}, {result: none, "
      "is: EINVAL}, {result: beyond, is: EINVAL}, {result: past, is: ok}, {count: frame, is: 0}"},
+    {"vfs_fallocate_knows_how_large_a_file_can_be", kBound,
+     "  - {gmem: {file: a, do: allocate, offset: 0x4000000000000000, size: 0x4000000000000000}, id: a}\n"
+     "  - {gmem: {file: a, do: punch, offset: 0x4000000000000000, size: 0x4000000000000000}, id: p}\n",
+     "{result: a, is: EFBIG}, {result: p, is: EFBIG}"},
+    {"one_of_two_closes_finds_the_descriptor", kBound,
+     "  - race:\n      schedule: [{host: until lock.acquire}, {host2: done}]\n      host: [{gmem: {file: a, do: close}, id: one}]\n"
+     "      host2: [{gmem: {file: a, do: close}, id: two}]\n",
+     "{result: one, is: ok}, {result: two, is: EBADF}"},
     {"kvm_gmem_fops_has_no_read_write_mmap", kVm,
      "  - gmem: {file: a, do: create, size: 16K}\n  - {gmem: {file: a, do: read}, id: r}\n  - {gmem: {file: a, do: write}, id: w}\n"
      "  - {gmem: {file: a, do: mmap}, id: m}\n  - gmem: {file: a, do: close}\n  - {gmem: {file: a, do: read}, id: after}\n"

@@ -42,6 +42,19 @@ const Row kRows[] = {
      "  - mprotect: {gpa: 0, prot: read}\n  - vcpu0: {read: 0}\n  - discard: {gpa: 0}\n  - {vcpu0: {write: 0}, id: w}\n"
      "  - mprotect: {gpa: 0, prot: read-write}\n  - {vcpu0: {write: 0}, id: x}\n",
      "{result: w, is: EFAULT}, {result: x, is: ok}"},
+    {"mprotect_of_a_part_takes_a_huge_page_apart", "vm: default, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]",
+     "  - vcpu0: {write: 0}\n  - expect: {tree: direct, gpa: 0, is: leaf, level: 2M}\n  - mprotect: {gpa: 0x1000, prot: none}\n"
+     "  - {vcpu0: {read: 0}, id: a}\n  - {vcpu0: {read: 0x1000}, id: b}\n  - vcpu0: {write: 2M}\n",
+     "{result: a, is: ok}, {result: b, is: EFAULT}, {tree: direct, gpa: 0, is: leaf, level: 4K}, {tree: direct, gpa: 2M, is: leaf, level: "
+     "2M}"},
+    {"mprotect_of_pages_that_came_one_by_one", "vm: default, slots: [{id: 0, gpa: 0, size: 2M, backing: 2M}]",
+     "  - mprotect: {gpa: 0, prot: read}\n  - vcpu0: {write: 0x3000}\n  - vcpu0: {write: 0x1000}\n  - mprotect: {gpa: 0, prot: "
+     "read-write}\n"
+     "  - {vcpu0: {write: 0}, id: w}\n",
+     "{result: w, is: ok}, {tree: direct, gpa: 0, is: leaf, level: 4K}"},
+    {"user_space_is_gone_after_teardown", "vm: sw-protected, slots: [{id: 0, gpa: 0, size: 64K, gmem: f}]",
+     "  - destroy-vm\n  - {host-write: 0, id: w}\n  - {gmem: {file: f, do: allocate}, id: a}\n  - {gmem: {file: g, do: create}, id: c}\n",
+     "{result: w, is: SIGSEGV}, {result: a, is: EBADF}, {result: c, is: EBADF}, {count: frame, is: 0}"},
     {"a_host_fault_that_fails", kOrdinary,
      "  - inject: {host-fault: EFAULT, gpa: 0x3000, after: 1}\n  - {vcpu0: {read: 0x2000}, id: r}\n  - {host-read: 0x3000, id: a}\n"
      "  - {vcpu0: {read: 0x3000}, id: b}\n  - {vcpu0: {read: 0x3000}, id: c}\n",
