@@ -131,10 +131,8 @@ Kvm::Accessed Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, 
         if (watch_ != nullptr)
             if (const int index = peekSlotOf(gfn); index >= 0)
                 watch_->guestWrote(peekSlot(index), gfn);
-        if (record) {
-            machine_->set(*record, number + 1);
-            machine_->set(*record + 1, value);
-        }
+        if (record)
+            noteWrite(*record, number, value);
     } else {
         outcome.value = vcpuOps_->decrypted(op.alias, entry->pfn, machine_->get(word));
         if (watch_ != nullptr)

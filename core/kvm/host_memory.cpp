@@ -97,10 +97,17 @@ Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
     if (!write)
         return {Outcome::Kind::Ok, 0, machine_->get(word)};
     machine_->set(word, value);
-    const Place record = lastWrite_ + 2 * (gmemPages_ + memslot.offset + gfn.v - memslot.base.v);
+    noteWrite(writeRecord(memslot, gfn, Alias::Shared), number, value);
+    return {};
+}
+
+Place Kvm::writeRecord(const Memslot& s, Gfn gfn, Alias alias) const {
+    return lastWrite_ + 2 * (gfn.v - s.base.v + (alias == Alias::Private ? s.gmem : gmemPages_ + s.offset));
+}
+
+void Kvm::noteWrite(Place record, u64 number, u64 value) {
     machine_->set(record, number + 1);
     machine_->set(record + 1, value);
-    return {};
 }
 
 std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
@@ -108,15 +115,14 @@ std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
     if (index < 0)
         return std::nullopt;
     const Memslot s = peekSlot(index);
-    const u64 page = gfn.v - s.base.v;
     const bool isPrivate = config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
-    return lastWrite_ + 2 * (page + (isPrivate ? s.gmem : gmemPages_ + s.offset));
+    return writeRecord(s, gfn, isPrivate ? Alias::Private : Alias::Shared);
 }
 
 void Kvm::forgetWrites(const GfnRange& range, Alias alias) {
     forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
         for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-            const Place record = lastWrite_ + 2 * (gfn.v - s.base.v + (alias == Alias::Private ? s.gmem : gmemPages_ + s.offset));
+            const Place record = writeRecord(s, gfn, alias);
             machine_->set(record, 0);
             machine_->set(record + 1, 0);
         }

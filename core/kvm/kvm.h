@@ -553,6 +553,9 @@ private:
     std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
     int kvm_gmem_allocate(unsigned file, u64 first, u64 end);
+    // Where the last write to that page of a slot is noted, see lastWrite().
+    Place writeRecord(const Memslot& slot, Gfn gfn, Alias alias) const;
+    void noteWrite(Place record, u64 number, u64 value);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);

@@ -22,7 +22,7 @@ unsigned Binder::gmemFile(const YamlNode& name) {
     return file;
 }
 
-void Binder::checkGmem(Step& step, const YamlNode& key) {
+void Binder::checkGmem(const Step& step, const YamlNode& key) {
     const auto way = static_cast<GmemWay>(step.number("do"));
     const bool creates = way == GmemWay::Create, ranges = way == GmemWay::Allocate || way == GmemWay::Punch;
     const auto only = [&](const char* name, bool here) {

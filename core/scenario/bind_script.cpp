@@ -398,7 +398,7 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     if (step.verb == Verb::Rmpupdate && step.number("level", 1) > 2)
         fail(key, "an RMP entry is 4K or 2M");
     if (step.verb == Verb::Gmem)
-        checkGmem(const_cast<Step&>(step), key);
+        checkGmem(step, key);
     const bool privateOnly =
         step.verb == Verb::PunchHole || step.verb == Verb::Gmem || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
     if (privateOnly && !m.hasPrivateMem())

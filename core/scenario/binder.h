@@ -64,7 +64,7 @@ private:
     unsigned resultSlot(const std::string& id);
     // A file of guest_memfd by its name, made known if it is not.
     unsigned gmemFile(const YamlNode& name);
-    void checkGmem(Step& step, const YamlNode& key);
+    void checkGmem(const Step& step, const YamlNode& key);
     void resolveGmemFiles();
     Step& newStep(std::vector<Step>& out, const YamlNode& at, Verb verb, const std::string& path, const Context& context);
 

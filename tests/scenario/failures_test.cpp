@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <map>
 #include <set>
 
 namespace mirrorscope::test {
@@ -119,9 +118,8 @@ TEST_P(Failures, break_no_rule_and_lose_no_frame) {
     EXPECT_GE(scenarios.size(), 40u);
     const Failure& failure = kFailures[GetParam()];
     unsigned tried = 0;
-    for (const Scenario& scenario : scenarios) {
+    for (const Scenario& scenario : scenarios)
         tried += failAtEach(scenario, failure);
-    }
     RecordProperty("tried", static_cast<int>(tried));
     std::cout << failure.name << ": " << tried << " points of " << scenarios.size() << " scenarios\n";
     EXPECT_GT(tried, 5u);
