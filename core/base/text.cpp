@@ -75,6 +75,8 @@ std::optional<u64> parseNumber(std::string_view text) {
     return value << shift;
 }
 
+std::string gpaHex(Gfn gfn) { return fmt::format("{:#x}{}", gpaOf(gfn), isSmm(gfn) ? " in SMM" : ""); }
+
 std::string aliasedGpa(Gfn gfn, Alias alias) {
     return fmt::format("{} {:#x}", alias == Alias::Private ? "private" : "shared", gfn.v << 12);
 }

@@ -23,6 +23,8 @@ std::optional<Level> levelFromName(std::string_view name);
 std::string sizeText(u64 bytes);
 // Decimal or 0x hex with an optional suffix K M G T; nothing when it is no number or passes 64 bits.
 std::optional<u64> parseNumber(std::string_view text);
+// "0x4000", and "0x4000 in SMM" in the second address space.
+std::string gpaHex(Gfn gfn);
 // "private 0x4000": a GPA is always shown with its alias.
 std::string aliasedGpa(Gfn gfn, Alias alias);
 // `text` in lines of at most 78 columns (characters, not bytes): the first begins with `first`, the others with `indent` blanks. Ends

@@ -53,6 +53,12 @@ constexpr unsigned tableIndex(u64 gfn, Level level) { return gfn >> 9 * (number(
 // Which alias of a guest physical address is meant.
 enum class Alias : u8 { Private, Shared };
 
+// A gfn of SMM's address space carries this bit, which is above all that an address has: the tables and the CPU do not see it.
+inline constexpr u64 kSmmGfn = 1ull << 50;
+constexpr bool isSmm(Gfn gfn) { return (gfn.v & kSmmGfn) != 0; }
+constexpr Gfn inSmm(Gfn gfn, bool smm) { return {gfn.v | (smm ? kSmmGfn : 0)}; }
+constexpr u64 gpaOf(Gfn gfn) { return (gfn.v & ~kSmmGfn) << 12; }
+
 // A half-open range of guest frames.
 struct GfnRange {
     Gfn start;

@@ -125,7 +125,7 @@ Json machineSchema() {
             schema = {{"type", "array"}, {"items", ref("slot")}};
         else if (key.name == "break")
             schema = {{"type", "array"}, {"items", {{"enum", names(breakNames())}}}};
-        else if (key.name == "vcpus" || key.name == "init-vcpus" || key.name == "memory")
+        else if (key.name == "vcpus" || key.name == "init-vcpus" || key.name == "memory" || key.name == "dirty-ring")
             schema = ref("number");
         else if (key.name == "preset")
             schema = {{"type", "string"}};
@@ -168,7 +168,8 @@ Json expectationSchema() {
                 {"writable", flag},
                 {"executable", flag},
                 {"accessed", flag},
-                {"dirty", flag}},
+                {"dirty", flag},
+                {"smm", flag}},
                {"tree", "gpa"}),
           form({{"tree", {{"const", "secure"}}}, {"gpa", ref("number")}, {"is", {{"enum", names(septStateNames())}}}, {"level", level}},
                {"tree", "gpa"}),
@@ -186,7 +187,8 @@ Json expectationSchema() {
           form({{"tlb", {{"type", "string"}, {"pattern", "^vcpu[0-9]+$"}}},
                 {"gpa", ref("number")},
                 {"as", oneOf({"private", "shared"})},
-                {"is", oneOf({"cached", "empty"})}},
+                {"is", oneOf({"cached", "empty"})},
+                {"smm", flag}},
                {"tlb", "gpa", "is"}),
           form({{"violations", {{"const", 0}}}}, {"violations"}), form({{"violation", {{"enum", names(ruleNames())}}}}, {"violation"})}}};
 }
@@ -218,6 +220,8 @@ Json raceSchema() {
 Json slotSchema() {
     Json properties = Json::object();
     for (const ArgInfo& arg : info(Verb::SetMemoryRegion).args) {
+        if (arg.name == "flags") // raw ones are of the ioctl
+            continue;
         Json schema = argument(arg.type);
         schema["description"] = arg.help;
         properties[std::string(arg.name)] = schema;

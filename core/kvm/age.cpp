@@ -16,7 +16,7 @@ bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {
     WARN_ON_ONCE((types & ~unsigned{KVM_VALID_ROOTS}) != 0, Assert::AgeInvalid);
     bool young = false;
     sim_.rcuReadLock();
-    forEachRoot(types, [&](Pfn root) {
+    forEachRoot(types, range.start, [&](Pfn root) {
         TdpIter iter;
         for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end;
              protocol_->tdp_iter_next(*this, iter)) {

@@ -161,6 +161,9 @@ constexpr std::array<AssertInfo, kAsserts> kTable{{
      "mmu_lock is held: begin and range_add are under it for writing"},
     {Assert::PreFaultEio, Kind::Warn, kMain, "kvm_vcpu_pre_fault_memory", "a page answers 0 or -EIO",
      "the VM died while it was pre-faulted", ""},
+    {Assert::DirtyRingFull, Kind::Warn, "virt/kvm/dirty_ring.c", "kvm_dirty_ring_push", "the ring is full",
+     "a page that was written is lost to user space",
+     "a vCPU leaves when only the reserved entries are left, which are as many as one exit can need"},
 
     {Assert::ReclaimFailed, Kind::Warn, kTdx, "tdx_reclaim_page", "TDH.PHYMEM.PAGE.RECLAIM failed",
      "the page stays the module's: it is leaked", ""},

@@ -101,6 +101,8 @@ enum class Assert : u8 {
     AttributeStore,
     RetryNoRange,
     PreFaultEio,
+    // dirty_ring.c
+    DirtyRingFull,
     // vmx/tdx.c
     ReclaimFailed,
     CacheWbFailed,

@@ -64,7 +64,7 @@ bool Kvm::kvm_tdp_mmu_recover_huge_pages(int index) {
     lockdep_assert_held(LockId::MmuLock);
     const Memslot s = slot(index);
     bool any = false;
-    forEachRootYieldSafe(KVM_VALID_ROOTS, [&](Pfn root) { any |= recover_huge_pages_range(root, s); });
+    forEachRootYieldSafe(KVM_VALID_ROOTS, s.range(), [&](Pfn root) { any |= recover_huge_pages_range(root, s); });
     return any;
 }
 

@@ -12,9 +12,13 @@ Place Kvm::dirtyWord(const Memslot& memslot, Gfn gfn) const {
     return dirty_ + (memslot.offset / 64 + (gfn.v - memslot.base.v) / 64 + memslot.offset % 64);
 }
 
-void Kvm::mark_page_dirty_in_slot(const Memslot& s, Gfn gfn) {
+void Kvm::mark_page_dirty_in_slot(unsigned vcpu, const Memslot& s, Gfn gfn) {
     if (!s.dirtyLog || !s.contains(gfn))
         return;
+    if (!kvm_use_dirty_bitmap()) {
+        kvm_dirty_ring_push(vcpu, s, gfn);
+        return;
+    }
     sim_.step(Site::DirtySet);
     machine_->setBits(dirtyWord(s, gfn), 1ull << (gfn.v - s.base.v) % 64);
 }
@@ -44,7 +48,7 @@ bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
     Call call(sim_, "kvm_tdp_mmu_wrprot_slot");
     lockdep_assert_held(LockId::MmuLock);
     bool changed = false;
-    forEachRootYieldSafe(KVM_VALID_ROOTS, [&](Pfn root) { changed |= wrprot_gfn_range(root, range, minLevel); });
+    forEachRootYieldSafe(KVM_VALID_ROOTS, range, [&](Pfn root) { changed |= wrprot_gfn_range(root, range, minLevel); });
     return changed;
 }
 
@@ -68,7 +72,7 @@ void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
 void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
     Call call(sim_, "kvm_tdp_mmu_clear_dirty_slot");
     lockdep_assert_held(LockId::MmuLock);
-    forEachRootYieldSafe(KVM_VALID_ROOTS, [&](Pfn root) { clear_dirty_gfn_range(root, range); });
+    forEachRootYieldSafe(KVM_VALID_ROOTS, range, [&](Pfn root) { clear_dirty_gfn_range(root, range); });
 }
 
 // `mask` is of the 64 pages from `gfn` on.
@@ -93,7 +97,7 @@ void Kvm::clear_dirty_pt_masked(Pfn root, Gfn gfn, u64 mask, bool wrprot) {
 
 void Kvm::kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot) {
     Call call(sim_, "kvm_tdp_mmu_clear_dirty_pt_masked");
-    forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) { clear_dirty_pt_masked(root, gfn, mask, wrprot); });
+    forEachRoot(KVM_VALID_ROOTS, gfn, [&](Pfn root) { clear_dirty_pt_masked(root, gfn, mask, wrprot); });
 }
 
 bool Kvm::write_protect_gfn(Pfn root, Gfn gfn, Level minLevel) {
@@ -119,7 +123,7 @@ bool Kvm::kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel) {
     Call call(sim_, "kvm_tdp_mmu_write_protect_gfn");
     lockdep_assert_held_write(LockId::MmuLock);
     bool changed = false;
-    forEachRoot(KVM_VALID_ROOTS, [&](Pfn root) { changed |= write_protect_gfn(root, gfn, minLevel); });
+    forEachRoot(KVM_VALID_ROOTS, gfn, [&](Pfn root) { changed |= write_protect_gfn(root, gfn, minLevel); });
     return changed;
 }
 
@@ -196,8 +200,8 @@ Outcome Kvm::kvm_get_dirty_log_protect(u32 id, std::optional<Gfn> asked) {
     Call call(sim_, "kvm_get_dirty_log_protect");
     sim_.writeLock(LockId::SlotsLock);
     const int index = slotById(id);
-    Outcome outcome = failedWith(id >= kUserMemSlots ? kEINVAL : kENOENT);
-    if (index >= 0 && slot(index).dirtyLog) {
+    Outcome outcome = failedWith(!kvm_use_dirty_bitmap() ? kENXIO : isSlotId(id) ? kENOENT : kEINVAL);
+    if (kvm_use_dirty_bitmap() && index >= 0 && slot(index).dirtyLog) {
         const Memslot s = slot(index);
         const u64 page = asked && s.contains(*asked) ? asked->v - s.base.v : 0;
         u64 bitmap = 0;
@@ -217,7 +221,9 @@ Outcome Kvm::kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 count, u64 m
     sim_.writeLock(LockId::SlotsLock);
     const int index = slotById(id);
     Outcome outcome;
-    if (id >= kUserMemSlots || firstPage % 64 != 0)
+    if (!kvm_use_dirty_bitmap())
+        outcome = failedWith(kENXIO);
+    else if (!isSlotId(id) || firstPage % 64 != 0)
         outcome = failedWith(kEINVAL);
     else if (index < 0 || !slot(index).dirtyLog)
         outcome = failedWith(kENOENT);

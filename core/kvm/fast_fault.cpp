@@ -60,7 +60,7 @@ int Kvm::fast_page_fault(KvmPageFault& fault) {
             continue;
         if (spte::isWritable(now) && !spte::isWritable(spte) && fault.slot >= 0) {
             const Marking marking(*this, fault.gfn);
-            mark_page_dirty_in_slot(fault.memslot, fault.gfn);
+            mark_page_dirty_in_slot(fault.vcpu, fault.memslot, fault.gfn);
         }
         ret = RET_PF_FIXED;
         break;

@@ -61,7 +61,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     const auto alias = config_.directBits() != 0 ? ((addr >> 12 & config_.directBits()) != 0) : !isPrivate;
     sim_.mark({.kind = MarkKind::Fault,
                .code = static_cast<u8>(access),
-               .a = {fault.gfn.v << 12, alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, 0}});
+               .a = {gpaOf(fault.gfn), alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, 0}});
     return r;
 }
 
@@ -70,7 +70,7 @@ void Kvm::kvm_mmu_prepare_memory_fault_exit(KvmPageFault& fault) {
     constexpr u64 kPrivate = 8; // KVM_MEMORY_EXIT_FLAG_PRIVATE
     fault.run = {KvmExit::MemoryFault, {}};
     fault.run.details.put(Field::Flags, fault.isPrivate ? kPrivate : 0);
-    fault.run.details.put(Field::Gpa, fault.gfn.v << 12);
+    fault.run.details.put(Field::Gpa, gpaOf(fault.gfn));
     fault.run.details.put(Field::Size, 4096);
 }
 

@@ -60,7 +60,7 @@ int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return -kEFAULT;
     }
-    if (fault.gfn > protocol_->kvm_mmu_max_gfn(*this))
+    if (Gfn{fault.gfn.v & ~kSmmGfn} > protocol_->kvm_mmu_max_gfn(*this))
         return RET_PF_EMULATE;
     return RET_PF_CONTINUE; // an MMIO SPTE will be made
 }

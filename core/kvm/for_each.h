@@ -4,12 +4,30 @@
 
 #include "kvm/kvm.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 template <class F>
 void Kvm::forEachRootYieldSafe(unsigned types, F&& f) {
     for (Pfn root = tdp_mmu_next_root({0}, types); root.v != 0; root = tdp_mmu_next_root(root, types))
         f(root);
+}
+
+template <class F>
+void Kvm::forEachRootYieldSafe(unsigned types, const GfnRange& range, F&& f) {
+    forEachRootYieldSafe(types, [&](Pfn root) {
+        if (rootHas(root, range.start))
+            f(root);
+    });
+}
+
+template <class F>
+void Kvm::forEachRoot(unsigned types, Gfn in, F&& f) {
+    forEachRoot(types, [&](Pfn root) {
+        if (rootHas(root, in))
+            f(root);
+    });
 }
 
 template <class F>
@@ -31,6 +49,57 @@ void Kvm::forEachSlotPart(const GfnRange& range, F&& f) const {
     }
 }
 
+// The host's pages behind the part of a range that a slot has; nothing (0, 0) where it has none of it.
+inline std::pair<u64, u64> Kvm::hostPagesOf(const Memslot& s, const GfnRange& range) {
+    const u64 start = std::max(range.start.v, s.base.v), end = std::min(range.end.v, s.base.v + s.pages);
+    return s.used && start < end ? std::pair(s.host + start - s.base.v, s.host + end - s.base.v) : std::pair(u64{0}, u64{0});
+}
+
+// Nothing here may own memory: an actor's stack is copied where it is explored.
+template <class F>
+void Kvm::forEachMappedPart(const GfnRange& range, F&& f) const {
+    if (config_.memories.empty()) {
+        forEachSlotPart(range, f);
+        return;
+    }
+    for (unsigned i = 0; i < slotCount(); ++i) {
+        const Memslot s = slot(static_cast<int>(i));
+        // Of what is left of its pages, the first run that some slot has in the range.
+        for (u64 at = s.host, end = s.used ? s.host + s.pages : at; at < end;) {
+            u64 first = end, last = end;
+            for (unsigned j = 0; j < slotCount(); ++j) {
+                const auto [from, to] = hostPagesOf(peekSlot(static_cast<int>(j)), range);
+                if (to > at && std::max(from, at) < first) {
+                    first = std::max(from, at);
+                    last = std::min(to, end);
+                }
+            }
+            if (first < end)
+                f(s, GfnRange{{s.base.v + first - s.host}, {s.base.v + last - s.host}});
+            at = last;
+        }
+    }
+}
+
+template <class F>
+void Kvm::forEachHostPart(const GfnRange& range, F&& f) const {
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+        if (!s.memory) {
+            f(s, part);
+            return;
+        }
+        const auto met = [&](u64 page) {
+            for (int i = 0; i < s.index; ++i)
+                if (const auto [from, to] = hostPagesOf(peekSlot(i), range); page >= from && page < to)
+                    return true;
+            return false;
+        };
+        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v)
+            if (!met(s.host + gfn.v - s.base.v))
+                f(s, GfnRange{gfn, {gfn.v + 1}});
+    });
+}
+
 template <class F>
 void Kvm::forEachGmemPart(const GmemRange& range, F&& f) const {
     if (!range.ofFile) {
@@ -48,6 +117,28 @@ void Kvm::forEachGmemPart(const GmemRange& range, F&& f) const {
         if (first < end)
             f(s, GfnRange{{s.base.v + first - s.gmem}, {s.base.v + end - s.gmem}});
     }
+}
+
+// The page must be of a private slot, have no content yet, and be private by its attribute (Linux v6.16 guest_memfd.c).
+template <class Post>
+int Kvm::kvm_gmem_populate(Gfn gfn, Post&& post) {
+    Call call(sim_, "kvm_gmem_populate");
+    const int index = slotOf(gfn);
+    if (index < 0 || !slot(index).guestMemfd)
+        return -kEINVAL;
+    sim_.writeLock(LockId::FilemapInvalidateLock);
+    int result = 0;
+    const Memslot s = slot(index);
+    if (!kvm_gmem_get_file(s))
+        result = -kEFAULT;
+    else if ((machine_->get(gmemPlace(s, gfn)) & kUptodate) != 0)
+        result = -kEEXIST;
+    else if (!kvm_mem_is_private(gfn))
+        result = -kEINVAL;
+    else
+        result = post(s);
+    sim_.writeUnlock(LockId::FilemapInvalidateLock);
+    return result;
 }
 
 // kvm_handle_gfn_range() with kvm_mmu_invalidate_begin() when it locks: mmu_lock is taken at the first of the parts, and the TLBs are

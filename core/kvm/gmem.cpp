@@ -33,6 +33,17 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     return r;
 }
 
+std::optional<Pfn> Kvm::gmemFolio(const Memslot& memslot, Gfn gfn) {
+    const Place place = gmemPlace(memslot, gfn);
+    sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
+    if (const u64 found = machine_->get(place) & kHostPfn; found != 0)
+        return Pfn{found};
+    const auto page = allocGmemBlock(memslot, gfn);
+    if (page)
+        machine_->set(place, page->v);
+    return page;
+}
+
 // Frames for the block around a gfn, as a guest_memfd with huge folios would have; a block of which something is there already, or that
 // leaves the slot, gets the one page. The frame of that page, whose word the caller sets.
 std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {

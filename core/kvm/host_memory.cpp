@@ -3,6 +3,8 @@
 // hva_to_pfn()); and what is kept of guest memory for the rules.
 #include "kvm/kvm.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 std::optional<Pfn> Kvm::allocGuestPages(FrameKind kind, Place first, Level level) {
@@ -16,7 +18,7 @@ std::optional<Pfn> Kvm::allocGuestPages(FrameKind kind, Place first, Level level
 }
 
 Kvm::VmaProt Kvm::vmaProt(const Memslot& memslot, Gfn gfn) const {
-    const u64 page = memslot.offset + gfn.v - memslot.base.v;
+    const u64 page = memslot.host + gfn.v - memslot.base.v;
     return static_cast<VmaProt>(machine_->get(vma_ + page / kPagesPerVmaWord) >> 2 * (page % kPagesPerVmaWord) & 3);
 }
 
@@ -40,6 +42,9 @@ int Kvm::hostFault(const Memslot& memslot, Gfn gfn, bool write, u64& word) {
     if (const VmaProt prot = vmaProt(memslot, gfn); prot == VmaProt::None || (write && prot == VmaProt::Read))
         return -kEFAULT;
     const Place place = hostPlace(memslot, gfn);
+    // handle_userfault(): until user space has put a page there.
+    if (machine_->get(place) == 0 && vmaProt(memslot, gfn) == VmaProt::Missing)
+        sim_.wait(Site::HostFault, {.kind = Condition::Kind::Set, .place = place, .value = ~u64{0}});
     word = machine_->get(place);
     if (word == 0) {
         const auto [block, level] = hostBlock(memslot, gfn);
@@ -77,7 +82,7 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
     }
     fault.pfn = {word & kHostPfn};
     frames_.get(fault.pfn);
-    fault.mapWritable = !memslot.readonly && (word & kHostProtected) == 0 && vmaProt(memslot, fault.gfn) == VmaProt::ReadWrite;
+    fault.mapWritable = !memslot.readonly && (word & kHostProtected) == 0 && vmaProt(memslot, fault.gfn) != VmaProt::Read;
     return 0;
 }
 
@@ -102,7 +107,7 @@ Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
 }
 
 Place Kvm::writeRecord(const Memslot& s, Gfn gfn, Alias alias) const {
-    return lastWrite_ + 2 * (gfn.v - s.base.v + (alias == Alias::Private ? s.gmem : gmemPages_ + s.offset));
+    return lastWrite_ + 2 * (gfn.v - s.base.v + (alias == Alias::Private ? s.gmem : gmemPages_ + s.host));
 }
 
 void Kvm::noteWrite(Place record, u64 number, u64 value) {
@@ -158,9 +163,10 @@ void Kvm::freeGuestMemory() {
     };
     for (unsigned file = 0; file < config_.gmemFiles.size(); ++file)
         machine_->set(gmemFiles_ + file, 0);
-    for (u64 i = 0; i < gmemPages_; ++i) {
-        drop(gmem_ + i);
-        if (i < slotPages_)
+    for (u64 i = 0; i < std::max(gmemPages_, hostPages_); ++i) {
+        if (i < gmemPages_)
+            drop(gmem_ + i);
+        if (i < hostPages_)
             drop(host_ + i);
     }
 }

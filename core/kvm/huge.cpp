@@ -139,7 +139,7 @@ void Kvm::kvm_tdp_mmu_try_split_huge_pages(const GfnRange& range, Level target, 
     Call call(sim_, "kvm_tdp_mmu_try_split_huge_pages");
     lockdep_assert_held(LockId::MmuLock);
     for (Pfn root = tdp_mmu_next_root({0}, KVM_VALID_ROOTS); root.v != 0; root = tdp_mmu_next_root(root, KVM_VALID_ROOTS))
-        if (tdp_mmu_split_huge_pages_root(root, range, target, shared) != 0) {
+        if (rootHas(root, range.start) && tdp_mmu_split_huge_pages_root(root, range, target, shared) != 0) {
             kvm_tdp_mmu_put_root(root);
             break;
         }

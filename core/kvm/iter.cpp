@@ -17,7 +17,7 @@ void Kvm::tdp_iter_start(TdpIter& iter, Pfn root, Level minLevel, Gfn gfn, u64 g
         return;
     iter.rootLevel = role::level(spGet(root, kRole));
     iter.minLevel = minLevel;
-    iter.nextLastLevelGfn = gfn;
+    iter.nextLastLevelGfn = inSmm(gfn, role::isSmm(spGet(root, kRole)));
     iter.ptPath[number(iter.rootLevel) - 1] = root;
     tdp_iter_restart(iter);
 }

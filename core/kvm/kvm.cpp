@@ -11,11 +11,13 @@ struct ErrnoName {
     int error;
     std::string_view name;
 };
-constexpr ErrnoName kErrnos[] = {{kENOENT, "ENOENT"},         {kEINTR, "EINTR"},        {kEIO, "EIO"},       {kENXIO, "ENXIO"},
-                                 {kE2BIG, "E2BIG"},           {kEBADF, "EBADF"},        {kEAGAIN, "EAGAIN"}, {kENOMEM, "ENOMEM"},
-                                 {kEFAULT, "EFAULT"},         {kEBUSY, "EBUSY"},        {kEEXIST, "EEXIST"}, {kENODEV, "ENODEV"},
-                                 {kEINVAL, "EINVAL"},         {kEFBIG, "EFBIG"},        {kENOSPC, "ENOSPC"}, {kENOSYS, "ENOSYS"},
-                                 {kEOPNOTSUPP, "EOPNOTSUPP"}, {kEHWPOISON, "EHWPOISON"}};
+constexpr ErrnoName kErrnos[] = {{kENOENT, "ENOENT"},      {kEINTR, "EINTR"},   {kEIO, "EIO"},
+                                 {kENXIO, "ENXIO"},        {kE2BIG, "E2BIG"},   {kEBADF, "EBADF"},
+                                 {kEAGAIN, "EAGAIN"},      {kENOMEM, "ENOMEM"}, {kEFAULT, "EFAULT"},
+                                 {kEBUSY, "EBUSY"},        {kEEXIST, "EEXIST"}, {kENODEV, "ENODEV"},
+                                 {kEINVAL, "EINVAL"},      {kEFBIG, "EFBIG"},   {kENOSPC, "ENOSPC"},
+                                 {kESPIPE, "ESPIPE"},      {kENOSYS, "ENOSYS"}, {kEOPNOTSUPP, "EOPNOTSUPP"},
+                                 {kEHWPOISON, "EHWPOISON"}};
 constexpr auto kErrnoNames = [] {
     std::array<std::string_view, std::size(kErrnos)> names{};
     for (std::size_t i = 0; i < names.size(); ++i)
@@ -47,8 +49,15 @@ std::string_view retPfName(int value) {
 }
 
 std::string_view name(KvmExit exit) {
-    constexpr std::array<std::string_view, static_cast<unsigned>(KvmExit::Count_)> names{
-        "none", "KVM_EXIT_MEMORY_FAULT", "KVM_EXIT_MMIO", "KVM_EXIT_HYPERCALL", "KVM_EXIT_HLT", "KVM_EXIT_INTERNAL_ERROR", "KVM_EXIT_INTR"};
+    constexpr std::array<std::string_view, static_cast<unsigned>(KvmExit::Count_)> names{"none",
+                                                                                         "KVM_EXIT_MEMORY_FAULT",
+                                                                                         "KVM_EXIT_MMIO",
+                                                                                         "KVM_EXIT_HYPERCALL",
+                                                                                         "KVM_EXIT_HLT",
+                                                                                         "KVM_EXIT_INTERNAL_ERROR",
+                                                                                         "KVM_EXIT_INTR",
+                                                                                         "KVM_EXIT_FAIL_ENTRY",
+                                                                                         "KVM_EXIT_DIRTY_RING_FULL"};
     return names[static_cast<unsigned>(exit)];
 }
 
@@ -72,13 +81,17 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     for (const auto& slot : config.slots)
         slotPages_ += slot.pages;
     slotPages_ += config.laterPages;
+    maxSlots_ = std::min<u64>(config.slots.size() + config.laterSlots, 2 * kUserMemSlots);
     vm_ = regions.take(static_cast<unsigned>(VmWord::Count_), "vm", static_cast<unsigned>(VmWord::Count_));
     vcpu_ = regions.take(config.vcpus * static_cast<unsigned>(VcpuWord::Count_), "vcpu", static_cast<unsigned>(VcpuWord::Count_));
     actor_ = regions.take(sim.actors() * static_cast<unsigned>(ActorWord::Count_), "actor", static_cast<unsigned>(ActorWord::Count_));
     asserts_ = regions.take(kAsserts, "assert");
-    slots_ = regions.take(u64{kMaxSlots} * kSlotWords, "slot", kSlotWords);
-    dirty_ = regions.take(slotPages_ / 64 + 64 * (kMaxSlots + 1), "dirty");
-    logNotes_ = regions.take((slotPages_ / 64 + 64 * (kMaxSlots + 1)) * static_cast<unsigned>(LogNote::Count_), "log-note");
+    slots_ = regions.take(maxSlots_ * kSlotWords, "slot", kSlotWords);
+    dirty_ = regions.take(slotPages_ / 64 + 64 * (maxSlots_ + 1), "dirty");
+    logNotes_ = regions.take((slotPages_ / 64 + 64 * (maxSlots_ + 1)) * static_cast<unsigned>(LogNote::Count_), "log-note");
+    if (config.dirtyRing != 0)
+        for (unsigned v = 0; v < config.vcpus; ++v)
+            rings_.emplace_back(config.dirtyRing, dirtyRingReserved(), regions);
     pml_ = regions.take(config.vcpus * kPmlEntries, "pml");
     gmemPages_ = slotPages_;
     for (const auto& file : config.gmemFiles) {
@@ -87,10 +100,15 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     }
     gmem_ = regions.take(gmemPages_, "gmem");
     gmemFiles_ = regions.take(config.gmemFiles.size(), "gmem-file");
-    host_ = regions.take(slotPages_, "host-page");
-    vma_ = regions.take(slotPages_ / kPagesPerVmaWord + 2, "vma");
+    hostPages_ = slotPages_;
+    for (const auto& memory : config.memories) {
+        memoryBase_.push_back(hostPages_);
+        hostPages_ += memory.pages;
+    }
+    host_ = regions.take(hostPages_, "host-page");
+    vma_ = regions.take(hostPages_ / kPagesPerVmaWord + 2, "vma");
     hostFaults_ = Injection(regions, "inject-host-fault");
-    lastWrite_ = regions.take((gmemPages_ + slotPages_) * 2, "last-write");
+    lastWrite_ = regions.take((gmemPages_ + hostPages_) * 2, "last-write");
     sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);
     for (unsigned v = 0; v < config.vcpus; ++v)
         tlbs_.emplace_back(v, slotPages_ * (config.directBits() != 0 ? 2 : 1), regions);
@@ -118,7 +136,9 @@ void Kvm::attach(Machine& machine) {
         if (config_.gmemFiles[file].exists)
             machine.set(gmemFiles_ + file, config_.gmemFiles[file].pages + 1);
     attachSlots();
-    machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed);
+    machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed && !config_.snpLaunch);
+    constexpr u64 kLaunched = 2;
+    machine.set(vm(VmWord::SnpLaunch), config_.snpLaunch ? 0 : kLaunched);
     for (unsigned v = 0; v < config_.vcpus; ++v)
         machine.set(vcpuWord(v, VcpuWord::PmlOn), cpuDirtyLog() && machine.peek(vm(VmWord::NrDirtyLogging)) != 0);
 }
@@ -161,7 +181,7 @@ bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
 bool Kvm::guestMemoryNames(Pfn pfn) const {
     const u64 info = frames_.peekInfo(pfn);
     return (info < gmemPages_ && (machine_->peek(gmem_ + info) & kHostPfn) == pfn.v) ||
-           (info < slotPages_ && (machine_->peek(host_ + info) & kHostPfn) == pfn.v);
+           (info < hostPages_ && (machine_->peek(host_ + info) & kHostPfn) == pfn.v);
 }
 
 bool Kvm::cachedByVcpu(Pfn pfn) const {

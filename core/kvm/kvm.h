@@ -12,8 +12,10 @@
 
 #include "kvm/asserts.h"
 #include "kvm/attribute_map.h"
+#include "kvm/dirty_ring.h"
 #include "kvm/ops.h"
 #include "kvm/structs.h"
+#include "kvm/words.h"
 #include "machine/injection.h"
 #include "machine/tlb.h"
 #include "sim/sim.h"
@@ -25,13 +27,8 @@ namespace mirrorscope {
 
 struct Protocol;
 
-class Kvm {
+class Kvm : public KvmWords {
 public:
-    static constexpr unsigned kMaxSlots = 64;        // at a time
-    static constexpr unsigned kUserMemSlots = 32764; // KVM_USER_MEM_SLOTS
-    // KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE, and PT64_ROOT_MAX_LEVEL: what a fault can need.
-    static constexpr unsigned kCacheCapacity = 40, kCacheMin = 5;
-
     Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& frames, Regions& regions);
     ~Kvm();
     Kvm(const Kvm&) = delete;
@@ -80,6 +77,9 @@ public:
     int kvm_mmu_reload(unsigned vcpu);
     bool is_obsolete_root(unsigned vcpu) const;
     void kvm_mmu_free_obsolete_roots(unsigned vcpu);
+    // The vCPU enters or leaves SMM: its root is of the other address space from now on.
+    void kvm_smm_changed(unsigned vcpu, bool entering);
+    bool inSmmMode(unsigned vcpu) const { return machine_->get(vcpuWord(vcpu, VcpuWord::Smm)) != 0; }
     void kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror);
     // The vCPUs are gone: their roots and their page caches are given back.
     void kvm_mmu_destroy();
@@ -95,7 +95,6 @@ public:
 
     // ---- page caches (caches.cpp)
     int mmu_topup_memory_caches(unsigned vcpu);
-    enum class VcpuWord : u8;
     Pfn kvm_mmu_memory_cache_alloc(unsigned vcpu, VcpuWord cache, FrameKind kind, u64 info);
 
     // ---- iterator (iter.cpp)
@@ -191,7 +190,8 @@ public:
     void kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range);
     void kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot);
     bool kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel);
-    void mark_page_dirty_in_slot(const Memslot& slot, Gfn gfn);
+    // `vcpu`: who is running (kvm_get_running_vcpu()).
+    void mark_page_dirty_in_slot(unsigned vcpu, const Memslot& slot, Gfn gfn);
     // The word of the slot's dirty bitmap with that page's bit.
     Place dirtyWord(const Memslot& slot, Gfn gfn) const;
     // Kept for the rules beside each such word: pages that a guest has written and no log has told; of these, what had been written when
@@ -206,6 +206,17 @@ public:
     // `mask`: which of each 64 pages.
     Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages, u64 mask);
 
+    // ---- the dirty ring in place of the bitmaps (dirty_ring.cpp)
+    u64 dirtyRingReserved() const { return DirtyRing::kReserved + (cpuDirtyLog() ? kPmlEntries : 0); }
+    bool kvm_use_dirty_bitmap() const { return rings_.empty(); }
+    void kvm_dirty_ring_push(unsigned vcpu, const Memslot& slot, Gfn gfn);
+    bool kvm_dirty_ring_check_request(unsigned vcpu);
+    // KVM_RESET_DIRTY_RINGS; its value is how many entries left the rings.
+    Outcome kvm_vm_ioctl_reset_dirty_pages();
+    // What user space takes from a vCPU's ring; `bitmap` gets those of the 64 pages around `asked`.
+    u64 collectDirtyRing(unsigned vcpu, std::optional<Gfn> asked, u64& bitmap);
+    bool inDirtyRing(const Memslot& slot, Gfn gfn) const;
+
     // ---- aging (age.cpp); the answer is whether a page was young
     bool kvm_tdp_mmu_age_gfn_range(const GfnRange& range, unsigned filter);
     bool kvm_tdp_mmu_test_age_gfn(const GfnRange& range, unsigned filter);
@@ -217,6 +228,8 @@ public:
     int deleteMemoryRegion(u32 id);
     int setDirtyLogging(u32 id, bool on);
     int slotById(u32 id) const;
+    u64 addressSpaces() const; // kvm_arch_nr_memslot_as_ids()
+    bool isSlotId(u32 id) const { return id >> 16 < addressSpaces() && (id & 0xffff) < kUserMemSlots; }
     unsigned slotCount() const;
     int slotOf(Gfn gfn) const;
     Memslot slot(int index) const;
@@ -248,6 +261,12 @@ public:
     // ---- guest_memfd and the host's mapping (gmem.cpp, host_memory.cpp)
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
     int kvm_gmem_punch_hole(const GmemRange& range);
+    // For one page of a VM's first content: `post(slot)` fills it in, with the file held still; what that answers, or why it was not asked.
+    template <class Post>
+    int kvm_gmem_populate(Gfn gfn, Post&& post);
+    // The page of guest_memfd there, made if there is none, and not prepared; nothing when memory is full.
+    std::optional<Pfn> gmemFolio(const Memslot& slot, Gfn gfn);
+    void markPrepared(const Memslot& slot, Gfn gfn) { machine_->setBits(gmemPlace(slot, gfn), kUptodate); }
     bool kvm_gmem_invalidate_begin(const GmemRange& range);
     void kvm_gmem_invalidate_end(bool found);
     void truncate_inode_pages_range(const GmemRange& range);
@@ -264,14 +283,18 @@ public:
     // The frame that guest_memfd has there; 0 for none.
     Pfn gmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->get(gmemPlace(slot, gfn)) & kHostPfn}; }
     Pfn peekGmemPage(const Memslot& slot, Gfn gfn) const { return {machine_->peek(gmemPlace(slot, gfn)) & kHostPfn}; }
-    Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.offset + gfn.v - slot.base.v); }
+    Place hostPlace(const Memslot& slot, Gfn gfn) const { return host_ + (slot.host + gfn.v - slot.base.v); }
     int hostFaultin(const Memslot& slot, KvmPageFault& fault);
     // What user space does through its mapping of a slot: it reads, or writes `value` to, the aligned word around `gpa`; SIGSEGV where
     // nothing is mapped or the mapping forbids it, SIGBUS where a page cannot be had.
     Outcome hostAccess(u64 gpa, bool write, u64 value);
-    enum class VmaProt : u8 { ReadWrite, Read, None };
+    enum class VmaProt : u8 { ReadWrite, Read, None, Missing }; // Missing: as ReadWrite, and a userfaultfd is told where no page is
     VmaProt vmaProt(const Memslot& slot, Gfn gfn) const;
     void mprotect(const GfnRange& range, VmaProt prot);
+    // UFFDIO_REGISTER for missing pages; UFFDIO_COPY: pages with `value` as their first word, who waited for them goes on. 0 or a negative
+    // errno.
+    int userfaultfd_register(const GfnRange& range);
+    int userfaultfd_copy(const GfnRange& range, u64 value);
     // `inject`: the host's next faults, of that page or (nothing) of any, fail with kEFAULT or kEHWPOISON.
     bool hostFaultWaits() const { return hostFaults_.waits(*machine_); }
     void injectHostFault(int error, std::optional<Gfn> gfn, u64 times, u64 after);
@@ -313,67 +336,6 @@ public:
     void lockdep_assert_held(LockId lock);
     void lockdep_assert_held_write(LockId lock);
 
-    enum class VmWord : u8 {
-        InvalidateInProgress,
-        InvalidateStart,
-        InvalidateEnd,
-        InvalidateSeq,
-        MnActiveInvalidate,
-        Dead,
-        Bugged,          // how often a SEAMCALL's status bugged the VM
-        BugLeaf,         // the last leaf + 1
-        BugStatus,       // and its status
-        VmBugged,        // by whatever
-        LockdepLock,     // the lock + 1 that was not held where it must be
-        LockdepFunction, // the call path of who asked
-        SlotsGeneration,
-        RootsHead,
-        RootCount,
-        NxHead, // possible_nx_huge_pages
-        NxTail,
-        PreFaultAllowed,
-        Destroyed,
-        SlotCount,
-        PagesUsed,
-        TablePages,     // tdp_mmu_pages
-        NrDirtyLogging, // nr_memslots_dirty_logging
-        Count_
-    };
-    enum class VcpuWord : u8 {
-        Mode,
-        Requests,
-        Ipi,
-        RootHpa,
-        MirrorRootHpa,
-        ShadowCache, // how many, then which
-        ExternalCache = ShadowCache + kCacheCapacity + 1,
-        PmlCount = ExternalCache + kCacheCapacity + 1,
-        PmlOn,     // the CPU keeps its log while this vCPU runs
-        IrqsOff,   // an IPI is taken only when they are on again
-        Entering,  // it has looked for requests for the last time. Kept for the rules, as the next two.
-        Running,   // the guest runs: until then the module may still flush
-        FlushOwed, // it has another root and will flush before it enters
-        Count_
-    };
-    // What an actor is in the middle of; nothing in KVM reads it but a dispatch policy, and a broken protocol what it left there.
-    enum class ActorWord : u8 {
-        Freezing,
-        Clearing,
-        ClearingLevel,
-        Marking,      // the gfn + 1 whose entry has become writable, and whose bit in the dirty log follows
-        ReducedStart, // the gfns from which the running operation has taken rights
-        ReducedEnd,
-        Origin,
-        Broken,
-        Count_
-    };
-    static constexpr u64 kOutsideGuestMode = 0, kInGuestMode = 1, kExitingGuestMode = 2; // vcpu->mode
-    static constexpr u64 kSlotGmemGone = 16;                                             // of a slot's flags: slot->gmem.file is NULL again
-    static constexpr u64 kMemMaxNrPages = (1ull << 31) - 1;                              // KVM_MEM_MAX_NR_PAGES
-    static constexpr u64 kSlotsUpdateInProgress = 1ull << 63; // KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS, of SlotsGeneration
-    static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2, kReqVmDead = 4, kReqCpuDirtyLogging = 8;
-    static constexpr u64 kPmlEntries = 512;
-
     Place vm(VmWord word) const { return vm_ + static_cast<unsigned>(word); }
     Place vcpuWord(unsigned vcpu, VcpuWord word) const {
         return vcpu_ + vcpu * static_cast<unsigned>(VcpuWord::Count_) + static_cast<unsigned>(word);
@@ -389,7 +351,7 @@ public:
     // bit; a gfn never does. (A page may have been made for a gfn that the root does not reach; its entries translate others.)
     Gfn gfnOfEntry(const MmuPage& page, unsigned index) const {
         const u64 reach = (1ull << (9 * config_.levels)) - 1;
-        return {(page.gfn.v + index * pagesPer(page.level())) & reach & ~config_.directBits()};
+        return inSmm({(page.gfn.v + index * pagesPer(page.level())) & reach & ~config_.directBits()}, role::isSmm(page.role));
     }
     u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first
@@ -444,16 +406,30 @@ public:
     // Each root that matches, held by a reference; `f` may drop mmu_lock (for_each_tdp_mmu_root_yield_safe() and its like).
     template <class F>
     void forEachRootYieldSafe(unsigned types, F&& f);
+    // Only those of the address space of `range`.
+    template <class F>
+    void forEachRootYieldSafe(unsigned types, const GfnRange& range, F&& f);
     // The same without a reference: with mmu_lock held for writing (__for_each_tdp_mmu_root()), or in an RCU read-side section.
     template <class F>
     void forEachRoot(unsigned types, F&& f);
     template <class F>
+    void forEachRoot(unsigned types, Gfn in, F&& f);
+    bool rootHas(Pfn root, Gfn gfn) const { return role::isSmm(machine_->peek(sp(root, kRole))) == isSmm(gfn); } // as_id never changes
+    template <class F>
     void forEachSlotPart(const GfnRange& range, F&& f) const;
+    // The parts of slots through which the host's pages behind that range are seen: those of the range, and of whoever is in front of the
+    // same pages.
+    template <class F>
+    void forEachMappedPart(const GfnRange& range, F&& f) const;
+    // The parts of that range, without those whose host pages were met already.
+    template <class F>
+    void forEachHostPart(const GfnRange& range, F&& f) const;
+    static std::pair<u64, u64> hostPagesOf(const Memslot& s, const GfnRange& range);
 
 private:
-    static constexpr unsigned kSlotWords = 6;
+    static constexpr unsigned kSlotWords = 7;
     static constexpr u64 kPagesPerVmaWord = 32;
-    unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 2; }
+    unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 3; }
 
     // roots.cpp
     void listRoot(Pfn root);
@@ -500,6 +476,10 @@ private:
     bool logByCpu(unsigned vcpu, Gfn gfn);
     void vmx_flush_pml_buffer(unsigned vcpu);
     void kvm_arch_sync_dirty_log();
+    u64 kvm_dirty_ring_reset(unsigned vcpu);
+    void kvm_reset_dirty_gfn(u32 id, u64 offset, u64 mask);
+    template <class F>
+    void forEachLoggedSlot(F&& f) const;
     void kvm_mmu_update_cpu_dirty_logging(bool enable);
     void vmx_update_cpu_dirty_logging(unsigned vcpu);
     void kvm_arch_mmu_enable_log_dirty_pt_masked(const Memslot& slot, Gfn gfn, u64 mask);
@@ -511,7 +491,6 @@ private:
     void kvm_tdp_mmu_age_spte(TdpIter& iter);
     // slots.cpp
     enum class SlotChange : u8 { Create, Delete, Move, FlagsOnly }; // enum kvm_mr_change
-    u64 addressSpaces() const;
     void attachSlots();
     void putSlot(int index, const SlotConfig& config);
     template <bool kObserved>
@@ -548,7 +527,8 @@ private:
     void kvm_mmu_notifier_invalidate_range_end(const GfnRange& range);
     GfnRange wholeHostPages(const GfnRange& range) const;
     bool isOneHostPage(const Memslot& slot, Gfn start, Level level) const;
-    Place vmaChanged() const { return vma_ + (slotPages_ / kPagesPerVmaWord + 1); } // has there been an mprotect()?
+    Place vmaChanged() const { return vma_ + (hostPages_ / kPagesPerVmaWord + 1); } // has there been an mprotect()?
+    void setVma(const GfnRange& range, VmaProt prot);
     int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
     std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
@@ -581,6 +561,7 @@ private:
     std::unique_ptr<Protocol> protocol_;
     AttributeMap attributes_;
     std::vector<Tlb> tlbs_;
+    std::vector<DirtyRing> rings_; // of each vCPU; none where the log is a bitmap
     ExternalOps* external_ = nullptr;
     VcpuOps* vcpuOps_ = nullptr;
     GmemOps* gmemOps_ = nullptr;
@@ -588,8 +569,11 @@ private:
 
     Injection hostFaults_; // the errno, and above it the gfn + 1
     Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemFiles_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
-    std::vector<u64> gmemBase_; // of each named file, in the array of pages
-    u64 slotPages_ = 0;
+    std::vector<u64> gmemBase_;   // of each named file, in the array of pages
+    std::vector<u64> memoryBase_; // of each named mapping
+    u64 maxSlots_ = 0;
+    u64 slotPages_ = 0; // of all slots that there ever are
+    u64 hostPages_ = 0; // and the named mappings
     u64 gmemPages_ = 0;
 };
 

@@ -47,7 +47,7 @@ u64 Kvm::make_spte_for(const KvmPageFault& fault, const TdpIter& iter) {
     WARN_ON_ONCE((spte & ept::kPfnMask & ~masks().me) >> 12 >= frames_.count(), Assert::SpteReserved);
     if (spte::isWritable(spte) && fault.memslot.dirtyLog) {
         WARN_ON_ONCE(iter.level > Level::k4K, Assert::HugeWritableLogged);
-        mark_page_dirty_in_slot(fault.memslot, iter.gfn);
+        mark_page_dirty_in_slot(fault.vcpu, fault.memslot, iter.gfn);
     }
     return spte;
 }
@@ -63,7 +63,7 @@ int Kvm::tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter) {
     u64 newSpte;
     if (fault.slot < 0) {
         sim_.step(Site::SlotRead);
-        newSpte = make_mmio_spte(masks(), iter.gfn, machine_->get(vm(VmWord::SlotsGeneration)));
+        newSpte = make_mmio_spte(masks(), {iter.gfn.v & ~kSmmGfn}, machine_->get(vm(VmWord::SlotsGeneration)));
     } else {
         newSpte = make_spte_for(fault, iter);
     }

@@ -11,7 +11,7 @@ bool Kvm::kvm_mmu_notifier_invalidate_range_start(const GfnRange& range) {
     sim_.step(Site::NotifierCount);
     machine_->add(vm(VmWord::MnActiveInvalidate), 1);
     sim_.srcuReadLock();
-    const bool found = invalidateParts([&](auto&& each) { forEachSlotPart(range, each); },
+    const bool found = invalidateParts([&](auto&& each) { forEachMappedPart(range, each); },
                                        [&](const Memslot&, const GfnRange& part) { return kvm_unmap_gfn_range(part, KVM_FILTER_SHARED); });
     sim_.srcuReadUnlock();
     return found;
@@ -22,7 +22,7 @@ void Kvm::kvm_mmu_notifier_invalidate_range_end(const GfnRange& range) {
     sim_.srcuReadLock();
     sim_.step(Site::SlotRead);
     bool found = false;
-    forEachSlotPart(range, [&](const Memslot&, const GfnRange&) { found = true; });
+    forEachMappedPart(range, [&](const Memslot&, const GfnRange&) { found = true; });
     endInvalidation(found);
     sim_.srcuReadUnlock();
     sim_.step(Site::NotifierCount);
@@ -58,7 +58,7 @@ void Kvm::discard(const GfnRange& range) {
     Call call(sim_, "madvise_dontneed");
     const GfnRange whole = wholeHostPages(range);
     invalidateAround(whole, [&] {
-        forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
+        forEachHostPart(whole, [&](const Memslot& s, const GfnRange& part) {
             for (Gfn gfn = part.start; gfn < part.end;) {
                 const GfnRange block = hostBlock(s, gfn).first;
                 const u64 pages = std::min(block.end, part.end).v - gfn.v;
@@ -75,7 +75,7 @@ int Kvm::migrate(const GfnRange& range) {
     const GfnRange whole = wholeHostPages(range);
     int result = 0;
     invalidateAround(whole, [&] {
-        forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
+        forEachHostPart(whole, [&](const Memslot& s, const GfnRange& part) {
             for (Gfn gfn = part.start; gfn < part.end && result == 0;) {
                 const auto [block, level] = hostBlock(s, gfn);
                 const Place first = hostPlace(s, block.start);
@@ -109,7 +109,7 @@ void Kvm::protect(const GfnRange& range) {
     Call call(sim_, "change_protection");
     const GfnRange whole = wholeHostPages(range);
     invalidateAround(whole, [&] {
-        forEachSlotPart(whole, [&](const Memslot& s, const GfnRange& part) {
+        forEachHostPart(whole, [&](const Memslot& s, const GfnRange& part) {
             sim_.step(Site::HostUnmap);
             for (Gfn gfn = part.start; gfn < part.end; ++gfn.v)
                 if (const u64 word = machine_->get(hostPlace(s, gfn)); word != 0)
@@ -119,20 +119,53 @@ void Kvm::protect(const GfnRange& range) {
 }
 
 // Of the part of user space's mapping that is behind the slots; it outlives the pages.
+void Kvm::setVma(const GfnRange& range, VmaProt prot) {
+    forEachHostPart(range, [&](const Memslot& s, const GfnRange& part) {
+        sim_.step(Site::HostUnmap);
+        machine_->set(vmaChanged(), 1);
+        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
+            const u64 page = s.host + gfn.v - s.base.v;
+            const Place word = vma_ + page / kPagesPerVmaWord;
+            const u64 shift = 2 * (page % kPagesPerVmaWord);
+            machine_->set(word, (machine_->get(word) & ~(3ull << shift)) | static_cast<u64>(prot) << shift);
+        }
+    });
+}
+
 void Kvm::mprotect(const GfnRange& range, VmaProt prot) {
     Call call(sim_, "mprotect_fixup");
-    invalidateAround(range, [&] {
-        forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
-            sim_.step(Site::HostUnmap);
-            machine_->set(vmaChanged(), 1);
-            for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
-                const u64 page = s.offset + gfn.v - s.base.v;
-                const Place word = vma_ + page / kPagesPerVmaWord;
-                const u64 shift = 2 * (page % kPagesPerVmaWord);
-                machine_->set(word, (machine_->get(word) & ~(3ull << shift)) | static_cast<u64>(prot) << shift);
-            }
-        });
-    });
+    invalidateAround(range, [&] { setVma(range, prot); });
+}
+
+// No page is touched: what is there stays mapped.
+int Kvm::userfaultfd_register(const GfnRange& range) {
+    Call call(sim_, "userfaultfd_register");
+    bool huge = false;
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange&) { huge |= s.backing != Level::k4K; });
+    if (huge)
+        return -kEINVAL;
+    setVma(range, VmaProt::Missing);
+    return 0;
+}
+
+int Kvm::userfaultfd_copy(const GfnRange& range, u64 value) {
+    Call call(sim_, "mfill_atomic");
+    for (Gfn gfn = range.start; gfn < range.end; ++gfn.v) {
+        const int index = slotOf(gfn);
+        if (index < 0 || vmaProt(slot(index), gfn) != VmaProt::Missing)
+            return -kENOENT;
+        const Place place = hostPlace(slot(index), gfn);
+        sim_.step(Site::UffdCopy);
+        if (machine_->get(place) != 0)
+            return -kEEXIST;
+        const auto page = allocGuestPages(FrameKind::HostPage, place, Level::k4K);
+        if (!page)
+            return -kENOMEM;
+        machine_->set(wordOf(*page, 0), value);
+        machine_->set(place, page->v);
+        noteWrite(writeRecord(slot(index), gfn, Alias::Shared), 0, value);
+    }
+    return 0;
 }
 
 bool Kvm::kvm_mmu_notifier_clear_young(const GfnRange& range) {
@@ -140,7 +173,7 @@ bool Kvm::kvm_mmu_notifier_clear_young(const GfnRange& range) {
     bool young = false;
     sim_.srcuReadLock();
     sim_.step(Site::SlotRead);
-    forEachSlotPart(range, [&](const Memslot&, const GfnRange& part) { young |= kvm_tdp_mmu_age_gfn_range(part, KVM_FILTER_SHARED); });
+    forEachMappedPart(range, [&](const Memslot&, const GfnRange& part) { young |= kvm_tdp_mmu_age_gfn_range(part, KVM_FILTER_SHARED); });
     sim_.srcuReadUnlock();
     return young;
 }

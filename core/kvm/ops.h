@@ -18,6 +18,9 @@ public:
     virtual int remove_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
 };
 
+// The words that are put into a page, by the byte offset of each.
+using PageContent = u64 (*)(const void* context, u64 offset);
+
 // What a kind of VM is made of from its creation on (vm_init() of its backend).
 struct VmTraits {
     SpteMasks masks;

@@ -13,7 +13,7 @@ bool Kvm::logByCpu(unsigned vcpu, Gfn gfn) {
     const u64 n = machine_->get(count);
     if (n == kPmlEntries)
         return false;
-    machine_->set(pmlEntry(vcpu, n), gfn.v);
+    machine_->set(pmlEntry(vcpu, n), gfn.v & ~kSmmGfn);
     machine_->set(count, n + 1);
     return true;
 }
@@ -23,10 +23,10 @@ void Kvm::vmx_flush_pml_buffer(unsigned vcpu) {
     const Place count = vcpuWord(vcpu, VcpuWord::PmlCount);
     const u64 n = machine_->get(count);
     for (u64 i = 0; i < n; ++i) {
-        const Gfn gfn{machine_->get(pmlEntry(vcpu, i))};
+        const Gfn gfn = inSmm({machine_->get(pmlEntry(vcpu, i))}, inSmmMode(vcpu)); // the CPU notes what it translated
         sim_.step(Site::SlotRead);
         if (const int index = slotOf(gfn); index >= 0)
-            mark_page_dirty_in_slot(slot(index), gfn);
+            mark_page_dirty_in_slot(vcpu, slot(index), gfn);
     }
     for (u64 i = 0; i < n; ++i)
         machine_->set(pmlEntry(vcpu, i), 0);

@@ -103,7 +103,8 @@ void Kvm::unlistRoot(Pfn root) {
 
 void Kvm::kvm_tdp_mmu_alloc_root(unsigned vcpu, bool mirror) {
     Call call(sim_, "kvm_tdp_mmu_alloc_root");
-    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0) | (config_.adBits ? 0 : role::kAdDisabled);
+    const u64 word = role::kBase | config_.levels | (mirror ? role::kMirror : 0) | (config_.adBits ? 0 : role::kAdDisabled) |
+                     (inSmmMode(vcpu) ? role::kSmm : 0);
     sim_.readLock(LockId::MmuLock);
     Pfn root = tdp_mmu_next_root({0}, KVM_VALID_ROOTS);
     while (root.v != 0 && spGet(root, kRole) != word)
@@ -165,6 +166,22 @@ void Kvm::kvm_mmu_free_obsolete_roots(unsigned vcpu) {
     Call call(sim_, "kvm_mmu_free_obsolete_roots");
     const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
     const Pfn root{machine_->get(place)};
+    machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
+    sim_.readLock(LockId::MmuLock);
+    machine_->set(place, 0);
+    kvm_tdp_mmu_put_root(root);
+    sim_.readUnlock(LockId::MmuLock);
+}
+
+// kvm_mmu_reset_context(): the root is given back, and the next one that is loaded is one of the new address space.
+void Kvm::kvm_smm_changed(unsigned vcpu, bool entering) {
+    Call call(sim_, "kvm_smm_changed");
+    sim_.step(Site::VmState);
+    machine_->set(vcpuWord(vcpu, VcpuWord::Smm), entering);
+    const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
+    const Pfn root{machine_->get(place)};
+    if (root.v == 0)
+        return;
     machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
     sim_.readLock(LockId::MmuLock);
     machine_->set(place, 0);

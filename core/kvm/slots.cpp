@@ -9,13 +9,13 @@ namespace mirrorscope {
 
 namespace {
 // Names of their own: a member of Kvm would hide them.
-enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotGmem, kSlotFlags };
+enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotGmem, kSlotHost, kSlotFlags };
 constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8; // and Kvm::kSlotGmemGone
-constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12, kFileShift = 16;
+constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12, kFileShift = 16, kMemoryShift = 32;
 u64 flagsOf(const SlotConfig& slot) {
     return (slot.guestMemfd ? kGmem : 0) | (slot.readonly ? kReadonly : 0) | (slot.dirtyLog ? kDirty : 0) |
            u64{number(slot.backing)} << kBackingShift | u64{number(slot.gmemBacking)} << kGmemBackingShift |
-           (slot.gmemFile ? u64{*slot.gmemFile} + 1 : 0) << kFileShift;
+           (slot.gmemFile ? u64{*slot.gmemFile} + 1 : 0) << kFileShift | (slot.memory ? u64{*slot.memory} + 1 : 0) << kMemoryShift;
 }
 } // namespace
 
@@ -29,7 +29,7 @@ void Kvm::attachSlots() {
     machine_->set(vm(VmWord::SlotsGeneration), addressSpaces() * config_.slots.size());
 }
 
-// kvm_arch_nr_memslot_as_ids(): only a VM without private memory has SMM's.
+// Only a VM without private memory has SMM's.
 u64 Kvm::addressSpaces() const { return config_.hasPrivateMem() ? 1 : 2; }
 
 void Kvm::putSlot(int index, const SlotConfig& config) {
@@ -40,6 +40,8 @@ void Kvm::putSlot(int index, const SlotConfig& config) {
     machine_->set(at + kSlotOffset, machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotGmem,
                   config.gmemFile ? gmemBase_[*config.gmemFile] + (config.gmemOffset >> 12) : machine_->peek(vm(VmWord::PagesUsed)));
+    machine_->set(at + kSlotHost,
+                  config.memory ? memoryBase_[*config.memory] + (config.memoryOffset >> 12) : machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotFlags, flagsOf(config));
     machine_->set(vm(VmWord::PagesUsed), machine_->peek(vm(VmWord::PagesUsed)) + config.pages);
     if (config.dirtyLog)
@@ -64,6 +66,7 @@ Memslot Kvm::readSlot(int index) const {
     slot.index = index;
     slot.offset = read(at + kSlotOffset);
     slot.gmem = read(at + kSlotGmem);
+    slot.host = read(at + kSlotHost);
     const u64 flags = read(at + kSlotFlags);
     slot.guestMemfd = (flags & kGmem) != 0;
     slot.readonly = (flags & kReadonly) != 0;
@@ -71,7 +74,9 @@ Memslot Kvm::readSlot(int index) const {
     slot.invalid = (flags & kInvalid) != 0;
     slot.backing = levelOf(static_cast<unsigned>(flags >> kBackingShift & 7));
     slot.gmemBacking = levelOf(static_cast<unsigned>(flags >> kGmemBackingShift & 7));
-    if (const u64 file = flags >> kFileShift; file != 0)
+    if (const u64 memory = flags >> kMemoryShift; memory != 0)
+        slot.memory = static_cast<unsigned>(memory - 1);
+    if (const u64 file = flags >> kFileShift & 0xffff; file != 0)
         slot.gmemFile = static_cast<unsigned>(file - 1);
     return slot;
 }
@@ -107,19 +112,19 @@ std::optional<Gfn> Kvm::gfnOfPage(u64 Memslot::*first, u64 page) const {
 }
 
 std::optional<Gfn> Kvm::gfnOfGuestMemory(Pfn pfn) const {
-    return gfnOfPage(frames_.peekKind(pfn) == FrameKind::Gmem ? &Memslot::gmem : &Memslot::offset, frames_.peekInfo(pfn));
+    return gfnOfPage(frames_.peekKind(pfn) == FrameKind::Gmem ? &Memslot::gmem : &Memslot::host, frames_.peekInfo(pfn));
 }
 
 std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
     if (place >= gmem_ && place.v < gmem_.v + gmemPages_)
         return gfnOfPage(&Memslot::gmem, place.v - gmem_.v);
-    if (place >= host_ && place.v < host_.v + slotPages_)
-        return gfnOfPage(&Memslot::offset, place.v - host_.v);
+    if (place >= host_ && place.v < host_.v + hostPages_)
+        return gfnOfPage(&Memslot::host, place.v - host_.v);
     return std::nullopt;
 }
 
 std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
-    if (place < slots_ || place.v >= slots_.v + kMaxSlots * kSlotWords)
+    if (place < slots_ || place.v >= slots_.v + maxSlots_ * kSlotWords)
         return std::nullopt;
     const u64 word = (place.v - slots_.v) % kSlotWords;
     const Place at{place.v - static_cast<u32>(word)};
@@ -221,9 +226,9 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
         if (overlaps(config, -1))
             return -kEEXIST;
         unsigned free = 0;
-        while (free < kMaxSlots && machine_->get(slots_ + u64{free} * kSlotWords + kSlotUsed) != 0)
+        while (free < maxSlots_ && machine_->get(slots_ + u64{free} * kSlotWords + kSlotUsed) != 0)
             ++free;
-        if (free == kMaxSlots || machine_->get(vm(VmWord::PagesUsed)) + config.pages > slotPages_)
+        if (free == maxSlots_ || machine_->get(vm(VmWord::PagesUsed)) + config.pages > slotPages_)
             return -kEINVAL;
         if (config.guestMemfd && config.gmemFile)
             if (const int r = kvm_gmem_bind(*config.gmemFile, config.gmemOffset, config.pages); r != 0)
@@ -231,7 +236,9 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
         return kvm_set_memslot(SlotChange::Create, static_cast<int>(free), config);
     }
     const Memslot old = slot(index);
-    if (protocol_->is_immutable(*this, old, config) || old.pages != config.pages || old.readonly != config.readonly)
+    const bool elsewhere =
+        old.memory != config.memory || (old.memory && old.host != memoryBase_[*old.memory] + (config.memoryOffset >> 12));
+    if (protocol_->is_immutable(*this, old, config) || elsewhere || old.pages != config.pages || old.readonly != config.readonly)
         return -kEINVAL;
     if (old.base != config.base)
         return overlaps(config, index) ? -kEEXIST : kvm_set_memslot(SlotChange::Move, index, config);
@@ -249,7 +256,7 @@ void Kvm::freshDirtyBitmap(const Memslot& s, bool allDirty) {
 int Kvm::kvm_arch_prepare_memory_region(SlotChange change, const SlotConfig& config) const {
     if (change != SlotChange::Create && change != SlotChange::Move)
         return 0;
-    const Gfn last{config.base.v + config.pages - 1};
+    const Gfn last{(config.base.v & ~kSmmGfn) + config.pages - 1};
     return last.v >> (config_.maxPhysicalAddress - 12) != 0 || (last.v & config_.directBits()) != 0 ? -kEINVAL : 0;
 }
 
@@ -351,7 +358,10 @@ int Kvm::setDirtyLogging(u32 id, bool on) {
     int result = -kEINVAL;
     if (index >= 0) {
         const Memslot s = slot(index);
-        result = setMemoryRegion({s.id, s.base, s.pages, s.guestMemfd, s.readonly, on, s.backing});
+        SlotConfig config{s.id, s.base, s.pages, s.guestMemfd, s.readonly, on, s.backing};
+        config.memory = s.memory;
+        config.memoryOffset = s.memory ? (s.host - memoryBase_[*s.memory]) << 12 : 0;
+        result = setMemoryRegion(config);
     }
     sim_.writeUnlock(LockId::SlotsLock);
     return result;

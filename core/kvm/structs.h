@@ -18,8 +18,10 @@ struct Memslot {
     u64 pages = 0;
     int index = -1;
     u64 offset = 0;                   // of its pages in the per-slot arrays
+    u64 host = 0;                     // of its first page in the array of the host's pages
     u64 gmem = 0;                     // of its first page in the array of guest_memfd's pages
     std::optional<unsigned> gmemFile; // the named file that it was bound to
+    std::optional<unsigned> memory;   // the named mapping that it is in front of
     bool guestMemfd = false;
     bool readonly = false;
     bool dirtyLog = false;

@@ -26,6 +26,7 @@ enum Errno : int {
     kEINVAL = 22,
     kEFBIG = 27,
     kENOSPC = 28,
+    kESPIPE = 29,
     kENOSYS = 38,
     kEOPNOTSUPP = 95,
     kEHWPOISON = 133
@@ -38,7 +39,7 @@ std::span<const std::string_view> errnoNames();
 enum RetPf : int { RET_PF_CONTINUE, RET_PF_RETRY, RET_PF_EMULATE, RET_PF_WRITE_PROTECTED, RET_PF_INVALID, RET_PF_FIXED, RET_PF_SPURIOUS };
 std::string_view retPfName(int value);
 
-enum class KvmExit : u8 { None, MemoryFault, Mmio, Hypercall, Hlt, InternalError, Intr, Count_ };
+enum class KvmExit : u8 { None, MemoryFault, Mmio, Hypercall, Hlt, InternalError, Intr, FailEntry, DirtyRingFull, Count_ };
 std::string_view name(KvmExit exit);
 
 // struct kvm_run: why a vCPU leaves to user space, and the members that go with that reason.
@@ -52,10 +53,11 @@ enum RangeFilter : unsigned { KVM_FILTER_SHARED = 1, KVM_FILTER_PRIVATE = 2 };
 
 // union kvm_mmu_page_role, the bits that matter for TDP.
 namespace role {
-inline constexpr u64 kDirect = 1 << 7, kInvalid = 1 << 11, kAdDisabled = 1 << 16, kMirror = 1 << 19;
+inline constexpr u64 kDirect = 1 << 7, kInvalid = 1 << 11, kAdDisabled = 1 << 16, kMirror = 1 << 19, kSmm = 1 << 24;
 inline constexpr u64 kBase = kDirect | 7 << 8 | 1 << 12 | 1 << 13; // direct, ACC_ALL, efer_nx, cr0_wp
 constexpr Level level(u64 word) { return levelOf(word & 15); }
 constexpr bool isMirror(u64 word) { return (word & kMirror) != 0; }
+constexpr bool isSmm(u64 word) { return (word & kSmm) != 0; } // kvm_mmu_page_as_id()
 constexpr bool isInvalid(u64 word) { return (word & kInvalid) != 0; }
 } // namespace role
 

@@ -25,6 +25,8 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     Call call(sim_, "vcpu_enter_guest");
     if (kvm_check_request(vcpu, kReqVmDead))
         return {EnterResult::Kind::Failed, kEIO};
+    if (kvm_dirty_ring_check_request(vcpu))
+        return {EnterResult::Kind::Failed, 0, {KvmExit::DirtyRingFull, {}}};
     if (kvm_check_request(vcpu, kReqFreeObsoleteRoots))
         kvm_mmu_free_obsolete_roots(vcpu);
     if (kvm_check_request(vcpu, kReqTlbFlush)) {
@@ -36,6 +38,9 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     }
     if (kvm_check_request(vcpu, kReqCpuDirtyLogging))
         vmx_update_cpu_dirty_logging(vcpu);
+    // An SMI is injected, or the guest executed RSM.
+    if (const bool smm = machine_->get(vcpuWord(vcpu, VcpuWord::SmmWanted)) != 0; smm != inSmmMode(vcpu))
+        kvm_smm_changed(vcpu, smm);
     if (const int r = kvm_mmu_reload(vcpu); r != 0)
         return {EnterResult::Kind::Failed, -r};
     // The mode first, the requests once more after it, or a sender could miss this vCPU. The guest runs outside of SRCU.
@@ -87,6 +92,7 @@ Outcome Kvm::runGuest(unsigned vcpu, const GuestOp& op) {
     Call call(sim_, "kvm_arch_vcpu_ioctl_run");
     sim_.vcpuLock(vcpu);
     sim_.srcuReadLock();
+    machine_->set(vcpuWord(vcpu, VcpuWord::SmmWanted), isSmm({op.gpa >> 12}));
     const int refused = vcpuOps_->vcpu_pre_run(vcpu);
     const Outcome outcome = refused != 0 ? failedWith(-refused) : runGuestInside(vcpu, op);
     leaveKvmRun(vcpu);

@@ -25,7 +25,9 @@ KvmRun emulated(const GuestOp& op, u64 gpa) { return op.kind == GuestOp::Kind::E
 HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
     Sim& sim = kvm_.sim();
     kvm_.vcpu_exit_guest(vcpu);
-    sim.mark({.kind = MarkKind::Exit, .code = walk.outcome == EptWalk::Outcome::Misconfig ? u8{49} : u8{48}, .a = {vcpu, gpa, 0, 0, 0, 0}});
+    sim.mark({.kind = MarkKind::Exit,
+              .code = walk.outcome == EptWalk::Outcome::Misconfig ? u8{49} : u8{48},
+              .a = {vcpu, gpaOf({gpa >> 12}) | (gpa & 0xfff), 0, 0, 0, 0}});
     HandledExit handled;
     if (walk.outcome == EptWalk::Outcome::Misconfig) {
         Call call(sim, "handle_ept_misconfig");

@@ -32,7 +32,10 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
 bool Kvm::kvm_tdp_mmu_zap_leafs(const GfnRange& range, bool flush) {
     Call call(sim_, "kvm_tdp_mmu_zap_leafs");
     lockdep_assert_held_write(LockId::MmuLock);
-    forEachRootYieldSafe(KVM_VALID_ROOTS, [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush); });
+    forEachRootYieldSafe(KVM_VALID_ROOTS, [&](Pfn root) {
+        const bool smm = role::isSmm(machine_->peek(sp(root, kRole))); // all address spaces
+        flush = tdp_mmu_zap_leafs(root, {inSmm(range.start, smm), inSmm(range.end, smm)}, flush);
+    });
     return flush;
 }
 
@@ -43,7 +46,8 @@ unsigned Kvm::unmap_root_types(unsigned filter) const {
 bool Kvm::kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter) {
     Call call(sim_, "kvm_tdp_mmu_unmap_gfn_range");
     bool flush = false;
-    forEachRootYieldSafe(protocol_->unmap_root_types(*this, filter), [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush); });
+    forEachRootYieldSafe(protocol_->unmap_root_types(*this, filter), range,
+                         [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush); });
     return flush;
 }
 

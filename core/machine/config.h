@@ -13,7 +13,7 @@
 namespace mirrorscope {
 
 struct SlotConfig {
-    u32 id = 0;
+    u32 id = 0; // and the address space, 1 for SMM's, in the bits above 15
     Gfn base;
     u64 pages = 0;
     bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
@@ -23,6 +23,8 @@ struct SlotConfig {
     Level gmemBacking = Level::k4K;        // the blocks in which guest_memfd gets its frames; its pages are of order 0 all the same
     std::optional<unsigned> gmemFile = {}; // which of MachineConfig::gmemFiles; none: a file of its own, as large as the slot
     u64 gmemOffset = 0;                    // of the slot's first page in it, in bytes
+    std::optional<unsigned> memory = {};   // which of MachineConfig::memories; none: a mapping of its own, as large as the slot
+    u64 memoryOffset = 0;                  // of the slot's first page in it, in bytes
 };
 
 // A guest_memfd with a name.
@@ -31,6 +33,12 @@ struct GmemFileConfig {
     u64 pages = 0;        // what there is room for; the most that a script's KVM_CREATE_GUEST_MEMFD asks for
     bool exists = false;  // before the script
     bool foreign = false; // a file descriptor that is none of this VM's guest_memfds
+};
+
+// A part of user space's address space with a name, so that several slots can stand in front of it (userspace_addr).
+struct MemoryConfig {
+    std::string name;
+    u64 pages = 0; // up to the end of the last slot that is in front of it
 };
 
 // Which rule decides that an update must also reach the private table (machine.dispatch).
@@ -50,6 +58,8 @@ struct MachineConfig {
     Level maxLevel = Level::k1G;            // largest mapping that KVM may install
     std::vector<SlotConfig> slots;
     std::vector<GmemFileConfig> gmemFiles;
+    std::vector<MemoryConfig> memories;
+    u64 laterSlots = 0;                // how many slots the script makes at most
     u64 laterPages = 0;                // of slots that the script makes
     std::vector<GfnRange> laterRanges; // where the script makes slots or sets attributes
     bool adBits = true;                // kvm_ad_enabled
@@ -60,6 +70,8 @@ struct MachineConfig {
     Yield yield = Yield::Contended;
     bool slotZapAll = true; // KVM_X86_QUIRK_SLOT_ZAP_ALL: of an ordinary VM, all is zapped when a slot goes or moves
     ManualDirtyLog manualDirtyLog = ManualDirtyLog::Off;
+    u64 dirtyRing = 0;              // entries of each vCPU's dirty ring; 0: there is none, the log is a bitmap of each slot
+    bool snpLaunch = false;         // the script launches the SNP guest; else that was done before it
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
     u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots
     bool privateByDefault = true;

@@ -23,7 +23,7 @@ bool pending(const RuleContext& context, Gfn gfn) {
     for (unsigned v = 0; v < context.system.config().vcpus; ++v) {
         const u64 count = machine.peek(kvm.vcpuWord(v, Kvm::VcpuWord::PmlCount));
         for (u64 i = 0; i < count; ++i)
-            if (machine.peek(kvm.pmlEntry(v, i)) == gfn.v)
+            if (inSmm({machine.peek(kvm.pmlEntry(v, i))}, isSmm(gfn)) == gfn)
                 return true;
     }
     return false;
@@ -47,11 +47,11 @@ void rules::dirtyLogComplete(RuleContext& context, const Memslot& slot, u64 firs
             missing &= ~machine.peek(word);
         for (u64 rest = missing; rest != 0; rest &= rest - 1) {
             const Gfn gfn{base.v + static_cast<unsigned>(std::countr_zero(rest))};
-            if (!pending(context, gfn))
-                context.checker.report(Rule::DirtyLogComplete, gfn.v,
-                                       fmt::format("the guest had written to {} of slot {} when its log was read, and no log says so",
-                                                   hex(gfn.v << 12), slot.id),
-                                       {word});
+            if (!pending(context, gfn) && !kvm.inDirtyRing(slot, gfn))
+                context.checker.report(
+                    Rule::DirtyLogComplete, gfn.v,
+                    fmt::format("the guest had written to {} of slot {} when its log was read, and no log says so", gpaHex(gfn), slot.id),
+                    {word});
         }
         // Who reads the log copies what it names, so that nothing older is missing from then on.
         if (machine.peek(told) != 0) {

@@ -41,7 +41,7 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
     const Kvm::VmaProt prot = kvm.vmaProt(slot, gfn);
     if (prot == Kvm::VmaProt::None)
         return Backing{};
-    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot == Kvm::VmaProt::ReadWrite};
+    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot != Kvm::VmaProt::Read};
 }
 
 void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
@@ -61,7 +61,7 @@ void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
         if (backing->pfn == pfn && !writes)
             continue;
         context.checker.report(Rule::MapsThePage, mix(mix(at.v, pfn.v), mirror),
-                               fmt::format("the {} leaf of {} {} pfn {:#x}, but {}", mirror ? "mirror" : "direct", hex(at.v << 12),
+                               fmt::format("the {} leaf of {} {} pfn {:#x}, but {}", mirror ? "mirror" : "direct", gpaHex(at),
                                            backing->pfn == pfn ? "lets the guest write to" : "maps", pfn.v,
                                            backing->pfn == pfn      ? "the host does not"
                                            : backing->pfn.v != 0    ? fmt::format("its page is pfn {:#x}", backing->pfn.v)
@@ -75,7 +75,7 @@ void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
 // An MMIO entry names the gfn that it was made for; one that stands elsewhere takes a page of memory from the guest.
 void judgeMmio(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
     const u64 own = get_mmio_spte_gfn(context.kvm().masks(), spte).v;
-    const u64 here = context.kvm().gfnOfEntry(page, indexOf(place)).v;
+    const u64 here = context.kvm().gfnOfEntry(page, indexOf(place)).v & ~kSmmGfn;
     if (own != here)
         context.checker.report(Rule::MapsThePage, mix(own, here),
                                fmt::format("the direct MMIO entry of {} stands where a walk for {} ends", hex(own << 12), hex(here << 12)),

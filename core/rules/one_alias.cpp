@@ -21,7 +21,7 @@ bool mapsShared(const System& system, Gfn gfn) {
 
 void report(RuleContext& context, Gfn gfn, Place place) {
     context.checker.report(Rule::OneAlias, gfn.v,
-                           fmt::format("gpa {} is reachable through its private and its shared alias at once", hex(gfn.v << 12)), {place});
+                           fmt::format("gpa {} is reachable through its private and its shared alias at once", gpaHex(gfn)), {place});
 }
 } // namespace
 

@@ -18,10 +18,10 @@ void snpOwner(RuleContext& context, Pfn pfn) {
     if (kind == FrameKind::Gmem && (!gfn || *gfn == entry.gfn))
         return;
     const std::string what =
-        kind == FrameKind::Gmem ? "it belongs to gpa " + hex(gfn->v << 12) : fmt::format("the host uses it as {}", name(kind));
+        kind == FrameKind::Gmem ? "it belongs to gpa " + gpaHex(*gfn) : fmt::format("the host uses it as {}", name(kind));
     context.checker.report(
         Rule::SingleOwner, pfn.v,
-        fmt::format("pfn {:#x} has two owners: the RMP gives it to the guest at gpa {}, {}", pfn.v, hex(entry.gfn.v << 12), what),
+        fmt::format("pfn {:#x} has two owners: the RMP gives it to the guest at gpa {}, {}", pfn.v, gpaHex(entry.gfn), what),
         {system.frames().meta(pfn), system.rmp().place(pfn)});
 }
 } // namespace

@@ -19,6 +19,13 @@ void Binder::expectations(const YamlNode& node, std::vector<Expectation>& out) {
     out.push_back(expectation(node));
 }
 
+bool Binder::smmOf(const YamlNode& node) const {
+    const YamlNode* smm = node.find("smm");
+    if (smm != nullptr && scenario_.machine.hasPrivateMem())
+        fail(*smm, "a VM with private memory has no address space of SMM");
+    return smm != nullptr && boolean(*smm);
+}
+
 Expectation Binder::expectation(const YamlNode& node) {
     needMap(node, "an expectation");
     Expectation e;
@@ -45,7 +52,7 @@ Expectation Binder::expectation(const YamlNode& node) {
         if (secure)
             onlyKeys(node, {"tree", "gpa", "is", "level"}, "expect");
         else
-            onlyKeys(node, {"tree", "gpa", "is", "level", "writable", "executable", "accessed", "dirty"}, "expect");
+            onlyKeys(node, {"tree", "gpa", "is", "level", "writable", "executable", "accessed", "dirty", "smm"}, "expect");
         if (const YamlNode* is = node.find("is")) {
             word(*is, "state");
             if (secure && !(e.septState = septStateFromName(is->text)))
@@ -53,6 +60,7 @@ Expectation Binder::expectation(const YamlNode& node) {
             if (!secure && !(e.spteState = spteStateFromName(is->text)))
                 unknown(*is, "state", spteStateNames());
         }
+        e.smm = smmOf(node);
         if (const YamlNode* l = node.find("level"))
             e.level = level(*l);
         const std::pair<const char*, std::optional<bool>*> flags[] = {
@@ -154,7 +162,8 @@ Expectation Binder::expectation(const YamlNode& node) {
             fail(node, "say how many: `is`, `at-least` or `at-most`");
     } else if (has("tlb")) {
         e.form = Expectation::Form::Tlb;
-        onlyKeys(node, {"tlb", "gpa", "as", "is"}, "expect");
+        onlyKeys(node, {"tlb", "gpa", "as", "is", "smm"}, "expect");
+        e.smm = smmOf(node);
         const YamlNode& who = *node.find("tlb");
         word(who, "vCPU");
         const auto vcpu = actor(who);

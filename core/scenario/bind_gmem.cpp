@@ -2,6 +2,8 @@
 // The files of guest_memfd that a scenario names: those of machine.slots are there before the script, the others are made by a step.
 #include "scenario/binder.h"
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 unsigned Binder::gmemFile(const YamlNode& name) {
@@ -22,6 +24,27 @@ unsigned Binder::gmemFile(const YamlNode& name) {
     return file;
 }
 
+unsigned Binder::memory(const YamlNode& name, const YamlNode* offset, u64 size) {
+    auto& memories = scenario_.machine.memories;
+    const std::string& text = word(name, "the name of a mapping");
+    if (text.empty())
+        fail(name, "a mapping has a name");
+    const u64 at = offset == nullptr ? 0 : number(*offset, "offset");
+    if ((at & 0xfff) != 0 || at > 64ull << 30)
+        fail(offset == nullptr ? name : *offset, "an offset in a mapping is whole pages, at most 64G");
+    unsigned index = 0;
+    while (index < memories.size() && memories[index].name != text)
+        ++index;
+    if (index == memories.size()) {
+        constexpr unsigned kMostMemories = 64;
+        if (index == kMostMemories)
+            fail(name, "a scenario names at most 64 mappings");
+        memories.push_back({.name = text});
+    }
+    memories[index].pages = std::max(memories[index].pages, (at + std::min<u64>(size, 64ull << 30) + 4095) >> 12);
+    return index;
+}
+
 void Binder::checkGmem(const Step& step, const YamlNode& key) {
     const auto way = static_cast<GmemWay>(step.number("do"));
     const bool creates = way == GmemWay::Create, ranges = way == GmemWay::Allocate || way == GmemWay::Punch;
@@ -29,7 +52,7 @@ void Binder::checkGmem(const Step& step, const YamlNode& key) {
         if (step.has(name) && !here)
             fail(key, std::string("`") + name + "` has no meaning for `do: " + std::string(kGmemWays[step.number("do")]) + "`");
     };
-    only("offset", ranges);
+    only("offset", ranges || way == GmemWay::Read || way == GmemWay::Write);
     only("size", ranges || creates);
     only("flags", creates);
     only("foreign", creates);

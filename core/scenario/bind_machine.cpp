@@ -19,8 +19,9 @@ unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::stri
 
 void Binder::slot(const YamlNode& node) {
     needMap(node, "a slot");
-    constexpr std::array<std::string_view, 10> keys{"id",        "gpa",     "size",         "private", "readonly",
-                                                    "dirty-log", "backing", "gmem-backing", "gmem",    "gmem-offset"};
+    constexpr std::array<std::string_view, 13> keys{"id",        "gpa",           "size",         "private", "readonly",
+                                                    "dirty-log", "backing",       "gmem-backing", "gmem",    "gmem-offset",
+                                                    "memory",    "memory-offset", "as-id"};
     for (const auto& [key, value] : node.entries)
         if (std::find(keys.begin(), keys.end(), key.text) == keys.end())
             unknown(key, "key", keys);
@@ -30,13 +31,10 @@ void Binder::slot(const YamlNode& node) {
             fail(node, std::string("a slot needs `") + key + "`");
         return *found;
     };
-    constexpr u64 kMaxEnd = 1ull << 42;
     SlotConfig slot;
     const u64 id = number(need("id"), "slot id");
     if (id >= Kvm::kUserMemSlots)
         fail(need("id"), "slot ids are 0..32763");
-    if (scenario_.machine.slots.size() >= Kvm::kMaxSlots)
-        fail(node, "a machine has at most 64 slots at a time");
     slot.id = static_cast<u32>(id);
     const u64 gpa = number(need("gpa"), "address");
     const u64 size = number(need("size"), "size");
@@ -44,11 +42,20 @@ void Binder::slot(const YamlNode& node) {
         fail(need("gpa"), "a slot begins at a page boundary");
     if (size == 0 || (size & 0xfff) != 0)
         fail(need("size"), "the size of a slot is a positive multiple of 4K");
+    constexpr u64 kMaxEnd = 1ull << 52; // what any host can address
     if (gpa >= kMaxEnd || size > kMaxEnd - gpa)
-        fail(need("size"), "slots end at or below 4T");
+        fail(need("size"), "slots end at or below 4096T");
     if (size > 64ull << 30)
         fail(need("size"), "a slot has at most 64G");
-    slot.base = {gpa >> 12};
+    if (const YamlNode* space = node.find("as-id")) {
+        const u64 which = number(*space, "address space");
+        if (which > 1)
+            fail(*space, "as-id is 0, or 1 for SMM's address space");
+        if (which == 1 && scenario_.machine.hasPrivateMem())
+            fail(*space, "a VM with private memory has no address space of SMM");
+        slot.id |= static_cast<u32>(which << 16);
+    }
+    slot.base = inSmm({gpa >> 12}, slot.id >> 16 != 0);
     slot.pages = size >> 12;
     const bool canBePrivate = scenario_.machine.hasPrivateMem();
     slot.guestMemfd = canBePrivate;
@@ -79,6 +86,15 @@ void Binder::slot(const YamlNode& node) {
         if (!slot.guestMemfd)
             fail(*value, "gmem-backing is of a slot with guest_memfd");
     }
+    if (const YamlNode* value = node.find("memory-offset"); value != nullptr && node.find("memory") == nullptr)
+        fail(*value, "memory-offset is in a mapping that `memory` names");
+    if (const YamlNode* value = node.find("memory")) {
+        if (slot.backing != Level::k4K)
+            fail(*value, "a mapping with a name is of 4K pages");
+        slot.memory = memory(*value, node.find("memory-offset"), size);
+        if (const YamlNode* offset = node.find("memory-offset"))
+            slot.memoryOffset = number(*offset, "offset");
+    }
     if (const YamlNode* value = node.find("gmem-offset"); value != nullptr && node.find("gmem") == nullptr)
         fail(*value, "gmem-offset is in a file that `gmem` names");
     if (const YamlNode* value = node.find("gmem")) {
@@ -102,7 +118,7 @@ void Binder::slot(const YamlNode& node) {
             fail(*node.find("gmem"),
                  "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " are bound to the same pages of it");
         if (other.id == slot.id)
-            fail(need("id"), "slot " + std::to_string(slot.id) + " stands twice");
+            fail(need("id"), "slot " + std::to_string(slot.id & 0xffff) + " stands twice");
         if (slot.base.v < other.base.v + other.pages && other.base.v < slot.base.v + slot.pages)
             fail(need("gpa"), "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " overlap");
     }
@@ -181,6 +197,11 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "manual-dirty-log") {
         m.manualDirtyLog = static_cast<ManualDirtyLog>(
             oneOf(value, std::array<std::string_view, 3>{"off", "enable", "initially-set"}, "manual-dirty-log"));
+    } else if (key == "dirty-ring") {
+        m.dirtyRing = number(value, "number of entries");
+        if (m.dirtyRing != 0 &&
+            ((m.dirtyRing & (m.dirtyRing - 1)) != 0 || m.dirtyRing < DirtyRing::kSmallest || m.dirtyRing > DirtyRing::kLargest))
+            fail(value, "dirty-ring is a power of two, 256..65536");
     } else if (key == "yield") {
         m.yield = static_cast<Yield>(oneOf(value, std::array<std::string_view, 3>{"contended", "always", "never"}, "yield"));
     } else if (key == "break") {
@@ -249,10 +270,15 @@ void Binder::machine(const YamlNode* node) {
     const u64 limit = m.gfnsReached();
     u64 pages = 0;
     for (const auto& slot : m.slots) {
-        if (slot.base.v + slot.pages > limit)
-            fail(*map.find("slots"), "slot " + std::to_string(slot.id) + " passes the guest physical address width");
+        if ((slot.base.v & ~kSmmGfn) + slot.pages > limit)
+            fail(*map.find("slots"), "slot " + std::to_string(slot.id & 0xffff) + " passes the guest physical address width");
         pages += slot.pages;
     }
+    const u64 reserved =
+        DirtyRing::kReserved + (m.vm == VmType::Default || m.vm == VmType::SwProtected ? (m.pml && m.adBits ? 512 : 0) : 0);
+    if (m.dirtyRing != 0 && m.dirtyRing < reserved)
+        fail(*map.find("dirty-ring"),
+             "KVM keeps " + std::to_string(reserved) + " entries of a ring for itself; 1024 is the next that it takes");
     if (m.frames != 0 && m.frames < 256 + 64 * m.vcpus)
         fail(*map.find("memory"), "memory is too small for the machine's own tables");
     if (pages > (64ull << 30 >> 12))

@@ -258,8 +258,6 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         const u64 id = number(value, "slot id");
         if (id > 0xffffffff)
             fail(value, "a slot id has 32 bits");
-        if (id >> 16 != 0 && !scenario_.machine.hasPrivateMem())
-            fail(value, "bits 31:16 of a slot id name SMM's address space, which is not modelled");
         step.numbers[name] = id;
         break;
     }
@@ -303,11 +301,19 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         } else if (name == "prot") {
             step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read-write", "read", "none"}, "protection");
         } else if (name == "do") {
-            step.numbers[name] = step.verb == Verb::Gmem
-                                     ? oneWord(value, kGmemWays, "way")
+            constexpr std::array<std::string_view, 2> ring{"collect", "reset"}, uffd{"register", "copy"};
+            step.numbers[name] = step.verb == Verb::Gmem        ? oneWord(value, kGmemWays, "way")
+                                 : step.verb == Verb::DirtyRing ? oneWord(value, ring, "way")
+                                 : step.verb == Verb::Userfaultfd
+                                     ? oneWord(value, uffd, "way")
                                      : oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
         } else if (name == "file" || name == "gmem") {
             step.numbers[name] = gmemFile(value);
+        } else if (name == "type") {
+            step.numbers[name] =
+                oneWord(value, std::array<std::string_view, 5>{"normal", "zero", "unmeasured", "secrets", "cpuid"}, "type of page");
+        } else if (name == "memory") {
+            step.numbers[name] = 0; // bound below, with its size
         } else if (name == "call") {
             const auto names = kernelCallNames();
             step.numbers[name] = oneWord(value, names, "kernel function");
@@ -381,6 +387,8 @@ void Binder::arguments(Step& step, const VerbInfo& verb, const YamlNode& key, co
     for (const auto& arg : verb.args)
         if (arg.required && value->find(arg.name) == nullptr)
             fail(key, "`" + key.text + "` needs `" + std::string(arg.name) + "`");
+    if (const YamlNode* name = value->find("memory"))
+        step.numbers["memory"] = memory(*name, value->find("memory-offset"), step.number("size"));
 }
 
 void Binder::checkStep(const Step& step, const YamlNode& key) {
@@ -393,22 +401,37 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "`accept` needs a TD or an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (tdxOnly && m.vm != VmType::Tdx)
         fail(key, "`" + key.text + "` needs a TD; this machine is `vm: " + std::string(name(m.vm)) + "`");
-    if ((step.verb == Verb::Rmpupdate || step.verb == Verb::Psmash) && m.vm != VmType::Snp)
+    const bool launches = step.verb == Verb::SnpLaunchStart || step.verb == Verb::SnpLaunchUpdate || step.verb == Verb::SnpLaunchFinish;
+    if ((launches || step.verb == Verb::Rmpupdate || step.verb == Verb::Psmash) && m.vm != VmType::Snp)
         fail(key, "`" + key.text + "` needs an SNP guest; this machine is `vm: " + std::string(name(m.vm)) + "`");
     if (step.verb == Verb::Rmpupdate && step.number("level", 1) > 2)
         fail(key, "an RMP entry is 4K or 2M");
+    scenario_.machine.snpLaunch |= launches; // it was not done before
+    constexpr u64 kZero = 1;
+    if (step.verb == Verb::SnpLaunchUpdate && step.number("type") == kZero && !step.content.empty())
+        fail(key, "a page of type zero has no content");
+    if (step.verb == Verb::DirtyRing && m.dirtyRing == 0 && step.number("do") == 0)
+        fail(key, "there is no ring to collect from: machine.dirty-ring is 0");
+    if (step.verb == Verb::DirtyRing && step.number("do") != 0 && (step.has("vcpu") || step.has("gpa")))
+        fail(key, "`do: reset` is of all rings");
+    if (step.verb == Verb::Userfaultfd && step.has("value") && step.number("do") == 0)
+        fail(key, "`value` belongs to `do: copy`");
     if (step.verb == Verb::Gmem)
         checkGmem(step, key);
-    const bool privateOnly =
-        step.verb == Verb::PunchHole || step.verb == Verb::Gmem || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
+    const bool privateOnly = step.verb == Verb::PunchHole || step.verb == Verb::SetMemoryAttributes || step.verb == Verb::MapGpa;
     if (privateOnly && !m.hasPrivateMem())
         fail(key, "`" + key.text + "` needs private memory; this machine is `vm: default`");
     if (verb.where == VerbInfo::Where::Guest && step.verb != Verb::MapGpa && step.has("as") &&
         (m.vm == VmType::Default || m.vm == VmType::SwProtected))
         fail(key, "`as` has no meaning here: a `" + std::string(name(m.vm)) + "` VM has no alias");
+    if ((step.has("smm") || step.number("as-id") == 1) && m.hasPrivateMem())
+        fail(key, "a VM with private memory has no address space of SMM");
+    if (step.number("as-id") > 1)
+        fail(key, "as-id is 0, or 1 for SMM's address space");
     const u64 reach = m.gfnsReached() << 12;
     // Those are taken as they come: the module and KVM_PRE_FAULT_MEMORY have an answer to each address.
-    const bool anyAddress = step.verb == Verb::Seamcall || step.verb == Verb::PreFault || step.verb == Verb::SetMemoryRegion;
+    const bool anyAddress = step.verb == Verb::Seamcall || step.verb == Verb::PreFault || step.verb == Verb::SetMemoryRegion ||
+                            step.verb == Verb::SnpLaunchUpdate;
     if (step.has("gpa") && step.number("gpa") >= reach && !anyAddress)
         fail(key, hex(step.number("gpa")) + " passes the guest physical address width");
     if (step.has("gpa") && (step.has("pages") || step.has("size")) && !anyAddress) {
@@ -434,6 +457,11 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
             fail(key, "a slot has at most 64G here");
         if (step.has("gmem-offset") && !step.has("gmem"))
             fail(key, "gmem-offset is in a file that `gmem` names");
+        if (step.has("memory-offset") && !step.has("memory"))
+            fail(key, "memory-offset is in a mapping that `memory` names");
+        if (step.has("memory") && step.number("backing", 1) > 1)
+            fail(key, "a mapping with a name is of 4K pages");
+        ++scenario_.machine.laterSlots;
         if (step.has("gmem") && step.has("private") && step.number("private") == 0)
             fail(key, "this slot has no guest_memfd");
         if (step.has("gmem-backing") &&
@@ -453,7 +481,8 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
             fail(key, "the ranges of such steps have more than 4T together");
         scenario_.machine.laterRanges.push_back({{gpa >> 12}, {(gpa + size + 4095) >> 12}});
     }
-    if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::Kernel) && step.number("vcpu") >= m.vcpus)
+    if ((step.verb == Verb::PreFault || step.verb == Verb::InitVcpu || step.verb == Verb::DirtyRing || step.verb == Verb::Kernel) &&
+        step.number("vcpu") >= m.vcpus)
         fail(key, "vcpu names a vCPU that is not there");
     constexpr u64 kClear = 3;
     if (step.verb == Verb::DirtyLog && step.has("mask") && step.number("do") != kClear)

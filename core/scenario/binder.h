@@ -64,6 +64,8 @@ private:
     unsigned resultSlot(const std::string& id);
     // A file of guest_memfd by its name, made known if it is not.
     unsigned gmemFile(const YamlNode& name);
+    // A part of user space's memory that slots share, likewise; that slot reaches up to `end`, in bytes.
+    unsigned memory(const YamlNode& name, const YamlNode* offset, u64 size);
     void checkGmem(const Step& step, const YamlNode& key);
     void resolveGmemFiles();
     Step& newStep(std::vector<Step>& out, const YamlNode& at, Verb verb, const std::string& path, const Context& context);
@@ -71,6 +73,7 @@ private:
     // ---- expectations (bind_expect.cpp)
     void expectations(const YamlNode& node, std::vector<Expectation>& out);
     Expectation expectation(const YamlNode& node);
+    bool smmOf(const YamlNode& node) const; // does `smm: true` stand there?
     void resolveResults();
 
     std::string file_;

@@ -46,7 +46,7 @@ Outcome outcomeOf(const Sim& sim, std::size_t mark) {
 namespace {
 
 Evaluation evaluateKvmTree(const Expectation& e, const System& system) {
-    const Pfn root = e.tree == Expectation::Tree::Mirror ? system.mirrorRoot() : system.directRoot();
+    const Pfn root = e.tree == Expectation::Tree::Mirror ? system.mirrorRoot() : system.directRoot(e.smm);
     const auto at = system.spteAt(root, {e.gpa >> 12}, e.level && e.spteState == SpteState::Table ? *e.level : Level::None);
     // A tree that was not made yet maps nothing.
     const u64 value = at.exists ? at.value : spte::kNonpresent;
@@ -146,7 +146,8 @@ Evaluation evaluate(const Expectation& e, const System& system, const Checker& c
     case Expectation::Form::Result: return evaluateResult(e, system);
     case Expectation::Form::Count: return evaluateCount(e, system);
     case Expectation::Form::Tlb: {
-        const bool cached = system.kvm().tlb(e.vcpu).peek({e.gpa >> 12}, e.alias).has_value() && system.kvm().tlbUsable(e.vcpu);
+        const bool cached =
+            system.kvm().tlb(e.vcpu).peek(inSmm({e.gpa >> 12}, e.smm), e.alias).has_value() && system.kvm().tlbUsable(e.vcpu);
         return {cached == e.cached, cached ? "cached" : "empty"};
     }
     case Expectation::Form::Rmp: {

@@ -22,11 +22,26 @@ int Runner::gmemFile(const Step& step) {
     case GmemWay::Punch:
         return kvm.kvm_gmem_fallocate(file, step.number("keep-size", 1) != 0, way == GmemWay::Punch, step.number("offset"), size);
     case GmemWay::Read:
-    case GmemWay::Write: return kvm.gmemIsOpen(file) ? -kEINVAL : -kEBADF;
+    case GmemWay::Write: // with an offset: pread() and pwrite(), for which such a file has no FMODE_PREAD
+        return !kvm.gmemIsOpen(file) ? -kEBADF : step.has("offset") ? -kESPIPE : -kEINVAL;
     case GmemWay::Mmap: return kvm.gmemIsOpen(file) ? -kENODEV : -kEBADF;
     case GmemWay::Close: return kvm.kvm_gmem_release(file);
     }
     return -kEINVAL;
+}
+
+u64 Runner::contentWord(const void* context, u64 offset) {
+    const auto& s = *static_cast<const Step*>(context);
+    const std::string& bytes = s.content;
+    u64 value = 0;
+    for (unsigned i = 0; i < 8 && !bytes.empty(); ++i) {
+        const u64 at = offset + i;
+        const bool once = s.has("content-file");
+        if (once && at >= bytes.size())
+            break;
+        value |= u64{static_cast<u8>(bytes[at % bytes.size()])} << 8 * i;
+    }
+    return value;
 }
 
 std::optional<Pfn> Runner::operandPage(const Step& step, const char* name, Level size, FrameKind kind) {

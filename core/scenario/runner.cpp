@@ -150,6 +150,11 @@ Outcome Runner::call(const Step& step) {
     return system_.kvm().vmDead() ? Outcome{Outcome::Kind::Errno, kEIO, 0} : perform(step);
 }
 
+namespace {
+// The address space stands above the number: in bits 31:16, as in the ioctl.
+u32 slotIdOf(const Step& step) { return static_cast<u32>(step.number("id") | step.number("as-id") << 16); }
+} // namespace
+
 Outcome Runner::perform(const Step& step) {
     Kvm& kvm = system_.kvm();
     const u64 gpa = step.number("gpa");
@@ -171,7 +176,7 @@ Outcome Runner::perform(const Step& step) {
                   : step.verb == Verb::Write ? GuestOp::Kind::Write
                   : step.verb == Verb::Exec  ? GuestOp::Kind::Exec
                                              : GuestOp::Kind::Accept;
-        op.gpa = gpa;
+        op.gpa = inSmm(range.start, step.number("smm") != 0).v << 12 | (gpa & 0xfff);
         op.alias = step.number("as") != 0 ? Alias::Shared : Alias::Private;
         op.stride = step.number("stride", 4096);
         op.count = step.number("pages", 1);
@@ -201,23 +206,17 @@ Outcome Runner::perform(const Step& step) {
     case Verb::InitMemRegion: {
         if (!aligned)
             return errnoOf(-kEINVAL);
-        const auto word = [](const void* context, u64 offset) {
-            const auto& s = *static_cast<const Step*>(context);
-            const std::string& bytes = s.content;
-            u64 value = 0;
-            for (unsigned i = 0; i < 8 && !bytes.empty(); ++i) {
-                const u64 at = offset + i;
-                const bool once = s.has("content-file");
-                if (once && at >= bytes.size())
-                    break;
-                value |= u64{static_cast<u8>(bytes[at % bytes.size()])} << 8 * i;
-            }
-            return value;
-        };
-        return system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, word, &step);
+        return system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, contentWord, &step);
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
     case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
+    case Verb::SnpLaunchStart: return errnoOf(system_.snp().snp_launch_start(step.number("policy", 0x30000), step.number("flags")));
+    case Verb::SnpLaunchUpdate: {
+        constexpr u64 kZero = 1;
+        return system_.snp().snp_launch_update(gpa, size, step.number("flags"), step.number("type") == kZero ? nullptr : contentWord,
+                                               &step);
+    }
+    case Verb::SnpLaunchFinish: return errnoOf(system_.snp().snp_launch_finish(step.number("flags")));
     case Verb::PunchHole: return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, GmemRange::behind(range))) : errnoOf(-kEINVAL);
     case Verb::Gmem: return errnoOf(gmemFile(step));
     case Verb::Discard:
@@ -227,8 +226,8 @@ Outcome Runner::perform(const Step& step) {
         return {};
     case Verb::SetMemoryRegion: {
         SlotConfig slot;
-        slot.id = static_cast<u32>(step.number("id"));
-        slot.base = {gpa >> 12};
+        slot.id = slotIdOf(step);
+        slot.base = inSmm({gpa >> 12}, slot.id >> 16 == 1);
         slot.pages = step.number("size") >> 12;
         slot.guestMemfd = step.number("private", system_.config().hasPrivateMem()) != 0;
         slot.readonly = step.number("readonly") != 0;
@@ -240,12 +239,23 @@ Outcome Runner::perform(const Step& step) {
             slot.gmemFile = static_cast<unsigned>(step.number("gmem"));
             slot.gmemOffset = step.number("gmem-offset");
         }
+        if (step.has("memory")) {
+            slot.memory = static_cast<unsigned>(step.number("memory"));
+            slot.memoryOffset = step.number("memory-offset");
+        }
+        constexpr u64 kLogDirty = 1, kReadonly = 2, kGuestMemfd = 4; // KVM_MEM_
+        const u64 flags = step.number("flags");
+        if ((flags & ~(kLogDirty | kReadonly | kGuestMemfd)) != 0)
+            return errnoOf(-kEINVAL);
+        slot.dirtyLog |= (flags & kLogDirty) != 0;
+        slot.readonly |= (flags & kReadonly) != 0;
+        slot.guestMemfd |= (flags & kGuestMemfd) != 0;
         const u64 bytes = step.number("size");
-        if (((gpa | bytes) & 0xfff) != 0 || gpa + bytes < gpa || slot.id >= Kvm::kUserMemSlots)
+        if (((gpa | bytes) & 0xfff) != 0 || gpa + bytes < gpa || !kvm.isSlotId(slot.id))
             return errnoOf(-kEINVAL);
         return errnoOf(kvm.kvm_set_memory_region(slot));
     }
-    case Verb::DeleteMemoryRegion: return errnoOf(kvm.deleteMemoryRegion(static_cast<u32>(step.number("id"))));
+    case Verb::DeleteMemoryRegion: return errnoOf(kvm.deleteMemoryRegion(slotIdOf(step)));
     case Verb::PreFault:
         return kvm.kvm_vcpu_pre_fault_memory(static_cast<unsigned>(step.number("vcpu")), gpa, size, step.number("as") != 0);
     case Verb::Migrate: return aligned ? errnoOf(kvm.migrate(range)) : errnoOf(-kEINVAL);
@@ -272,20 +282,35 @@ Outcome Runner::perform(const Step& step) {
             outcome = kvm.hostAccess(gpa + i * 4096, step.verb == Verb::HostWrite, step.number("value") + i);
         return outcome;
     }
+    case Verb::Userfaultfd:
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        return errnoOf(step.number("do") == 0 ? kvm.userfaultfd_register(range) : kvm.userfaultfd_copy(range, step.number("value")));
+    case Verb::DirtyRing: {
+        if (step.number("do") != 0)
+            return kvm.vmDead() ? errnoOf(-kEIO) : kvm.kvm_vm_ioctl_reset_dirty_pages();
+        u64 bitmap = 0;
+        const auto asked = step.has("gpa") ? std::optional(inSmm(range.start, step.number("smm") != 0)) : std::nullopt;
+        Outcome outcome{Outcome::Kind::Ok, 0, kvm.collectDirtyRing(static_cast<unsigned>(step.number("vcpu")), asked, bitmap)};
+        if (asked)
+            outcome.details.put(Field::Bitmap, bitmap);
+        return outcome;
+    }
     case Verb::DirtyLog: {
-        const auto id = static_cast<u32>(step.number("id"));
+        const u32 id = slotIdOf(step);
+        const Gfn asked = inSmm(range.start, id >> 16 == 1);
         switch (step.number("do")) {
         case 0: return errnoOf(kvm.setDirtyLogging(id, true));
         case 1: return errnoOf(kvm.setDirtyLogging(id, false));
-        case 2: return kvm.kvm_get_dirty_log_protect(id, step.has("gpa") ? std::optional(range.start) : std::nullopt);
+        case 2: return kvm.kvm_get_dirty_log_protect(id, step.has("gpa") ? std::optional(asked) : std::nullopt);
         }
         if ((step.has("gpa") && (gpa & 0xfff) != 0) || (step.has("size") && (size & 0xfff) != 0))
             return errnoOf(-kEINVAL); // the ioctl counts in pages
         const int index = kvm.slotById(id);
         if (index < 0)
-            return errnoOf(id >= Kvm::kUserMemSlots ? -kEINVAL : -kENOENT);
+            return errnoOf(kvm.isSlotId(id) ? -kENOENT : -kEINVAL);
         const Memslot slot = kvm.slot(index);
-        const u64 first = step.has("gpa") ? range.start.v - slot.base.v : 0;
+        const u64 first = step.has("gpa") ? asked.v - slot.base.v : 0;
         return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages),
                                                step.number("mask", ~0ull));
     }

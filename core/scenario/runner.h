@@ -83,6 +83,7 @@ private:
     Outcome perform(const Step& step);
     Outcome rawSeamcall(const Step& step);
     int gmemFile(const Step& step);
+    static u64 contentWord(const void* context, u64 offset); // of a step's `content`
     std::optional<Pfn> operandPage(const Step& step, const char* name, Level size, FrameKind kind);
     void runRace(const Step& step);
     void runSchedule(const Step& step, Race& race);

@@ -28,6 +28,7 @@ struct Expectation {
     std::optional<SeptState> septState;
     std::optional<Level> level;
     std::optional<bool> writable, executable, accessed, dirty;
+    bool smm = false; // of a direct tree or a TLB: SMM's address space
 
     unsigned result = 0; // which result
     std::string resultId;

@@ -18,9 +18,13 @@ constexpr ArgInfo kStride{"stride", T::Size, false, "from one address to the nex
 constexpr ArgInfo kOrder{"order", T::Order, false, "sequential (default) or random"};
 constexpr ArgInfo kSeed{"seed", T::Number, false, "of the random order"};
 
-constexpr std::array kReadArgs{kGpa, kAs, kPages, kStride, kOrder, kSeed};
-constexpr std::array kWriteArgs{
-    kGpa, kAs, ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages, kStride, kOrder, kSeed};
+constexpr ArgInfo kSmm{"smm", T::Bool, false, "in System Management Mode, whose address space is the second one"};
+constexpr ArgInfo kAsId{"as-id", T::Number, false, "1 for SMM's address space, 0 by default"};
+
+constexpr std::array kReadArgs{kGpa, kAs, kPages, kStride, kOrder, kSeed, kSmm};
+constexpr std::array kWriteArgs{kGpa,   kAs,     ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"},
+                                kPages, kStride, kOrder,
+                                kSeed,  kSmm};
 constexpr std::array kAcceptArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "4K (default) or 2M"}};
 constexpr std::array kMapArgs{kGpa, kSize, kAs,
                               ArgInfo{"refuse-after", T::Number, false, "user space refuses what comes after so many exits"},
@@ -34,16 +38,21 @@ constexpr ArgInfo kHostAs{"as", T::Alias, false,
 constexpr std::array kHostReadArgs{kGpa, kHostAs, kPages};
 constexpr std::array kHostWriteArgs{kGpa, kHostAs,
                                     ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages};
-constexpr std::array kSlotArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"},
-                               kGpa,
-                               ArgInfo{"size", T::Size, true, "bytes"},
-                               ArgInfo{"private", T::Bool, false, "backed by guest_memfd"},
-                               ArgInfo{"readonly", T::Bool, false, "read-only"},
-                               ArgInfo{"dirty-log", T::Bool, false, "dirty logging on"},
-                               ArgInfo{"backing", T::Level, false, "the host's page size"},
-                               ArgInfo{"gmem-backing", T::Level, false, "the blocks in which a guest_memfd of its own gets its frames"},
-                               ArgInfo{"gmem", T::Name, false, "the guest_memfd that it is bound to; one of its own by default"},
-                               ArgInfo{"gmem-offset", T::Size, false, "where in that file it begins, 0 by default"}};
+constexpr std::array kSlotArgs{
+    ArgInfo{"id", T::SlotId, true, "the slot's number"},
+    kGpa,
+    ArgInfo{"size", T::Size, true, "bytes"},
+    ArgInfo{"private", T::Bool, false, "backed by guest_memfd"},
+    ArgInfo{"readonly", T::Bool, false, "read-only"},
+    ArgInfo{"dirty-log", T::Bool, false, "dirty logging on"},
+    ArgInfo{"backing", T::Level, false, "the host's page size"},
+    ArgInfo{"gmem-backing", T::Level, false, "the blocks in which a guest_memfd of its own gets its frames"},
+    ArgInfo{"gmem", T::Name, false, "the guest_memfd that it is bound to; one of its own by default"},
+    ArgInfo{"gmem-offset", T::Size, false, "where in that file it begins, 0 by default"},
+    ArgInfo{"memory", T::Name, false, "the mapping of user space that it is in front of; one of its own by default"},
+    ArgInfo{"memory-offset", T::Size, false, "where in that mapping it begins, 0 by default"},
+    kAsId,
+    ArgInfo{"flags", T::Number, false, "raw flags of the ioctl, beside those of the other keys"}};
 constexpr std::array kGmemArgs{ArgInfo{"file", T::Name, true, "its name"},
                                ArgInfo{"do", T::Name, true, "create, allocate, punch, read, write, mmap or close"},
                                ArgInfo{"offset", T::Size, false, "in the file, 0 by default"},
@@ -51,17 +60,33 @@ constexpr std::array kGmemArgs{ArgInfo{"file", T::Name, true, "its name"},
                                ArgInfo{"flags", T::Number, false, "of KVM_CREATE_GUEST_MEMFD, 0 by default"},
                                ArgInfo{"keep-size", T::Bool, false, "FALLOC_FL_KEEP_SIZE, true by default"},
                                ArgInfo{"foreign", T::Bool, false, "create a descriptor that is none of this VM's guest_memfds"}};
-constexpr std::array kSlotIdArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"}};
+constexpr std::array kSlotIdArgs{ArgInfo{"id", T::SlotId, true, "the slot's number"}, kAsId};
 constexpr std::array kAttributeArgs{kGpa, kSize, ArgInfo{"as", T::Alias, true, "private or shared"}};
 constexpr std::array kImageArgs{
     kGpa, kSize, ArgInfo{"measure", T::Bool, false, "extend MRTD with it, true by default"},
     ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}};
 constexpr std::array kInitVcpuArgs{ArgInfo{"vcpu", T::Number, true, "which vCPU"}};
+constexpr ArgInfo kFlags{"flags", T::Number, false, "of the ioctl, 0 by default"};
+constexpr std::array kLaunchStartArgs{ArgInfo{"policy", T::Number, false, "of the guest, 0x30000 by default"}, kFlags};
+constexpr std::array kLaunchUpdateArgs{
+    kGpa, kSize, ArgInfo{"type", T::Name, false, "normal (default), zero, unmeasured, secrets or cpuid"},
+    ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}, kFlags};
+constexpr std::array kLaunchFinishArgs{kFlags};
+constexpr std::array kUserfaultfdArgs{kGpa, kSize,
+                                      ArgInfo{"do", T::Name, true, "register (for missing pages), or copy: fill pages that are missing"},
+                                      ArgInfo{"value", T::Number, false, "of copy: the first word of each page, 0 by default"}};
+constexpr std::array kDirtyRingArgs{
+    ArgInfo{"do", T::Name, true, "collect: user space takes what is in a ring; reset: KVM_RESET_DIRTY_RINGS"},
+    ArgInfo{"vcpu", T::Number, false, "of collect: whose ring, 0 by default"},
+    ArgInfo{"gpa", T::Address, false, "of collect: whose 64 pages the field `bitmap` has"}, kSmm};
 constexpr std::array kPreFaultArgs{ArgInfo{"vcpu", T::Number, false, "which vCPU, 0 by default"}, kGpa, kSize, kAs};
 constexpr std::array kDirtyArgs{
-    ArgInfo{"id", T::SlotId, true, "the slot's number"}, ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
-    ArgInfo{"gpa", T::Address, false, "of clear: start of the range; of get: whose 64 pages the field `bitmap` has"}, kSize,
-    ArgInfo{"mask", T::Number, false, "of clear: which of each 64 pages, all by default"}};
+    ArgInfo{"id", T::SlotId, true, "the slot's number"},
+    ArgInfo{"do", T::Name, true, "start, stop, get or clear"},
+    ArgInfo{"gpa", T::Address, false, "of clear: start of the range; of get: whose 64 pages the field `bitmap` has"},
+    kSize,
+    ArgInfo{"mask", T::Number, false, "of clear: which of each 64 pages, all by default"},
+    kAsId};
 constexpr std::array kHugeArgs{ArgInfo{"gpa", T::Address, false, "start of the range, 0 by default"},
                                ArgInfo{"size", T::Size, false, "bytes of the range; everything by default"},
                                ArgInfo{"level", T::Level, false, "target level, 4K by default"}};
@@ -127,6 +152,10 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::InitMemRegion, "init-mem-region", W::Host, E::VcpuIoctl, "", kImageArgs, "KVM_TDX_INIT_MEM_REGION: PAGE.ADD and MR.EXTEND"},
     {Verb::FinalizeVm, "finalize-vm", W::Host, E::VmIoctl, "", {}, "KVM_TDX_FINALIZE_VM"},
     {Verb::InitVcpu, "init-vcpu", W::Host, E::VcpuIoctl, "vcpu", kInitVcpuArgs, "KVM_TDX_INIT_VCPU: VP.CREATE, ADDCX, INIT"},
+    {Verb::SnpLaunchStart, "snp-launch-start", W::Host, E::VmIoctl, "", kLaunchStartArgs, "KVM_SEV_SNP_LAUNCH_START"},
+    {Verb::SnpLaunchUpdate, "snp-launch-update", W::Host, E::VmIoctl, "", kLaunchUpdateArgs,
+     "KVM_SEV_SNP_LAUNCH_UPDATE: pages that the guest finds at its start"},
+    {Verb::SnpLaunchFinish, "snp-launch-finish", W::Host, E::VmIoctl, "", kLaunchFinishArgs, "KVM_SEV_SNP_LAUNCH_FINISH"},
     {Verb::PreFault, "pre-fault", W::Host, E::VcpuIoctl, "", kPreFaultArgs, "KVM_PRE_FAULT_MEMORY"},
     {Verb::PunchHole, "punch-hole", W::Host, E::Other, "", kRange, "fallocate(PUNCH_HOLE) on guest_memfd"},
     {Verb::Gmem, "gmem", W::Host, E::Other, "", kGmemArgs, "what user space does with a guest_memfd that has a name"},
@@ -137,7 +166,10 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::Mprotect, "mprotect", W::Host, E::Other, "", kMprotectArgs, "mprotect() of the host mapping"},
     {Verb::HostRead, "host-read", W::Host, E::Other, "gpa", kHostReadArgs, "user space reads a word through its mapping"},
     {Verb::HostWrite, "host-write", W::Host, E::Other, "gpa", kHostWriteArgs, "user space writes a word through its mapping"},
+    {Verb::Userfaultfd, "userfaultfd", W::Host, E::Other, "", kUserfaultfdArgs,
+     "a userfaultfd of the host mapping: a fault waits until user space brings the page"},
     {Verb::DirtyLog, "dirty-log", W::Host, E::VmIoctl, "", kDirtyArgs, "dirty logging of a slot"},
+    {Verb::DirtyRing, "dirty-ring", W::Host, E::Other, "", kDirtyRingArgs, "the dirty rings of machine.dirty-ring"},
     {Verb::SplitHugePages, "split-huge-pages", W::Host, E::Other, "", kHugeArgs, "eager page splitting"},
     {Verb::RecoverHugePages, "recover-huge-pages", W::Host, E::Other, "", kHugeArgs, "collapse small mappings"},
     {Verb::RecoverNxPages, "recover-nx-pages", W::Host, E::Other, "", kHugeArgs, "the NX huge page recovery worker"},
@@ -172,8 +204,10 @@ constexpr std::array kMachineKeys{
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
     MachineKey{"maxphyaddr", "36..52", "52", "the host's physical address width; a GPA without a slot beyond it gets no entry"},
     MachineKey{"max-level", "4K, 2M, 1G", "1G", "largest mapping KVM may install"},
-    MachineKey{"slots", "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing, gmem, gmem-offset}", "[]",
-               "memslots"},
+    MachineKey{
+        "slots",
+        "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing, gmem, gmem-offset, memory, memory-offset, as-id}",
+        "[]", "memslots"},
     MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},
     MachineKey{"attributes", "private, shared", "private for tdx and snp", "initial memory attributes of every page"},
     MachineKey{"sept-ve-disable", "true, false", "true", "access to a page not yet accepted exits to KVM instead of a #VE"},
@@ -184,6 +218,8 @@ constexpr std::array kMachineKeys{
                "KVM_X86_QUIRK_SLOT_ZAP_ALL: an ordinary VM zaps all when a slot goes or moves, not only what it maps"},
     MachineKey{"manual-dirty-log", "off, enable, initially-set", "off",
                "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: `get` only reads, `clear` protects"},
+    MachineKey{"dirty-ring", "0, 256..65536", "0",
+               "KVM_CAP_DIRTY_LOG_RING: entries of each vCPU's dirty ring, which takes the place of the bitmaps; a power of two"},
     MachineKey{"nx-huge-pages", "true, false", "false", "the iTLB multihit mitigation"},
     MachineKey{"eager-split", "true, false", "true", "split huge pages when dirty logging starts"},
     MachineKey{"kernel", "6.16, fixed", "6.16", "as released, or with the later upstream fixes"},

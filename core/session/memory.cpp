@@ -26,7 +26,7 @@ std::vector<RootView> Session::roots() const {
 }
 
 Pfn Session::shownDirectRoot() const {
-    Pfn invalid;
+    Pfn invalid, smm;
     for (const Pfn root : system().kvm().roots()) {
         const MmuPage page = system().kvm().peekPage(root);
         if (page.isMirror())
@@ -35,9 +35,11 @@ Pfn Session::shownDirectRoot() const {
             return root;
         if (role::isInvalid(page.role) && invalid.v == 0)
             invalid = root;
+        else if (role::isSmm(page.role))
+            smm = root;
     }
     const Pfn valid = system().directRoot();
-    return valid.v != 0 ? valid : invalid;
+    return valid.v != 0 ? valid : invalid.v != 0 ? invalid : smm;
 }
 
 std::vector<LockView> Session::locks() const {

@@ -128,6 +128,10 @@ StepGroup groupOf(Site site) {
     case Site::DirtySet:
     case Site::DirtyTake:
     case Site::DirtyRead:
+    case Site::DirtyRingPush:
+    case Site::DirtyRingCollect:
+    case Site::DirtyRingReset:
+    case Site::UffdCopy:
     case Site::GmemRemove:
     case Site::AttrSet:
     case Site::AttrNext:

@@ -74,6 +74,7 @@ bool Condition::holdsWith(u64 word) const {
     case Kind::CanWrite: return word == 0;
     case Kind::Equals: return word == value;
     case Kind::Clear: return (word & value) == 0;
+    case Kind::Set: return (word & value) != 0;
     default: return true;
     }
 }

@@ -33,10 +33,10 @@ std::string_view name(LockId lock);
 
 // What a suspended actor waits for. It is run again only when this holds, so a blocked actor takes no steps.
 struct Condition {
-    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, Clear, Changed };
+    enum class Kind : u8 { Always, CanRead, CanWrite, Equals, Clear, Set, Changed };
     Kind kind = Kind::Always;
     Place place;
-    u64 value = 0; // Clear: these bits
+    u64 value = 0; // Clear, Set: these bits, all or any of them
     // Changed: one of the words in this part of the actor's log is not what it was there.
     const AccessLog* log = nullptr;
     std::size_t begin = 0, end = 0;

@@ -24,7 +24,7 @@ public:
 
     static VmTraits traits();
     // VcpuOps
-    EnterResult vcpu_run(unsigned) override { return {}; }
+    EnterResult vcpu_run(unsigned) override;
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     // PVALIDATE. The CPU walks the NPT, then looks at the RMP.
@@ -33,11 +33,19 @@ public:
     u64 decrypted(Alias alias, Pfn pfn, u64 word) const override;
     void flushCurrent(unsigned vcpu) override { kvm_.tlb(vcpu).flush(); }
 
+    // KVM_SEV_SNP_LAUNCH_START, _UPDATE of whole pages from `gpa` on (no content: a page of zeros), _FINISH (launch.cpp).
+    int snp_launch_start(u64 policy, u64 flags);
+    Outcome snp_launch_update(u64 gpa, u64 size, u64 flags, PageContent content, const void* context);
+    int snp_launch_finish(u64 flags);
+
     // The host's raw RMPUPDATE and PSMASH of the frame behind a private GPA, behind KVM's back.
     Outcome rawRmpupdate(Gfn gfn, bool assigned, Level level);
     Outcome rawPsmash(Gfn gfn);
 
 private:
+    enum : u64 { kNoContext, kContext, kFinished }; // Kvm::VmWord::SnpLaunch
+    u64 launchState() const;
+    int sev_gmem_post_populate(Pfn page, Gfn gfn, PageContent content, const void* context, u64 offset);
     void sev_handle_rmp_fault(Gfn gfn);
     // The frame that guest_memfd has for a gfn; 0 for none.
     Pfn gmemFrame(Gfn gfn) const;

@@ -139,7 +139,7 @@ std::optional<Pfn> System::gmemFrame(Gfn gfn) const {
     return std::nullopt;
 }
 
-std::string System::gpaText(Gfn gfn, Alias alias) const { return isTdx() ? aliasedGpa(gfn, alias) : hex(gfn.v << 12); }
+std::string System::gpaText(Gfn gfn, Alias alias) const { return isTdx() ? aliasedGpa(gfn, alias) : gpaHex(gfn); }
 
 Pfn System::mirrorRoot() const {
     for (const Pfn root : kvm_->roots())
@@ -148,9 +148,9 @@ Pfn System::mirrorRoot() const {
     return {0};
 }
 
-Pfn System::directRoot() const {
+Pfn System::directRoot(bool smm) const {
     for (const Pfn root : kvm_->roots())
-        if (const MmuPage page = kvm_->peekPage(root); !page.isMirror() && !role::isInvalid(page.role))
+        if (const MmuPage page = kvm_->peekPage(root); !page.isMirror() && !role::isInvalid(page.role) && role::isSmm(page.role) == smm)
             return root;
     return {0};
 }

@@ -55,7 +55,7 @@ public:
     // The mirror root, 0 while there is none.
     Pfn mirrorRoot() const;
     // The direct root of the vCPUs, 0 while there is none.
-    Pfn directRoot() const;
+    Pfn directRoot(bool smm = false) const; // of SMM's address space
     // The entry at which a walk of KVM's own tree ends for `gfn`; the tree need not exist.
     struct SpteAt {
         bool exists = false; // the tree exists

@@ -60,8 +60,7 @@ public:
     bool retries_locally(unsigned, u64) { return true; }
 
     // ---- ioctls (image.cpp, init_vcpu.cpp). 0 or a negative errno. `content` gives the 64-bit word at a byte offset of the range.
-    using Content = u64 (*)(const void* context, u64 offset);
-    Outcome tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context);
+    Outcome tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, PageContent content, const void* context);
     int tdx_td_finalize();
     // KVM_TDX_INIT_VCPU of a vCPU that `init-vcpus` left out.
     int tdx_vcpu_init(unsigned vcpu);
@@ -111,7 +110,7 @@ private:
     int tdx_td_vcpu_init(unsigned vcpu);
     int tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn);
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);
-    int kvm_gmem_populate(Gfn gfn, bool measure, Content content, const void* context, u64 offset);
+    int populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset);
     Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);
     HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
     bool tdx_reclaim_page(Pfn page);

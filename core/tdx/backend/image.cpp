@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The TD's initial image, and the end of its building (v6.16 tdx.c: tdx_vcpu_init_mem_region(), tdx_td_finalize(); guest_memfd.c:
 // kvm_gmem_populate()).
+#include "kvm/for_each.h"
 #include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
@@ -33,36 +34,24 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
     return 0;
 }
 
-// One page: a private slot, a page that has no content yet, and private by its attribute.
-int TdxBackend::kvm_gmem_populate(Gfn gfn, bool measure, Content content, const void* context, u64 offset) {
-    Call call(sim_, "kvm_gmem_populate");
-    const int index = kvm_.slotOf(gfn);
-    if (index < 0 || !kvm_.slot(index).guestMemfd)
-        return -kEINVAL;
-    sim_.writeLock(LockId::FilemapInvalidateLock);
-    int result = 0;
-    if (!kvm_.kvm_gmem_get_file(kvm_.slot(index))) {
-        result = -kEFAULT;
-    } else if ((kvm_.machine().get(kvm_.gmemPlace(kvm_.slot(index), gfn)) & Kvm::kUptodate) != 0) {
-        result = -kEEXIST;
-    } else if (!kvm_.kvm_mem_is_private(gfn)) {
-        result = -kEINVAL;
-    } else if (const auto source = kvm_.alloc_page(FrameKind::Cache, 0); !source) {
-        result = -kENOMEM;
-    } else {
+// One page, whose source stands in a page of user space.
+int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset) {
+    return kvm_.kvm_gmem_populate(gfn, [&](const Memslot&) {
+        const auto source = kvm_.alloc_page(FrameKind::Cache, 0);
+        if (!source)
+            return -kENOMEM;
         for (unsigned i = 0; i < 512; ++i)
             kvm_.machine().set(wordOf(*source, i), content(context, offset + i * 8));
         set(Word::PremapGfn, gfn.v + 1);
-        result = tdx_gmem_post_populate(gfn, *source, measure);
+        const int result = tdx_gmem_post_populate(gfn, *source, measure);
         sim_.step(Site::PageFree);
         set(Word::PremapGfn, 0);
         kvm_.frames().free(*source);
-    }
-    sim_.writeUnlock(LockId::FilemapInvalidateLock);
-    return result;
+        return result;
+    });
 }
 
-Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, Content content, const void* context) {
+Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, PageContent content, const void* context) {
     Call call(sim_, "tdx_vcpu_init_mem_region");
     GfnRange left = range;
     sim_.vcpuLock(0);
@@ -75,7 +64,7 @@ Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure
             kvm_.kvm_mmu_reload(0); // whether it could is not asked
         while (left.start < left.end && result == 0) {
             sim_.settle(left.start.v);
-            result = kvm_gmem_populate(left.start, measure, content, context, (left.start.v - range.start.v) * 4096);
+            result = populate(left.start, measure, content, context, (left.start.v - range.start.v) * 4096);
             if (result == 0)
                 ++left.start.v;
         }
