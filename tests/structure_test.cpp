@@ -138,4 +138,35 @@ TEST(Structure, every_twin_that_fidelity_names_is_there) {
     EXPECT_GT(count, 60u);
 }
 
+// The list of twins in fidelity.md is true: what it says to have the kernel's name has it, and what stands for a function of another name
+// is there. Comments do not count.
+TEST(Structure, the_twins_that_fidelity_names_are_there) {
+    std::set<std::string> words;
+    const std::regex word("[A-Za-z_]\\w*"), comment("//[^\n]*");
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kSource / "core")) {
+        if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp")
+            continue;
+        const std::string code = std::regex_replace(readFile(entry.path().string()), comment, "");
+        for (auto it = std::sregex_iterator(code.begin(), code.end(), word); it != std::sregex_iterator(); ++it)
+            words.insert(it->str());
+    }
+    const std::string text = readFile((kSource / "resources/docs/fidelity.md").string());
+    const std::size_t begin = text.find("### Twins"), other = text.find("Under another name", begin), end = text.find("\n## ", other);
+    ASSERT_NE(end, std::string::npos);
+    const auto check = [&](const std::string& part, const std::regex& name) {
+        unsigned names = 0;
+        for (auto it = std::sregex_iterator(part.begin(), part.end(), name); it != std::sregex_iterator(); ++it, ++names)
+            EXPECT_TRUE(words.contains((*it)[1].str())) << (*it)[1].str() << " stands in the list of twins and in no code";
+        return names;
+    };
+    EXPECT_GT(check(text.substr(begin, other - begin), std::regex("`(\\w+)`")), 60u);
+    // Of the table, what stands for it here: the column after the second bar of each row.
+    const std::string table = text.substr(other, end - other);
+    std::string here;
+    const std::regex row("\\| [^\n]* \\| ([^\n]*) \\|");
+    for (auto it = std::sregex_iterator(table.begin(), table.end(), row); it != std::sregex_iterator(); ++it)
+        here += (*it)[1].str() + "\n";
+    EXPECT_GT(check(here, std::regex("`(?:\\w+::)?(\\w+)(?:\\(\\))?`")), 20u);
+}
+
 } // namespace mirrorscope::test

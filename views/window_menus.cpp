@@ -34,6 +34,14 @@ namespace {
 QString plain(const QAction* action) { return action->text().remove('&'); }
 QString lessonFolder() { return QString::fromStdString(scenarioFolder()) + "/lessons"; }
 QStringList lessons() { return QDir(lessonFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
+QString selftestFolder() { return QString::fromStdString(scenarioFolder()) + "/selftests"; }
+// What the kernel's own tests say, by the test: the files of each, which are named after it.
+std::map<QString, QStringList> selftests() {
+    std::map<QString, QStringList> byTest;
+    for (const QString& name : QDir(selftestFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name))
+        byTest[name.section('-', 0, 0)].append(name);
+    return byTest;
+}
 QString titleOf(const QString& lesson) { return QFileInfo(lesson).completeBaseName().replace('-', ' '); }
 
 // A list to read beside the work: not modal, closed with Escape.
@@ -83,6 +91,14 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         lesson->clear();
         for (const QString& name : lessons())
             connect(lesson->addAction(titleOf(name)), &QAction::triggered, this, [this, name] { open(lessonFolder() + "/" + name); });
+        QMenu* tests = lesson->addMenu(tr("What the kernel's own &tests say"));
+        tests->setObjectName("selftests");
+        for (const auto& [test, names] : selftests()) {
+            QMenu* one = tests->addMenu(test);
+            for (const QString& name : names)
+                connect(one->addAction(titleOf(name.section('-', 1))), &QAction::triggered, this,
+                        [this, name] { open(selftestFolder() + "/" + name); });
+        }
     });
 }
 
@@ -166,6 +182,11 @@ void MainWindow::showPalette() {
                          }});
     for (const QString& name : lessons())
         items.push_back({tr("Lesson: %1").arg(titleOf(name)), {}, [this, name] { open(lessonFolder() + "/" + name); }});
+    for (const auto& [test, names] : selftests())
+        for (const QString& name : names)
+            items.push_back({tr("Kernel's test %1: %2").arg(test, titleOf(name.section('-', 1))), {}, [this, name] {
+                                 open(selftestFolder() + "/" + name);
+                             }});
     for (const QString& name : recentFiles())
         items.push_back({tr("Open: %1").arg(name), {}, [this, name] { open(name); }});
     palette_->open(tr("a command, a pane, a lesson"), std::move(items));
