@@ -57,6 +57,11 @@ enum class Alias : u8 { Private, Shared };
 inline constexpr u64 kSmmGfn = 1ull << 50;
 constexpr bool isSmm(Gfn gfn) { return (gfn.v & kSmmGfn) != 0; }
 constexpr Gfn inSmm(Gfn gfn, bool smm) { return {gfn.v | (smm ? kSmmGfn : 0)}; }
+// Of an address that user space made up: what is beyond any address space stays beyond it, and is not SMM's.
+constexpr Gfn gfnOfAddress(u64 address) {
+    const u64 gfn = address >> 12;
+    return {(gfn & kSmmGfn) != 0 ? (gfn & ~kSmmGfn) | kSmmGfn >> 1 : gfn};
+}
 constexpr u64 gpaOf(Gfn gfn) { return (gfn.v & ~kSmmGfn) << 12; }
 
 // A half-open range of guest frames.

@@ -33,7 +33,8 @@ const std::array kSpte{F{"tree", T::Text, true, kTree},
                        F{"old", T::Hex, true, {}},
                        F{"new", T::Hex, true, {}},
                        F{"was", T::Text, true, spteStateNames()},
-                       F{"is", T::Text, true, spteStateNames()}};
+                       F{"is", T::Text, true, spteStateNames()},
+                       F{"smm", T::Bool, false, {}}};
 const std::array kSept{F{"gfn", T::Integer, true, {}}, F{"level", T::Integer, true, {}},          F{"old", T::Hex, true, {}},
                        F{"new", T::Hex, true, {}},     F{"was", T::Text, true, septStateNames()}, F{"is", T::Text, true, septStateNames()}};
 const std::array kSeamcall{F{"leaf", T::Text, true, {}}, F{"phase", T::Text, true, kPhase}, F{"status", T::Text, false, {}},
@@ -43,10 +44,12 @@ const std::array kPage{F{"pfn", T::Integer, true, {}}, F{"was", T::Text, true, {
 const std::array kRmp{F{"pfn", T::Integer, true, {}}, F{"was", T::Text, true, {}}, F{"is", T::Text, true, {}}, F{"gpa", T::Hex, true, {}},
                       F{"size", T::Text, true, {}}};
 const std::array kTlbFields{F{"vcpu", T::Integer, true, {}}, F{"do", T::Text, true, kTlb},      F{"gpa", T::Hex, true, {}},
-                            F{"as", T::Text, true, kAs},     F{"level", T::Integer, false, {}}, F{"pfn", T::Integer, false, {}}};
-const std::array kFault{F{"vcpu", T::Integer, true, {}}, F{"gpa", T::Hex, true, {}}, F{"as", T::Text, true, kAs},
-                        F{"access", T::Text, true, kAccess}, F{"result", T::Text, true, {}}};
-const std::array kExit{F{"vcpu", T::Integer, true, {}}, F{"reason", T::Text, true, {}}, F{"gpa", T::Hex, false, {}}};
+                            F{"as", T::Text, true, kAs},     F{"level", T::Integer, false, {}}, F{"pfn", T::Integer, false, {}},
+                            F{"smm", T::Bool, false, {}}};
+const std::array kFault{F{"vcpu", T::Integer, true, {}},     F{"gpa", T::Hex, true, {}},     F{"as", T::Text, true, kAs},
+                        F{"access", T::Text, true, kAccess}, F{"result", T::Text, true, {}}, F{"smm", T::Bool, false, {}}};
+const std::array kExit{F{"vcpu", T::Integer, true, {}}, F{"reason", T::Text, true, {}}, F{"gpa", T::Hex, false, {}},
+                       F{"smm", T::Bool, false, {}}};
 const std::array kLock{F{"lock", T::Text, true, {}}, F{"do", T::Text, true, kLockDo}, F{"mode", T::Text, true, kLockMode}};
 const std::array kExpect{F{"holds", T::Bool, true, {}}, F{"text", T::Text, true, {}}, F{"found", T::Text, true, {}}};
 const std::array kViolation{F{"rule", T::Text, true, ruleNames()}, F{"text", T::Text, true, {}}, F{"places", T::List, true, {}}};

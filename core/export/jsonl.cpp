@@ -138,7 +138,8 @@ private:
                 fmt::format(
                     ",\"tree\":\"{}\",\"root\":{},\"gfn\":{},\"level\":{},\"old\":\"{}\",\"new\":\"{}\",\"was\":\"{}\",\"is\":\"{}\"",
                     where->column == Column::Mirror ? "mirror" : "direct", root(frameOf(place)).v, where->gfn.v, number(where->level),
-                    hex16(old), hex16(now), state(old), state(now)));
+                    hex16(old), hex16(now), state(old), state(now)) +
+                smm(where->smm));
         } else if (const auto pfn = frames.frameOfMeta(place); pfn && place == frames.meta(*pfn)) {
             const auto was = static_cast<FrameKind>(old & 0xff);
             const auto is = static_cast<FrameKind>(now & 0xff);
@@ -174,7 +175,7 @@ private:
                     const std::string translation = now != 0 ? fmt::format(",\"level\":{},\"pfn\":{}", number(e.level), e.pfn.v) : "";
                     put(head(n, "tlb") + who(n) +
                         fmt::format(",\"vcpu\":{},\"do\":\"{}\",\"gpa\":\"{}\",\"as\":\"{}\"{}", v, now != 0 ? "fill" : "flush",
-                                    hex(e.gfn.v << 12), e.alias == Alias::Shared ? "shared" : "private", translation));
+                                    hex(gpaOf(e.gfn)), e.alias == Alias::Shared ? "shared" : "private", translation + smm(isSmm(e.gfn))));
                 }
         }
     }
@@ -188,6 +189,9 @@ private:
         }
         return {0};
     }
+
+    // Only where it is so.
+    static std::string smm(bool inSmm) { return inSmm ? ",\"smm\":true" : ""; }
 
     static std::string detailsJson(const Details& details) {
         std::string text;
@@ -258,7 +262,8 @@ private:
             const auto r = static_cast<int>(static_cast<std::int64_t>(mark.a[2]));
             put(head(n, "fault") + context +
                 fmt::format(",\"vcpu\":{},\"gpa\":\"{}\",\"as\":\"{}\",\"access\":\"{}\",\"result\":\"{}\"", mark.a[3], hex(mark.a[0]),
-                            mark.a[1] != 0 ? "shared" : "private", accesses[mark.code], retPfName(r)));
+                            mark.a[1] != 0 ? "shared" : "private", accesses[mark.code], retPfName(r)) +
+                smm(mark.a[5] != 0));
             break;
         }
         case MarkKind::Exit: {
@@ -269,7 +274,7 @@ private:
                                             : mark.code == 201 ? "VMGEXIT"
                                                                : "TDCALL";
             put(head(n, "exit") + context +
-                fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])));
+                fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])) + smm(mark.a[4] != 0));
             break;
         }
         case MarkKind::LockWait:
@@ -280,7 +285,8 @@ private:
         case MarkKind::TlbHit:
             put(head(n, "tlb") + context +
                 fmt::format(",\"vcpu\":{},\"do\":\"hit\",\"gpa\":\"{}\",\"as\":\"{}\",\"pfn\":{}", mark.a[2], hex(mark.a[0]),
-                            mark.a[1] != 0 ? "shared" : "private", mark.a[3]));
+                            mark.a[1] != 0 ? "shared" : "private", mark.a[3]) +
+                smm(mark.a[4] != 0));
             break;
         case MarkKind::Expect: {
             const auto& e = session_.runner().expectations()[mark.a[0]];

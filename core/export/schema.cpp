@@ -324,13 +324,15 @@ std::string stateSchema() {
         {"required", {"direct"}},
         {"additionalProperties", false}};
     Json schema = head("Mirrorscope state");
-    const Json root = object({{"tree", oneOf({"direct", "mirror"})},
-                              {"pfn", integer},
-                              {"level", integer},
-                              {"count", integer},
-                              {"invalid", {{"type", "boolean"}}}});
-    const Json tlbEntry =
+    Json root = object({{"tree", oneOf({"direct", "mirror"})},
+                        {"pfn", integer},
+                        {"level", integer},
+                        {"count", integer},
+                        {"invalid", {{"type", "boolean"}}}});
+    Json tlbEntry =
         object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", {{"type", {"integer", "null"}}}}});
+    for (Json* of : {&root, &tlbEntry}) // SMM's address space
+        (*of)["properties"]["smm"] = {{"const", true}};
     const Json pamt =
         object({{"pfn", integer}, {"size", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"owner", integer}, {"bepoch", integer}});
     const Json lock = object({{"lock", {{"type", "string"}}}, {"readers", integer}, {"writer", {{"type", {"string", "null"}}}}});

@@ -70,6 +70,8 @@ void walkAll(const System& system, const std::function<void(const Entry&)>& f) {
         }
 }
 
+// Only where it is so.
+std::string_view smm(bool inSmm) { return inSmm ? ",\"smm\":true" : ""; }
 } // namespace
 
 std::string stateJson(const Session& session) {
@@ -87,9 +89,9 @@ std::string stateJson(const Session& session) {
     });
     for (const Pfn root : kvm.roots()) {
         const MmuPage page = kvm.peekPage(root);
-        roots += fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}}}", roots.empty() ? "" : ",",
+        roots += fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}{}}}", roots.empty() ? "" : ",",
                              page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), kvm.peekRootCount(root),
-                             role::isInvalid(page.role));
+                             role::isInvalid(page.role), smm(role::isSmm(page.role)));
     }
     std::string trees = fmt::format("\"direct\":[{}]", direct);
     std::string td;
@@ -138,8 +140,9 @@ std::string stateJson(const Session& session) {
         std::string entries;
         for (u64 i = 0; i < kvm.tlb(v).size(); ++i)
             if (const TlbEntry e = kvm.tlb(v).at(i); kvm.tlbUsable(v))
-                entries += fmt::format("{}{{\"gpa\":\"{}\",\"as\":\"{}\",\"level\":{},\"pfn\":{}}}", entries.empty() ? "" : ",",
-                                       hex(e.gfn.v << 12), e.alias == Alias::Shared ? "shared" : "private", number(e.level), e.pfn.v);
+                entries += fmt::format("{}{{\"gpa\":\"{}\",\"as\":\"{}\",\"level\":{},\"pfn\":{}{}}}", entries.empty() ? "" : ",",
+                                       hex(gpaOf(e.gfn)), e.alias == Alias::Shared ? "shared" : "private", number(e.level), e.pfn.v,
+                                       smm(isSmm(e.gfn)));
         tlb += fmt::format("{}\"vcpu{}\":[{}]", v == 0 ? "" : ",", v, entries);
     }
     std::string locks;

@@ -206,7 +206,7 @@ std::string runText(const Session& session, bool verbose) {
                 const Outcome outcome = outcomeOf(session.system().sim(), i);
                 std::string line = fmt::format("  {:<12} {:<6} {}", step->path, session.actorName(step->actor), info(step->verb).name);
                 if (step->has("gpa"))
-                    line += fmt::format(" {:#x}", step->number("gpa"));
+                    line += fmt::format(" {:#x}{}", step->number("gpa"), step->number("smm") != 0 ? " in SMM" : "");
                 if (step->has("level"))
                     line += fmt::format(" at {}", levelName(levelOf(static_cast<unsigned>(step->number("level")))));
                 if (step->verb == Verb::Seamcall)

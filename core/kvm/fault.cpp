@@ -61,7 +61,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     const auto alias = config_.directBits() != 0 ? ((addr >> 12 & config_.directBits()) != 0) : !isPrivate;
     sim_.mark({.kind = MarkKind::Fault,
                .code = static_cast<u8>(access),
-               .a = {gpaOf(fault.gfn), alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, 0}});
+               .a = {gpaOf(fault.gfn), alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, isSmm(fault.gfn)}});
     return r;
 }
 
@@ -143,7 +143,7 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
     const auto one = [&] {
         if (machine_->get(vm(VmWord::PreFaultAllowed)) == 0)
             return -kEOPNOTSUPP;
-        const Gfn gfn{(gpa + mapped) >> 12};
+        const Gfn gfn = inSmm(gfnOfAddress(gpa + mapped), inSmmMode(vcpu)); // whatever mode it was left in
         // User space names no alias: the attribute says which it is. An address with the shared bit is refused.
         if (config_.directBits() != 0 && (sharedBit || (gfn.v & config_.directBits()) != 0))
             return -kEINVAL;

@@ -67,6 +67,7 @@ int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
 
 // What is read here changes only under mmu_lock, which is held.
 bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn) {
+    gfn.v &= ~kSmmGfn;
     lockdep_assert_held(LockId::MmuLock);
     if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0) {
         const u64 start = machine_->get(vm(VmWord::InvalidateStart));
@@ -80,6 +81,7 @@ bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn) {
 
 // The same without the lock, so that an answer may be late: it only saves the way to the lock.
 bool Kvm::mmu_invalidate_retry_gfn_unsafe(u64 seq, Gfn gfn) {
+    gfn.v &= ~kSmmGfn;
     sim_.step(Site::SeqRead);
     if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0 && gfn.v >= machine_->get(vm(VmWord::InvalidateStart)) &&
         gfn.v < machine_->get(vm(VmWord::InvalidateEnd)))

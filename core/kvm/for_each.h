@@ -88,15 +88,20 @@ void Kvm::forEachHostPart(const GfnRange& range, F&& f) const {
             f(s, part);
             return;
         }
-        const auto met = [&](u64 page) {
-            for (int i = 0; i < s.index; ++i)
-                if (const auto [from, to] = hostPagesOf(peekSlot(i), range); page >= from && page < to)
-                    return true;
-            return false;
-        };
-        for (Gfn gfn = part.start; gfn < part.end; ++gfn.v)
-            if (!met(s.host + gfn.v - s.base.v))
-                f(s, GfnRange{gfn, {gfn.v + 1}});
+        // Runs of what no slot before it had in the range.
+        for (u64 at = s.host + part.start.v - s.base.v, end = s.host + part.end.v - s.base.v; at < end;) {
+            u64 met = at, next = end;
+            for (int i = 0; i < s.index; ++i) {
+                const auto [from, to] = hostPagesOf(peekSlot(i), range);
+                if (at >= from && at < to)
+                    met = std::max(met, to);
+                else if (from > at && from < to)
+                    next = std::min(next, from);
+            }
+            if (met == at)
+                f(s, GfnRange{{s.base.v + at - s.host}, {s.base.v + next - s.host}});
+            at = met == at ? next : met;
+        }
     });
 }
 
@@ -119,24 +124,22 @@ void Kvm::forEachGmemPart(const GmemRange& range, F&& f) const {
     }
 }
 
-// The page must be of a private slot, have no content yet, and be private by its attribute (Linux v6.16 guest_memfd.c).
+// The pages must be of one private slot, have no content yet, and be private by their attribute (Linux v6.16 guest_memfd.c).
 template <class Post>
-int Kvm::kvm_gmem_populate(Gfn gfn, Post&& post) {
+int Kvm::kvm_gmem_populate(Gfn start, u64 pages, u64& done, Post&& post) {
     Call call(sim_, "kvm_gmem_populate");
-    const int index = slotOf(gfn);
+    const int index = slotOf(start);
     if (index < 0 || !slot(index).guestMemfd)
         return -kEINVAL;
     sim_.writeLock(LockId::FilemapInvalidateLock);
-    int result = 0;
     const Memslot s = slot(index);
-    if (!kvm_gmem_get_file(s))
-        result = -kEFAULT;
-    else if ((machine_->get(gmemPlace(s, gfn)) & kUptodate) != 0)
-        result = -kEEXIST;
-    else if (!kvm_mem_is_private(gfn))
-        result = -kEINVAL;
-    else
-        result = post(s);
+    const u64 end = std::min(pages, s.base.v + s.pages - start.v);
+    int result = kvm_gmem_get_file(s) ? 0 : -kEFAULT;
+    for (done = 0; done < end && result == 0; done += result == 0) {
+        const Gfn gfn{start.v + done};
+        sim_.settle(gfn.v);
+        result = (machine_->get(gmemPlace(s, gfn)) & kUptodate) != 0 ? -kEEXIST : !kvm_mem_is_private(gfn) ? -kEINVAL : post(s, gfn);
+    }
     sim_.writeUnlock(LockId::FilemapInvalidateLock);
     return result;
 }

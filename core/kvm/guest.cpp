@@ -121,7 +121,7 @@ Kvm::Accessed Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, 
     const auto entry = tlb.lookup(gfn, op.alias);
     if (!usable(entry, op.access()))
         return Accessed::Again; // the RMP check was dropped with its page
-    sim_.mark({.kind = MarkKind::TlbHit, .a = {gpaOf(gfn), op.alias == Alias::Shared, vcpu, entry->pfn.v, 0, 0}});
+    sim_.mark({.kind = MarkKind::TlbHit, .a = {gpaOf(gfn), op.alias == Alias::Shared, vcpu, entry->pfn.v, isSmm(gfn), 0}});
     const u64 number = gpa >> 3 & 511;
     const Place word = wordOf(entry->pfn, static_cast<unsigned>(number));
     // Looked up only where somebody needs it: a read that nobody watches is the hot path.

@@ -17,9 +17,9 @@ std::optional<Pfn> Kvm::allocGuestPages(FrameKind kind, Place first, Level level
     return run;
 }
 
-Kvm::VmaProt Kvm::vmaProt(const Memslot& memslot, Gfn gfn) const {
+u64 Kvm::vmaBits(const Memslot& memslot, Gfn gfn) const {
     const u64 page = memslot.host + gfn.v - memslot.base.v;
-    return static_cast<VmaProt>(machine_->get(vma_ + page / kPagesPerVmaWord) >> 2 * (page % kPagesPerVmaWord) & 3);
+    return machine_->get(vma_ + page / kPagesPerVmaWord) >> 4 * (page % kPagesPerVmaWord) & 15;
 }
 
 void Kvm::injectHostFault(int error, std::optional<Gfn> gfn, u64 times, u64 after) {
@@ -43,7 +43,7 @@ int Kvm::hostFault(const Memslot& memslot, Gfn gfn, bool write, u64& word) {
         return -kEFAULT;
     const Place place = hostPlace(memslot, gfn);
     // handle_userfault(): until user space has put a page there.
-    if (machine_->get(place) == 0 && vmaProt(memslot, gfn) == VmaProt::Missing)
+    if (machine_->get(place) == 0 && vmaWatched(memslot, gfn))
         sim_.wait(Site::HostFault, {.kind = Condition::Kind::Set, .place = place, .value = ~u64{0}});
     word = machine_->get(place);
     if (word == 0) {
@@ -82,7 +82,7 @@ int Kvm::hostFaultin(const Memslot& memslot, KvmPageFault& fault) {
     }
     fault.pfn = {word & kHostPfn};
     frames_.get(fault.pfn);
-    fault.mapWritable = !memslot.readonly && (word & kHostProtected) == 0 && vmaProt(memslot, fault.gfn) != VmaProt::Read;
+    fault.mapWritable = !memslot.readonly && (word & kHostProtected) == 0 && vmaProt(memslot, fault.gfn) == VmaProt::ReadWrite;
     return 0;
 }
 

@@ -21,8 +21,9 @@ void Kvm::kvm_mmu_invalidate_range_add(const GfnRange& range) {
     WARN_ON_ONCE(machine_->get(vm(VmWord::InvalidateInProgress)) == 0, Assert::RangeAddOutside);
     const u64 start = machine_->get(vm(VmWord::InvalidateStart));
     const u64 end = machine_->get(vm(VmWord::InvalidateEnd));
-    sim_.store(vm(VmWord::InvalidateStart), std::min(start, range.start.v));
-    sim_.store(vm(VmWord::InvalidateEnd), std::max(end, range.end.v));
+    // Of whichever address space: faults of both compare their gfn alone.
+    sim_.store(vm(VmWord::InvalidateStart), std::min(start, range.start.v & ~kSmmGfn));
+    sim_.store(vm(VmWord::InvalidateEnd), std::max(end, range.end.v & ~kSmmGfn));
 }
 
 void Kvm::kvm_mmu_invalidate_end() {

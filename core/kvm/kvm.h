@@ -261,9 +261,10 @@ public:
     // ---- guest_memfd and the host's mapping (gmem.cpp, host_memory.cpp)
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
     int kvm_gmem_punch_hole(const GmemRange& range);
-    // For one page of a VM's first content: `post(slot)` fills it in, with the file held still; what that answers, or why it was not asked.
+    // For the pages of a VM's first content, up to the end of the slot: `post(slot, gfn)` fills one in, with the file held still. How many
+    // are done, and 0, or why there are no more.
     template <class Post>
-    int kvm_gmem_populate(Gfn gfn, Post&& post);
+    int kvm_gmem_populate(Gfn start, u64 pages, u64& done, Post&& post);
     // The page of guest_memfd there, made if there is none, and not prepared; nothing when memory is full.
     std::optional<Pfn> gmemFolio(const Memslot& slot, Gfn gfn);
     void markPrepared(const Memslot& slot, Gfn gfn) { machine_->setBits(gmemPlace(slot, gfn), kUptodate); }
@@ -288,8 +289,10 @@ public:
     // What user space does through its mapping of a slot: it reads, or writes `value` to, the aligned word around `gpa`; SIGSEGV where
     // nothing is mapped or the mapping forbids it, SIGBUS where a page cannot be had.
     Outcome hostAccess(u64 gpa, bool write, u64 value);
-    enum class VmaProt : u8 { ReadWrite, Read, None, Missing }; // Missing: as ReadWrite, and a userfaultfd is told where no page is
-    VmaProt vmaProt(const Memslot& slot, Gfn gfn) const;
+    enum class VmaProt : u8 { ReadWrite, Read, None };
+    VmaProt vmaProt(const Memslot& slot, Gfn gfn) const { return static_cast<VmaProt>(vmaBits(slot, gfn) & 3); }
+    // Does a userfaultfd hear of pages that are missing there?
+    bool vmaWatched(const Memslot& slot, Gfn gfn) const { return (vmaBits(slot, gfn) & kVmaWatched) != 0; }
     void mprotect(const GfnRange& range, VmaProt prot);
     // UFFDIO_REGISTER for missing pages; UFFDIO_COPY: pages with `value` as their first word, who waited for them goes on. 0 or a negative
     // errno.
@@ -428,7 +431,7 @@ public:
 
 private:
     static constexpr unsigned kSlotWords = 7;
-    static constexpr u64 kPagesPerVmaWord = 32;
+    static constexpr u64 kPagesPerVmaWord = 16, kVmaWatched = 4; // of the four bits of a page
     unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 3; }
 
     // roots.cpp
@@ -528,7 +531,8 @@ private:
     GfnRange wholeHostPages(const GfnRange& range) const;
     bool isOneHostPage(const Memslot& slot, Gfn start, Level level) const;
     Place vmaChanged() const { return vma_ + (hostPages_ / kPagesPerVmaWord + 1); } // has there been an mprotect()?
-    void setVma(const GfnRange& range, VmaProt prot);
+    u64 vmaBits(const Memslot& slot, Gfn gfn) const;
+    void setVma(const GfnRange& range, u64 mask, u64 bits);
     int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
     std::optional<int> injectedHostFault(Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);

@@ -119,48 +119,57 @@ void Kvm::protect(const GfnRange& range) {
 }
 
 // Of the part of user space's mapping that is behind the slots; it outlives the pages.
-void Kvm::setVma(const GfnRange& range, VmaProt prot) {
+void Kvm::setVma(const GfnRange& range, u64 mask, u64 bits) {
     forEachHostPart(range, [&](const Memslot& s, const GfnRange& part) {
         sim_.step(Site::HostUnmap);
         machine_->set(vmaChanged(), 1);
         for (Gfn gfn = part.start; gfn < part.end; ++gfn.v) {
             const u64 page = s.host + gfn.v - s.base.v;
             const Place word = vma_ + page / kPagesPerVmaWord;
-            const u64 shift = 2 * (page % kPagesPerVmaWord);
-            machine_->set(word, (machine_->get(word) & ~(3ull << shift)) | static_cast<u64>(prot) << shift);
+            const u64 shift = 4 * (page % kPagesPerVmaWord);
+            machine_->set(word, (machine_->get(word) & ~(mask << shift)) | bits << shift);
         }
     });
 }
 
 void Kvm::mprotect(const GfnRange& range, VmaProt prot) {
     Call call(sim_, "mprotect_fixup");
-    invalidateAround(range, [&] { setVma(range, prot); });
+    invalidateAround(range, [&] { setVma(range, 3, static_cast<u64>(prot)); });
 }
 
 // No page is touched: what is there stays mapped.
 int Kvm::userfaultfd_register(const GfnRange& range) {
     Call call(sim_, "userfaultfd_register");
     bool huge = false;
-    forEachSlotPart(range, [&](const Memslot& s, const GfnRange&) { huge |= s.backing != Level::k4K; });
-    if (huge)
+    u64 pages = 0;
+    forEachSlotPart(range, [&](const Memslot& s, const GfnRange& part) {
+        huge |= s.backing != Level::k4K;
+        pages += part.end.v - part.start.v;
+    });
+    if (huge || pages == 0 || machine_->get(vm(VmWord::Destroyed)) != 0)
         return -kEINVAL;
-    setVma(range, VmaProt::Missing);
+    setVma(range, kVmaWatched, kVmaWatched);
     return 0;
 }
 
+// All of the range must be registered; where a page is there already it ends, and what was filled before that is told by another errno.
 int Kvm::userfaultfd_copy(const GfnRange& range, u64 value) {
     Call call(sim_, "mfill_atomic");
-    for (Gfn gfn = range.start; gfn < range.end; ++gfn.v) {
-        const int index = slotOf(gfn);
-        if (index < 0 || vmaProt(slot(index), gfn) != VmaProt::Missing)
+    for (Gfn gfn = range.start; gfn < range.end; ++gfn.v)
+        if (const int index = slotOf(gfn); index < 0 || !vmaWatched(slot(index), gfn) || machine_->get(vm(VmWord::Destroyed)) != 0)
             return -kENOENT;
-        const Place place = hostPlace(slot(index), gfn);
+    for (Gfn gfn = range.start; gfn < range.end; ++gfn.v) {
+        const bool first = gfn == range.start;
         sim_.step(Site::UffdCopy);
+        const int index = slotOf(gfn);
+        if (index < 0)
+            return first ? -kENOENT : -kEAGAIN;
+        const Place place = hostPlace(slot(index), gfn);
         if (machine_->get(place) != 0)
-            return -kEEXIST;
+            return first ? -kEEXIST : -kEAGAIN;
         const auto page = allocGuestPages(FrameKind::HostPage, place, Level::k4K);
         if (!page)
-            return -kENOMEM;
+            return first ? -kENOMEM : -kEAGAIN;
         machine_->set(wordOf(*page, 0), value);
         machine_->set(place, page->v);
         noteWrite(writeRecord(slot(index), gfn, Alias::Shared), 0, value);

@@ -248,7 +248,7 @@ int Kvm::setMemoryRegion(const SlotConfig& config) {
 
 // What was logged in an earlier time is in a bitmap of that time.
 void Kvm::freshDirtyBitmap(const Memslot& s, bool allDirty) {
-    for (u64 page = 0; page < s.pages; page += 64)
+    for (u64 page = 0; kvm_use_dirty_bitmap() && page < s.pages; page += 64)
         machine_->set(dirtyWord(s, {s.base.v + page}), !allDirty ? 0 : s.pages - page >= 64 ? ~0ull : (1ull << (s.pages - page)) - 1);
 }
 

@@ -48,10 +48,10 @@ void rules::dirtyLogComplete(RuleContext& context, const Memslot& slot, u64 firs
         for (u64 rest = missing; rest != 0; rest &= rest - 1) {
             const Gfn gfn{base.v + static_cast<unsigned>(std::countr_zero(rest))};
             if (!pending(context, gfn) && !kvm.inDirtyRing(slot, gfn))
-                context.checker.report(
-                    Rule::DirtyLogComplete, gfn.v,
-                    fmt::format("the guest had written to {} of slot {} when its log was read, and no log says so", gpaHex(gfn), slot.id),
-                    {word});
+                context.checker.report(Rule::DirtyLogComplete, gfn.v,
+                                       fmt::format("the guest had written to {} of slot {} when its log was read, and no log says so",
+                                                   gpaHex(gfn), slot.id & 0xffff),
+                                       {word});
         }
         // Who reads the log copies what it names, so that nothing older is missing from then on.
         if (machine.peek(told) != 0) {

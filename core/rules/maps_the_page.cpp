@@ -18,6 +18,7 @@ struct Backing {
 };
 
 bool invalidating(const RuleContext& context, Gfn gfn) {
+    gfn.v &= ~kSmmGfn;
     const Kvm& kvm = context.kvm();
     return kvm.peekVm(Kvm::VmWord::InvalidateInProgress) != 0 && gfn.v >= kvm.peekVm(Kvm::VmWord::InvalidateStart) &&
            gfn.v < kvm.peekVm(Kvm::VmWord::InvalidateEnd);
@@ -41,7 +42,7 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
     const Kvm::VmaProt prot = kvm.vmaProt(slot, gfn);
     if (prot == Kvm::VmaProt::None)
         return Backing{};
-    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot != Kvm::VmaProt::Read};
+    return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot == Kvm::VmaProt::ReadWrite};
 }
 
 void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {

@@ -13,11 +13,12 @@ void noLostWrite(RuleContext& context, unsigned vcpu, Gfn gfn, Alias alias, u64 
     if (machine.peek(record) != word + 1 || machine.peek(record + 1) == value)
         return;
     const u64 gpa = gpaOf(gfn) | word << 3;
-    context.checker.report(Rule::NoLostWrite, mix(gpa, static_cast<u64>(alias)),
-                           fmt::format("vcpu{} reads {:#x} at {}, where {:#x} was written last", vcpu, value,
-                                       context.system.config().directBits() != 0 ? aliasedGpa(gfn, alias) : hex(gpa),
-                                       machine.peek(record + 1)),
-                           {record});
+    context.checker.report(
+        Rule::NoLostWrite, mix(gfn.v << 12 | word << 3, static_cast<u64>(alias)),
+        fmt::format("vcpu{} reads {:#x} at {}, where {:#x} was written last", vcpu, value,
+                    context.system.config().directBits() != 0 ? aliasedGpa(gfn, alias) : hex(gpa) + (isSmm(gfn) ? " in SMM" : ""),
+                    machine.peek(record + 1)),
+        {record});
 }
 
 } // namespace mirrorscope::rules

@@ -41,7 +41,12 @@ unsigned Binder::memory(const YamlNode& name, const YamlNode* offset, u64 size) 
             fail(name, "a scenario names at most 64 mappings");
         memories.push_back({.name = text});
     }
+    u64 together = 0;
     memories[index].pages = std::max(memories[index].pages, (at + std::min<u64>(size, 64ull << 30) + 4095) >> 12);
+    for (const MemoryConfig& m : memories)
+        together += m.pages;
+    if (together > 64ull << 18)
+        fail(name, "all mappings with a name together have at most 64G");
     return index;
 }
 

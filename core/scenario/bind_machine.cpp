@@ -115,12 +115,12 @@ void Binder::slot(const YamlNode& node) {
     for (const auto& other : scenario_.machine.slots) {
         if (slot.gmemFile && other.gmemFile == slot.gmemFile && slot.gmemOffset < other.gmemOffset + (other.pages << 12) &&
             other.gmemOffset < slot.gmemOffset + (slot.pages << 12))
-            fail(*node.find("gmem"),
-                 "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " are bound to the same pages of it");
+            fail(*node.find("gmem"), "slots " + std::to_string(other.id & 0xffff) + " and " + std::to_string(slot.id & 0xffff) +
+                                         " are bound to the same pages of it");
         if (other.id == slot.id)
             fail(need("id"), "slot " + std::to_string(slot.id & 0xffff) + " stands twice");
         if (slot.base.v < other.base.v + other.pages && other.base.v < slot.base.v + slot.pages)
-            fail(need("gpa"), "slots " + std::to_string(other.id) + " and " + std::to_string(slot.id) + " overlap");
+            fail(need("gpa"), "slots " + std::to_string(other.id & 0xffff) + " and " + std::to_string(slot.id & 0xffff) + " overlap");
     }
     scenario_.machine.slots.push_back(slot);
 }

@@ -412,8 +412,10 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
         fail(key, "a page of type zero has no content");
     if (step.verb == Verb::DirtyRing && m.dirtyRing == 0 && step.number("do") == 0)
         fail(key, "there is no ring to collect from: machine.dirty-ring is 0");
-    if (step.verb == Verb::DirtyRing && step.number("do") != 0 && (step.has("vcpu") || step.has("gpa")))
+    if (step.verb == Verb::DirtyRing && step.number("do") != 0 && (step.has("vcpu") || step.has("gpa") || step.has("smm")))
         fail(key, "`do: reset` is of all rings");
+    if (step.verb == Verb::DirtyRing && step.has("smm") && !step.has("gpa"))
+        fail(key, "`smm` says in which address space `gpa` is");
     if (step.verb == Verb::Userfaultfd && step.has("value") && step.number("do") == 0)
         fail(key, "`value` belongs to `do: copy`");
     if (step.verb == Verb::Gmem)

@@ -147,6 +147,8 @@ Outcome Runner::call(const Step& step) {
     }
     Call ioctl(sim, entry == Entry::VmIoctl ? "kvm_vm_ioctl" : "kvm_vcpu_ioctl");
     sim.step(Site::CallEnter);
+    if (system_.kvm().peekVm(Kvm::VmWord::Destroyed) != 0) // its descriptors are closed
+        return {Outcome::Kind::Errno, kEBADF, 0};
     return system_.kvm().vmDead() ? Outcome{Outcome::Kind::Errno, kEIO, 0} : perform(step);
 }
 
@@ -200,7 +202,9 @@ Outcome Runner::perform(const Step& step) {
     }
     case Verb::Hypercall: return kvm.leaveGuest(step.actor, KvmExit::Hypercall);
     case Verb::Halt: return kvm.leaveGuest(step.actor, KvmExit::Hlt);
-    case Verb::Evict: kvm.evict(step.actor, range.start, step.number("as") != 0 ? Alias::Shared : Alias::Private); return {};
+    case Verb::Evict:
+        kvm.evict(step.actor, inSmm(range.start, step.number("smm") != 0), step.number("as") != 0 ? Alias::Shared : Alias::Private);
+        return {};
     case Verb::SetMemoryAttributes:
         return aligned ? errnoOf(kvm.kvm_vm_set_mem_attributes(range, step.number("as") == 0)) : errnoOf(-kEINVAL);
     case Verb::InitMemRegion: {
@@ -227,7 +231,7 @@ Outcome Runner::perform(const Step& step) {
     case Verb::SetMemoryRegion: {
         SlotConfig slot;
         slot.id = slotIdOf(step);
-        slot.base = inSmm({gpa >> 12}, slot.id >> 16 == 1);
+        slot.base = inSmm(gfnOfAddress(gpa), slot.id >> 16 == 1);
         slot.pages = step.number("size") >> 12;
         slot.guestMemfd = step.number("private", system_.config().hasPrivateMem()) != 0;
         slot.readonly = step.number("readonly") != 0;
@@ -308,7 +312,7 @@ Outcome Runner::perform(const Step& step) {
             return errnoOf(-kEINVAL); // the ioctl counts in pages
         const int index = kvm.slotById(id);
         if (index < 0)
-            return errnoOf(kvm.isSlotId(id) ? -kENOENT : -kEINVAL);
+            return kvm.kvm_clear_dirty_log_protect(id, 0, 0, 0); // which says why
         const Memslot slot = kvm.slot(index);
         const u64 first = step.has("gpa") ? asked.v - slot.base.v : 0;
         return kvm.kvm_clear_dirty_log_protect(id, first, step.has("size") ? size >> 12 : slot.pages - std::min(first, slot.pages),

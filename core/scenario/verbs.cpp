@@ -13,31 +13,38 @@ using E = VerbInfo::Entry;
 constexpr ArgInfo kGpa{"gpa", T::Address, true, "guest physical address, without the shared bit"};
 constexpr ArgInfo kSize{"size", T::Size, false, "bytes of the range; one 4K page by default"};
 constexpr ArgInfo kAs{"as", T::Alias, false, "private (default) or shared"};
+constexpr ArgInfo kSmm{"smm", T::Bool, false, "in System Management Mode, whose address space is the second one"};
 constexpr ArgInfo kPages{"pages", T::Count, false, "how many pages, 1 by default"};
 constexpr ArgInfo kStride{"stride", T::Size, false, "from one address to the next, 4K by default"};
 constexpr ArgInfo kOrder{"order", T::Order, false, "sequential (default) or random"};
 constexpr ArgInfo kSeed{"seed", T::Number, false, "of the random order"};
 
-constexpr ArgInfo kSmm{"smm", T::Bool, false, "in System Management Mode, whose address space is the second one"};
 constexpr ArgInfo kAsId{"as-id", T::Number, false, "1 for SMM's address space, 0 by default"};
 
 constexpr std::array kReadArgs{kGpa, kAs, kPages, kStride, kOrder, kSeed, kSmm};
-constexpr std::array kWriteArgs{kGpa,   kAs,     ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"},
-                                kPages, kStride, kOrder,
-                                kSeed,  kSmm};
+constexpr std::array kWriteArgs{
+    kGpa,
+    kAs,
+    ArgInfo{"value", T::Number, false, "the 64-bit word written, one more on each further page; a running number by default"},
+    kPages,
+    kStride,
+    kOrder,
+    kSeed,
+    kSmm};
 constexpr std::array kAcceptArgs{kGpa, kSize, ArgInfo{"level", T::Level, false, "4K (default) or 2M"}};
 constexpr std::array kMapArgs{kGpa, kSize, kAs,
                               ArgInfo{"refuse-after", T::Number, false, "user space refuses what comes after so many exits"},
                               ArgInfo{"event-after", T::Number, false,
                                       "of a TD: after so many exits an event waits for the vCPU, and the rest is left to the guest"}};
 constexpr std::array kRange{kGpa, kSize};
-constexpr std::array kEvictArgs{kGpa, kAs};
+constexpr std::array kEvictArgs{kGpa, kAs, kSmm};
 constexpr std::array kMprotectArgs{kGpa, kSize, ArgInfo{"prot", T::Name, true, "read-write, read or none"}};
 constexpr ArgInfo kHostAs{"as", T::Alias, false,
                           "shared (default): the slot's mapping; private: guest_memfd's, which this kernel lets nobody map"};
 constexpr std::array kHostReadArgs{kGpa, kHostAs, kPages};
-constexpr std::array kHostWriteArgs{kGpa, kHostAs,
-                                    ArgInfo{"value", T::Number, false, "the 64-bit word written, a running number by default"}, kPages};
+constexpr std::array kHostWriteArgs{
+    kGpa, kHostAs,
+    ArgInfo{"value", T::Number, false, "the 64-bit word written, one more on each further page; a running number by default"}, kPages};
 constexpr std::array kSlotArgs{
     ArgInfo{"id", T::SlotId, true, "the slot's number"},
     kGpa,

@@ -194,7 +194,7 @@ u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& 
             if (!where || !what.empty() || (now ^ delta) == 0)
                 return;
             constexpr std::array<std::string_view, 3> trees{"shared", "mirror", "private"};
-            what = fmt::format("{} {} {}: {}", trees[static_cast<unsigned>(where->column)], hex(where->gfn.v << 12),
+            what = fmt::format("{} {} {}: {}", trees[static_cast<unsigned>(where->column)], gpaHex(inSmm(where->gfn, where->smm)),
                                levelName(where->level), changeText(where->column, now ^ delta, now, where->level));
         });
         const auto& calls = lanes().seamcalls();

@@ -12,8 +12,12 @@ std::vector<RootView> Session::roots() const {
     std::vector<RootView> views;
     const auto page = [&](Pfn root) {
         const MmuPage p = system().kvm().peekPage(root);
-        return RootView{p.isMirror() ? RootView::Tree::Mirror : RootView::Tree::Direct, root, number(p.level()), role::isInvalid(p.role),
-                        system().kvm().peekRootCount(root)};
+        return RootView{p.isMirror() ? RootView::Tree::Mirror : RootView::Tree::Direct,
+                        root,
+                        number(p.level()),
+                        role::isInvalid(p.role),
+                        system().kvm().peekRootCount(root),
+                        role::isSmm(p.role)};
     };
     for (const Pfn root : system().kvm().roots())
         views.push_back(page(root));

@@ -18,6 +18,7 @@ struct RootView {
     unsigned levels = 4;
     bool invalid = false; // being zapped; only who held it before may still use it
     u64 references = 0;   // vCPUs and walkers, and one of the TDP MMU's own while it is valid; none of the secure EPT
+    bool smm = false;     // of SMM's address space
 };
 
 struct LockView {

@@ -93,8 +93,10 @@ std::optional<Session::Where> Session::locate(Place place) const {
         const MmuPage page = system().kvm().peekPage(frame);
         if (page.level() == Level::None)
             return std::nullopt; // a new page, of no tree yet
-        return Where{page.isMirror() ? Column::Mirror : Column::Shared, Gfn{system().kvm().gfnOfEntry(page, indexOf(place)).v & ~kSmmGfn},
-                     page.level()};
+        return Where{page.isMirror() ? Column::Mirror : Column::Shared,
+                     {system().kvm().gfnOfEntry(page, indexOf(place)).v & ~kSmmGfn},
+                     page.level(),
+                     role::isSmm(page.role)};
     }
     if (!system().isTdx() || !system().module().isSeptPage(frame))
         return std::nullopt;
@@ -364,8 +366,8 @@ std::string Session::sentence(u64 at) const {
             if (nameOf(old) == nameOf(now))
                 return;
             constexpr std::array<std::string_view, 3> trees{"shared tree", "mirror", "private tree"};
-            change = fmt::format("{} entry of GPA {:#x} at {}: {} → {}", trees[static_cast<unsigned>(where->column)], where->gfn.v << 12,
-                                 levelName(where->level), nameOf(old), nameOf(now));
+            change = fmt::format("{} entry of GPA {} at {}: {} → {}", trees[static_cast<unsigned>(where->column)],
+                                 gpaHex(inSmm(where->gfn, where->smm)), levelName(where->level), nameOf(old), nameOf(now));
         });
         if (!change.empty())
             text = fmt::format("{}: {}", actorName(view.actor), change);

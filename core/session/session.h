@@ -164,6 +164,7 @@ public:
         Column column;
         Gfn gfn;
         Level level;
+        bool smm = false; // of the tree of SMM's address space
     };
     std::optional<Where> locate(Place place) const;
     // The entry whose state the micro-step before the position changed; the first one, if it changed several.

@@ -15,14 +15,25 @@ constexpr u64 kPolicyKnown = 0x1bffff, kPolicyMust = 3 << 16, kPolicySingleSocke
 
 u64 SnpOps::launchState() const { return kvm_.machine().get(kvm_.vm(Kvm::VmWord::SnpLaunch)); }
 
+// sev_mem_enc_ioctl(): one command at a time.
+template <class F>
+auto SnpOps::sev_mem_enc_ioctl(F&& command) {
+    sim_.writeLock(LockId::KvmLock);
+    const auto result = command();
+    sim_.writeUnlock(LockId::KvmLock);
+    return result;
+}
+
 int SnpOps::snp_launch_start(u64 policy, u64 flags) {
     Call call(sim_, "snp_launch_start");
-    if (launchState() != kNoContext || flags != 0 || (policy & ~kPolicyKnown) != 0 || (policy & kPolicyMust) != kPolicyMust ||
-        (policy & kPolicySingleSocket) != 0)
-        return -kEINVAL;
-    sim_.step(Site::VmState);
-    kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kContext);
-    return 0;
+    return sev_mem_enc_ioctl([&] {
+        if (launchState() != kNoContext || flags != 0 || (policy & ~kPolicyKnown) != 0 || (policy & kPolicyMust) != kPolicyMust ||
+            (policy & kPolicySingleSocket) != 0)
+            return -kEINVAL;
+        sim_.step(Site::VmState);
+        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kContext);
+        return 0;
+    });
 }
 
 // The page is the guest's from here on; the firmware encrypts, measures and validates it.
@@ -40,35 +51,37 @@ int SnpOps::sev_gmem_post_populate(Pfn page, Gfn gfn, PageContent content, const
         return -kEIO;
     }
     rmp_.setValidated(page, true);
+    for (unsigned i = 0; content == nullptr && i < 512; ++i)
+        kvm_.machine().set(wordOf(page, i), 0);
     return 0;
 }
 
 Outcome SnpOps::snp_launch_update(u64 gpa, u64 size, u64 flags, PageContent content, const void* context) {
     Call call(sim_, "snp_launch_update");
-    if (launchState() == kNoContext || (size & 0xfff) != 0 || flags != 0)
-        return failedWith(kEINVAL);
     const Gfn start{gpa >> 12};
-    sim_.writeLock(LockId::SlotsLock);
-    const int index = kvm_.slotOf(start);
-    int result = index < 0 || !kvm_.slot(index).guestMemfd ? -kEINVAL : 0;
-    // Up to the end of the slot; what is left of the range is written back.
-    const u64 pages = result != 0 ? 0 : std::min(size >> 12, kvm_.slot(index).base.v + kvm_.slot(index).pages - start.v);
-    const bool isPrivateSlot = result == 0;
     u64 done = 0;
-    for (; done < pages && result == 0; done += result == 0) {
-        sim_.settle(done);
-        const Gfn gfn{start.v + done};
-        result = kvm_.kvm_gmem_populate(gfn, [&](const Memslot& s) {
-            const auto page = kvm_.gmemFolio(s, gfn);
-            const int r = page ? sev_gmem_post_populate(*page, gfn, content, context, done * 4096) : -kENOMEM;
-            if (r == 0)
-                kvm_.markPrepared(s, gfn);
-            return r;
-        });
-    }
-    sim_.writeUnlock(LockId::SlotsLock);
-    if (result != 0 && done == 0)
-        return failedWith(isPrivateSlot ? kEIO : kEINVAL); // whatever went wrong
+    const int result = sev_mem_enc_ioctl([&] {
+        if (launchState() == kNoContext || (size & 0xfff) != 0 || flags != 0)
+            return -kEINVAL;
+        sim_.writeLock(LockId::SlotsLock);
+        const int index = kvm_.slotOf(start);
+        int r = index < 0 || !kvm_.slot(index).guestMemfd ? -kEINVAL : 0;
+        if (r == 0) {
+            r = kvm_.kvm_gmem_populate(start, size >> 12, done, [&](const Memslot& s, Gfn gfn) {
+                const auto page = kvm_.gmemFolio(s, gfn);
+                const int populated = page ? sev_gmem_post_populate(*page, gfn, content, context, (gfn.v - start.v) * 4096) : -kENOMEM;
+                if (populated == 0)
+                    kvm_.markPrepared(s, gfn);
+                return populated;
+            });
+            r = r != 0 && done == 0 ? -kEIO : 0; // whatever went wrong
+        }
+        sim_.writeUnlock(LockId::SlotsLock);
+        return r;
+    });
+    if (result != 0)
+        return failedWith(-result);
+    // Up to the end of the slot, or what could not be had; what is left of the range is written back.
     Outcome outcome;
     outcome.details.put(Field::Gpa, (start.v + done) << 12);
     outcome.details.put(Field::Size, size - done * 4096);
@@ -78,14 +91,16 @@ Outcome SnpOps::snp_launch_update(u64 gpa, u64 size, u64 flags, PageContent cont
 // Each vCPU's state becomes the guest's, which the firmware refuses when the launch is over.
 int SnpOps::snp_launch_finish(u64 flags) {
     Call call(sim_, "snp_launch_finish");
-    if (launchState() == kNoContext || flags != 0)
-        return -kEINVAL;
-    sim_.step(Site::VmState);
-    if (launchState() == kFinished)
-        return -kEIO;
-    kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kFinished);
-    kvm_.machine().set(kvm_.vm(Kvm::VmWord::PreFaultAllowed), 1);
-    return 0;
+    return sev_mem_enc_ioctl([&] {
+        if (launchState() == kNoContext || flags != 0)
+            return -kEINVAL;
+        sim_.step(Site::VmState);
+        if (launchState() == kFinished)
+            return -kEIO;
+        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kFinished);
+        kvm_.machine().set(kvm_.vm(Kvm::VmWord::PreFaultAllowed), 1);
+        return 0;
+    });
 }
 
 // Without a VMSA that the firmware has made the guest's, VMRUN fails (SVM_EXIT_ERR).

@@ -17,9 +17,13 @@ struct StatusName {
     RmpStatus status;
     std::string_view name;
 };
-constexpr StatusName kStatuses[] = {
-    {RmpStatus::FailInput, "FAIL_INPUT"},     {RmpStatus::FailPermission, "FAIL_PERMISSION"},     {RmpStatus::FailInUse, "FAIL_INUSE"},
-    {RmpStatus::FailOverlap, "FAIL_OVERLAP"}, {RmpStatus::FailSizeMismatch, "FAIL_SIZEMISMATCH"}, {RmpStatus::Ok, "ok"}};
+constexpr StatusName kStatuses[] = {{RmpStatus::FailInput, "FAIL_INPUT"},
+                                    {RmpStatus::FailPermission, "FAIL_PERMISSION"},
+                                    {RmpStatus::FailInUse, "FAIL_INUSE"},
+                                    {RmpStatus::FailOverlap, "FAIL_OVERLAP"},
+                                    {RmpStatus::FailSizeMismatch, "FAIL_SIZEMISMATCH"},
+                                    {RmpStatus::FailNoUpdate, "FAIL_NOUPDATE"},
+                                    {RmpStatus::Ok, "ok"}};
 constexpr auto kStatusNames = [] {
     std::array<std::string_view, std::size(kStatuses) - 1> names{};
     for (std::size_t i = 0; i < names.size(); ++i)

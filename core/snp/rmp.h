@@ -29,7 +29,15 @@ struct RmpEntry {
 std::string_view stateName(const RmpEntry& entry);
 
 // What the instructions answer.
-enum class RmpStatus : u8 { Ok = 0, FailInput = 1, FailPermission = 2, FailInUse = 3, FailOverlap = 4, FailSizeMismatch = 6 };
+enum class RmpStatus : u8 {
+    Ok = 0,
+    FailInput = 1,
+    FailPermission = 2,
+    FailInUse = 3,
+    FailOverlap = 4,
+    FailSizeMismatch = 6,
+    FailNoUpdate = 255
+}; // 255: Linux's PVALIDATE_FAIL_NOUPDATE
 std::string_view name(RmpStatus status);
 std::optional<RmpStatus> rmpStatusFromName(std::string_view name);
 // All but success.

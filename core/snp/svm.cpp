@@ -80,6 +80,8 @@ Outcome SnpOps::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, E
         return {};
     if (op.level > rmp_.levelOf(pfn) || op.level > walk.level)
         return {Outcome::Kind::Rmp, static_cast<u64>(RmpStatus::FailSizeMismatch), 0};
+    if (rmp_.get(pfn).validated) // CF is set
+        return {Outcome::Kind::Rmp, static_cast<u64>(RmpStatus::FailNoUpdate), 0};
     rmp_.setValidated(pfn, true);
     return {};
 }
@@ -126,16 +128,20 @@ Pfn SnpOps::gmemFrame(Gfn gfn) const {
     return index < 0 || !kvm_.slot(index).guestMemfd ? Pfn{0} : kvm_.gmemPage(kvm_.slot(index), gfn);
 }
 
-// The NPT maps smaller than the RMP says, or the two differ otherwise: the RMP entry is made small, and the NPT begins anew there.
+// The NPT maps smaller than the RMP says, or the two differ otherwise: the RMP entry is made small, and the NPT begins anew there. The page
+// is taken from guest_memfd, which makes and prepares it where it was lost.
 void SnpOps::sev_handle_rmp_fault(Gfn gfn) {
     Call call(sim_, "sev_handle_rmp_fault");
-    if (!kvm_.kvm_mem_is_private(gfn))
+    const int index = kvm_.slotOf(gfn);
+    Pfn pfn;
+    if (!kvm_.kvm_mem_is_private(gfn) || index < 0 || !kvm_.slot(index).guestMemfd ||
+        kvm_.kvm_gmem_get_pfn(kvm_.slot(index), gfn, pfn) != 0)
         return;
-    const Pfn pfn = gmemFrame(gfn);
-    if (pfn.v == 0 || !rmp_.get(pfn).assigned || rmp_.levelOf(pfn) == Level::k4K)
-        return;
-    rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)});
-    kvm_.kvm_zap_gfn_range({gfn, {gfn.v + pagesPer(Level::k2M)}}); // from the page on, wherever its block begins
+    const auto isHuge = [&] { return rmp_.levelOf(pfn) == Level::k2M; };
+    if (rmp_.get(pfn).assigned && isHuge() &&
+        (rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)}) == RmpStatus::Ok || isHuge())) // else somebody was faster
+        kvm_.kvm_zap_gfn_range({gfn, {gfn.v + pagesPer(Level::k2M)}});                     // from the page on, wherever its block begins
+    kvm_.put_page(pfn);
 }
 
 Outcome SnpOps::rawRmpupdate(Gfn gfn, bool assigned, Level level) {

@@ -45,6 +45,8 @@ public:
 private:
     enum : u64 { kNoContext, kContext, kFinished }; // Kvm::VmWord::SnpLaunch
     u64 launchState() const;
+    template <class F>
+    auto sev_mem_enc_ioctl(F&& command);
     int sev_gmem_post_populate(Pfn page, Gfn gfn, PageContent content, const void* context, u64 offset);
     void sev_handle_rmp_fault(Gfn gfn);
     // The frame that guest_memfd has for a gfn; 0 for none.

@@ -77,10 +77,19 @@ public:
         if (vm_ == 1)
             race_.machine += below(2) == 0 ? ", attributes: private" : "";
         dirtySlot_ = vm_ == 0 || below(3) == 0;
+        smm_ = vm_ == 0 && !huge_ && below(3) == 0;
+        ring_ = vm_ == 0 && below(4) == 0;
+        if (ring_)
+            race_.machine += ", dirty-ring: 1024";
+        launches_ = vm_ == 2 && below(4) == 0;
         const bool noFile = vm_ != 0 && dirtySlot_ && below(2) == 0;
         named_ = vm_ != 0 && !noFile && below(3) == 0;
-        race_.machine += fmt::format(", slots: [{{id: 0, gpa: 0, size: {}{}{}{}}}]", huge_ ? "2M" : "64K",
-                                     huge_ && vm_ != 3 ? ", backing: 2M" : "", noFile ? ", private: false" : "", named_ ? ", gmem: f" : "");
+        race_.machine += fmt::format(", slots: [{{id: 0, gpa: 0, size: {}{}{}{}{}}}{}]", huge_ ? "2M" : "64K",
+                                     huge_ && vm_ != 3 ? ", backing: 2M" : "", noFile ? ", private: false" : "", named_ ? ", gmem: f" : "",
+                                     smm_    ? ", memory: m"
+                                     : ring_ ? ", dirty-log: true"
+                                             : "",
+                                     smm_ ? ", {id: 0, as-id: 1, gpa: 4K, size: 64K, memory: m, memory-offset: 4K}" : "");
         setUp();
         const unsigned actors = below(4) == 0 ? 3 : 2;
         std::set<std::string> names;
@@ -122,6 +131,8 @@ private:
     }
     std::string guest() {
         const std::string gpa = page();
+        if (smm_ && below(3) == 0)
+            return fmt::format("{{{}: {{gpa: {}, smm: true}}}}", below(2) == 0 ? "read" : "write", gpa);
         switch (below(vm_ >= 2 ? 7 : 6)) {
         case 0:
         case 1: return fmt::format("{{read: {{gpa: {}{}}}}}", gpa, alias());
@@ -139,6 +150,17 @@ private:
         const std::string gpa = page();
         const std::string range = fmt::format("{{gpa: {}, size: {}}}", gpa, below(3) == 0 ? "8K" : "4K");
         while (true) {
+            if (ring_ && below(4) == 0)
+                return below(2) == 0 ? fmt::format("{{dirty-ring: {{do: collect, vcpu: {}}}}}", below(vcpus_))
+                                     : "{dirty-ring: {do: reset}}";
+            if (launches_ && below(4) == 0) {
+                constexpr const char* launch[] = {"start: {}", "update: {gpa: 0x1000}", "finish: {}"};
+                return fmt::format("{{snp-launch-{}}}", launch[below(3)]);
+            }
+            if (vm_ == 0 && !huge_ && below(8) == 0)
+                return fmt::format("{{userfaultfd: {{gpa: {}, do: {}}}}}", gpa, below(2) == 0 ? "register" : "copy, value: 6");
+            if (smm_ && below(8) == 0)
+                return "{delete-memory-region: {id: 0, as-id: 1}}";
             switch (below(named_ ? 29 : 26)) {
             case 0:
             case 1: return "{discard: " + range + "}";
@@ -209,6 +231,10 @@ private:
     }
     void setUp() {
         auto& steps = race_.before;
+        if (launches_ && below(4) != 0)
+            steps.push_back("snp-launch-start: {}");
+        if (launches_ && below(2) != 0)
+            steps.push_back("snp-launch-finish: {}");
         if (vm_ == 3) {
             if (below(4) != 0)
                 steps.push_back("init-mem-region: {gpa: 0, size: 8K, measure: false}");
@@ -238,7 +264,7 @@ private:
     std::mt19937_64 random_;
     RandomRace race_;
     unsigned vm_ = 0, vcpus_ = 2, ids_ = 0;
-    bool huge_ = false, dirtySlot_ = false, named_ = false;
+    bool huge_ = false, dirtySlot_ = false, named_ = false, smm_ = false, ring_ = false, launches_ = false;
 };
 } // namespace
 

@@ -33,7 +33,8 @@ void RootsStrip::refresh() {
         const bool one = !session->hasColumn(Column::Mirror);
         for (const RootView& root : session->roots()) {
             const char* const names[] = {one ? "direct" : "shared", "mirror", "private"};
-            const QString name = QString("%1 root %2").arg(names[static_cast<unsigned>(root.tree)]).arg(root.pfn.v, 0, 16);
+            const QString name =
+                QString("%1 root %2%3").arg(names[static_cast<unsigned>(root.tree)]).arg(root.pfn.v, 0, 16).arg(root.smm ? " (SMM)" : "");
             if (root.tree == RootView::Tree::Secure)
                 chips_.push_back({name, tr("the secure EPT's root, %1 levels, in the TDCS").arg(root.levels), Chip::Kind::Root, {}});
             else if (root.invalid)

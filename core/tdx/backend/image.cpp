@@ -36,7 +36,8 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
 
 // One page, whose source stands in a page of user space.
 int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset) {
-    return kvm_.kvm_gmem_populate(gfn, [&](const Memslot&) {
+    u64 done = 0;
+    return kvm_.kvm_gmem_populate(gfn, 1, done, [&](const Memslot&, Gfn) {
         const auto source = kvm_.alloc_page(FrameKind::Cache, 0);
         if (!source)
             return -kENOMEM;
