@@ -17,7 +17,11 @@ void addCheck(CLI::App& root, Invocation& invoke) {
             int status = kOk;
             for (const auto& file : *files) {
                 try {
-                    loadScenario(file, overrides);
+                    for (const std::string& variant : loadScenario(file, overrides).variants) {
+                        auto chosen = overrides;
+                        chosen.insert(chosen.begin(), {std::string(kVariant), variant});
+                        loadScenario(file, chosen);
+                    }
                     std::printf("%s: ok\n", file.c_str());
                 } catch (const InputError& error) {
                     std::fprintf(stderr, "%s\n", error.what());

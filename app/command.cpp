@@ -11,12 +11,16 @@
 
 namespace mirrorscope::app {
 
-std::vector<Override> parseOverrides(const std::vector<std::string>& texts) {
+std::vector<Override> parseOverrides(const std::vector<std::string>& texts, const std::string& variant) {
     std::vector<Override> list;
+    if (!variant.empty())
+        list.push_back({std::string(kVariant), variant});
     for (const auto& text : texts) {
         const std::size_t equal = text.find('=');
         if (equal == std::string::npos || equal == 0)
             throw UsageError(fmt::format("--set {}: KEY=VALUE is expected, as in machine.vcpus=2", text));
+        if (text.substr(0, equal) == kVariant)
+            throw UsageError("--set variant=…: a variant is chosen by --variant NAME");
         list.push_back({text.substr(0, equal), text.substr(equal + 1)});
     }
     return list;

@@ -36,7 +36,8 @@ struct UsageError : std::runtime_error {
 };
 
 // `KEY=VALUE` as given with --set.
-std::vector<Override> parseOverrides(const std::vector<std::string>& texts);
+// Of `--set`, after those of `--variant`, if there is one.
+std::vector<Override> parseOverrides(const std::vector<std::string>& texts, const std::string& variant = "");
 // "end" or a number not beyond the end.
 u64 parsePosition(const std::string& text, u64 end);
 // True once Ctrl-C was pressed; the first call arms the handler.

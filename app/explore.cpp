@@ -23,6 +23,7 @@ namespace {
 struct ExploreArguments {
     std::string file, mode = "auto", format = "text", save, shard, frontier;
     std::vector<std::string> set;
+    std::string variant;
     double seconds = 0;
     u64 maxSteps = 0;
     unsigned jobs = 1;
@@ -105,7 +106,7 @@ int explore(const ExploreArguments& args) {
         throw UsageError("--shard: `" + args.shard + "` is not I/N with 1 <= I <= N");
     const auto [shard, shards] = *part;
     interrupted();
-    const Scenario scenario = loadScenario(args.file, parseOverrides(args.set));
+    const Scenario scenario = loadScenario(args.file, parseOverrides(args.set, args.variant));
     ExploreOptions options;
     options.mode = *exploreModeFromName(args.mode);
     if (options.mode == ExploreMode::Plain && (args.jobs != 1 || !args.shard.empty() || !args.frontier.empty()))
@@ -150,7 +151,7 @@ int explore(const ExploreArguments& args) {
     std::string saved;
     if (!args.save.empty() && !result.findings.empty()) {
         const Counterexample small = shrink(scenario, result.findings[0]);
-        put(args.save, scenarioOf(scenario, parseOverrides(args.set), small));
+        put(args.save, scenarioOf(scenario, parseOverrides(args.set, args.variant), small));
         saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
                             small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
     }
@@ -184,6 +185,7 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");
     sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");
+    sub->add_option("--variant", args->variant, "NAME: the machine keys and expectations of that variant of the scenario");
     sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return explore(*args); }; });

@@ -12,6 +12,9 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
+// Who acts: the vCPUs first, then the host's actors, RCU, and the store buffer of each.
+using ActorId = u16;
+
 // A guest frame number: GPA >> 12, always without the TDX shared bit (Linux: gfn_t after kvm_gfn_direct_bits).
 struct Gfn {
     u64 v = 0;

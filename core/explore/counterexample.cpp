@@ -178,7 +178,7 @@ std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t
 } // namespace
 
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
-    const YamlNode document = parseYaml(scenario.file, scenario.source);
+    const YamlNode document = documentOf(scenario.file, scenario.source, overrides);
     const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
     std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(title + ": " + example.rule, true)) + "\nabout: " +
                       blockText("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
@@ -191,17 +191,6 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
     machine.kind = YamlNode::Kind::Map;
     if (const YamlNode* node = document.find("machine"))
         machine = *node;
-    for (const Override& o : overrides) {
-        if (!o.key.starts_with("machine."))
-            continue;
-        const std::string key = o.key.substr(8);
-        const YamlNode value = parseYaml("--set", o.value);
-        const auto it = std::find_if(machine.entries.begin(), machine.entries.end(), [&](const auto& e) { return e.first.text == key; });
-        if (it != machine.entries.end())
-            it->second = value;
-        else
-            machine.entries.emplace_back(yamlScalar(key), value);
-    }
     out += "machine: " + flowText(machine) + "\nscript:\n";
     std::size_t race = 0;
     if (const YamlNode* script = document.find("script"))

@@ -23,7 +23,7 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     };
     meta(kRun, 0, "process_name", "actors");
     meta(kLocks_, 0, "process_name", "locks");
-    for (const u8 actor : session.actors())
+    for (const ActorId actor : session.actors())
         meta(kRun, actor + 1, "thread_name", session.actorName(actor));
     const auto slice = [&](unsigned pid, unsigned tid, u64 begin, u64 end, std::string_view category, std::string_view name,
                            const std::string& args) {
@@ -37,7 +37,7 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     };
     std::vector<std::vector<Open>> open(256);
     std::vector<u64> lastOf(256, 0);
-    const auto close = [&](u8 actor, std::size_t depth, u64 end) {
+    const auto close = [&](ActorId actor, std::size_t depth, u64 end) {
         auto& stack = open[actor];
         while (stack.size() > depth) {
             slice(kRun, actor + 1, stack.back().begin, end, "call", stack.back().function, "");
@@ -58,7 +58,7 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
         slice(kRun, step.actor + 1, n, n + 1, styleOf(groupOf(step.site)).name, info(step.site).name,
               script == nullptr ? "" : fmt::format("\"step\":\"{}\",\"line\":{}", script->path, script->line));
     }
-    for (const u8 actor : session.actors())
+    for (const ActorId actor : session.actors())
         close(actor, 0, lastOf[actor]);
     for (const Span& span : session.lanes().seamcalls())
         if (span.closed)

@@ -254,16 +254,30 @@ std::string scenarioSchema() {
                             {"about", {{"type", "string"}}},
                             {"tags", {{"type", "array"}, {"items", {{"type", "string"}}}}},
                             {"reference", {{"type", "string"}}},
-                            {"machine", machineSchema()},
+                            {"machine", ref("machine")},
                             {"script", ref("steps")},
                             {"expect", {{"type", "array"}, {"items", ref("expectation")}}},
-                            {"sometimes", {{"type", "array"}, {"items", ref("expectation")}}}};
+                            {"sometimes", {{"type", "array"}, {"items", ref("expectation")}}},
+                            {"variants",
+                             {{"type", "object"},
+                              {"additionalProperties",
+                               {{"type", "object"},
+                                {"properties",
+                                 {{"machine", ref("machine")},
+                                  {"expect", {{"type", "array"}, {"items", ref("expectation")}}},
+                                  {"sometimes", {{"type", "array"}, {"items", ref("expectation")}}}}},
+                                {"additionalProperties", false}}}}}};
     schema["required"] = {"mirrorscope"};
     schema["additionalProperties"] = false;
-    schema["$defs"] = {{"number", number()},           {"steps", {{"type", "array"}, {"items", ref("step")}}},
-                       {"step", stepSchema(true)},     {"innerStep", stepSchema(false)},
-                       {"slot", slotSchema()},         {"race", raceSchema()},
-                       {"schedule", scheduleSchema()}, {"expectation", expectationSchema()}};
+    schema["$defs"] = {{"number", number()},
+                       {"steps", {{"type", "array"}, {"items", ref("step")}}},
+                       {"step", stepSchema(true)},
+                       {"innerStep", stepSchema(false)},
+                       {"machine", machineSchema()},
+                       {"slot", slotSchema()},
+                       {"race", raceSchema()},
+                       {"schedule", scheduleSchema()},
+                       {"expectation", expectationSchema()}};
     return schema.dump(1) + "\n";
 }
 

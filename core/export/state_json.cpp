@@ -149,9 +149,9 @@ std::string stateJson(const Session& session) {
     for (unsigned l = 0; l < kLocks; ++l) {
         const u64 word = system.machine().peek(system.sim().lockPlace(static_cast<LockId>(l)));
         if (word != 0)
-            locks +=
-                fmt::format("{}{{\"lock\":\"{}\",\"readers\":{},\"writer\":{}}}", locks.empty() ? "" : ",", name(static_cast<LockId>(l)),
-                            word & 0xffff, word >> 32 != 0 ? "\"" + session.actorName(static_cast<u8>((word >> 32) - 1)) + "\"" : "null");
+            locks += fmt::format("{}{{\"lock\":\"{}\",\"readers\":{},\"writer\":{}}}", locks.empty() ? "" : ",",
+                                 name(static_cast<LockId>(l)), word & 0xffff,
+                                 word >> 32 != 0 ? "\"" + session.actorName(static_cast<ActorId>((word >> 32) - 1)) + "\"" : "null");
     }
     std::string violations;
     for (const Violation& v : session.violations())

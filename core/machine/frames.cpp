@@ -6,7 +6,8 @@
 
 namespace mirrorscope {
 
-Frames::Frames(u64 frames, unsigned arenas, Regions& regions) : frames_(frames), arenas_(arenas) {
+Frames::Frames(u64 frames, unsigned arenas, unsigned vcpus, Regions& regions)
+    : frames_(frames), arenas_(arenas), cachedWords_((vcpus + 63) / 64) {
     meta_ = regions.take(frames * 2, "frame", 2);
     fail_ = Injection(regions, "inject-alloc");
 }
@@ -19,7 +20,7 @@ void Frames::layOutIndexes(Regions& indexes) {
         bits = words;
     }
     inUse_ = indexes.take(1, "frame-index");
-    cachedBy_ = indexes.take(frames_, "frame-index");
+    cachedBy_ = indexes.take(frames_ * cachedWords_, "frame-index");
 }
 
 void Frames::attach(Machine& machine) {

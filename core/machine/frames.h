@@ -18,7 +18,7 @@ namespace mirrorscope {
 class Frames {
 public:
     // Takes its words from `regions` (`hashed`) and `indexes` (no part of the state hash). `frames` is a count of frames.
-    Frames(u64 frames, unsigned arenas, Regions& regions);
+    Frames(u64 frames, unsigned arenas, unsigned vcpus, Regions& regions);
     void layOutIndexes(Regions& indexes);
     void attach(Machine& machine);
 
@@ -60,7 +60,9 @@ public:
         return Pfn{(place.v - meta_.v) / 2};
     }
     // Which vCPUs have a TLB entry that leads to this frame, one bit each.
-    Place cachedBy(Pfn pfn) const { return cachedBy_ + pfn.v; }
+    // A bit for each vCPU whose TLB has a translation to the frame, 64 in a word: the n-th such word.
+    Place cachedBy(Pfn pfn, unsigned word) const { return cachedBy_ + (pfn.v * cachedWords_ + word); }
+    unsigned cachedWords() const { return cachedWords_; }
 
 private:
     void setFree(Pfn pfn, bool free);
@@ -75,6 +77,7 @@ private:
     Injection fail_;
     Place bitmap_[3]; // bit set = a free frame below
     Place inUse_;
+    unsigned cachedWords_;
     Place cachedBy_;
 };
 

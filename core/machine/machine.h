@@ -30,7 +30,7 @@ struct StepRecord {
     u32 path = 0;   // call path, see sim/call_path.h
     u32 script = 0; // index of the running script step, 0 = none
     Site site = Site::VmState;
-    u8 actor = 0;
+    ActorId actor = 0;
 };
 
 struct Change {

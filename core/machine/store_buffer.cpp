@@ -10,7 +10,7 @@ StoreBuffers::StoreBuffers(unsigned actors, Regions& regions)
 
 void StoreBuffers::layOutIndexes(Regions& indexes) { paths_ = indexes.take(u64{actors_} * kStores, "store-path"); }
 
-void StoreBuffers::push(u8 actor, Place place, u64 old, u64 value, u32 path) {
+void StoreBuffers::push(ActorId actor, Place place, u64 old, u64 value, u32 path) {
     const Place count = this->count(actor);
     if (machine_->peek(count) == kStores)
         drain(actor);
@@ -23,7 +23,7 @@ void StoreBuffers::push(u8 actor, Place place, u64 old, u64 value, u32 path) {
     machine_->noteStore(place, old, value);
 }
 
-void StoreBuffers::drain(u8 actor) {
+void StoreBuffers::drain(ActorId actor) {
     const Place count = this->count(actor);
     const u32 n = static_cast<u32>(machine_->get(count));
     const Place oldest = count + 1;
@@ -37,12 +37,12 @@ void StoreBuffers::drain(u8 actor) {
     machine_->set(count, n - 1);
 }
 
-u32 StoreBuffers::oldestPath(u8 actor) const { return static_cast<u32>(machine_->look(paths_ + actor * kStores)); }
+u32 StoreBuffers::oldestPath(ActorId actor) const { return static_cast<u32>(machine_->look(paths_ + actor * kStores)); }
 
 void StoreBuffers::cover() {
     under_.clear();
     for (unsigned actor = 0; actor < actors_ && exist(); ++actor) {
-        const Place count = this->count(static_cast<u8>(actor));
+        const Place count = this->count(static_cast<ActorId>(actor));
         for (u32 i = 0; i < machine_->look(count); ++i) {
             const Place place{static_cast<u32>(machine_->look(count + (1 + 2 * i)))};
             under_.emplace_back(place, machine_->cover(place, machine_->look(count + (2 + 2 * i))));

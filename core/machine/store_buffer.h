@@ -23,12 +23,12 @@ public:
     bool exist() const { return count_.v != 0; }
 
     // How many stores wait.
-    Place count(u8 actor) const { return count_ + actor * kWords; }
-    bool owns(u8 actor, Place place) const { return exist() && place >= count(actor) && place < count(actor) + kWords; }
+    Place count(ActorId actor) const { return count_ + actor * kWords; }
+    bool owns(ActorId actor, Place place) const { return exist() && place >= count(actor) && place < count(actor) + kWords; }
     // What is read while this lives is read by that actor's CPU.
     class Reading {
     public:
-        Reading(const StoreBuffers& buffers, u8 actor) : machine_(*buffers.machine_) {
+        Reading(const StoreBuffers& buffers, ActorId actor) : machine_(*buffers.machine_) {
             if (buffers.exist())
                 machine_.readThrough(buffers.count(actor));
         }
@@ -41,10 +41,10 @@ public:
     };
 
     // `old`: what its own CPU has seen there so far; `path`: who stores, for those who ask later.
-    void push(u8 actor, Place place, u64 old, u64 value, u32 path);
+    void push(ActorId actor, Place place, u64 old, u64 value, u32 path);
     // The oldest store becomes visible.
-    void drain(u8 actor);
-    u32 oldestPath(u8 actor) const;
+    void drain(ActorId actor);
+    u32 oldestPath(ActorId actor) const;
 
     // The machine as it will be when all stores have left, for those who judge what the actors have decided, not what others see of it yet:
     // while this lives the words have those values. Nothing of it is journalled, and no word that a store waits for may be changed.

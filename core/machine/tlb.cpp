@@ -68,8 +68,7 @@ void Tlb::insert(const TlbEntry& entry) {
     }
     machine_->set(slots_ + i * 2, tag);
     machine_->set(slots_ + i * 2 + 1, value);
-    const Place cached = frames_->cachedBy(entry.pfn);
-    machine_->setBits(cached, 1ull << vcpu_);
+    machine_->setBits(cachedBy(entry.pfn), bit());
 }
 
 // Aligned gfns leave the low bits to the level.
@@ -111,7 +110,7 @@ void Tlb::insert(const UpperEntry& entry) {
     machine_->set(slot, upperTag(entry.gfn, entry.alias, entry.level));
     machine_->set(slot + 1, entry.table.v << 12 | entry.rwx);
     machine_->add(upperCount_, 1);
-    machine_->setBits(frames_->cachedBy(entry.table), 1ull << vcpu_);
+    machine_->setBits(cachedBy(entry.table), bit());
 }
 
 // A stale entry may lead to a table that has moved: the frame's bit stays until the last of them is gone. Whoever changes a slot changes
@@ -127,7 +126,7 @@ void Tlb::dropUpper(Place slot) {
     for (unsigned i = 0; i < kUpperSlots; ++i)
         others += machine_->look(uppers_ + (2 * i + 1)) >> 12 == table;
     if (others == 0)
-        machine_->clearBits(frames_->cachedBy({table}), 1ull << vcpu_);
+        machine_->clearBits(cachedBy({table}), bit());
 }
 
 void Tlb::forget(Gfn gfn, Alias alias) {
@@ -155,7 +154,7 @@ void Tlb::dropIf(Goes&& goes) {
 }
 
 void Tlb::drop(Pfn pfn) {
-    if ((machine_->peek(frames_->cachedBy(pfn)) >> vcpu_ & 1) != 0)
+    if ((machine_->peek(cachedBy(pfn)) & bit()) != 0)
         dropIf([&](const TlbEntry& entry) { return entry.pfn == pfn; });
 }
 
@@ -175,7 +174,7 @@ void Tlb::flush() {
         const Place slot = uppers_ + 2 * i;
         if (machine_->look(slot) == 0)
             continue;
-        machine_->clearBits(frames_->cachedBy({machine_->look(slot + 1) >> 12}), 1ull << vcpu_);
+        machine_->clearBits(cachedBy({machine_->look(slot + 1) >> 12}), bit());
         machine_->set(slot, 0);
         machine_->set(slot + 1, 0);
     }
@@ -187,8 +186,7 @@ void Tlb::flushLeaves() {
     for (u64 i = 0; i < count; ++i) {
         const u64 slot = machine_->peek(order_ + i);
         const TlbEntry entry = decode(1, machine_->peek(slots_ + slot * 2 + 1));
-        const Place cached = frames_->cachedBy(entry.pfn);
-        machine_->clearBits(cached, 1ull << vcpu_);
+        machine_->clearBits(cachedBy(entry.pfn), bit());
         machine_->set(slots_ + slot * 2, 0);
         machine_->set(slots_ + slot * 2 + 1, 0);
         machine_->set(order_ + i, 0);

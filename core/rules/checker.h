@@ -17,7 +17,7 @@ namespace mirrorscope {
 struct Violation {
     u64 n = 0; // the micro-step after which the rule did not hold
     Rule rule = Rule::Coherent;
-    u8 actor = 0;
+    ActorId actor = 0;
     u32 script = 0;
     u64 key = 0; // the same fact is reported once
     std::string text;

@@ -20,7 +20,7 @@ void lockOrderTaken(RuleContext& context, unsigned actor, u64 old, u64 now) {
         if (holds(now, lock) && !holds(old, lock) && inner)
             context.checker.report(Rule::LockOrder, mix(static_cast<u64>(lock), static_cast<u64>(*inner)),
                                    fmt::format("{} takes {} while it holds {}, which is taken after it everywhere else",
-                                               context.system.sim().actorName(static_cast<u8>(actor)), name(lock), name(*inner)),
+                                               context.system.sim().actorName(static_cast<ActorId>(actor)), name(lock), name(*inner)),
                                    {context.system.sim().lockPlace(lock)});
         if (holds(old, lock))
             inner = lock;

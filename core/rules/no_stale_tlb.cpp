@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+
 namespace mirrorscope::rules {
 
 void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled) {
@@ -51,22 +53,22 @@ void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entr
 }
 
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
-    const u64 cached = context.machine().peek(context.system.frames().cachedBy(pfn));
-    for (unsigned v = 0; cached >> v != 0; ++v) {
-        if ((cached >> v & 1) == 0 || !context.kvm().tlbUsable(v))
-            continue;
-        const Tlb& tlb = context.kvm().tlb(v);
-        const u64 size = tlb.size();
-        for (u64 i = 0; i < size; ++i)
-            if (const TlbEntry entry = tlb.at(i); entry.pfn == pfn)
-                noStaleTlbEntry(context, v, entry);
-        tlb.forEachUpper([&](const UpperEntry& entry) {
-            if (entry.table == pfn)
-                noStaleTlbUpper(context, v, entry);
-        });
-        if (v == 63)
-            break;
-    }
+    const Frames& frames = context.system.frames();
+    for (unsigned word = 0; word < frames.cachedWords(); ++word)
+        for (u64 cached = context.machine().peek(frames.cachedBy(pfn, word)); cached != 0; cached &= cached - 1) {
+            const unsigned v = word * 64 + static_cast<unsigned>(std::countr_zero(cached));
+            if (!context.kvm().tlbUsable(v))
+                continue;
+            const Tlb& tlb = context.kvm().tlb(v);
+            const u64 size = tlb.size();
+            for (u64 i = 0; i < size; ++i)
+                if (const TlbEntry entry = tlb.at(i); entry.pfn == pfn)
+                    noStaleTlbEntry(context, v, entry);
+            tlb.forEachUpper([&](const UpperEntry& entry) {
+                if (entry.table == pfn)
+                    noStaleTlbUpper(context, v, entry);
+            });
+        }
 }
 
 } // namespace mirrorscope::rules

@@ -85,11 +85,29 @@ std::string textOf(const YamlNode& node) {
     return text;
 }
 
+// {NAME: {machine, expect, sometimes}}; what is in them is bound when one is chosen.
+void Binder::variants(const YamlNode* node) {
+    if (node == nullptr)
+        return;
+    needMap(*node, "variants");
+    for (const auto& [name, variant] : node->entries) {
+        if (name.text.empty())
+            fail(name, "a variant has a name");
+        if (std::find(scenario_.variants.begin(), scenario_.variants.end(), name.text) != scenario_.variants.end())
+            fail(name, "variant `" + name.text + "` stands twice");
+        needMap(variant, "a variant");
+        onlyKeys(variant, {"machine", "expect", "sometimes"}, "variant");
+        if (const YamlNode* keys = variant.find("machine"))
+            needMap(*keys, "machine");
+        scenario_.variants.push_back(name.text);
+    }
+}
+
 void Binder::bind(const YamlNode& root) {
     if (root.kind != YamlNode::Kind::Map)
         fail(root, "a scenario is a mapping that begins with `mirrorscope: 1`, not " + std::string(root.kindName()));
-    constexpr std::array<std::string_view, 9> keys{"mirrorscope", "title",  "about",  "tags",     "reference",
-                                                   "machine",     "script", "expect", "sometimes"};
+    constexpr std::array<std::string_view, 10> keys{"mirrorscope", "title",  "about",  "tags",      "reference",
+                                                    "machine",     "script", "expect", "sometimes", "variants"};
     for (const auto& [key, value] : root.entries)
         if (std::find(keys.begin(), keys.end(), key.text) == keys.end())
             unknown(key, "key", keys);
@@ -112,12 +130,13 @@ void Binder::bind(const YamlNode& root) {
         for (const auto& tag : tags->items)
             scenario_.tags.push_back(word(tag, "a tag"));
     }
+    variants(root.find("variants"));
     machine(root.find("machine"));
 
     const YamlNode* script = root.find("script");
     if (script == nullptr)
         fail(root, "`script` is missing: the list of steps");
-    const Context context{static_cast<u8>(scenario_.machine.vcpus), false, false, 0};
+    const Context context{static_cast<ActorId>(scenario_.machine.vcpus), false, false, 0};
     if (script->kind != YamlNode::Kind::Null)
         steps(*script, "", context, scenario_.script);
     if (const YamlNode* expect = root.find("expect"))
@@ -164,15 +183,62 @@ void apply(YamlNode& root, const Override& change) {
 }
 } // namespace
 
-Scenario bindScenario(const std::string& file, const std::string& text, const std::vector<Override>& overrides) {
+namespace {
+// Its keys of `machine` in the place of those that stand there, and its expectations instead of all others of their kind.
+void applyVariant(const std::string& file, YamlNode& root, const std::string& name) {
+    const YamlNode* variants = root.find("variants");
+    if (variants == nullptr || variants->kind != YamlNode::Kind::Map)
+        throw InputError(file, 1, 1, "there is no variant `" + name + "`: the file has none");
+    const YamlNode* chosen = variants->find(name);
+    if (chosen == nullptr) {
+        std::vector<std::string_view> known;
+        for (const auto& [key, value] : variants->entries)
+            known.push_back(key.text);
+        const auto meant = nearest(name, known);
+        throw InputError(file, variants->line, variants->column,
+                         "there is no variant `" + name + "`" + (meant ? "; did you mean `" + *meant + "`?" : ""));
+    }
+    const YamlNode variant = *chosen;
+    const auto put = [](YamlNode& map, const YamlNode& key, const YamlNode& value) {
+        const auto at = std::find_if(map.entries.begin(), map.entries.end(), [&](const auto& e) { return e.first.text == key.text; });
+        if (at != map.entries.end())
+            at->second = value;
+        else
+            map.entries.emplace_back(key, value);
+    };
+    for (const auto& [key, value] : variant.entries) {
+        if (key.text != "machine") {
+            put(root, key, value);
+            continue;
+        }
+        const YamlNode* machine = root.find("machine");
+        YamlNode merged = machine == nullptr ? YamlNode{} : *machine;
+        merged.kind = YamlNode::Kind::Map;
+        for (const auto& [name_, value_] : value.entries)
+            put(merged, name_, value_);
+        put(root, key, merged);
+    }
+}
+} // namespace
+
+YamlNode documentOf(const std::string& file, const std::string& text, const std::vector<Override>& overrides) {
     YamlNode root = parseYaml(file, text);
-    for (const auto& change : overrides)
-        if (root.kind == YamlNode::Kind::Map)
+    for (const auto& change : overrides) {
+        if (root.kind != YamlNode::Kind::Map)
+            break;
+        if (change.key == kVariant)
+            applyVariant(file, root, change.value);
+        else
             apply(root, change);
+    }
+    return root;
+}
+
+Scenario bindScenario(const std::string& file, const std::string& text, const std::vector<Override>& overrides) {
     Scenario scenario;
     scenario.file = file;
     scenario.source = text;
-    Binder(file, scenario).bind(root);
+    Binder(file, scenario).bind(documentOf(file, text, overrides));
     return scenario;
 }
 

@@ -129,8 +129,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     MachineConfig& m = scenario_.machine;
     if (key == "vcpus") {
         const u64 n = number(value, "number of vCPUs");
-        if (n < 1 || n > 64)
-            fail(value, "vcpus is 1..64");
+        if (n < 1 || n > 256)
+            fail(value, "vcpus is 1..256");
         m.vcpus = static_cast<unsigned>(n);
     } else if (key == "gpaw") {
         const u64 n = number(value, "width");

@@ -12,7 +12,7 @@
 
 namespace mirrorscope {
 
-std::optional<u8> Binder::actor(const YamlNode& key) const {
+std::optional<ActorId> Binder::actor(const YamlNode& key) const {
     const std::string& text = key.text;
     const unsigned vcpus = scenario_.machine.vcpus;
     const auto digits = [&](std::size_t from) -> std::optional<unsigned> {
@@ -26,16 +26,16 @@ std::optional<u8> Binder::actor(const YamlNode& key) const {
             if (*n >= vcpus)
                 fail(key, "`" + text + "` is not there: the machine has " + std::to_string(vcpus) +
                               (vcpus == 1 ? " vCPU, vcpu0" : " vCPUs, vcpu0..vcpu" + std::to_string(vcpus - 1)));
-            return static_cast<u8>(*n);
+            return static_cast<ActorId>(*n);
         }
     }
     if (text == "host")
-        return static_cast<u8>(vcpus);
+        return static_cast<ActorId>(vcpus);
     if (text.starts_with("host")) {
         if (const auto n = digits(4)) {
             if (*n == 0 || *n >= Sim::kHosts)
                 fail(key, "`" + text + "` is not there: the host's actors are host, host1..host" + std::to_string(Sim::kHosts - 1));
-            return static_cast<u8>(vcpus + *n);
+            return static_cast<ActorId>(vcpus + *n);
         }
     }
     return std::nullopt;

@@ -23,6 +23,7 @@ private:
     [[noreturn]] void unknown(const YamlNode& at, const std::string& kind, std::span<const std::string_view> known) const;
 
     // ---- machine (bind_machine.cpp)
+    void variants(const YamlNode* node);
     void machine(const YamlNode* node);
     YamlNode withPreset(const YamlNode& map) const;
     void slot(const YamlNode& node);
@@ -41,7 +42,7 @@ private:
 
     // ---- script (bind_script.cpp)
     struct Context {
-        u8 actor;
+        ActorId actor;
         bool inRace = false;
         bool fixedActor = false; // inside `actorN:`, where another actor cannot be named
         unsigned depth = 0;      // of includes and repeats
@@ -58,7 +59,7 @@ private:
     void race(const YamlNode& node, const YamlNode* schedule, Step& step, const std::string& path);
     void schedule(const YamlNode& node, Step& step);
     void include(const YamlNode& value, const std::string& path, const Context& context, std::vector<Step>& out);
-    std::optional<u8> actor(const YamlNode& key) const;
+    std::optional<ActorId> actor(const YamlNode& key) const;
     void content(Step& step, const YamlNode& value);
     std::string besideFile(const YamlNode& value) const;
     unsigned resultSlot(const std::string& id);

@@ -23,15 +23,16 @@ namespace {
 struct Word {
     std::string_view name, help;
 };
-constexpr std::array<Word, 9> kRoots{{{"mirrorscope", "version of the language: 1"},
-                                      {"title", "one line"},
-                                      {"about", "Markdown, shown beside the trees"},
-                                      {"tags", "list of words"},
-                                      {"reference", "where the behaviour is documented"},
-                                      {"machine", "the VM and its memory"},
-                                      {"script", "what happens, step by step"},
-                                      {"expect", "what must hold at the end, of every interleaving"},
-                                      {"sometimes", "what must hold at the end of at least one interleaving"}}};
+constexpr std::array<Word, 10> kRoots{{{"mirrorscope", "version of the language: 1"},
+                                       {"title", "one line"},
+                                       {"about", "Markdown, shown beside the trees"},
+                                       {"tags", "list of words"},
+                                       {"reference", "where the behaviour is documented"},
+                                       {"machine", "the VM and its memory"},
+                                       {"script", "what happens, step by step"},
+                                       {"expect", "what must hold at the end, of every interleaving"},
+                                       {"sometimes", "what must hold at the end of at least one interleaving"},
+                                       {"variants", "other machine keys and expectations of the same script, by name"}}};
 constexpr std::array<Word, 13> kSlotKeys{{{"id", "the slot's number"},
                                           {"gpa", "where it begins"},
                                           {"size", "bytes"},
@@ -302,11 +303,21 @@ std::vector<Completion> completionsAt(std::string_view text, std::size_t offset)
     // A dash that begins a list's item is no part of the word that is being typed.
     if (from < offset && text[from] == '-')
         ++from;
-    const Where where = whereIs(text.substr(0, from));
+    Where where = whereIs(text.substr(0, from));
     std::vector<Completion> out;
     if (where.keys.empty()) {
         addAll(out, kRoots);
         return out;
+    }
+    if (where.keys.front() == "variants") {
+        // Below a variant's name stands what stands at the top.
+        if (where.keys.size() <= 2) {
+            for (const Word& word : kRoots)
+                if (where.keys.size() == 2 && (word.name == "machine" || word.name == "expect" || word.name == "sometimes"))
+                    out.push_back({std::string(word.name), std::string(word.help)});
+            return out;
+        }
+        where.keys.erase(where.keys.begin(), where.keys.begin() + 2);
     }
     const std::string& root = where.keys.front();
     const std::string& last = where.keys.back();
@@ -373,7 +384,7 @@ std::vector<Completion> completionsAt(std::string_view text, std::size_t offset)
             addValues(out, ArgType::Alias, last);
         else if (last == "tlb")
             addActors(out);
-        else if (last == "writable" || last == "executable" || last == "accessed" || last == "dirty")
+        else if (last == "smm" || last == "writable" || last == "executable" || last == "accessed" || last == "dirty")
             addValues(out, ArgType::Bool, last);
         return out;
     }

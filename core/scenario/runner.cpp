@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bitset>
 
 namespace mirrorscope {
 
@@ -365,16 +366,16 @@ Outcome Runner::perform(const Step& step) {
 
 namespace {
 // The vCPUs whose ioctls these steps are.
-u64 vcpusOf(const std::vector<Step>& steps) {
-    u64 vcpus = 0;
+std::bitset<256> vcpusOf(const std::vector<Step>& steps) {
+    std::bitset<256> vcpus;
     for (const Step& step : steps) {
         if (info(step.verb).where == VerbInfo::Where::Guest)
-            vcpus |= 1ull << step.actor;
+            vcpus.set(step.actor);
         else if (step.verb == Verb::InitMemRegion)
-            vcpus |= 1;
+            vcpus.set(0);
         else if (step.verb == Verb::PreFault || step.verb == Verb::InitVcpu ||
                  (step.verb == Verb::Kernel && kernelCalls()[step.number("call")].arguments.substr(0, 4) == "vcpu"))
-            vcpus |= 1ull << step.number("vcpu");
+            vcpus.set(step.number("vcpu"));
     }
     return vcpus;
 }

@@ -6,6 +6,7 @@
 #include "machine/config.h"
 #include "scenario/diagnostic.h"
 #include "scenario/verbs.h"
+#include "scenario/yaml.h"
 #include "sim/sim.h"
 
 #include <map>
@@ -60,7 +61,7 @@ struct PageRef {
 struct Step {
     Verb verb = Verb::Note;
     u32 index = 0; // flat number from 1; 0 stands for "no step"
-    u8 actor = 0;
+    ActorId actor = 0;
     unsigned line = 0;
     std::string path; // "3" or "3.vcpu0.1"
     std::string id;
@@ -75,10 +76,10 @@ struct Step {
     std::vector<Expectation> expectations;
 
     // race
-    std::vector<std::pair<u8, std::vector<Step>>> actors;
+    std::vector<std::pair<ActorId, std::vector<Step>>> actors;
     struct ScheduleEntry {
         enum class Kind : u8 { Steps, UntilSite, Step, Done };
-        u8 actor = 0;
+        ActorId actor = 0;
         Kind kind = Kind::Steps;
         u64 count = 1;
         Site site = Site::SpteRead;
@@ -117,6 +118,7 @@ struct Scenario {
     std::vector<Step> script;
     std::vector<Expectation> expectations;
     std::vector<Expectation> sometimes;
+    std::vector<std::string> variants; // the names of those that the file has
     unsigned results = 0;
     u32 steps = 0;             // flat numbers 1 … steps
     bool countsEvents = false; // some expectation asks for a count, which is then part of what a state is
@@ -125,12 +127,16 @@ struct Scenario {
 };
 
 struct Override {
-    std::string key; // "machine.dispatch"
+    std::string key; // "machine.dispatch", or kVariant
     std::string value;
 };
+// `--variant NAME`: those machine keys and expectations.
+inline constexpr std::string_view kVariant = "variant";
 
 // Reads, checks and binds. Throws InputError.
 Scenario loadScenario(const std::string& file, const std::vector<Override>& overrides = {});
 Scenario bindScenario(const std::string& file, const std::string& text, const std::vector<Override>& overrides = {});
+// The YAML that is bound: the file's, with the overrides in it.
+YamlNode documentOf(const std::string& file, const std::string& text, const std::vector<Override>& overrides);
 
 } // namespace mirrorscope

@@ -205,8 +205,8 @@ constexpr auto kNames = [] {
 
 constexpr std::array kMachineKeys{
     MachineKey{"vm", "default, sw-protected, snp, tdx", "tdx", "KVM VM type"},
-    MachineKey{"vcpus", "1..64", "1", "vCPUs vcpu0…"},
-    MachineKey{"init-vcpus", "0..64", "all", "for how many of a TD's vCPUs KVM_TDX_INIT_VCPU was called"},
+    MachineKey{"vcpus", "1..256", "1", "vCPUs vcpu0…"},
+    MachineKey{"init-vcpus", "0..256", "all", "for how many of a TD's vCPUs KVM_TDX_INIT_VCPU was called"},
     MachineKey{"gpaw", "48, 52", "48", "TDX guest physical address width"},
     MachineKey{"levels", "4, 5", "from gpaw", "EPT levels"},
     MachineKey{"maxphyaddr", "36..52", "52", "the host's physical address width; a GPA without a slot beyond it gets no entry"},

@@ -59,15 +59,15 @@ TablePageView Session::tablePage(Pfn pfn) const {
     return view;
 }
 
-std::optional<std::size_t> Session::indexOfActor(u8 actor) const {
+std::optional<std::size_t> Session::indexOfActor(ActorId actor) const {
     const auto found = std::find(actors_.begin(), actors_.end(), actor);
     return found == actors_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - actors_.begin()));
 }
 
-std::optional<u8> Session::actorFromName(const std::string& name) const {
+std::optional<ActorId> Session::actorFromName(const std::string& name) const {
     for (unsigned actor = 0; actor < system().sim().actors(); ++actor)
-        if (actorName(static_cast<u8>(actor)) == name)
-            return static_cast<u8>(actor);
+        if (actorName(static_cast<ActorId>(actor)) == name)
+            return static_cast<ActorId>(actor);
     return std::nullopt;
 }
 
@@ -75,7 +75,7 @@ std::optional<RmpEntry> Session::rmpOf(Pfn pfn) const {
     return system().isSnp() && pfn.v < frameCount() ? std::optional(system().rmp().peek(pfn)) : std::nullopt;
 }
 
-ActorView Session::actorView(u8 actor) const {
+ActorView Session::actorView(ActorId actor) const {
     constexpr u64 kNever = ~u64{0};
     ActorView view;
     view.name = actorName(actor);

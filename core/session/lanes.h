@@ -17,7 +17,7 @@ class System;
 struct Span {
     enum class Kind : u8 { Seamcall, Tdcall, Lock, Wait, Fault, Count_ } kind = Kind::Seamcall;
     u64 begin = 0, end = 0; // micro-steps [begin, end); one that did not end lasts to the end of the run
-    u8 actor = 0;
+    ActorId actor = 0;
     u8 code = 0;        // leaf or LockId; of a fault the access
     bool write = false; // of a lock
     bool closed = false;
@@ -33,7 +33,7 @@ std::string statusName(const Span& span);
 class Lanes {
 public:
     // `actors`: those that took a micro-step; further on they are counted by their place in that list.
-    void build(const System& system, const std::vector<u8>& actors);
+    void build(const System& system, const std::vector<ActorId>& actors);
 
     // The kinds of micro-steps (a bit per StepGroup) that the n-th actor took in [from, to).
     u16 groups(u64 from, u64 to, std::size_t actor) const;
@@ -53,7 +53,7 @@ public:
 private:
     static constexpr u64 kFine = 64, kCoarse = 4096;
     const System* system_ = nullptr;
-    std::vector<u8> actors_;
+    std::vector<ActorId> actors_;
     u64 steps_ = 0;
     std::vector<u16> fine_, coarse_; // block * actors + actor
     std::vector<Span> seamcalls_, faults_;

@@ -57,7 +57,7 @@ std::vector<LockView> Session::locks() const {
             if (held == 0)
                 continue;
             view.writing |= (held & 2) != 0;
-            view.holders.push_back(sim.actorName(static_cast<u8>(a)));
+            view.holders.push_back(sim.actorName(static_cast<ActorId>(a)));
         }
         if (!view.holders.empty())
             views.push_back(std::move(view));

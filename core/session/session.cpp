@@ -125,7 +125,7 @@ StepView Session::step(u64 n) const {
     return {n, record.actor, record.site, record.script, system().sim().paths().names(record.path)};
 }
 
-std::pair<u8, Site> Session::stepBrief(u64 n) const {
+std::pair<ActorId, Site> Session::stepBrief(u64 n) const {
     const StepRecord& record = system().machine().step(n);
     return {record.actor, record.site};
 }

@@ -77,7 +77,7 @@ Twins twinsOf(const TreeRow& row);
 
 struct StepView {
     u64 n = 0;
-    u8 actor = 0;
+    ActorId actor = 0;
     Site site = Site::VmState;
     u32 script = 0;
     std::vector<std::string> where; // outermost first
@@ -108,11 +108,11 @@ public:
 
     StepView step(u64 n) const;
     // Who acted and where, without the call path: cheap enough to be asked for each pixel.
-    std::pair<u8, Site> stepBrief(u64 n) const;
+    std::pair<ActorId, Site> stepBrief(u64 n) const;
     u32 scriptOf(u64 n) const;
     // The actors that took a micro-step, in the order vCPUs, host, rcu.
-    const std::vector<u8>& actors() const { return actors_; }
-    std::string actorName(u8 actor) const { return system().sim().actorName(actor); }
+    const std::vector<ActorId>& actors() const { return actors_; }
+    std::string actorName(ActorId actor) const { return system().sim().actorName(actor); }
     // The script step that is running at a position: that of the micro-step to come, or of the last one.
     u32 scriptAt(u64 position) const;
     // One sentence: what the micro-step before the position did.
@@ -184,10 +184,10 @@ public:
 
     // ---- one thing (inspect.cpp)
     TablePageView tablePage(Pfn pfn) const;
-    ActorView actorView(u8 actor) const;
+    ActorView actorView(ActorId actor) const;
     LockPane lockPane(unsigned lock) const;
-    std::optional<std::size_t> indexOfActor(u8 actor) const;
-    std::optional<u8> actorFromName(const std::string& name) const;
+    std::optional<std::size_t> indexOfActor(ActorId actor) const;
+    std::optional<ActorId> actorFromName(const std::string& name) const;
     bool isTdx() const { return system().isTdx(); }
     // Nothing where there is no RMP.
     std::optional<RmpEntry> rmpOf(Pfn pfn) const;
@@ -268,7 +268,7 @@ private:
     std::unordered_map<u64, std::vector<u32>> recentByFrame_;
     std::set<u32> violating_;                    // places of violations at the position
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
-    std::vector<u8> actors_;
+    std::vector<ActorId> actors_;
     Pfn shownRoot_;
     std::vector<u64> topStarts_; // positions at which top-level steps begin
     std::vector<RaceRun> races_;

@@ -57,7 +57,7 @@ TdView Session::td() const {
             vcpu.inside = module.peekTdvps(tdvpr, tdvps::State) == tdvps::Active;
             vcpu.flushPending = vcpu.epoch != view.epoch;
             if (const u64 lp = module.peekTdvps(tdvpr, tdvps::AssocLp); lp != 0)
-                vcpu.associatedWith = "CPU of " + actorName(static_cast<u8>(lp - 1));
+                vcpu.associatedWith = "CPU of " + actorName(static_cast<ActorId>(lp - 1));
         } else {
             vcpu.state = "reclaimed";
         }

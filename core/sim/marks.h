@@ -27,7 +27,7 @@ struct Mark {
     u64 n = 0;      // the micro-step that it belongs to
     u32 script = 0; // script step
     MarkKind kind = MarkKind::Note;
-    u8 actor = 0;
+    ActorId actor = 0;
     u8 code = 0;  // leaf, verb, lock, rule
     u8 phase = 0; // 0 begin or enter, 1 end or leave
     u64 a[6] = {};

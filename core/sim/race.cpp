@@ -9,7 +9,7 @@ namespace mirrorscope {
 Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim) {
     sim.finishStep();
     sim.startOver();
-    u64 wanted = 0;
+    std::bitset<256> wanted;
     for (auto& actor : actors) {
         sharedVcpus_ |= wanted & actor.vcpus;
         wanted |= actor.vcpus;
@@ -21,7 +21,7 @@ Race::Race(Sim& sim, std::vector<Actor> actors) : sim_(sim) {
         lanes_.push_back(std::move(lane));
     }
     actors_ = count();
-    const auto addServer = [&](u8 actor, Site site) {
+    const auto addServer = [&](ActorId actor, Site site) {
         Lane lane;
         lane.actor = actor;
         lane.started = true;
@@ -66,7 +66,7 @@ std::vector<unsigned> Race::movable() const {
 
 void Race::resume(unsigned i) {
     Lane& lane = lanes_[i];
-    const u8 actor = sim_.actor();
+    const ActorId actor = sim_.actor();
     const u32 path = sim_.path();
     const u32 script = sim_.script();
     current_ = i;
@@ -141,7 +141,7 @@ void Race::drainStores(unsigned i) {
 }
 
 void Race::serve(unsigned i) {
-    const u8 actor = sim_.actor();
+    const ActorId actor = sim_.actor();
     sim_.setActor(lanes_[i].actor);
     sim_.setPath(isRcu(i) ? sim_.paths().enter(0, "tdp_mmu_free_sp_rcu_callback") : sim_.stores().oldestPath(ownerOfStores(i)));
     sim_.machine().logAccesses(&lanes_[i].log);

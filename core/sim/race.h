@@ -4,6 +4,7 @@
 
 #include "sim/sim.h"
 
+#include <bitset>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,9 +15,9 @@ namespace mirrorscope {
 class Race {
 public:
     struct Actor {
-        u8 actor = 0;
-        std::function<void()> body; // runs on the fiber; must own nothing there
-        u64 vcpus = 0;              // whose ioctls it makes, one bit each
+        ActorId actor = 0;
+        std::function<void()> body;  // runs on the fiber; must own nothing there
+        std::bitset<256> vcpus = {}; // whose ioctls it makes
     };
 
     Race(Sim& sim, std::vector<Actor> actors);
@@ -29,9 +30,9 @@ public:
     unsigned count() const { return static_cast<unsigned>(lanes_.size()); }
     unsigned actors() const { return actors_; }
     bool serves(unsigned i) const { return i >= actors_; }
-    u8 actorOf(unsigned i) const { return lanes_[i].actor; }
+    ActorId actorOf(unsigned i) const { return lanes_[i].actor; }
     // Do several actors work on that vCPU, so that its mutex matters?
-    bool isShared(unsigned vcpu) const { return (sharedVcpus_ >> vcpu & 1) != 0; }
+    bool isShared(unsigned vcpu) const { return sharedVcpus_[vcpu]; }
     bool done(unsigned i) const { return serves(i) ? !enabled(i) : lanes_[i].done; }
     // All listed actors are done, and what they have stored is seen by all.
     bool over() const;
@@ -109,7 +110,7 @@ public:
 private:
     friend class Sim;
     struct Lane : Standing {
-        u8 actor = 0;
+        ActorId actor = 0;
         std::function<void()> body;
         std::unique_ptr<Fiber> fiber;
         AccessLog log;
@@ -135,7 +136,7 @@ private:
     bool tracing_ = false, keeping_ = false;
     std::vector<Saved> saved_;
     std::vector<std::byte> stacks_; // of saved_, one after another
-    u64 sharedVcpus_ = 0;
+    std::bitset<256> sharedVcpus_;
 };
 
 } // namespace mirrorscope

@@ -48,24 +48,24 @@ void Sim::attach(Machine& machine, Frames& frames) {
     stores_.attach(machine);
 }
 
-std::string Sim::actorName(u8 actor) const {
+std::string Sim::actorName(ActorId actor) const {
     if (actor < vcpus_)
         return "vcpu" + std::to_string(actor);
     if (actor == rcuActor())
         return "rcu";
     if (actor >= actors())
-        return actorName(static_cast<u8>(actor - actors())) + std::string(kStoresOf);
+        return actorName(static_cast<ActorId>(actor - actors())) + std::string(kStoresOf);
     const unsigned n = actor - vcpus_;
     return n == 0 ? "host" : "host" + std::to_string(n);
 }
 
-u8 Sim::actorNamed(unsigned vcpus, std::string_view name) {
+ActorId Sim::actorNamed(unsigned vcpus, std::string_view name) {
     if (name.ends_with(kStoresOf))
         return storesOf(vcpus, actorNamed(vcpus, name.substr(0, name.size() - kStoresOf.size())));
     const auto number = [&] { return name.size() > 4 ? std::stoul(std::string(name.substr(4))) : 0ul; };
     if (name.starts_with("vcpu"))
-        return static_cast<u8>(number());
-    return name == "rcu" ? rcuActorOf(vcpus) : static_cast<u8>(vcpus + number());
+        return static_cast<ActorId>(number());
+    return name == "rcu" ? rcuActorOf(vcpus) : static_cast<ActorId>(vcpus + number());
 }
 
 bool Condition::holdsWith(u64 word) const {
@@ -305,7 +305,7 @@ void Sim::rcuBarrier() {
     assert(!inRace_);
     if (!rcuReady())
         return;
-    const u8 actor = actor_;
+    const ActorId actor = actor_;
     const u32 path = path_;
     setActor(rcuActor());
     setPath(paths_.enter(0, "tdp_mmu_free_sp_rcu_callback"));

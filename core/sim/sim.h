@@ -64,17 +64,17 @@ public:
 
     // Actors: vCPUs first, then host, host1 …, and last the RCU callbacks. Behind them, no actors but named like some, the store buffers.
     unsigned vcpus() const { return vcpus_; }
-    u8 hostActor(unsigned n = 0) const { return static_cast<u8>(vcpus_ + n); }
-    static u8 rcuActorOf(unsigned vcpus) { return static_cast<u8>(vcpus + kHosts); }
-    u8 rcuActor() const { return rcuActorOf(vcpus_); }
+    ActorId hostActor(unsigned n = 0) const { return static_cast<ActorId>(vcpus_ + n); }
+    static ActorId rcuActorOf(unsigned vcpus) { return static_cast<ActorId>(vcpus + kHosts); }
+    ActorId rcuActor() const { return rcuActorOf(vcpus_); }
     unsigned actors() const { return vcpus_ + kHosts + 1; }
-    static u8 storesOf(unsigned vcpus, u8 actor) { return static_cast<u8>(rcuActorOf(vcpus) + 1 + actor); }
+    static ActorId storesOf(unsigned vcpus, ActorId actor) { return static_cast<ActorId>(rcuActorOf(vcpus) + 1 + actor); }
     static constexpr std::string_view kStoresOf = ".stores"; // behind an actor's name: its store buffer
-    std::string actorName(u8 actor) const;
+    std::string actorName(ActorId actor) const;
     // The other way round, of a name that actorName() gave.
-    static u8 actorNamed(unsigned vcpus, std::string_view name);
-    u8 actor() const { return actor_; }
-    void setActor(u8 actor) { actor_ = actor; }
+    static ActorId actorNamed(unsigned vcpus, std::string_view name);
+    ActorId actor() const { return actor_; }
+    void setActor(ActorId actor) { actor_ = actor; }
     u32 script() const { return script_; }
     void setScript(u32 script) { script_ = script; }
 
@@ -274,7 +274,7 @@ private:
     StoreBuffers stores_;
     std::vector<Stored> stored_;
 
-    u8 actor_ = 0;
+    ActorId actor_ = 0;
     u32 script_ = 0;
     u32 path_ = 0;
     bool inRace_ = false;

@@ -44,7 +44,7 @@ constexpr unsigned kResultWords = 4 + Details::kMost;
 
 System::System(const MachineConfig& config, unsigned results)
     : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512, "memory")), sim_(config_, regions_),
-      frames_(config_.frames, sim_.actors(), regions_), resultCount_(results) {
+      frames_(config_.frames, sim_.actors(), config_.vcpus, regions_), resultCount_(results) {
     kvm_ = std::make_unique<Kvm>(config_, traitsOf(config_.vm), sim_, frames_, regions_);
     if (config_.vm == VmType::Tdx)
         module_ = std::make_unique<TdxModule>(config_, sim_, frames_, regions_);

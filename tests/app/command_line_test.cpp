@@ -54,6 +54,44 @@ void expectOneLine(const Result& r) {
 }
 } // namespace
 
+TEST_F(CommandLine, a_variant_is_the_same_script_with_other_keys_and_expectations) {
+    const std::string file = write("variants.yaml", R"(mirrorscope: 1
+machine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 64K}], break: [skip-flush]}
+script:
+  - vcpu0: {read: 0}
+  - race:
+      vcpu0: [{read: 0}]
+      host: [{discard: {gpa: 0}}]
+expect: [{violation: no-stale-tlb}]
+variants:
+  fixed:
+    machine: {break: []}
+    expect: [{violations: 0}]
+  one-cpu: {machine: {vcpus: 1}}
+  broken-file: {expect: [{result: nobody, is: ok}]}
+)");
+    EXPECT_EQ(call("explore " + file + " --all").status, 0);
+    EXPECT_EQ(call("explore " + file + " --variant fixed").status, 0);
+    EXPECT_EQ(call("run " + file + " --variant fixed").status, 0);
+    EXPECT_NE(call("run " + file + " --variant fixed --format jsonl").out.find("\"break\":\"[]\""), std::string::npos);
+    EXPECT_NE(call("run " + file + " --variant one-cpu --format jsonl").out.find("\"vcpus\":\"1\""), std::string::npos);
+    EXPECT_EQ(call("explore " + file + " --variant fixed --set 'machine.break=[skip-flush]'").status, 1);
+    // What is saved is the variant's, and runs by itself.
+    const std::string saved = (folder_ / "saved.yaml").string();
+    EXPECT_EQ(call("explore " + file + " --variant fixed --set 'machine.break=[skip-flush]' --save-counterexample '" + saved + "'").status,
+              1);
+    EXPECT_EQ(call("run '" + saved + "'").status, 0);
+    const Result unknown = call("run " + file + " --variant fixd");
+    expectOneLine(unknown);
+    EXPECT_NE(unknown.error.find("`fixed`"), std::string::npos) << unknown.error;
+    expectOneLine(call("run " + lesson("01-first-private-page.yaml") + " --variant fixed"));
+    expectOneLine(call("run " + file + " --set variant=fixed"));
+    // `check` looks into each.
+    const Result checked = call("check " + file);
+    expectOneLine(checked);
+    EXPECT_NE(checked.error.find("nobody"), std::string::npos) << checked.error;
+}
+
 TEST_F(CommandLine, unusable_input_is_one_line_and_exit_2) {
     expectOneLine(call("run " + write("empty.yaml", "")));
     expectOneLine(call("run " + write("binary.yaml", std::string("\x7f"

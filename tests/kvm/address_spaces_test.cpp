@@ -101,6 +101,15 @@ const Row kRows[] = {
      "  - expect: {tree: direct, gpa: 0, is: leaf, writable: false}\n  - {vcpu0: {write: 0}, id: b}\n",
      "{result: full, is: KVM_EXIT_DIRTY_RING_FULL}, {result: a, value: 192}, {result: b, is: ok}, {tree: direct, gpa: 0, is: leaf, "
      "writable: true}"},
+    {"the_last_of_256_vcpus", "vm: default, vcpus: 256, slots: [{id: 0, gpa: 0, size: 64K}]",
+     "  - vcpu0: {write: {gpa: 0, value: 3}}\n  - vcpu64: {read: 0}\n  - vcpu255: {read: 0}\n  - expect: {tlb: vcpu255, gpa: 0, is: "
+     "cached}\n"
+     "  - race:\n      vcpu255: [{write: {gpa: 0, value: 4}}]\n      vcpu254: [{read: 0}]\n      host: [{migrate: {gpa: 0}}]\n  - {vcpu64: "
+     "{read: 0}, id: a}\n",
+     "{result: a, value: 4}"},
+    {"256_vcpus_of_a_TD", "vm: tdx, vcpus: 256, slots: [{id: 0, gpa: 0, size: 64K}]",
+     "  - finalize-vm\n  - vcpu255: {accept: 0}\n  - {vcpu255: {write: 0}, id: a}\n  - punch-hole: {gpa: 0}\n  - destroy-vm\n",
+     "{result: a, is: ok}, {count: frame, is: 0}"},
     {"a_page_of_zeros_is_zero", kSnp,
      "  - snp-launch-start: {}\n  - inject: {rmpupdate: FAIL_INUSE}\n  - snp-launch-update: {gpa: 0, content: 0x5a}\n  - "
      "snp-launch-update: {gpa: 0, "

@@ -14,7 +14,7 @@ namespace {
 struct Host {
     explicit Host(u64 count, unsigned arenas = 2) {
         regions.take(count * 512, "memory");
-        frames = std::make_unique<Frames>(count, arenas, regions);
+        frames = std::make_unique<Frames>(count, arenas, 1, regions);
         tlb = std::make_unique<Tlb>(0, 16, regions);
         frames->layOutIndexes(regions);
         tlb->layOutIndexes(regions);
@@ -97,10 +97,10 @@ TEST(Tlb, keeps_what_was_found_until_it_is_flushed) {
     EXPECT_EQ(host.tlb->lookup({5}, Alias::Private)->pfn, Pfn{9});
     EXPECT_EQ(host.tlb->lookup({5}, Alias::Shared)->rwx, 3u);
     EXPECT_FALSE(host.tlb->lookup({6}, Alias::Private));
-    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9})), 1u);
+    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9}, 0)), 1u);
     host.tlb->flush();
     EXPECT_FALSE(host.tlb->lookup({5}, Alias::Private));
-    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9})), 0u);
+    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9}, 0)), 0u);
     EXPECT_EQ(host.tlb->size(), 0u);
 }
 

@@ -25,7 +25,7 @@ public:
         Sim& sim = system_.sim();
         std::vector<Race::Actor> actors;
         for (unsigned cpu = 0; cpu < program_.size(); ++cpu)
-            actors.push_back({static_cast<u8>(cpu), [this, cpu] {
+            actors.push_back({static_cast<ActorId>(cpu), [this, cpu] {
                                   for (const std::string& text : program_[cpu])
                                       instruction(cpu, text);
                               }});

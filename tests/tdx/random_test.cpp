@@ -49,7 +49,7 @@ public:
             status = module_.tdg_mem_page_accept(system_.backend().tdvpr(0), regs.rcx, exits);
         } else if (leaf->leaf == Leaf::VpEnter || leaf->leaf == Leaf::VpFlush) {
             const unsigned v = static_cast<unsigned>(random_() % 2);
-            sim().setActor(static_cast<u8>(v));
+            sim().setActor(static_cast<ActorId>(v));
             regs.rcx = hpa(system_.backend().tdvpr(v));
             if (leaf->leaf == Leaf::VpEnter && inside_[v]) {
                 module_.tdExit(system_.backend().tdvpr(v));

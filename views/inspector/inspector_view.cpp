@@ -386,7 +386,7 @@ void InspectorView::showFrame(Pfn pfn) {
 
 void InspectorView::showActor(unsigned actor) {
     const Session* session = context_.session();
-    const ActorView view = session->actorView(static_cast<u8>(actor));
+    const ActorView view = session->actorView(static_cast<ActorId>(actor));
     columns({tr("property"), tr("value"), tr("meaning")}, {tr("step"), tr("site"), tr("function")},
             view.busy ? tr("<b>Outline of its operation</b> — ▸ is next, a click goes there")
                       : tr("<b>Its micro-steps nearby</b> — a click goes there"));

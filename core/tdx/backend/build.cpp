@@ -53,7 +53,7 @@ void TdxBackend::build() {
     kvm_.free_page(params);
     const u8 self = sim_.actor();
     for (unsigned v = 0; v < config.initVcpus.value_or(config.vcpus); ++v) {
-        sim_.setActor(static_cast<u8>(v)); // INIT_VCPU runs on the vCPU's own CPU, which it is associated with from then on
+        sim_.setActor(static_cast<ActorId>(v)); // INIT_VCPU runs on the vCPU's own CPU, which it is associated with from then on
         const Pfn tdvpr = control();
         kvm_.machine().set(tdvprs_ + v, tdvpr.v);
         must(Leaf::VpCreate, {.rcx = hpa(tdvpr), .rdx = hpa(tdr)});

@@ -13,7 +13,7 @@ void TdxBackend::tdx_mmu_release_hkid() {
     for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
         if (tdvpr(v).v == 0)
             continue;
-        sim_.setActor(static_cast<u8>(v)); // tdx_flush_vp_on_cpu(): on the CPU that the vCPU is associated with
+        sim_.setActor(static_cast<ActorId>(v)); // tdx_flush_vp_on_cpu(): on the CPU that the vCPU is associated with
         Regs regs{.rcx = hpa(tdvpr(v))};
         const u64 status = seamcall(Leaf::VpFlush, regs);
         if (status == tdx::kSuccess)
