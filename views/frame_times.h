@@ -9,6 +9,9 @@
 
 namespace mirrorscope::views {
 
+// How long a search or a count may hold up the window before it lets it paint.
+inline constexpr std::chrono::milliseconds kGuiSlice{8};
+
 class FrameTimes {
 public:
     // Measures while it lives.

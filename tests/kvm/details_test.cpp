@@ -6,7 +6,7 @@
 namespace mirrorscope::test {
 
 namespace {
-const Row kRows[] = {
+const Row kDetailRows[] = {
     {"a_shared_access_to_private_memory", "vm: tdx, slots: [{id: 0, gpa: 0, size: 64K}]",
      "  - finalize-vm\n  - {vcpu0: {read: {gpa: 0x5008, as: shared}}, id: r}\n",
      "{result: r, is: KVM_EXIT_MEMORY_FAULT, errno: EFAULT}, {result: r, field: flags, value: 0}, {result: r, field: gpa, value: 0x5000}, "
@@ -64,7 +64,7 @@ class Details_ : public testing::TestWithParam<Row> {};
 
 TEST_P(Details_, are_those_of_the_kernel) { expectRow(GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Every, Details_, testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Every, Details_, testing::ValuesIn(kDetailRows), [](const auto& row) { return std::string(row.param.name); });
 
 // What is not there is nothing, and never 0.
 TEST(Details_, that_were_not_told_hold_nothing) {

@@ -6,7 +6,7 @@
 namespace mirrorscope::test {
 
 namespace {
-const Row kRows[] = {
+const Row kDirtyLogRows[] = {
     {"which_pages", "vm: default, slots: [{id: 0, gpa: 1M, size: 512K, dirty-log: true}]",
      "  - vcpu0: {write: 0x101000}\n  - vcpu0: {write: 0x140000}\n  - {dirty-log: {id: 0, do: get}, id: a}\n"
      "  - vcpu0: {write: 0x142000}\n  - {dirty-log: {id: 0, do: get, gpa: 0x141000}, id: b}\n",
@@ -51,6 +51,6 @@ const Row kRows[] = {
 
 class DirtyLog : public testing::TestWithParam<Row> {};
 TEST_P(DirtyLog, is_as_the_kernel_has_it) { expectRow(GetParam()); }
-INSTANTIATE_TEST_SUITE_P(Every, DirtyLog, testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Every, DirtyLog, testing::ValuesIn(kDirtyLogRows), [](const auto& row) { return std::string(row.param.name); });
 
 } // namespace mirrorscope::test

@@ -26,7 +26,7 @@ constexpr const char* kTd = "vm: tdx, slots: [{id: 0, gpa: 0, size: 1M}]";
 constexpr const char* kSnp = "vm: snp, slots: [{id: 0, gpa: 0, size: 1M}, {id: 1, gpa: 1M, size: 64K, private: false}]";
 constexpr const char* kFile = "vm: sw-protected, attributes: private, slots: [{id: 0, gpa: 0, size: 32K, gmem: a}]";
 
-const Refusal kRows[] = {
+const Refusal kRefusals[] = {
     // KVM_SET_USER_MEMORY_REGION2
     {"slot_number_too_large", "kvm_main.c:2142 kvm_vm_ioctl_set_memory_region", kPlain,
      "  - {set-memory-region: {id: 32764, gpa: 2M, size: 4K}, id: x}\n", "EINVAL"},
@@ -260,7 +260,7 @@ TEST_P(Refusals, are_the_kernels) {
     const Refusal& row = GetParam();
     expectRow({row.name, row.machine, row.script, (std::string("{result: x, is: ") + row.error + "}").c_str()});
 }
-INSTANTIATE_TEST_SUITE_P(Each, Refusals, testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Each, Refusals, testing::ValuesIn(kRefusals), [](const auto& row) { return std::string(row.param.name); });
 
 // A VM that is dead answers EIO to all of its ioctls, before anything else is asked (kvm_main.c:4410 kvm_vcpu_ioctl(), 5138
 // kvm_vm_ioctl()).

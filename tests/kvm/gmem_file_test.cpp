@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kVm = "vm: sw-protected, attributes: private, slots: []";
 constexpr const char* kBound = "vm: sw-protected, attributes: private, slots: [{id: 0, gpa: 0, size: 64K, gmem: a}]";
 
-const Row kRows[] = {
+const Row kGmemRows[] = {
     {"kvm_gmem_create_refuses", kVm,
      "  - {gmem: {file: a, do: create, size: 0}, id: none}\n  - {gmem: {file: b, do: create, size: 0x1001}, id: odd}\n"
      "  - {gmem: {file: c, do: create, size: 4K, flags: 1}, id: flags}\n  - {gmem: {file: d, do: create, size: 4K}, id: ok}\n"
@@ -145,7 +145,7 @@ const Row kRegions[] = {
 
 class GmemFile : public testing::TestWithParam<Row> {};
 TEST_P(GmemFile, is_as_the_kernel_has_it) { expectRow(GetParam()); }
-INSTANTIATE_TEST_SUITE_P(Every, GmemFile, testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Every, GmemFile, testing::ValuesIn(kGmemRows), [](const auto& row) { return std::string(row.param.name); });
 
 class MemoryRegion : public testing::TestWithParam<Row> {};
 TEST_P(MemoryRegion, is_as_the_kernel_has_it) { expectRow(GetParam()); }

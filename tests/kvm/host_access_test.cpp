@@ -6,12 +6,12 @@
 namespace mirrorscope::test {
 
 namespace {
-constexpr const char* kOrdinary = "vm: default, slots: [{id: 0, gpa: 0, size: 64K}]";
+constexpr const char* kSmallVm = "vm: default, slots: [{id: 0, gpa: 0, size: 64K}]";
 
-const Row kRows[] = {
-    {"the_guest_reads_what_the_host_wrote", kOrdinary, "  - host-write: {gpa: 0x1008, value: 7}\n  - {vcpu0: {read: 0x1008}, id: r}\n",
+const Row kHostRows[] = {
+    {"the_guest_reads_what_the_host_wrote", kSmallVm, "  - host-write: {gpa: 0x1008, value: 7}\n  - {vcpu0: {read: 0x1008}, id: r}\n",
      "{result: r, value: 7}"},
-    {"the_host_reads_what_the_guest_wrote", kOrdinary,
+    {"the_host_reads_what_the_guest_wrote", kSmallVm,
      "  - vcpu0: {write: {gpa: 0x1008, value: 7, pages: 3}}\n  - {host-read: 0x1008, id: r}\n  - {host-read: {gpa: 0x1008, pages: 3}, id: "
      "s}\n",
      "{result: r, value: 7}, {result: s, value: 9}"},
@@ -22,23 +22,23 @@ const Row kRows[] = {
      "  - host-write: {gpa: 0x2000, value: 3}\n  - {vcpu0: {read: 0x2000}, id: r}\n", "{result: r, value: 0}"},
     {"nobody_maps_a_guest_memfd", "vm: sw-protected, slots: [{id: 0, gpa: 0, size: 64K}]",
      "  - {host-read: {gpa: 0, as: private}, id: r}\n", "{result: r, is: SIGSEGV, errno: ENODEV}"},
-    {"nothing_is_mapped_where_no_slot_is", kOrdinary, "  - {host-read: 64K, id: r}\n  - {host-write: {gpa: 0xf000, pages: 2}, id: w}\n",
+    {"nothing_is_mapped_where_no_slot_is", kSmallVm, "  - {host-read: 64K, id: r}\n  - {host-write: {gpa: 0xf000, pages: 2}, id: w}\n",
      "{result: r, is: SIGSEGV}, {result: w, is: SIGSEGV}"},
-    {"what_was_discarded_is_zero", kOrdinary, "  - host-write: {gpa: 0, value: 5}\n  - discard: {gpa: 0}\n  - {host-read: 0, id: r}\n",
+    {"what_was_discarded_is_zero", kSmallVm, "  - host-write: {gpa: 0, value: 5}\n  - discard: {gpa: 0}\n  - {host-read: 0, id: r}\n",
      "{result: r, value: 0}"},
-    {"what_was_migrated_is_the_same", kOrdinary, "  - host-write: {gpa: 0, value: 5}\n  - migrate: {gpa: 0}\n  - {host-read: 0, id: r}\n",
+    {"what_was_migrated_is_the_same", kSmallVm, "  - host-write: {gpa: 0, value: 5}\n  - migrate: {gpa: 0}\n  - {host-read: 0, id: r}\n",
      "{result: r, value: 5}"},
     {"no_log_has_what_the_host_writes", "vm: default, slots: [{id: 0, gpa: 0, size: 64K, dirty-log: true}]",
      "  - host-write: 0x1000\n  - {dirty-log: {id: 0, do: get}, id: log}\n", "{result: log, is: ok}, {result: log, value: 0}"},
-    {"mprotect_read", kOrdinary,
+    {"mprotect_read", kSmallVm,
      "  - vcpu0: {write: {gpa: 0, value: 4}}\n  - mprotect: {gpa: 0, prot: read}\n  - {vcpu0: {read: 0}, id: r}\n  - {vcpu0: {write: 0}, "
      "id: w}\n"
      "  - {host-write: 0, id: hw}\n  - {host-read: 0, id: hr}\n",
      "{result: r, value: 4}, {result: w, is: EFAULT}, {result: hw, is: SIGSEGV}, {result: hr, value: 4}, {tree: direct, gpa: 0, is: leaf, "
      "writable: false}"},
-    {"mprotect_none", kOrdinary, "  - vcpu0: {write: 0}\n  - mprotect: {gpa: 0, prot: none}\n  - {vcpu0: {read: 0}, id: r}\n",
+    {"mprotect_none", kSmallVm, "  - vcpu0: {write: 0}\n  - mprotect: {gpa: 0, prot: none}\n  - {vcpu0: {read: 0}, id: r}\n",
      "{result: r, is: EFAULT}, {tree: direct, gpa: 0, is: none}"},
-    {"mprotect_outlives_the_pages", kOrdinary,
+    {"mprotect_outlives_the_pages", kSmallVm,
      "  - mprotect: {gpa: 0, prot: read}\n  - vcpu0: {read: 0}\n  - discard: {gpa: 0}\n  - {vcpu0: {write: 0}, id: w}\n"
      "  - mprotect: {gpa: 0, prot: read-write}\n  - {vcpu0: {write: 0}, id: x}\n",
      "{result: w, is: EFAULT}, {result: x, is: ok}"},
@@ -55,15 +55,15 @@ const Row kRows[] = {
     {"user_space_is_gone_after_teardown", "vm: sw-protected, slots: [{id: 0, gpa: 0, size: 64K, gmem: f}]",
      "  - destroy-vm\n  - {host-write: 0, id: w}\n  - {gmem: {file: f, do: allocate}, id: a}\n  - {gmem: {file: g, do: create}, id: c}\n",
      "{result: w, is: SIGSEGV}, {result: a, is: EBADF}, {result: c, is: EBADF}, {count: frame, is: 0}"},
-    {"a_host_fault_that_fails", kOrdinary,
+    {"a_host_fault_that_fails", kSmallVm,
      "  - inject: {host-fault: EFAULT, gpa: 0x3000, after: 1}\n  - {vcpu0: {read: 0x2000}, id: r}\n  - {host-read: 0x3000, id: a}\n"
      "  - {vcpu0: {read: 0x3000}, id: b}\n  - {vcpu0: {read: 0x3000}, id: c}\n",
      "{result: r, is: ok}, {result: a, is: ok}, {result: b, is: EFAULT}, {result: c, is: ok}"},
-    {"a_poisoned_page", kOrdinary,
+    {"a_poisoned_page", kSmallVm,
      "  - inject: {host-fault: HWPOISON, times: 2}\n  - {vcpu0: {read: 0x3000}, id: b}\n  - {host-read: 0x3000, id: a}\n"
      "  - inject: {host-fault: HWPOISON}\n  - {pre-fault: {gpa: 0x3000}, id: p}\n",
      "{result: b, is: KVM_EXIT_INTR, errno: EINTR}, {result: a, is: SIGBUS}, {result: p, is: EINTR}"},
-    {"no_memory_for_a_host_page", kOrdinary,
+    {"no_memory_for_a_host_page", kSmallVm,
      "  - vcpu0: {read: 0}\n  - inject: {alloc: fail}\n  - {vcpu0: {read: 0x1000}, id: r}\n  - inject: {alloc: fail}\n  - {host-read: "
      "0x1000, "
      "id: h}\n",
@@ -76,7 +76,7 @@ const Row kRows[] = {
     {"a_raw_RMPUPDATE_is_answered", "vm: snp, slots: [{id: 0, gpa: 0, size: 64K}]",
      "  - vcpu0: {write: 0}\n  - inject: {rmpupdate: FAIL_PERMISSION}\n  - {rmpupdate: {gpa: 0, assigned: false}, id: u}\n",
      "{result: u, is: FAIL_PERMISSION}, {rmp: 0, is: validated}"},
-    {"a_CPU_forgets_a_page", kOrdinary,
+    {"a_CPU_forgets_a_page", kSmallVm,
      "  - vcpu0: {write: 0}\n  - vcpu0: {write: 0x1000}\n  - vcpu0: {evict: 0}\n  - {vcpu0: {read: 0}, id: r}\n  - vcpu0: {evict: 0}\n",
      "{result: r, is: ok}, {tlb: vcpu0, gpa: 0, is: empty}, {tlb: vcpu0, gpa: 0x1000, is: cached}, {count: "
      "fault, "
@@ -98,6 +98,6 @@ class HostAccess : public testing::TestWithParam<Row> {};
 
 TEST_P(HostAccess, is_as_the_kernel_has_it) { expectRow(GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Every, HostAccess, testing::ValuesIn(kRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Every, HostAccess, testing::ValuesIn(kHostRows), [](const auto& row) { return std::string(row.param.name); });
 
 } // namespace mirrorscope::test

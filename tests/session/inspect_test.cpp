@@ -15,7 +15,7 @@ namespace mirrorscope::test {
 
 namespace {
 const std::string kLesson1 = (kSource / "scenarios/lessons/01-first-private-page.yaml").string();
-const auto kForever = std::chrono::steady_clock::time_point::max();
+const auto kWithoutEnd = std::chrono::steady_clock::time_point::max();
 using Key = std::tuple<int, u64, unsigned>;
 
 std::map<Key, std::string> entries(const Session& session) {
@@ -148,7 +148,7 @@ TEST(Find, words_narrow_and_agree_with_the_stream) {
         const EventFilter filter = EventFilter::parse(words, error);
         EXPECT_EQ(error, "") << words;
         std::vector<FoundEvent> found;
-        EXPECT_EQ(session.find(filter, 0, found, 100'000, kForever), session.end());
+        EXPECT_EQ(session.find(filter, 0, found, 100'000, kWithoutEnd), session.end());
         std::set<u64> steps;
         for (const FoundEvent& e : found)
             steps.insert(e.n);
@@ -193,7 +193,7 @@ TEST(Find, time_that_runs_out_goes_on_where_it_stopped) {
     std::string error;
     const EventFilter filter = EventFilter::parse("is:frozen", error);
     std::vector<FoundEvent> whole, parts;
-    session.find(filter, 0, whole, 100'000, kForever);
+    session.find(filter, 0, whole, 100'000, kWithoutEnd);
     session.seek(17);
     u64 rounds = 0;
     for (u64 next = 0; next < session.end(); ++rounds)

@@ -8,8 +8,8 @@
 namespace mirrorscope {
 
 namespace {
-struct Host {
-    Host() : system(config()) {}
+struct RaceHost {
+    RaceHost() : system(config()) {}
     static MachineConfig config() {
         MachineConfig c;
         c.vm = VmType::Default;
@@ -24,7 +24,7 @@ struct Host {
 } // namespace
 
 TEST(Locks, readers_share_and_a_writer_waits_for_all_of_them) {
-    Host host;
+    RaceHost host;
     Sim& sim = host.sim;
     const auto reader = [&] {
         sim.readLock(LockId::MmuLock);
@@ -54,7 +54,7 @@ TEST(Locks, readers_share_and_a_writer_waits_for_all_of_them) {
 }
 
 TEST(Rcu, a_callback_waits_for_the_readers_of_its_time_and_for_no_later_one) {
-    Host host;
+    RaceHost host;
     Sim& sim = host.sim;
     std::vector<u64> freed;
     sim.onRcuFree([&](u64 object) { freed.push_back(object); });
@@ -77,7 +77,7 @@ TEST(Rcu, a_callback_waits_for_the_readers_of_its_time_and_for_no_later_one) {
 }
 
 TEST(Steps, an_actor_that_can_only_repeat_itself_counts_as_blocked) {
-    Host host;
+    RaceHost host;
     Sim& sim = host.sim;
     const Place flag = host.system.kvm().vm(Kvm::VmWord::Dead);
     unsigned rounds = 0;
@@ -106,7 +106,7 @@ TEST(Steps, an_actor_that_can_only_repeat_itself_counts_as_blocked) {
 }
 
 TEST(Steps, the_call_path_of_a_micro_step_is_recorded) {
-    Host host;
+    RaceHost host;
     Sim& sim = host.sim;
     {
         Call outer(sim, "kvm_tdp_mmu_map");

@@ -31,7 +31,6 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr unsigned kParts = 120;
-constexpr std::chrono::milliseconds kSlice{8};
 
 // 1, 2 or 5 times a power of ten, at least 1: as far apart as that or a little more.
 double roundStep(double apart) {
@@ -114,7 +113,7 @@ void ChartsView::restart() {
 void ChartsView::countMore() {
     if (!statistics_ || context_.session() == nullptr)
         return;
-    const bool done = statistics_->advance(std::chrono::steady_clock::now() + kSlice);
+    const bool done = statistics_->advance(std::chrono::steady_clock::now() + kGuiSlice);
     busy_->setValue(static_cast<int>(statistics_->progress() * 100));
     if (!done) {
         slice_.start(0);

@@ -14,7 +14,6 @@
 namespace mirrorscope::views {
 
 namespace {
-constexpr std::chrono::milliseconds kSlice{8};
 constexpr std::size_t kShown = 5000;
 constexpr int kTypingPause = 250;
 } // namespace
@@ -120,7 +119,7 @@ void FindView::more() {
     if (session == nullptr)
         return;
     const std::size_t before = found_.size();
-    next_ = session->find(parsed_, next_, found_, kShown, std::chrono::steady_clock::now() + kSlice);
+    next_ = session->find(parsed_, next_, found_, kShown, std::chrono::steady_clock::now() + kGuiSlice);
     QList<QTreeWidgetItem*> items;
     for (std::size_t i = before; i < found_.size(); ++i) {
         auto* item = new QTreeWidgetItem({QString::number(found_[i].n), QString::fromStdString(found_[i].text)});
