@@ -130,7 +130,8 @@ class AddressSpaces : public testing::TestWithParam<Row> {};
 
 TEST_P(AddressSpaces, are_as_the_kernel_has_them) { expectRow(GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Every, AddressSpaces, testing::ValuesIn(kAddressRows), [](const auto& row) { return std::string(row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Every, AddressSpaces, testing::ValuesIn(kAddressRows),
+                         [](const auto& row) { return std::string(row.param.name); });
 
 // What the kernel's locks hold together is one action for who waits for them.
 TEST(AddressSpaces, a_launch_update_is_whole) {
