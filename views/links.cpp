@@ -153,15 +153,18 @@ QString goTo(Context& context, const QString& typed) {
         return goToPosition(context, plain);
     std::optional<Column> column;
     std::optional<u64> gpa;
+    std::optional<Level> level;
     for (const QString& word : text.split(' ', Qt::SkipEmptyParts)) {
         if (const auto c = columnOf(*session, word.toLower()))
             column = c;
+        else if (const auto l = levelFromName(word.toStdString()); l && gpa) // behind an address it is no other one
+            level = l;
         else if (const auto n = parseNumber(word.toStdString()))
             gpa = n;
         else if (!gpa)
             return text.contains(' ') ? tr("%1 is neither an address nor a position nor a site.").arg(text) : goToSite(context, text);
     }
-    return gpa ? selectGpa(context, *gpa, column, std::nullopt) : tr("An address is missing.");
+    return gpa ? selectGpa(context, *gpa, column, level) : tr("An address is missing.");
 }
 
 } // namespace mirrorscope::views

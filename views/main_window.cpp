@@ -296,10 +296,13 @@ void MainWindow::loaded() {
     if (title_.isEmpty())
         title_ = document_->name();
     updateTitle();
+    const std::size_t violations = context_.session()->violations().size();
     say(tr("%1: %2 micro-steps, %3")
-            .arg(QFileInfo(file).fileName())
-            .arg(context_.session()->end())
-            .arg(ok ? tr("everything holds") : tr("NOT everything holds")),
+            .arg(QFileInfo(file).fileName(), QLocale().toString(static_cast<qulonglong>(context_.session()->end())),
+                 !ok               ? tr("NOT everything holds")
+                 : violations == 0 ? tr("everything holds")
+                 : violations == 1 ? tr("1 violation, as the scenario says")
+                                   : tr("%1 violations, as the scenario says").arg(violations)),
         0);
     if (!document_->file().isEmpty()) {
         addRecent(document_->file());

@@ -34,13 +34,42 @@ namespace {
 QString plain(const QAction* action) { return action->text().remove('&'); }
 QString lessonFolder() { return QString::fromStdString(scenarioFolder()) + "/lessons"; }
 QStringList lessons() { return QDir(lessonFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
-QString selftestFolder() { return QString::fromStdString(scenarioFolder()) + "/selftests"; }
+// What else is shipped, folder by folder.
+struct Shelf {
+    const char* folder;
+    const char* title;
+};
+constexpr Shelf kShelves[] = {{"races", "&Races"},
+                              {"history", "Bugs that &were"},
+                              {"broken", "Without one step of the &protocol"},
+                              {"review", "Ri&val designs"},
+                              {"seamcalls", "&SEAMCALLs"}};
+QString folderOf(const char* shelf) { return QString::fromStdString(scenarioFolder()) + "/" + shelf; }
+QStringList filesOf(const QString& folder) { return QDir(folder).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
+QString selftestFolder() { return folderOf("selftests"); }
 // What the kernel's own tests say, by the test: the files of each, which are named after it.
 std::map<QString, QStringList> selftests() {
     std::map<QString, QStringList> byTest;
-    for (const QString& name : QDir(selftestFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name))
+    for (const QString& name : filesOf(selftestFolder()))
         byTest[name.section('-', 0, 0)].append(name);
     return byTest;
+}
+// The `title` that stands in a file, behind the number that its name begins with, if it does not say so itself; the name where there is
+// none.
+QString titleIn(const QString& folder, const QString& name) {
+    QFile file(folder + "/" + name);
+    const QString number = name.section('-', 0, 0);
+    bool numbered = false;
+    number.toInt(&numbered);
+    if (file.open(QIODevice::ReadOnly))
+        for (const QByteArray& line : file.read(2048).split('\n'))
+            if (line.startsWith("title:")) {
+                QString title = QString::fromUtf8(line.mid(6)).trimmed();
+                if (title.size() > 1 && title.startsWith('"') && title.endsWith('"'))
+                    title = title.mid(1, title.size() - 2);
+                return (numbered && !title.startsWith("Lesson") ? number + "  " : QString()) + title.replace('&', "&&");
+            }
+    return QFileInfo(name).completeBaseName().replace('-', ' ');
 }
 QString titleOf(const QString& lesson) { return QFileInfo(lesson).completeBaseName().replace('-', ' '); }
 
@@ -86,18 +115,52 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
     file->insertSeparator(actions_.at(Command::Quit));
     // The lessons, read when the menu is opened.
     auto* lesson = new QMenu(tr("&Lessons"), this);
+    lesson->setObjectName("lessons");
     menuBar()->insertMenu(menus["&Run"]->menuAction(), lesson);
     connect(lesson, &QMenu::aboutToShow, this, [this, lesson] {
+        qDeleteAll(lesson->findChildren<QMenu*>(QString(), Qt::FindDirectChildrenOnly));
         lesson->clear();
-        for (const QString& name : lessons())
-            connect(lesson->addAction(titleOf(name)), &QAction::triggered, this, [this, name] { open(lessonFolder() + "/" + name); });
+        const QString present = QFileInfo(document_->file()).canonicalFilePath();
+        // The one that is open has a mark.
+        const auto add = [this, present](QMenu* menu, const QString& folder, const QString& name) {
+            QAction* action = menu->addAction(titleIn(folder, name));
+            const bool isOpen = QFileInfo(folder + "/" + name).canonicalFilePath() == present;
+            action->setCheckable(isOpen);
+            action->setChecked(isOpen);
+            connect(action, &QAction::triggered, this, [this, folder, name] { open(folder + "/" + name); });
+        };
+        const QStringList course = lessons();
+        const auto at = course.indexOf(QFileInfo(present).fileName());
+        const auto step = [&](const QString& title, qsizetype to) {
+            QAction* action = lesson->addAction(title);
+            action->setEnabled(at >= 0 && to >= 0 && to < course.size());
+            if (action->isEnabled())
+                connect(action, &QAction::triggered, this, [this, file = lessonFolder() + "/" + course[to]] { open(file); });
+        };
+        step(tr("&Next lesson"), at + 1);
+        step(tr("&Previous lesson"), at - 1);
+        lesson->addSeparator();
+        for (const QString& name : course)
+            add(lesson, lessonFolder(), name);
+        lesson->addSeparator();
+        for (const Shelf& shelf : kShelves) {
+            QMenu* menu = lesson->addMenu(tr(shelf.title));
+            menu->setObjectName(shelf.folder);
+            connect(menu, &QMenu::aboutToShow, this, [menu, add, folder = folderOf(shelf.folder)] {
+                if (menu->isEmpty())
+                    for (const QString& name : filesOf(folder))
+                        add(menu, folder, name);
+            });
+        }
         QMenu* tests = lesson->addMenu(tr("What the kernel's own &tests say"));
         tests->setObjectName("selftests");
         for (const auto& [test, names] : selftests()) {
             QMenu* one = tests->addMenu(test);
-            for (const QString& name : names)
-                connect(one->addAction(titleOf(name.section('-', 1))), &QAction::triggered, this,
-                        [this, name] { open(selftestFolder() + "/" + name); });
+            connect(one, &QMenu::aboutToShow, this, [one, add, files = names] {
+                if (one->isEmpty())
+                    for (const QString& name : files)
+                        add(one, selftestFolder(), name);
+            });
         }
     });
 }
@@ -182,6 +245,11 @@ void MainWindow::showPalette() {
                          }});
     for (const QString& name : lessons())
         items.push_back({tr("Lesson: %1").arg(titleOf(name)), {}, [this, name] { open(lessonFolder() + "/" + name); }});
+    for (const Shelf& shelf : kShelves)
+        for (const QString& name : filesOf(folderOf(shelf.folder)))
+            items.push_back({QString("%1: %2").arg(tr(shelf.title).remove('&'), titleOf(name)),
+                             {},
+                             [this, folder = folderOf(shelf.folder), name] { open(folder + "/" + name); }});
     for (const auto& [test, names] : selftests())
         for (const QString& name : names)
             items.push_back({tr("Kernel's test %1: %2").arg(test, titleOf(name.section('-', 1))), {}, [this, name] {

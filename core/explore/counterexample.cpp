@@ -181,9 +181,11 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
     const YamlNode document = documentOf(scenario.file, scenario.source, overrides);
     const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
     std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(title + ": " + example.rule, true)) + "\nabout: " +
-                      blockText("Found by exploring every interleaving, then shortened to " + std::to_string(example.switches) +
-                                (example.switches == 1 ? " run" : " runs") + " of micro-steps.\n\n" + example.text +
-                                (scenario.about.empty() ? "" : "\n\n" + scenario.about));
+                      blockText((example.switches == 0   ? "Found before any two actors run beside each other."
+                                 : example.switches == 1 ? "Found by exploring every interleaving, then shortened to 1 run of micro-steps."
+                                                         : "Found by exploring every interleaving, then shortened to " +
+                                                               std::to_string(example.switches) + " runs of micro-steps.") +
+                                std::string("\n\n") + example.text + (scenario.about.empty() ? "" : "\n\n" + scenario.about));
     for (const char* key : {"tags", "reference"})
         if (const YamlNode* node = document.find(key))
             out += std::string(key) + ": " + flowText(*node) + "\n";

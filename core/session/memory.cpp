@@ -46,6 +46,8 @@ Pfn Session::shownDirectRoot() const {
     return valid.v != 0 ? valid : invalid.v != 0 ? invalid : smm;
 }
 
+bool Session::vmIsDead() const { return system().kvm().peekVm(Kvm::VmWord::Dead) != 0; }
+
 std::vector<LockView> Session::locks() const {
     std::vector<LockView> views;
     const Sim& sim = system().sim();

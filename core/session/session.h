@@ -214,6 +214,8 @@ public:
     std::vector<RootView> roots() const;
     // The direct root whose tree is shown: the one asked for as long as it is there, else the valid one, else an invalid one.
     Pfn shownDirectRoot() const;
+    // kvm->vm_dead, at the position.
+    bool vmIsDead() const;
     void showDirectRoot(Pfn root) { shownRoot_ = root; }
     // Those that somebody holds.
     std::vector<LockView> locks() const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The real window, driven by its keys and clicks.
 #include "views/inspector/inspector_view.h"
+#include "views/links.h"
 #include "views/main_window.h"
 #include "views/script/script_view.h"
 #include "views/tdx/frames_view.h"
@@ -12,12 +13,15 @@
 #include "views/trees/trees_view.h"
 
 #include <QDockWidget>
+#include <QMenu>
 #include <QSignalSpy>
+#include <QStatusBar>
 #include <QTableWidget>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTreeWidget>
 
+#include <filesystem>
 #include <memory>
 
 using namespace mirrorscope;
@@ -283,6 +287,61 @@ private Q_SLOTS:
         QCOMPARE(trees_->rows().size(), rows);
         const QString says = window_->findChild<Banner*>("banner")->sentence();
         QVERIFY2(says.contains(":3:5:") && says.contains("punch-hole"), qPrintable(says));
+    }
+
+    void the_menu_has_every_scenario_that_is_shipped() {
+        auto* lessons = window_->findChild<QMenu*>("lessons");
+        QVERIFY(lessons != nullptr);
+        Q_EMIT lessons->aboutToShow();
+        const auto actionOf = [](QMenu* menu, const QString& text) -> QAction* {
+            for (QAction* action : menu->actions())
+                if (action->text().contains(text))
+                    return action;
+            return nullptr;
+        };
+        // The one that is open has a mark; there is one after it, and none before it.
+        QAction* first = actionOf(lessons, "Lesson 1:");
+        QVERIFY(first != nullptr && first->isChecked());
+        QVERIFY(actionOf(lessons, "Lesson 2:") != nullptr && !actionOf(lessons, "Lesson 2:")->isChecked());
+        QVERIFY(!actionOf(lessons, "Previous")->isEnabled());
+        QSignalSpy opened(window_.get(), &MainWindow::opened);
+        actionOf(lessons, "Next")->trigger();
+        QVERIFY(opened.wait(20000));
+        QVERIFY(session().scenario().file.find("lessons/02-") != std::string::npos);
+        // Each folder by title; what the kernel's own tests say, by the test.
+        Q_EMIT lessons->aboutToShow();
+        QVERIFY(actionOf(lessons, "Previous")->isEnabled());
+        for (const char* shelf : {"races", "history", "broken", "review", "seamcalls"}) {
+            auto* menu = lessons->findChild<QMenu*>(shelf, Qt::FindDirectChildrenOnly);
+            QVERIFY2(menu != nullptr, shelf);
+            Q_EMIT menu->aboutToShow();
+            QVERIFY2(menu->actions().size() >= 2, shelf);
+        }
+        auto* tests = lessons->findChild<QMenu*>("selftests");
+        QVERIFY(tests != nullptr && tests->actions().size() >= 15);
+        QMenu* memfd = actionOf(tests, "guest_memfd")->menu();
+        Q_EMIT memfd->aboutToShow();
+        QVERIFY(memfd->actions().size() > 30);
+        opened.clear();
+        memfd->actions().first()->trigger();
+        QVERIFY(opened.wait(20000));
+        QVERIFY(session().scenario().file.find("selftests/guest_memfd-") != std::string::npos);
+    }
+
+    void a_size_behind_an_address_is_a_level() {
+        window_->context().goTo(session().end());
+        QCOMPARE(goTo(window_->context(), "mirror 0x0 2M"), QString());
+        QVERIFY(window_->context().selection().has_value());
+        QCOMPARE(window_->context().selection()->level, Level::k2M);
+        QCOMPARE(goTo(window_->context(), "mirror 0x0 4K"), QString());
+        QCOMPARE(window_->context().selection()->level, Level::k4K);
+        QCOMPARE(window_->context().selection()->gfn.v, u64{0});
+    }
+
+    void a_dead_vm_and_expected_violations_are_told() {
+        openFile(QString::fromStdString((std::filesystem::path(MIRRORSCOPE_SOURCE_DIR) / "scenarios/broken/skip-flush.yaml").string()));
+        QVERIFY(window_->statusBar()->currentMessage().contains("as the scenario says"));
+        QVERIFY(!window_->statusBar()->currentMessage().contains("everything holds"));
     }
 
     void every_command_is_there_and_has_a_help() {

@@ -72,7 +72,8 @@ void DifferenceView::refresh() {
     add(difference->pamt, tr("%1 of the PAMT"));
     add(difference->tlb, tr("%1 of TLBs"));
     add(difference->other, tr("%1 of other state"));
-    title_->setText(tr("<b>A at %1, B at %2:</b> %3 entries differ%4.%5")
+    title_->setText((difference->entryCount == 1 ? tr("<b>A at %1, B at %2:</b> %3 entry differs%4.%5")
+                                                 : tr("<b>A at %1, B at %2:</b> %3 entries differ%4.%5"))
                         .arg(*context_.marker(0))
                         .arg(*context_.marker(1))
                         .arg(locale.toString(static_cast<qulonglong>(difference->entryCount)),

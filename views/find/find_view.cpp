@@ -136,7 +136,7 @@ void FindView::more() {
         more ? tr("%1 found, looking at micro-step %2 of %3…")
                    .arg(found_.size())
                    .arg(locale.toString(static_cast<qulonglong>(next_)), locale.toString(static_cast<qulonglong>(session->end())))
-        : found_.size() < kShown ? tr("%n micro-step(s) found.", "", static_cast<int>(found_.size()))
+        : found_.size() < kShown ? found_.size() == 1 ? tr("1 micro-step found.") : tr("%1 micro-steps found.").arg(found_.size())
                                  : tr("The first %1 are listed.").arg(kShown));
     if (more) {
         slice_.start(0);

@@ -61,7 +61,7 @@ void Banner::restyle() {
 void Banner::refresh() {
     if (!error_.isEmpty()) {
         sentence_->setText(error_);
-        detail_->setText(tr("Mend the file and open it again (Ctrl+O). The last good picture stays below."));
+        detail_->setText(tr("Mend the script and run it (Ctrl+Return). The last good picture stays below."));
         restyle();
         return;
     }
@@ -75,6 +75,8 @@ void Banner::refresh() {
     const auto now = std::find_if(violations.begin(), violations.end(), [&](const Violation& v) { return v.n + 1 == at; });
     if (now != violations.end())
         detail += QString("  ·  ! %1: %2").arg(QString::fromUtf8(info(now->rule).name.data()), QString::fromStdString(now->text));
+    if (session->vmIsDead())
+        detail += "  ·  " + tr("the VM is dead: each of its ioctls answers EIO");
     if (at == session->end()) {
         const Runner& runner = session->runner();
         const QString broken = violations.size() == 1 ? tr("1 violation") : tr("%1 violations").arg(violations.size());
