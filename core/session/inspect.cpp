@@ -76,7 +76,7 @@ std::optional<RmpEntry> Session::rmpOf(Pfn pfn) const {
 }
 
 ActorView Session::actorView(ActorId actor) const {
-    constexpr u64 kNever = ~u64{0};
+    constexpr u64 kNoStep = ~u64{0};
     ActorView view;
     view.name = actorName(actor);
     view.isVcpu = actor < system().config().vcpus;
@@ -94,7 +94,7 @@ ActorView Session::actorView(ActorId actor) const {
     const Machine& machine = system().machine();
     const u64 last = lanes().previous(position(), *index), next = lanes().next(position(), *index);
     // It is inside of an operation if its last and its next micro-step belong to the same one.
-    view.busy = last != kNever && next != kNever && machine.step(last).script == machine.step(next).script;
+    view.busy = last != kNoStep && next != kNoStep && machine.step(last).script == machine.step(next).script;
     if (view.busy)
         view.stack = system().sim().paths().names(machine.step(last).path);
     for (unsigned lock = 0; lock < kLocks; ++lock)
@@ -103,16 +103,16 @@ ActorView Session::actorView(ActorId actor) const {
                 view.waitsFor = name(static_cast<LockId>(lock));
     // The outline: some micro-steps of the same operation before and after.
     constexpr unsigned kAround = 24;
-    const u32 script = view.busy        ? machine.step(last).script
-                       : next != kNever ? machine.step(next).script
-                       : last != kNever ? machine.step(last).script
-                                        : 0;
+    const u32 script = view.busy         ? machine.step(last).script
+                       : next != kNoStep ? machine.step(next).script
+                       : last != kNoStep ? machine.step(last).script
+                                         : 0;
     std::vector<u64> steps;
-    for (u64 n = lanes().previous(position(), *index); n != kNever && steps.size() < kAround && machine.step(n).script == script;
-         n = n == 0 ? kNever : lanes().previous(n, *index))
+    for (u64 n = lanes().previous(position(), *index); n != kNoStep && steps.size() < kAround && machine.step(n).script == script;
+         n = n == 0 ? kNoStep : lanes().previous(n, *index))
         steps.insert(steps.begin(), n);
     std::size_t after = 0;
-    for (u64 n = next; n != kNever && after < kAround && machine.step(n).script == script; n = lanes().next(n + 1, *index), ++after)
+    for (u64 n = next; n != kNoStep && after < kAround && machine.step(n).script == script; n = lanes().next(n + 1, *index), ++after)
         steps.push_back(n);
     for (const u64 n : steps) {
         const StepView step = this->step(n);

@@ -34,12 +34,11 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
     shared_ = std::make_shared<Shared>();
     scenario_ = std::make_shared<const Scenario>(scenario);
     worker_.start([this, mode, all, shared = shared_, given = scenario_](const Worker::Task& task) -> std::function<void()> {
-        using Clock = std::chrono::steady_clock;
-        const Clock::time_point begin = Clock::now();
+        const auto begin = std::chrono::steady_clock::now();
         const auto publish = [&](const ExploreResult& result) {
             const std::lock_guard lock(shared->mutex);
             shared->result = result;
-            shared->result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+            shared->result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         };
         ExploreOptions options;
         options.mode = mode;
@@ -47,9 +46,9 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
         options.cancelled = [cancelled = task.cancelled()] { return cancelled->load(); };
         options.progress = [&, last = begin](const ExploreResult& soFar) mutable {
             constexpr std::chrono::milliseconds kEvery(150);
-            if (Clock::now() - last < kEvery)
+            if (std::chrono::steady_clock::now() - last < kEvery)
                 return;
-            last = Clock::now();
+            last = std::chrono::steady_clock::now();
             publish(soFar);
             task.report([this] { Q_EMIT progressed(); });
         };

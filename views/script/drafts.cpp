@@ -60,8 +60,8 @@ std::vector<Draft> Drafts::all(bool others) const {
         if ((ownerOf(info.fileName()) == Owner::Another) != others)
             continue;
         QFile in(info.filePath());
-        constexpr qint64 kLargest = 32 << 20;
-        if (!in.open(QIODevice::ReadOnly) || in.size() > kLargest)
+        constexpr qint64 kLargestDraft = 32 << 20;
+        if (!in.open(QIODevice::ReadOnly) || in.size() > kLargestDraft)
             continue;
         const QJsonObject kept = QJsonDocument::fromJson(in.readAll()).object();
         if (kept.contains("text") && kept.contains("key"))
