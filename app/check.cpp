@@ -13,7 +13,7 @@ void addCheck(CLI::App& root, Invocation& invoke) {
     sub->add_option("--set", *set, "KEY=VALUE: override a key")->expected(1)->take_all();
     sub->callback([files, set, &invoke] {
         invoke = [files, set] {
-            const auto overrides = parseOverrides(*set);
+            const auto overrides = OverrideArguments{*set, {}}.parse();
             int status = kOk;
             for (const auto& file : *files) {
                 try {

@@ -11,11 +11,16 @@
 
 namespace mirrorscope::app {
 
-std::vector<Override> parseOverrides(const std::vector<std::string>& texts, const std::string& variant) {
+void addOverrides(CLI::App& sub, OverrideArguments& to) {
+    sub.add_option("--variant", to.variant, "NAME: the machine keys and expectations of that variant of the scenario");
+    sub.add_option("--set", to.set, "KEY=VALUE: override a key, as in machine.vcpus=2")->expected(1)->take_all();
+}
+
+std::vector<Override> OverrideArguments::parse() const {
     std::vector<Override> list;
     if (!variant.empty())
         list.push_back({std::string(kVariant), variant});
-    for (const auto& text : texts) {
+    for (const auto& text : set) {
         const std::size_t equal = text.find('=');
         if (equal == std::string::npos || equal == 0)
             throw UsageError(fmt::format("--set {}: KEY=VALUE is expected, as in machine.vcpus=2", text));

@@ -35,9 +35,13 @@ struct UsageError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// `KEY=VALUE` as given with --set.
-// Of `--set`, after those of `--variant`, if there is one.
-std::vector<Override> parseOverrides(const std::vector<std::string>& texts, const std::string& variant = "");
+// What a call changes of a scenario: `--variant NAME`, and after it `--set KEY=VALUE` as often as it stands.
+struct OverrideArguments {
+    std::vector<std::string> set;
+    std::string variant;
+    std::vector<Override> parse() const;
+};
+void addOverrides(CLI::App& sub, OverrideArguments& to);
 // "end" or a number not beyond the end.
 u64 parsePosition(const std::string& text, u64 end);
 // True once Ctrl-C was pressed; the first call arms the handler.

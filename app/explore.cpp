@@ -22,8 +22,7 @@ namespace mirrorscope::app {
 namespace {
 struct ExploreArguments {
     std::string file, mode = "auto", format = "text", save, shard, frontier;
-    std::vector<std::string> set;
-    std::string variant;
+    OverrideArguments overrides;
     double seconds = 0;
     u64 maxSteps = 0;
     unsigned jobs = 1;
@@ -32,7 +31,7 @@ struct ExploreArguments {
 };
 
 // Which exploration this is: the scenario's text and what was overridden.
-std::string identityOf(const Scenario& scenario, const std::vector<std::string>& set) {
+std::string identityOf(const Scenario& scenario, const std::vector<Override>& overrides) {
     u64 hash = 0;
     const auto add = [&](const std::string& text) {
         for (const char c : text)
@@ -40,8 +39,8 @@ std::string identityOf(const Scenario& scenario, const std::vector<std::string>&
         hash = mix(hash, 0x100);
     };
     add(scenario.source);
-    for (const std::string& text : set)
-        add(text);
+    for (const Override& o : overrides)
+        add(o.key + "=" + o.value);
     return fmt::format("{:016x}", hash);
 }
 } // namespace
@@ -106,7 +105,7 @@ int explore(const ExploreArguments& args) {
         throw UsageError("--shard: `" + args.shard + "` is not I/N with 1 <= I <= N");
     const auto [shard, shards] = *part;
     interrupted();
-    const Scenario scenario = loadScenario(args.file, parseOverrides(args.set, args.variant));
+    const Scenario scenario = loadScenario(args.file, args.overrides.parse());
     ExploreOptions options;
     options.mode = *exploreModeFromName(args.mode);
     if (options.mode == ExploreMode::Plain && (args.jobs != 1 || !args.shard.empty() || !args.frontier.empty()))
@@ -131,7 +130,7 @@ int explore(const ExploreArguments& args) {
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {
         result = Explorer(scenario, options).run();
     } else {
-        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(scenario, args.set)};
+        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(scenario, args.overrides.parse())};
         if (!args.frontier.empty()) {
             if (std::filesystem::exists(args.frontier))
                 scale.frontier = readFile(args.frontier);
@@ -151,14 +150,14 @@ int explore(const ExploreArguments& args) {
     std::string saved;
     if (!args.save.empty() && !result.findings.empty()) {
         const Counterexample small = shrink(scenario, result.findings[0]);
-        put(args.save, scenarioOf(scenario, parseOverrides(args.set, args.variant), small));
+        put(args.save, scenarioOf(scenario, args.overrides.parse(), small));
         saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
                             small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
     }
     if (args.format == "jsonl") {
         auto json = exploredJson(result);
         json["ok"] = ok;
-        json["of"] = identityOf(scenario, args.set);
+        json["of"] = identityOf(scenario, args.overrides.parse());
         if (!args.shard.empty())
             json["shard"] = fmt::format("{}/{}", shard, shards);
         putExplored(json);
@@ -185,8 +184,7 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");
     sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");
-    sub->add_option("--variant", args->variant, "NAME: the machine keys and expectations of that variant of the scenario");
-    sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();
+    addOverrides(*sub, args->overrides);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return explore(*args); }; });
 }

@@ -11,12 +11,11 @@ namespace mirrorscope::app {
 namespace {
 struct ExportArguments {
     std::string file, at, to, as = "text", out;
-    std::vector<std::string> set;
-    std::string variant;
+    OverrideArguments overrides;
 };
 
 int exportState(const ExportArguments& args) {
-    Session session(loadScenario(args.file, parseOverrides(args.set, args.variant)));
+    Session session(loadScenario(args.file, args.overrides.parse()));
     const u64 at = parsePosition(args.at, session.end());
     session.seek(at);
     if (!args.to.empty()) {
@@ -54,8 +53,7 @@ void addExport(CLI::App& root, Invocation& invoke) {
     sub->add_option("--as", args->as,
                     "text (78 columns), svg, png, dot, csv, json, html (a page that steps with the keys) or perfetto (a trace of the run)")
         ->check(CLI::IsMember({"text", "svg", "png", "dot", "csv", "json", "html", "perfetto"}));
-    sub->add_option("--variant", args->variant, "NAME: the machine keys and expectations of that variant of the scenario");
-    sub->add_option("--set", args->set, "KEY=VALUE: override a key")->expected(1)->take_all();
+    addOverrides(*sub, args->overrides);
     sub->add_option("-o,--output", args->out, "the file to write; standard output by default");
     sub->callback([args, &invoke] { invoke = [args] { return exportState(*args); }; });
 }

@@ -12,8 +12,8 @@ namespace mirrorscope::app {
 
 namespace {
 struct RunArguments {
-    std::vector<std::string> files, set;
-    std::string variant;
+    std::vector<std::string> files;
+    OverrideArguments overrides;
     std::string format = "text";
     std::string at;
     u64 maxSteps = RunOptions{}.maxSteps;
@@ -68,7 +68,7 @@ FileResult runFile(const std::string& file, const RunArguments& args, const std:
 
 int run(const RunArguments& args) {
     interrupted();
-    const auto overrides = parseOverrides(args.set, args.variant);
+    const auto overrides = args.overrides.parse();
     if (!args.at.empty() && args.format != "text")
         throw UsageError("--at shows the trees after the report, so it goes with --format text; `export --at N --as json` gives a state");
     std::vector<JunitCase> cases;
@@ -104,8 +104,7 @@ void addRun(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("run", "run scenarios; several are run one after the other, with a summary");
     sub->add_option("FILE", args->files, "scenarios")->required();
     sub->add_option("--format", args->format, "text, jsonl or junit")->check(CLI::IsMember({"text", "jsonl", "junit"}));
-    sub->add_option("--variant", args->variant, "NAME: the machine keys and expectations of that variant of the scenario");
-    sub->add_option("--set", args->set, "KEY=VALUE: override a key, as in machine.vcpus=2")->expected(1)->take_all();
+    addOverrides(*sub, args->overrides);
     sub->add_option("--at", args->at, "show the trees at this position (0: before the first micro-step) or `end`");
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
     sub->add_flag("--no-check", args->noCheck, "do not check the rules");

@@ -32,8 +32,6 @@ namespace mirrorscope::views {
 
 namespace {
 QString plain(const QAction* action) { return action->text().remove('&'); }
-QString lessonFolder() { return QString::fromStdString(scenarioFolder()) + "/lessons"; }
-QStringList lessons() { return QDir(lessonFolder()).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
 // What else is shipped, folder by folder.
 struct Shelf {
     const char* folder;
@@ -46,6 +44,8 @@ constexpr Shelf kShelves[] = {{"races", "&Races"},
                               {"seamcalls", "&SEAMCALLs"}};
 QString folderOf(const char* shelf) { return QString::fromStdString(scenarioFolder()) + "/" + shelf; }
 QStringList filesOf(const QString& folder) { return QDir(folder).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
+QString lessonFolder() { return folderOf("lessons"); }
+QStringList lessons() { return filesOf(lessonFolder()); }
 QString selftestFolder() { return folderOf("selftests"); }
 // What the kernel's own tests say, by the test: the files of each, which are named after it.
 std::map<QString, QStringList> selftests() {
@@ -129,6 +129,14 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
             action->setChecked(isOpen);
             connect(action, &QAction::triggered, this, [this, folder, name] { open(folder + "/" + name); });
         };
+        // Titles are read from the files only when they are asked for.
+        const auto fillWhenShown = [this, add](QMenu* menu, const QString& folder, const QStringList& names) {
+            connect(menu, &QMenu::aboutToShow, this, [menu, add, folder, names] {
+                if (menu->isEmpty())
+                    for (const QString& name : names)
+                        add(menu, folder, name);
+            });
+        };
         const QStringList course = lessons();
         const auto at = course.indexOf(QFileInfo(present).fileName());
         const auto step = [&](const QString& title, qsizetype to) {
@@ -146,22 +154,12 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         for (const Shelf& shelf : kShelves) {
             QMenu* menu = lesson->addMenu(tr(shelf.title));
             menu->setObjectName(shelf.folder);
-            connect(menu, &QMenu::aboutToShow, this, [menu, add, folder = folderOf(shelf.folder)] {
-                if (menu->isEmpty())
-                    for (const QString& name : filesOf(folder))
-                        add(menu, folder, name);
-            });
+            fillWhenShown(menu, folderOf(shelf.folder), filesOf(folderOf(shelf.folder)));
         }
         QMenu* tests = lesson->addMenu(tr("What the kernel's own &tests say"));
         tests->setObjectName("selftests");
-        for (const auto& [test, names] : selftests()) {
-            QMenu* one = tests->addMenu(test);
-            connect(one, &QMenu::aboutToShow, this, [one, add, files = names] {
-                if (one->isEmpty())
-                    for (const QString& name : files)
-                        add(one, selftestFolder(), name);
-            });
-        }
+        for (const auto& [test, names] : selftests())
+            fillWhenShown(tests->addMenu(test), selftestFolder(), names);
     });
 }
 

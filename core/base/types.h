@@ -57,7 +57,7 @@ constexpr unsigned tableIndex(u64 gfn, Level level) { return gfn >> 9 * (number(
 enum class Alias : u8 { Private, Shared };
 
 // A gfn of SMM's address space carries this bit, which is above all that an address has: the tables and the CPU do not see it.
-inline constexpr u64 kSmmGfn = 1ull << 50;
+inline constexpr u64 kSmmGfn = 1ull << 50, kSmmGpa = kSmmGfn << 12;
 constexpr bool isSmm(Gfn gfn) { return (gfn.v & kSmmGfn) != 0; }
 constexpr Gfn inSmm(Gfn gfn, bool smm) { return {gfn.v | (smm ? kSmmGfn : 0)}; }
 // Of an address that user space made up: what is beyond any address space stays beyond it, and is not SMM's.
@@ -65,7 +65,9 @@ constexpr Gfn gfnOfAddress(u64 address) {
     const u64 gfn = address >> 12;
     return {(gfn & kSmmGfn) != 0 ? (gfn & ~kSmmGfn) | kSmmGfn >> 1 : gfn};
 }
-constexpr u64 gpaOf(Gfn gfn) { return (gfn.v & ~kSmmGfn) << 12; }
+// The same gfn, of whichever address space; its GPA.
+constexpr Gfn bare(Gfn gfn) { return {gfn.v & ~kSmmGfn}; }
+constexpr u64 gpaOf(Gfn gfn) { return bare(gfn).v << 12; }
 
 // A half-open range of guest frames.
 struct GfnRange {

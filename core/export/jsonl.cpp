@@ -139,7 +139,7 @@ private:
                     ",\"tree\":\"{}\",\"root\":{},\"gfn\":{},\"level\":{},\"old\":\"{}\",\"new\":\"{}\",\"was\":\"{}\",\"is\":\"{}\"",
                     where->column == Column::Mirror ? "mirror" : "direct", root(frameOf(place)).v, where->gfn.v, number(where->level),
                     hex16(old), hex16(now), state(old), state(now)) +
-                smm(where->smm));
+                smmJson(where->smm));
         } else if (const auto pfn = frames.frameOfMeta(place); pfn && place == frames.meta(*pfn)) {
             const auto was = static_cast<FrameKind>(old & 0xff);
             const auto is = static_cast<FrameKind>(now & 0xff);
@@ -175,7 +175,8 @@ private:
                     const std::string translation = now != 0 ? fmt::format(",\"level\":{},\"pfn\":{}", number(e.level), e.pfn.v) : "";
                     put(head(n, "tlb") + who(n) +
                         fmt::format(",\"vcpu\":{},\"do\":\"{}\",\"gpa\":\"{}\",\"as\":\"{}\"{}", v, now != 0 ? "fill" : "flush",
-                                    hex(gpaOf(e.gfn)), e.alias == Alias::Shared ? "shared" : "private", translation + smm(isSmm(e.gfn))));
+                                    hex(gpaOf(e.gfn)), e.alias == Alias::Shared ? "shared" : "private",
+                                    translation + smmJson(isSmm(e.gfn))));
                 }
         }
     }
@@ -189,9 +190,6 @@ private:
         }
         return {0};
     }
-
-    // Only where it is so.
-    static std::string smm(bool inSmm) { return inSmm ? ",\"smm\":true" : ""; }
 
     static std::string detailsJson(const Details& details) {
         std::string text;
@@ -263,7 +261,7 @@ private:
             put(head(n, "fault") + context +
                 fmt::format(",\"vcpu\":{},\"gpa\":\"{}\",\"as\":\"{}\",\"access\":\"{}\",\"result\":\"{}\"", mark.a[3], hex(mark.a[0]),
                             mark.a[1] != 0 ? "shared" : "private", accesses[mark.code], retPfName(r)) +
-                smm(mark.a[5] != 0));
+                smmJson(mark.a[5] != 0));
             break;
         }
         case MarkKind::Exit: {
@@ -274,7 +272,7 @@ private:
                                             : mark.code == 201 ? "VMGEXIT"
                                                                : "TDCALL";
             put(head(n, "exit") + context +
-                fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])) + smm(mark.a[4] != 0));
+                fmt::format(",\"vcpu\":{},\"reason\":\"{}\",\"gpa\":\"{}\"", mark.a[0], reason, hex(mark.a[1])) + smmJson(mark.a[4] != 0));
             break;
         }
         case MarkKind::LockWait:
@@ -286,7 +284,7 @@ private:
             put(head(n, "tlb") + context +
                 fmt::format(",\"vcpu\":{},\"do\":\"hit\",\"gpa\":\"{}\",\"as\":\"{}\",\"pfn\":{}", mark.a[2], hex(mark.a[0]),
                             mark.a[1] != 0 ? "shared" : "private", mark.a[3]) +
-                smm(mark.a[4] != 0));
+                smmJson(mark.a[4] != 0));
             break;
         case MarkKind::Expect: {
             const auto& e = session_.runner().expectations()[mark.a[0]];

@@ -70,8 +70,6 @@ void walkAll(const System& system, const std::function<void(const Entry&)>& f) {
         }
 }
 
-// Only where it is so.
-std::string_view smm(bool inSmm) { return inSmm ? ",\"smm\":true" : ""; }
 } // namespace
 
 std::string stateJson(const Session& session) {
@@ -91,7 +89,7 @@ std::string stateJson(const Session& session) {
         const MmuPage page = kvm.peekPage(root);
         roots += fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}{}}}", roots.empty() ? "" : ",",
                              page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), kvm.peekRootCount(root),
-                             role::isInvalid(page.role), smm(role::isSmm(page.role)));
+                             role::isInvalid(page.role), smmJson(role::isSmm(page.role)));
     }
     std::string trees = fmt::format("\"direct\":[{}]", direct);
     std::string td;
@@ -142,7 +140,7 @@ std::string stateJson(const Session& session) {
             if (const TlbEntry e = kvm.tlb(v).at(i); kvm.tlbUsable(v))
                 entries += fmt::format("{}{{\"gpa\":\"{}\",\"as\":\"{}\",\"level\":{},\"pfn\":{}{}}}", entries.empty() ? "" : ",",
                                        hex(gpaOf(e.gfn)), e.alias == Alias::Shared ? "shared" : "private", number(e.level), e.pfn.v,
-                                       smm(isSmm(e.gfn)));
+                                       smmJson(isSmm(e.gfn)));
         tlb += fmt::format("{}\"vcpu{}\":[{}]", v == 0 ? "" : ",", v, entries);
     }
     std::string locks;

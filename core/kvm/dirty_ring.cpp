@@ -10,33 +10,33 @@
 namespace mirrorscope {
 
 void DirtyRing::push(Machine& machine, const Entry& entry) const {
-    const u64 index = machine.get(indexes_);
-    machine.set(at(index), encode(entry) | kDirty);
-    machine.set(indexes_, index + 1);
+    const u64 n = machine.get(index(kDirtyIndex));
+    machine.set(at(n), encode(entry) | kDirty);
+    machine.set(index(kDirtyIndex), n + 1);
 }
 
 std::optional<DirtyRing::Entry> DirtyRing::reset(Machine& machine) const {
-    const u64 index = machine.get(indexes_ + 1);
-    const u64 word = machine.get(at(index));
+    const u64 n = machine.get(index(kResetIndex));
+    const u64 word = machine.get(at(n));
     if ((word & kReset) == 0)
         return std::nullopt;
-    machine.set(at(index), 0);
-    machine.set(indexes_ + 1, index + 1);
+    machine.set(at(n), 0);
+    machine.set(index(kResetIndex), n + 1);
     return decode(word);
 }
 
 std::optional<DirtyRing::Entry> DirtyRing::collect(Machine& machine) const {
-    const u64 index = machine.get(indexes_ + 2);
-    const u64 word = machine.get(at(index));
+    const u64 n = machine.get(index(kUserIndex));
+    const u64 word = machine.get(at(n));
     if ((word & (kDirty | kReset)) != kDirty)
         return std::nullopt;
-    machine.set(at(index), (word & ~u64{kDirty}) | kReset);
-    machine.set(indexes_ + 2, index + 1);
+    machine.set(at(n), (word & ~u64{kDirty}) | kReset);
+    machine.set(index(kUserIndex), n + 1);
     return decode(word);
 }
 
 bool DirtyRing::holds(const Machine& machine, const Entry& entry) const {
-    for (u64 i = machine.peek(indexes_ + 1); i != machine.peek(indexes_); ++i)
+    for (u64 i = machine.peek(index(kResetIndex)); i != machine.peek(index(kDirtyIndex)); ++i)
         if ((machine.peek(at(i)) & ~u64{kDirty | kReset}) == encode(entry))
             return true;
     return false;
@@ -86,9 +86,11 @@ void Kvm::kvm_reset_dirty_gfn(u32 id, u64 offset, u64 mask) {
     if (mask == 0)
         return;
     const int index = slotById(id);
-    if (index < 0 || offset + 63 - static_cast<unsigned>(std::countl_zero(mask)) >= slot(index).pages)
+    if (index < 0)
         return;
     const Memslot s = slot(index);
+    if (offset + 63 - static_cast<unsigned>(std::countl_zero(mask)) >= s.pages)
+        return;
     sim_.writeLock(LockId::MmuLock);
     kvm_arch_mmu_enable_log_dirty_pt_masked(s, {s.base.v + offset}, mask);
     sim_.writeUnlock(LockId::MmuLock);

@@ -13,7 +13,7 @@ namespace mirrorscope {
 
 class DirtyRing {
 public:
-    // KVM_DIRTY_RING_RSVD_ENTRIES, and what a page-modification log adds to it (kvm_dirty_ring_get_rsvd_entries()).
+    // KVM_DIRTY_RING_RSVD_ENTRIES; and how many a ring may have.
     static constexpr u64 kReserved = 64, kSmallest = 256, kLargest = 65536; // entries
     // struct kvm_dirty_gfn: which slot, with its address space in the bits above 15, and which of its pages.
     struct Entry {
@@ -22,10 +22,10 @@ public:
     };
 
     DirtyRing(u64 entries, u64 reserved, Regions& regions)
-        : size_(entries), softLimit_(entries - reserved), indexes_(regions.take(3, "dirty-ring", 3)),
+        : size_(entries), softLimit_(entries - reserved), indexes_(regions.take(kIndexes, "dirty-ring", kIndexes)),
           entries_(regions.take(entries, "dirty-gfn")) {}
 
-    u64 used(const Machine& machine) const { return machine.get(indexes_) - machine.get(indexes_ + 1); }
+    u64 used(const Machine& machine) const { return machine.get(index(kDirtyIndex)) - machine.get(index(kResetIndex)); }
     bool isFull(const Machine& machine) const { return used(machine) >= size_; }
     bool isSoftFull(const Machine& machine) const { return used(machine) >= softLimit_; }
     void push(Machine& machine, const Entry& entry) const;
@@ -37,13 +37,15 @@ public:
     bool holds(const Machine& machine, const Entry& entry) const;
 
 private:
-    enum : u64 { kDirty = 1, kReset = 2 }; // KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET
+    enum Index : unsigned { kDirtyIndex, kResetIndex, kUserIndex, kIndexes }; // the last one: where user space goes on
+    enum : u64 { kDirty = 1, kReset = 2 };                                    // KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET
     static Entry decode(u64 word) { return {static_cast<u32>(word >> 2 & 0x1ffff), word >> 19}; }
     static u64 encode(const Entry& entry) { return entry.offset << 19 | u64{entry.slot} << 2; }
-    Place at(u64 index) const { return entries_ + (index & (size_ - 1)); }
+    Place index(Index which) const { return indexes_ + which; }
+    Place at(u64 n) const { return entries_ + (n & (size_ - 1)); }
 
     u64 size_, softLimit_;
-    Place indexes_; // dirty_index, reset_index, and where user space goes on
+    Place indexes_;
     Place entries_;
 };
 

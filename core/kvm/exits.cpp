@@ -5,7 +5,7 @@ namespace mirrorscope {
 
 KvmRun mmioExit(const GuestOp& op, u64 gpa) {
     KvmRun run{KvmExit::Mmio};
-    run.details.put(Field::Gpa, gpa & ~(kSmmGfn << 12) & ~7ull);
+    run.details.put(Field::Gpa, gpa & ~kSmmGpa & ~7ull);
     run.details.put(Field::Length, 8);
     run.details.put(Field::IsWrite, op.kind == GuestOp::Kind::Write);
     return run;

@@ -60,14 +60,14 @@ int Kvm::kvm_handle_noslot_fault(KvmPageFault& fault) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return -kEFAULT;
     }
-    if (Gfn{fault.gfn.v & ~kSmmGfn} > protocol_->kvm_mmu_max_gfn(*this))
+    if (bare(fault.gfn) > protocol_->kvm_mmu_max_gfn(*this))
         return RET_PF_EMULATE;
     return RET_PF_CONTINUE; // an MMIO SPTE will be made
 }
 
 // What is read here changes only under mmu_lock, which is held.
 bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn) {
-    gfn.v &= ~kSmmGfn;
+    gfn = bare(gfn);
     lockdep_assert_held(LockId::MmuLock);
     if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0) {
         const u64 start = machine_->get(vm(VmWord::InvalidateStart));
@@ -81,7 +81,7 @@ bool Kvm::mmu_invalidate_retry_gfn(u64 seq, Gfn gfn) {
 
 // The same without the lock, so that an answer may be late: it only saves the way to the lock.
 bool Kvm::mmu_invalidate_retry_gfn_unsafe(u64 seq, Gfn gfn) {
-    gfn.v &= ~kSmmGfn;
+    gfn = bare(gfn);
     sim_.step(Site::SeqRead);
     if (machine_->get(vm(VmWord::InvalidateInProgress)) != 0 && gfn.v >= machine_->get(vm(VmWord::InvalidateStart)) &&
         gfn.v < machine_->get(vm(VmWord::InvalidateEnd)))

@@ -11,13 +11,9 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
     if (!kvm_gmem_get_file(memslot))
         return -kEFAULT;
-    u64 found = machine_->get(place);
-    if (found == 0) {
-        const auto page = allocGmemBlock(memslot, gfn);
-        if (!page)
-            return -kENOMEM;
-        found = page->v;
-    }
+    const u64 found = folioWord(memslot, gfn);
+    if (found == 0)
+        return -kENOMEM;
     pfn = {found & kHostPfn};
     frames_.get(pfn);
     const bool prepares = gmemOps_ != nullptr && (found & kUptodate) == 0;
@@ -36,12 +32,19 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
 std::optional<Pfn> Kvm::gmemFolio(const Memslot& memslot, Gfn gfn) {
     const Place place = gmemPlace(memslot, gfn);
     sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
-    if (const u64 found = machine_->get(place) & kHostPfn; found != 0)
-        return Pfn{found};
+    const u64 found = folioWord(memslot, gfn);
+    if (found == 0)
+        return std::nullopt;
+    machine_->set(place, found);
+    return Pfn{found & kHostPfn};
+}
+
+// The word of the page of guest_memfd there, or of one that is made, which the caller sets; 0 when memory is full.
+u64 Kvm::folioWord(const Memslot& memslot, Gfn gfn) {
+    if (const u64 found = machine_->get(gmemPlace(memslot, gfn)); found != 0)
+        return found;
     const auto page = allocGmemBlock(memslot, gfn);
-    if (page)
-        machine_->set(place, page->v);
-    return page;
+    return page ? page->v : 0;
 }
 
 // Frames for the block around a gfn, as a guest_memfd with huge folios would have; a block of which something is there already, or that

@@ -22,8 +22,8 @@ void Kvm::kvm_mmu_invalidate_range_add(const GfnRange& range) {
     const u64 start = machine_->get(vm(VmWord::InvalidateStart));
     const u64 end = machine_->get(vm(VmWord::InvalidateEnd));
     // Of whichever address space: faults of both compare their gfn alone.
-    sim_.store(vm(VmWord::InvalidateStart), std::min(start, range.start.v & ~kSmmGfn));
-    sim_.store(vm(VmWord::InvalidateEnd), std::max(end, range.end.v & ~kSmmGfn));
+    sim_.store(vm(VmWord::InvalidateStart), std::min(start, bare(range.start).v));
+    sim_.store(vm(VmWord::InvalidateEnd), std::max(end, bare(range.end).v));
 }
 
 void Kvm::kvm_mmu_invalidate_end() {

@@ -91,7 +91,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     logNotes_ = regions.take((slotPages_ / 64 + 64 * (maxSlots_ + 1)) * static_cast<unsigned>(LogNote::Count_), "log-note");
     if (config.dirtyRing != 0)
         for (unsigned v = 0; v < config.vcpus; ++v)
-            rings_.emplace_back(config.dirtyRing, dirtyRingReserved(), regions);
+            rings_.emplace_back(config.dirtyRing, dirtyRingReserved(cpuDirtyLog()), regions);
     pml_ = regions.take(config.vcpus * kPmlEntries, "pml");
     gmemPages_ = slotPages_;
     for (const auto& file : config.gmemFiles) {
@@ -137,8 +137,7 @@ void Kvm::attach(Machine& machine) {
             machine.set(gmemFiles_ + file, config_.gmemFiles[file].pages + 1);
     attachSlots();
     machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed && !config_.snpLaunch);
-    constexpr u64 kLaunched = 2;
-    machine.set(vm(VmWord::SnpLaunch), config_.snpLaunch ? 0 : kLaunched);
+    machine.set(vm(VmWord::SnpLaunch), config_.snpLaunch ? kNoContext : kFinished);
     for (unsigned v = 0; v < config_.vcpus; ++v)
         machine.set(vcpuWord(v, VcpuWord::PmlOn), cpuDirtyLog() && machine.peek(vm(VmWord::NrDirtyLogging)) != 0);
 }

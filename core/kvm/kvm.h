@@ -185,7 +185,10 @@ public:
     std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
 
     // ---- dirty logging (dirty_log.cpp, pml.cpp)
-    bool cpuDirtyLog() const { return traits_.cpuDirtyLog && config_.pml && config_.adBits; }
+    static bool cpuDirtyLog(const MachineConfig& config, const VmTraits& traits) {
+        return traits.cpuDirtyLog && config.pml && config.adBits;
+    }
+    bool cpuDirtyLog() const { return cpuDirtyLog(config_, traits_); }
     bool kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel);
     void kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range);
     void kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot);
@@ -207,7 +210,8 @@ public:
     Outcome kvm_clear_dirty_log_protect(u32 id, u64 firstPage, u64 pages, u64 mask);
 
     // ---- the dirty ring in place of the bitmaps (dirty_ring.cpp)
-    u64 dirtyRingReserved() const { return DirtyRing::kReserved + (cpuDirtyLog() ? kPmlEntries : 0); }
+    // kvm_dirty_ring_get_rsvd_entries()
+    static u64 dirtyRingReserved(bool cpuLog) { return DirtyRing::kReserved + (cpuLog ? kPmlEntries : 0); }
     bool kvm_use_dirty_bitmap() const { return rings_.empty(); }
     void kvm_dirty_ring_push(unsigned vcpu, const Memslot& slot, Gfn gfn);
     bool kvm_dirty_ring_check_request(unsigned vcpu);
@@ -435,6 +439,7 @@ private:
     unsigned maxRoots() const { return 2 * config_.vcpus + sim_.actors() + 3; }
 
     // roots.cpp
+    void kvm_mmu_free_root(unsigned vcpu, VcpuWord which);
     void listRoot(Pfn root);
     void unlistRoot(Pfn root);
     // iter.cpp
@@ -535,6 +540,7 @@ private:
     void setVma(const GfnRange& range, u64 mask, u64 bits);
     int hostFault(const Memslot& slot, Gfn gfn, bool write, u64& word);
     std::optional<int> injectedHostFault(Gfn gfn);
+    u64 folioWord(const Memslot& slot, Gfn gfn);
     std::optional<Pfn> allocGmemBlock(const Memslot& slot, Gfn gfn);
     int kvm_gmem_allocate(unsigned file, u64 first, u64 end);
     // Where the last write to that page of a slot is noted, see lastWrite().

@@ -63,7 +63,7 @@ int Kvm::tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter) {
     u64 newSpte;
     if (fault.slot < 0) {
         sim_.step(Site::SlotRead);
-        newSpte = make_mmio_spte(masks(), {iter.gfn.v & ~kSmmGfn}, machine_->get(vm(VmWord::SlotsGeneration)));
+        newSpte = make_mmio_spte(masks(), bare(iter.gfn), machine_->get(vm(VmWord::SlotsGeneration)));
     } else {
         newSpte = make_spte_for(fault, iter);
     }

@@ -13,7 +13,7 @@ bool Kvm::logByCpu(unsigned vcpu, Gfn gfn) {
     const u64 n = machine_->get(count);
     if (n == kPmlEntries)
         return false;
-    machine_->set(pmlEntry(vcpu, n), gfn.v & ~kSmmGfn);
+    machine_->set(pmlEntry(vcpu, n), bare(gfn).v);
     machine_->set(count, n + 1);
     return true;
 }

@@ -159,18 +159,25 @@ bool Kvm::is_obsolete_root(unsigned vcpu) const {
     return root.v != 0 && role::isInvalid(spGet(root, kRole));
 }
 
+void Kvm::kvm_mmu_free_root(unsigned vcpu, VcpuWord which) {
+    const Place place = vcpuWord(vcpu, which);
+    const Pfn root{machine_->get(place)};
+    if (root.v == 0)
+        return;
+    if (which == VcpuWord::RootHpa) // what was cached through it is flushed when another one is loaded
+        machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
+    sim_.readLock(LockId::MmuLock);
+    machine_->set(place, 0);
+    kvm_tdp_mmu_put_root(root);
+    sim_.readUnlock(LockId::MmuLock);
+}
+
 // The mirror root is kept.
 void Kvm::kvm_mmu_free_obsolete_roots(unsigned vcpu) {
     if (!protocol_->is_obsolete_root(*this, vcpu))
         return;
     Call call(sim_, "kvm_mmu_free_obsolete_roots");
-    const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
-    const Pfn root{machine_->get(place)};
-    machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
-    sim_.readLock(LockId::MmuLock);
-    machine_->set(place, 0);
-    kvm_tdp_mmu_put_root(root);
-    sim_.readUnlock(LockId::MmuLock);
+    kvm_mmu_free_root(vcpu, VcpuWord::RootHpa);
 }
 
 // kvm_mmu_reset_context(): the root is given back, and the next one that is loaded is one of the new address space.
@@ -178,29 +185,14 @@ void Kvm::kvm_smm_changed(unsigned vcpu, bool entering) {
     Call call(sim_, "kvm_smm_changed");
     sim_.step(Site::VmState);
     machine_->set(vcpuWord(vcpu, VcpuWord::Smm), entering);
-    const Place place = vcpuWord(vcpu, VcpuWord::RootHpa);
-    const Pfn root{machine_->get(place)};
-    if (root.v == 0)
-        return;
-    machine_->set(vcpuWord(vcpu, VcpuWord::FlushOwed), 1);
-    sim_.readLock(LockId::MmuLock);
-    machine_->set(place, 0);
-    kvm_tdp_mmu_put_root(root);
-    sim_.readUnlock(LockId::MmuLock);
+    kvm_mmu_free_root(vcpu, VcpuWord::RootHpa);
 }
 
 void Kvm::kvm_mmu_destroy() {
     Call call(sim_, "kvm_mmu_destroy");
     for (unsigned v = 0; v < config_.vcpus; ++v) {
-        for (const auto root : {VcpuWord::RootHpa, VcpuWord::MirrorRootHpa}) {
-            const Place place = vcpuWord(v, root);
-            if (const u64 pfn = machine_->get(place); pfn != 0) {
-                sim_.readLock(LockId::MmuLock);
-                machine_->set(place, 0);
-                kvm_tdp_mmu_put_root({pfn});
-                sim_.readUnlock(LockId::MmuLock);
-            }
-        }
+        for (const auto root : {VcpuWord::RootHpa, VcpuWord::MirrorRootHpa})
+            kvm_mmu_free_root(v, root);
         for (const auto cache : {VcpuWord::ShadowCache, VcpuWord::ExternalCache})
             for (const Place count = vcpuWord(v, cache); machine_->get(count) != 0;) {
                 const u64 n = machine_->get(count);

@@ -256,7 +256,7 @@ void Kvm::freshDirtyBitmap(const Memslot& s, bool allDirty) {
 int Kvm::kvm_arch_prepare_memory_region(SlotChange change, const SlotConfig& config) const {
     if (change != SlotChange::Create && change != SlotChange::Move)
         return 0;
-    const Gfn last{(config.base.v & ~kSmmGfn) + config.pages - 1};
+    const Gfn last{bare(config.base).v + config.pages - 1};
     return last.v >> (config_.maxPhysicalAddress - 12) != 0 || (last.v & config_.directBits()) != 0 ? -kEINVAL : 0;
 }
 

@@ -31,7 +31,7 @@ struct KvmWords {
         NxHead, // possible_nx_huge_pages
         NxTail,
         PreFaultAllowed,
-        SnpLaunch, // how far the launch of an SNP guest has come: no context, a context, finished
+        SnpLaunch, // one of kNoContext, kContext, kFinished
         Destroyed,
         SlotCount,
         PagesUsed,
@@ -74,6 +74,7 @@ struct KvmWords {
     static constexpr u64 kMemMaxNrPages = (1ull << 31) - 1;                              // KVM_MEM_MAX_NR_PAGES
     static constexpr u64 kSlotsUpdateInProgress = 1ull << 63; // KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS, of SlotsGeneration
     static constexpr u64 kReqTlbFlush = 1, kReqFreeObsoleteRoots = 2, kReqVmDead = 4, kReqCpuDirtyLogging = 8, kReqDirtyRingSoftFull = 16;
+    static constexpr u64 kNoContext = 0, kContext = 1, kFinished = 2; // how far the launch of an SNP guest has come
     static constexpr u64 kPmlEntries = 512;
 };
 

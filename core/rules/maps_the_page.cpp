@@ -18,7 +18,7 @@ struct Backing {
 };
 
 bool invalidating(const RuleContext& context, Gfn gfn) {
-    gfn.v &= ~kSmmGfn;
+    gfn = bare(gfn);
     const Kvm& kvm = context.kvm();
     return kvm.peekVm(Kvm::VmWord::InvalidateInProgress) != 0 && gfn.v >= kvm.peekVm(Kvm::VmWord::InvalidateStart) &&
            gfn.v < kvm.peekVm(Kvm::VmWord::InvalidateEnd);
@@ -76,7 +76,7 @@ void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
 // An MMIO entry names the gfn that it was made for; one that stands elsewhere takes a page of memory from the guest.
 void judgeMmio(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
     const u64 own = get_mmio_spte_gfn(context.kvm().masks(), spte).v;
-    const u64 here = context.kvm().gfnOfEntry(page, indexOf(place)).v & ~kSmmGfn;
+    const u64 here = bare(context.kvm().gfnOfEntry(page, indexOf(place))).v;
     if (own != here)
         context.checker.report(Rule::MapsThePage, mix(own, here),
                                fmt::format("the direct MMIO entry of {} stands where a walk for {} ends", hex(own << 12), hex(here << 12)),

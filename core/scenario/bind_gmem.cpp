@@ -6,41 +6,35 @@
 
 namespace mirrorscope {
 
-unsigned Binder::gmemFile(const YamlNode& name) {
-    auto& files = scenario_.machine.gmemFiles;
-    const std::string& text = word(name, "the name of a file");
+// Which one of that name it is, made known if it is not.
+template <class Named>
+unsigned Binder::named(std::vector<Named>& list, const YamlNode& name, const std::string& one, const std::string& many) {
+    const std::string& text = word(name, "the name of a " + one);
     if (text.empty())
-        fail(name, "a file has a name");
-    unsigned file = 0;
-    while (file < files.size() && files[file].name != text)
-        ++file;
-    if (file == files.size()) {
-        constexpr unsigned kMostFiles = 64;
-        if (file == kMostFiles)
-            fail(name, "a scenario names at most 64 files of guest_memfd");
-        files.push_back({.name = text});
-        gmemNames_.emplace(file, name);
+        fail(name, "a " + one + " has a name");
+    const auto at = std::find_if(list.begin(), list.end(), [&](const Named& known) { return known.name == text; });
+    if (at == list.end()) {
+        constexpr std::size_t kMost = 64;
+        if (list.size() == kMost)
+            fail(name, "a scenario names at most 64 " + many);
+        list.push_back({.name = text});
+        return static_cast<unsigned>(list.size() - 1);
     }
+    return static_cast<unsigned>(at - list.begin());
+}
+
+unsigned Binder::gmemFile(const YamlNode& name) {
+    const unsigned file = named(scenario_.machine.gmemFiles, name, "file", "files of guest_memfd");
+    gmemNames_.emplace(file, name); // the first place where it stands
     return file;
 }
 
 unsigned Binder::memory(const YamlNode& name, const YamlNode* offset, u64 size) {
     auto& memories = scenario_.machine.memories;
-    const std::string& text = word(name, "the name of a mapping");
-    if (text.empty())
-        fail(name, "a mapping has a name");
+    const unsigned index = named(memories, name, "mapping", "mappings");
     const u64 at = offset == nullptr ? 0 : number(*offset, "offset");
     if ((at & 0xfff) != 0 || at > 64ull << 30)
         fail(offset == nullptr ? name : *offset, "an offset in a mapping is whole pages, at most 64G");
-    unsigned index = 0;
-    while (index < memories.size() && memories[index].name != text)
-        ++index;
-    if (index == memories.size()) {
-        constexpr unsigned kMostMemories = 64;
-        if (index == kMostMemories)
-            fail(name, "a scenario names at most 64 mappings");
-        memories.push_back({.name = text});
-    }
     u64 together = 0;
     memories[index].pages = std::max(memories[index].pages, (at + std::min<u64>(size, 64ull << 30) + 4095) >> 12);
     for (const MemoryConfig& m : memories)

@@ -3,6 +3,7 @@
 #include "kvm/kvm.h"
 #include "scenario/binder.h"
 #include "scenario/presets.h"
+#include "system/system.h"
 
 #include <algorithm>
 
@@ -270,12 +271,11 @@ void Binder::machine(const YamlNode* node) {
     const u64 limit = m.gfnsReached();
     u64 pages = 0;
     for (const auto& slot : m.slots) {
-        if ((slot.base.v & ~kSmmGfn) + slot.pages > limit)
+        if (bare(slot.base).v + slot.pages > limit)
             fail(*map.find("slots"), "slot " + std::to_string(slot.id & 0xffff) + " passes the guest physical address width");
         pages += slot.pages;
     }
-    const u64 reserved =
-        DirtyRing::kReserved + (m.vm == VmType::Default || m.vm == VmType::SwProtected ? (m.pml && m.adBits ? 512 : 0) : 0);
+    const u64 reserved = Kvm::dirtyRingReserved(Kvm::cpuDirtyLog(m, traitsOf(m.vm)));
     if (m.dirtyRing != 0 && m.dirtyRing < reserved)
         fail(*map.find("dirty-ring"),
              "KVM keeps " + std::to_string(reserved) + " entries of a ring for itself; 1024 is the next that it takes");

@@ -63,6 +63,8 @@ private:
     void content(Step& step, const YamlNode& value);
     std::string besideFile(const YamlNode& value) const;
     unsigned resultSlot(const std::string& id);
+    template <class Named>
+    unsigned named(std::vector<Named>& list, const YamlNode& name, const std::string& one, const std::string& many);
     // A file of guest_memfd by its name, made known if it is not.
     unsigned gmemFile(const YamlNode& name);
     // A part of user space's memory that slots share, likewise; that slot reaches up to `end`, in bytes.

@@ -22,7 +22,7 @@ unsigned rootTypes(const Step& step) {
 unsigned vcpuOf(const Step& step) { return static_cast<unsigned>(step.number("vcpu")); }
 // In the address space that the vCPU is in.
 u64 faultAddress(const Kvm& kvm, const Step& step) {
-    const u64 gpa = inSmm({step.number("gpa") >> 12}, kvm.inSmmMode(vcpuOf(step))).v << 12 | (step.number("gpa") & 0xfff);
+    const u64 gpa = step.number("gpa") | (kvm.inSmmMode(vcpuOf(step)) ? kSmmGpa : 0);
     return step.number("as") != 0 ? ((gpa >> 12 | kvm.config().directBits()) << 12) : gpa;
 }
 

@@ -179,7 +179,7 @@ Outcome Runner::perform(const Step& step) {
                   : step.verb == Verb::Write ? GuestOp::Kind::Write
                   : step.verb == Verb::Exec  ? GuestOp::Kind::Exec
                                              : GuestOp::Kind::Accept;
-        op.gpa = inSmm(range.start, step.number("smm") != 0).v << 12 | (gpa & 0xfff);
+        op.gpa = gpa | (step.number("smm") != 0 ? kSmmGpa : 0);
         op.alias = step.number("as") != 0 ? Alias::Shared : Alias::Private;
         op.stride = step.number("stride", 4096);
         op.count = step.number("pages", 1);

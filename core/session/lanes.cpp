@@ -17,10 +17,6 @@ u16 bitOf(Site site) { return static_cast<u16>(1u << static_cast<unsigned>(group
 std::string_view leafName(const Span& span) { return info(static_cast<Leaf>(span.code)).name; }
 std::string statusName(const Span& span) { return span.exits ? "EXIT" : std::string(tdx::statusName(span.detail)); }
 
-namespace {
-constexpr unsigned kMostActors = 2 * (256 + Sim::kHosts + 1); // and the store buffer of each
-} // namespace
-
 void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
     static_assert(kStepGroups <= 16 && kLocks <= 8);
     system_ = &system;
@@ -28,14 +24,15 @@ void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
     const Machine& machine = system.machine();
     const Sim& sim = system.sim();
     steps_ = machine.steps();
-    std::vector<ActorId> indexOfActor(kMostActors);
+    const unsigned most = 2 * sim.actors(); // and the store buffer of each
+    std::vector<ActorId> indexOfActor(most);
     for (std::size_t i = 0; i < actors.size(); ++i)
         indexOfActor[actors[i]] = static_cast<ActorId>(i);
     fine_.assign((steps_ / kFine + 1) * actors.size(), 0);
     coarse_.assign((steps_ / kCoarse + 1) * actors.size(), 0);
 
     // Locks: who holds what is a word per actor.
-    std::vector<std::vector<std::size_t>> open(kMostActors); // by actor: indexes of the spans that last, in the list of their lock
+    std::vector<std::vector<std::size_t>> open(most); // by actor: indexes of the spans that last, in the list of their lock
     const Place firstHeld = sim.heldPlace(0);
     for (u64 n = 0; n < steps_; ++n) {
         const StepRecord& record = machine.step(n);
@@ -76,8 +73,8 @@ void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
 
     // SEAMCALLs, faults and waits: marks in the order of their micro-steps.
     const auto& marks = sim.marks();
-    std::vector<std::vector<std::size_t>> calls(kMostActors);
-    std::vector<u64> exitOf(kMostActors, kNever);
+    std::vector<std::vector<std::size_t>> calls(most);
+    std::vector<u64> exitOf(most, kNever);
     for (std::size_t i = 0; i < marks.size(); ++i) {
         const Mark& mark = marks[i];
         switch (mark.kind) {

@@ -93,9 +93,7 @@ std::optional<Session::Where> Session::locate(Place place) const {
         const MmuPage page = system().kvm().peekPage(frame);
         if (page.level() == Level::None)
             return std::nullopt; // a new page, of no tree yet
-        return Where{page.isMirror() ? Column::Mirror : Column::Shared,
-                     {system().kvm().gfnOfEntry(page, indexOf(place)).v & ~kSmmGfn},
-                     page.level(),
+        return Where{page.isMirror() ? Column::Mirror : Column::Shared, bare(system().kvm().gfnOfEntry(page, indexOf(place))), page.level(),
                      role::isSmm(page.role)};
     }
     if (!system().isTdx() || !system().module().isSeptPage(frame))

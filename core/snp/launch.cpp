@@ -27,11 +27,11 @@ auto SnpOps::sev_mem_enc_ioctl(F&& command) {
 int SnpOps::snp_launch_start(u64 policy, u64 flags) {
     Call call(sim_, "snp_launch_start");
     return sev_mem_enc_ioctl([&] {
-        if (launchState() != kNoContext || flags != 0 || (policy & ~kPolicyKnown) != 0 || (policy & kPolicyMust) != kPolicyMust ||
+        if (launchState() != Kvm::kNoContext || flags != 0 || (policy & ~kPolicyKnown) != 0 || (policy & kPolicyMust) != kPolicyMust ||
             (policy & kPolicySingleSocket) != 0)
             return -kEINVAL;
         sim_.step(Site::VmState);
-        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kContext);
+        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), Kvm::kContext);
         return 0;
     });
 }
@@ -46,7 +46,7 @@ int SnpOps::sev_gmem_post_populate(Pfn page, Gfn gfn, PageContent content, const
     if (const int r = rmpupdate(page, {true, false, Level::k4K, Rmp::kAsid, gfn}); r != 0)
         return r;
     sim_.step(Site::RmpSet);
-    if (launchState() != kContext) { // the launch is over: the firmware refuses, and gives the page back
+    if (launchState() != Kvm::kContext) { // the launch is over: the firmware refuses, and gives the page back
         kvm_.WARN_ON_ONCE(rmpupdate(page, {}) != 0, Assert::RmpUpdateFailed); // snp_page_reclaim()
         return -kEIO;
     }
@@ -61,7 +61,7 @@ Outcome SnpOps::snp_launch_update(u64 gpa, u64 size, u64 flags, PageContent cont
     const Gfn start{gpa >> 12};
     u64 done = 0;
     const int result = sev_mem_enc_ioctl([&] {
-        if (launchState() == kNoContext || (size & 0xfff) != 0 || flags != 0)
+        if (launchState() == Kvm::kNoContext || (size & 0xfff) != 0 || flags != 0)
             return -kEINVAL;
         sim_.writeLock(LockId::SlotsLock);
         const int index = kvm_.slotOf(start);
@@ -92,12 +92,12 @@ Outcome SnpOps::snp_launch_update(u64 gpa, u64 size, u64 flags, PageContent cont
 int SnpOps::snp_launch_finish(u64 flags) {
     Call call(sim_, "snp_launch_finish");
     return sev_mem_enc_ioctl([&] {
-        if (launchState() == kNoContext || flags != 0)
+        if (launchState() == Kvm::kNoContext || flags != 0)
             return -kEINVAL;
         sim_.step(Site::VmState);
-        if (launchState() == kFinished)
+        if (launchState() == Kvm::kFinished)
             return -kEIO;
-        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), kFinished);
+        kvm_.machine().set(kvm_.vm(Kvm::VmWord::SnpLaunch), Kvm::kFinished);
         kvm_.machine().set(kvm_.vm(Kvm::VmWord::PreFaultAllowed), 1);
         return 0;
     });
@@ -105,7 +105,7 @@ int SnpOps::snp_launch_finish(u64 flags) {
 
 // Without a VMSA that the firmware has made the guest's, VMRUN fails (SVM_EXIT_ERR).
 EnterResult SnpOps::vcpu_run(unsigned) {
-    if (launchState() == kFinished)
+    if (launchState() == Kvm::kFinished)
         return {};
     return {EnterResult::Kind::Failed, 0, {KvmExit::FailEntry, {}}};
 }

@@ -43,7 +43,6 @@ public:
     Outcome rawPsmash(Gfn gfn);
 
 private:
-    enum : u64 { kNoContext, kContext, kFinished }; // Kvm::VmWord::SnpLaunch
     u64 launchState() const;
     template <class F>
     auto sev_mem_enc_ioctl(F&& command);

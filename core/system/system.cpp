@@ -14,6 +14,7 @@ MachineConfig withFrames(MachineConfig config) {
         config.frames = defaultFrames(config);
     return config;
 }
+} // namespace
 
 VmTraits traitsOf(VmType type) {
     switch (type) {
@@ -24,7 +25,6 @@ VmTraits traitsOf(VmType type) {
     }
     return VmxOps::traits();
 }
-} // namespace
 
 u64 defaultFrames(const MachineConfig& config) {
     u64 pages = 0;

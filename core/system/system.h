@@ -14,6 +14,9 @@
 
 namespace mirrorscope {
 
+// What each kind of VM is made of.
+VmTraits traitsOf(VmType type);
+
 class System {
 public:
     // `results`: how many step results the script can ask for.

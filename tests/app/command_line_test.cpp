@@ -76,6 +76,14 @@ variants:
     EXPECT_NE(call("run " + file + " --variant fixed --format jsonl").out.find("\"break\":\"[]\""), std::string::npos);
     EXPECT_NE(call("run " + file + " --variant one-cpu --format jsonl").out.find("\"vcpus\":\"1\""), std::string::npos);
     EXPECT_EQ(call("explore " + file + " --variant fixed --set 'machine.break=[skip-flush]'").status, 1);
+    // Results of one variant are not joined to another's.
+    const auto identity = [&](const std::string& options) {
+        const std::string out = call("explore " + file + " --all --format jsonl " + options).out;
+        const std::size_t at = out.find("\"of\":");
+        return at == std::string::npos ? std::string() : out.substr(at, out.find(',', at) - at);
+    };
+    EXPECT_FALSE(identity("").empty());
+    EXPECT_NE(identity(""), identity("--variant fixed"));
     // What is saved is the variant's, and runs by itself.
     const std::string saved = (folder_ / "saved.yaml").string();
     EXPECT_EQ(call("explore " + file + " --variant fixed --set 'machine.break=[skip-flush]' --save-counterexample '" + saved + "'").status,
