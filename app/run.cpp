@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
 
+#include "console/console.h"
 #include "export/export.h"
+#include "scenario/yaml.h"
 
 #include <fmt/format.h>
 
@@ -16,6 +18,7 @@ struct RunArguments {
     OverrideArguments overrides;
     std::string format = "text";
     std::string at;
+    std::string commands;
     u64 maxSteps = RunOptions{}.maxSteps;
     bool noCheck = false;
 };
@@ -38,6 +41,29 @@ std::string failureText(const Session& session) {
     return text;
 }
 
+// The words of the debugger, one a line, from before the first micro-step on. What is wrong with one is said with its place, and
+// nothing behind it is done.
+void debug(Session& session, const std::string& file) {
+    const std::string text = readFile(file == "-" ? "/dev/stdin" : file);
+    StopPoints points;
+    Console console(session, points);
+    unsigned number = 1;
+    for (std::size_t begin = 0; begin < text.size() && !console.over(); ++number) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        std::string line = text.substr(begin, end - begin);
+        if (line.ends_with('\r'))
+            line.pop_back();
+        begin = end + 1;
+        try {
+            put("", console.execute(line));
+        } catch (const ConsoleError& error) {
+            throw InputError(file, number, static_cast<unsigned>(error.column), error.what());
+        }
+        if (interrupted())
+            break;
+    }
+}
+
 FileResult runFile(const std::string& file, const RunArguments& args, const std::vector<Override>& overrides) {
     FileResult result;
     result.junit.name = file;
@@ -46,6 +72,8 @@ FileResult runFile(const std::string& file, const RunArguments& args, const std:
                     {.check = !args.noCheck, .maxSteps = args.maxSteps, .recording = true, .cancelled = [] { return interrupted(); }});
     result.junit.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const Runner& runner = session.runner();
+    if (!args.commands.empty())
+        debug(session, args.commands);
     if (args.format == "jsonl") {
         writeJsonl(session, [](const std::string& line) {
             std::fwrite(line.data(), 1, line.size(), stdout);
@@ -71,6 +99,8 @@ int run(const RunArguments& args) {
     const auto overrides = args.overrides.parse();
     if (!args.at.empty() && args.format != "text")
         throw UsageError("--at shows the trees after the report, so it goes with --format text; `export --at N --as json` gives a state");
+    if (!args.commands.empty() && args.format != "text")
+        throw UsageError("--commands prints what the words say, so it goes with --format text");
     std::vector<JunitCase> cases;
     std::size_t good = 0;
     int status = kOk;
@@ -106,6 +136,8 @@ void addRun(CLI::App& root, Invocation& invoke) {
     sub->add_option("--format", args->format, "text, jsonl or junit")->check(CLI::IsMember({"text", "jsonl", "junit"}));
     addOverrides(*sub, args->overrides);
     sub->add_option("--at", args->at, "show the trees at this position (0: before the first micro-step) or `end`");
+    sub->add_option("--commands", args->commands,
+                    "a file with the debugger's words, one a line, `-` for standard input; `help` lists them");
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
     sub->add_flag("--no-check", args->noCheck, "do not check the rules");
     sub->callback([args, &invoke] { invoke = [args] { return run(*args); }; });

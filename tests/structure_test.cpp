@@ -34,6 +34,7 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("explore", {"scenario"});
     add("session", {"scenario"});
     add("export", {"session", "explore", "tdx/matrix"});
+    add("console", {"export"});
     return below;
 }();
 

@@ -67,6 +67,7 @@ std::span<const CommandInfo> commandTable() {
          true},
         {C::BreakEntry, "run.break-entry", "&Run", "Watch the entry", "Ctrl+F9", "stop when the selected entry changes", {}, false},
         {C::ClearBreaks, "run.clear-breaks", "&Run", "Clear breakpoints", "Ctrl+Shift+F9", "remove them all", {}, false},
+        {C::Console, "run.console", "&Run", "Console", "Ctrl+`", "type the words of a debugger: b, c, rc, watch, info locks", {}, false},
         {C::Explore, "run.explore", "&Run", "Explore every interleaving", "Ctrl+E", "run all orders of the races, or end that", {}, false},
         {C::WhatIf,
          "run.what-if",

@@ -36,6 +36,7 @@ enum class Command {
     BreakLine,
     BreakEntry,
     ClearBreaks,
+    Console,
     Explore,
     WhatIf,
     NextChange,

@@ -12,7 +12,7 @@ void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     map_.reset();
     session_ = std::move(session);
     map_ = std::make_unique<GpaMap>(*session_);
-    breakpoints_ = {};
+    stops_ = {};
     divergence_.reset();
     markers_ = {};
     difference_.reset();
@@ -101,15 +101,22 @@ void Context::setDimmed(u32 states) {
     Q_EMIT dimmedChanged();
 }
 
-void Context::setBreakpoints(const Session::Breakpoints& breakpoints) {
-    breakpoints_ = breakpoints;
+bool Context::toggleLine(unsigned line) {
+    const auto step = session_ ? session_->stepLineOf(line) : std::nullopt;
+    const StopPoint* there = stops_.atLine(step.value_or(line));
+    if (there == nullptr && !step)
+        return false;
+    if (there != nullptr) {
+        stops_.remove(there->id);
+    } else {
+        StopPoint point;
+        point.kind = StopPoint::Kind::Line;
+        point.line = *step;
+        point.text = "line " + std::to_string(*step);
+        stops_.add(std::move(point));
+    }
     Q_EMIT breakpointsChanged();
-}
-
-void Context::toggleLine(unsigned line) {
-    if (breakpoints_.lines.erase(line) == 0)
-        breakpoints_.lines.insert(line);
-    Q_EMIT breakpointsChanged();
+    return true;
 }
 
 void Context::toggleSelectedEntry() {
@@ -118,13 +125,15 @@ void Context::toggleSelectedEntry() {
     const TreeCell cell = session_->cell(selection_->column, selection_->gfn, selection_->level);
     if (!cell.exists)
         return;
-    if (breakpoints_.places.erase(cell.place.v) == 0)
-        breakpoints_.places.insert(cell.place.v);
-    Q_EMIT breakpointsChanged();
-}
-
-void Context::clearBreakpoints() {
-    breakpoints_ = {};
+    if (const StopPoint* there = stops_.atPlace(cell.place)) {
+        stops_.remove(there->id);
+    } else {
+        StopPoint point;
+        point.kind = StopPoint::Kind::Word;
+        point.place = cell.place;
+        point.text = session_->nameOf(*selection_);
+        stops_.add(std::move(point));
+    }
     Q_EMIT breakpointsChanged();
 }
 

@@ -5,7 +5,7 @@
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
 #include "session/gpa_map.h"
-#include "session/session.h"
+#include "session/stops.h"
 #endif
 #include "views/frame_times.h"
 #include "views/theme/theme.h"
@@ -47,6 +47,8 @@ public:
 
     u64 position() const { return session_ ? session_->position() : 0; }
     void goTo(u64 position);
+    // Somebody has moved the session itself.
+    void wasMoved() { Q_EMIT positionChanged(); }
     // The direct root whose tree the first column shows.
     void showDirectRoot(Pfn root);
 
@@ -59,11 +61,13 @@ public:
     // The map of the present session's address space; null until there is one.
     GpaMap* map() const { return map_.get(); }
 
-    const Session::Breakpoints& breakpoints() const { return breakpoints_; }
-    void setBreakpoints(const Session::Breakpoints& breakpoints);
-    void toggleLine(unsigned line);
+    // Breakpoints and watchpoints. Who changes them says so.
+    StopPoints& stops() { return stops_; }
+    const StopPoints& stops() const { return stops_; }
+    void stopsWereChanged() { Q_EMIT breakpointsChanged(); }
+    // Of the step that the line belongs to; false where there is none.
+    bool toggleLine(unsigned line);
     void toggleSelectedEntry();
-    void clearBreakpoints();
 
     // Two positions to be compared, A and B.
     std::optional<u64> marker(unsigned which) const { return markers_[which]; }
@@ -117,7 +121,7 @@ private:
     std::set<std::tuple<int, u64, unsigned>> differing_;
     std::vector<Bookmark> bookmarks_; // ascending
     u32 dimmed_ = 0;
-    Session::Breakpoints breakpoints_;
+    StopPoints stops_;
     std::optional<Divergence> divergence_;
     FrameTimes frameTimes_;
     Theme theme_;

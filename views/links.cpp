@@ -2,6 +2,7 @@
 #include "views/links.h"
 
 #include "base/text.h"
+#include "views/text.h"
 
 #include <QCoreApplication>
 #include <QStringList>
@@ -14,35 +15,17 @@ namespace {
 const QString kScheme = QStringLiteral("mirrorscope");
 QString tr(const char* text) { return QCoreApplication::translate("links", text); }
 QString link(const QString& kind, const QString& what) { return kScheme + "://" + kind + "/" + what; }
-const char* const kTrees[] = {"shared", "mirror", "private"};
 
 std::optional<Column> columnOf(const Session& session, const QString& name) {
-    if (name == "shared" || name == "direct")
-        return Column::Shared;
-    if (name == "mirror" && session.hasColumn(Column::Mirror))
-        return Column::Mirror;
-    if ((name == "private" || name == "secure") && session.hasColumn(Column::Private))
-        return Column::Private;
-    return std::nullopt;
+    const auto column = columnFromName(name.toStdString());
+    return column && session.hasColumn(*column) ? column : std::nullopt;
 }
 
 QString selectGpa(Context& context, u64 gpa, std::optional<Column> column, std::optional<Level> level) {
     const Session& session = *context.session();
     if (gpa >> 12 >= context.map()->size())
         return tr("GPA %1 is beyond all memslots.").arg(QString::fromStdString(hex(gpa)));
-    // Without a tree: the mirror if it has an entry, else the shared one.
-    const Gfn gfn{gpa >> 12};
-    std::optional<Selection> best;
-    for (const Column c : {Column::Mirror, Column::Private, Column::Shared}) {
-        if ((column && *column != c) || !session.hasColumn(c))
-            continue;
-        if (level) {
-            if (session.cell(c, roundDown(gfn, *level), *level).exists)
-                best = Selection{c, roundDown(gfn, *level), *level};
-        } else if (const auto where = context.map()->entryAt(c, gfn); where && (!best || where->level < best->level)) {
-            best = where;
-        }
-    }
+    const auto best = session.entryAt({gpa >> 12}, column, level);
     if (!best)
         return tr("No table holds an entry for %1 here.").arg(QString::fromStdString(hex(gpa)));
     context.select(best);
@@ -71,7 +54,7 @@ QString goToPosition(Context& context, u64 n) {
 } // namespace
 
 QString linkToEntry(const Selection& where) {
-    return link("gpa", QString::fromStdString(hex(where.gfn.v << 12)) + "?tree=" + kTrees[static_cast<unsigned>(where.column)] +
+    return link("gpa", QString::fromStdString(hex(where.gfn.v << 12)) + "?tree=" + text(treeName(where.column)) +
                            "&level=" + QString::fromUtf8(levelName(where.level).data()));
 }
 QString linkToTable(Pfn pfn) { return link("table", QString::number(pfn.v, 16)); }

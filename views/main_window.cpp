@@ -4,6 +4,8 @@
 #include "scenario/presets.h"
 #include "session/branch.h"
 #include "views/charts/charts_view.h"
+#include "views/debug/console_view.h"
+#include "views/debug/debugger.h"
 #include "views/difference/difference_view.h"
 #include "views/explore/explore_view.h"
 #include "views/find/find_view.h"
@@ -48,7 +50,8 @@ MainWindow::MainWindow(QWidget* parent)
       notice_(new NoticeBar(context_, this)), trees_(new TreePane(context_, this)), legend_(new Legend(context_, this)),
       script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), explore_(new ExploreView(context_, this)),
       timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)), charts_(new ChartsView(context_, this)),
-      bookmarks_(new BookmarksView(context_, this)), palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))),
+      bookmarks_(new BookmarksView(context_, this)), debugger_(new Debugger(context_, this)),
+      console_(new ConsoleView(context_, *debugger_, this)), palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))),
       busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     document_ = new Document(*script_, *notice_, this);
     setObjectName("main");
@@ -115,6 +118,13 @@ MainWindow::MainWindow(QWidget* parent)
     connect(explore_, &ExploreView::orderChosen, this, &MainWindow::openText);
     connect(charts_, &ChartsView::said, this, [this](const QString& text) { say(text); });
     connect(timeline_, &TimelineView::bookmarkWanted, this, [this] { perform(Command::Bookmark); });
+    connect(script_, &ScriptView::breakWanted, this, &MainWindow::breakAt);
+    connect(console_, &ConsoleView::saveWanted, this, [this](const QString& lines) { askSaveConsole(lines); });
+    connect(debugger_, &Debugger::said, this, [this](const QString& line, const QString& output, bool error) {
+        // What stopped a run is seen without the console, too.
+        if (error || line == "continue" || line == "reverse-continue")
+            say(output.section('\n', 0, 0), 0);
+    });
     connect(trees_, &TreePane::menuWanted, this, [this](const QPoint& at, const Selection& where) { makeContextMenu(where)->popup(at); });
     connect(trees_, &TreePane::formChanged, this, &MainWindow::refreshActions);
     connect(&context_, &Context::bookmarksChanged, this, &MainWindow::keepBookmarks);
@@ -269,13 +279,13 @@ void MainWindow::loaded() {
     auto session = job_.take();
     u64 at = opening_.at ? std::min(*opening_.at, session->end()) : session->openingPosition();
     std::optional<Selection> selection;
-    Session::Breakpoints breakpoints;
+    StopPoints stops;
     const bool stays = opening_.stays && context_.session() != nullptr;
     if (stays) {
         // As far as both runs are the same, the moment is, too.
         at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
         selection = context_.selection();
-        breakpoints = context_.breakpoints();
+        stops = context_.stops();
     }
     title_ = QString::fromStdString(session->scenario().title);
     const bool ok = session->runner().ok();
@@ -290,7 +300,8 @@ void MainWindow::loaded() {
     settingSession_ = false;
     if (stays) {
         context_.select(selection);
-        context_.setBreakpoints(breakpoints);
+        context_.stops() = std::move(stops);
+        context_.stopsWereChanged();
     }
     const QString file = QString::fromStdString(context_.session()->scenario().file);
     if (title_.isEmpty())
@@ -382,7 +393,7 @@ void MainWindow::refreshActions() {
            any);
     enable({Command::Save}, any && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
-    enable({Command::ClearBreaks}, !context_.breakpoints().empty());
+    enable({Command::ClearBreaks}, !context_.stops().empty());
     enable({Command::ShowAllStates}, context_.dimmed() != 0);
     enable({Command::Reload}, !document_->file().isEmpty());
     if (exportMenu_ != nullptr)
@@ -440,6 +451,10 @@ bool MainWindow::performAlways(Command command) {
         show("explore");
         explore_->startOrCancel();
         return true;
+    case Command::Console:
+        show("console");
+        console_->setFocus();
+        return true;
     case Command::Find:
         show("events");
         find_->focusFilter();
@@ -472,6 +487,11 @@ bool MainWindow::performAlways(Command command) {
     }
 }
 
+void MainWindow::breakAt(unsigned line) {
+    if (!context_.toggleLine(line))
+        say(tr("No step stands at line %1: a run stops where a step begins.").arg(line));
+}
+
 void MainWindow::performHere(Command command) {
     Session* session = context_.session();
     const u64 at = session->position();
@@ -483,12 +503,12 @@ void MainWindow::performHere(Command command) {
     };
     switch (command) {
     case Command::Restart: context_.goTo(0); return;
-    case Command::RunBack: context_.goTo(session->runBack(context_.breakpoints())); return;
+    case Command::RunBack: debugger_->run("reverse-continue"); return;
     case Command::ScriptBack: context_.goTo(session->previousScriptPosition(at)); return;
     case Command::MicroBack: context_.goTo(at - 1); return;
     case Command::MicroForward: context_.goTo(at + 1); return;
     case Command::ScriptForward: context_.goTo(session->nextScriptPosition(at)); return;
-    case Command::Run: context_.goTo(session->runForward(context_.breakpoints())); return;
+    case Command::Run: debugger_->run("continue"); return;
     case Command::OverCall: context_.goTo(session->overCall(at)); return;
     case Command::OverCallBack: context_.goTo(session->overCallBack(at)); return;
     case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
@@ -496,9 +516,9 @@ void MainWindow::performHere(Command command) {
     case Command::RunToCursor:
         goTo(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
         return;
-    case Command::BreakLine: context_.toggleLine(script_->cursorLine()); return;
+    case Command::BreakLine: breakAt(script_->cursorLine()); return;
     case Command::BreakEntry: context_.toggleSelectedEntry(); return;
-    case Command::ClearBreaks: context_.clearBreakpoints(); return;
+    case Command::ClearBreaks: debugger_->run("delete"); return;
     case Command::NextChange:
         if (!inspector_->goToChange(1))
             say(tr("The selected entry does not change any more."));

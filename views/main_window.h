@@ -30,6 +30,8 @@ namespace mirrorscope::views {
 class Banner;
 class BookmarksView;
 class ChartsView;
+class ConsoleView;
+class Debugger;
 class ExploreView;
 class FindView;
 class InspectorView;
@@ -101,6 +103,7 @@ private:
     void perform(Command command);
     bool performAlways(Command command);
     void performHere(Command command);
+    void breakAt(unsigned line);
     void refreshActions();
     void loaded();
     void failed(const QString& message, unsigned line, unsigned column);
@@ -123,6 +126,7 @@ private:
     // window_menus.cpp
     void buildFileMenus(std::map<QString, QMenu*>& menus);
     void askPlace();
+    void askSaveConsole(const QString& lines);
     void askNewMachine();
     void askExport(const QString& kind, const QString& suffix);
     void showPalette();
@@ -155,6 +159,8 @@ private:
     FindView* find_;
     ChartsView* charts_;
     BookmarksView* bookmarks_;
+    Debugger* debugger_;
+    ConsoleView* console_;
     Palette* palette_;
     std::vector<QToolButton*> formButtons_; // in the order of TreeForm
     std::map<QString, QDockWidget*> docks_;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "export/export.h"
 #include "scenario/presets.h"
+#include "views/debug/console_view.h"
 #include "views/find/find_view.h"
 #include "views/inspector/inspector_view.h"
 #include "views/links.h"
@@ -171,6 +172,18 @@ void MainWindow::askExport(const QString& kind, const QString& suffix) {
         exportTo(kind, file);
 }
 
+void MainWindow::askSaveConsole(const QString& lines) {
+    const QString file = QFileDialog::getSaveFileName(this, tr("Save the console's lines"), "session.txt", tr("Scripts (*.txt)"));
+    if (file.isEmpty())
+        return;
+    try {
+        writeFile(file.toStdString(), lines.toStdString());
+        say(tr("Written: mirrorscope run %1 --commands %2").arg(document_->name(), file), 0);
+    } catch (const std::exception& error) {
+        say(QString::fromUtf8(error.what()), 0);
+    }
+}
+
 void MainWindow::exportTo(const QString& kind, const QString& file) {
     if (context_.session() == nullptr)
         return;
@@ -187,6 +200,8 @@ QString MainWindow::paneAsText() const {
         return script_->text();
     if (inside(find_))
         return find_->asText();
+    if (inside(console_))
+        return console_->asText();
     return context_.session() == nullptr ? QString() : QString::fromStdString(treesText(*context_.session()));
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where the panes are, and what the window remembers from one start to the next.
 #include "views/charts/charts_view.h"
+#include "views/debug/console_view.h"
+#include "views/debug/stops_view.h"
+#include "views/debug/tlb_view.h"
 #include "views/difference/difference_view.h"
 #include "views/explore/explore_view.h"
 #include "views/find/find_view.h"
@@ -29,7 +32,7 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kRecent = 12;
-constexpr int kStateVersion = 2; // of the docks: another one is not restored
+constexpr int kStateVersion = 3; // of the docks: another one is not restored
 // A plain file, ~/.config/Mirrorscope/mirrorscope.ini: described in the manual.
 QSettings settings() { return {QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope"}; }
 QByteArray saved() { return settings().value("window/docks").toByteArray(); }
@@ -57,15 +60,19 @@ void MainWindow::buildDocks() {
     QDockWidget* inspector = dock("inspector", tr("Inspector"), inspector_, Qt::RightDockWidgetArea);
     QDockWidget* td = dock("td", tr("TD"), new TdPane(context_, this), Qt::RightDockWidgetArea);
     QDockWidget* frames = dock("frames", tr("Frames"), new FramesView(context_, this), Qt::RightDockWidgetArea);
+    QDockWidget* tlb = dock("tlb", tr("TLB"), new TlbView(context_, this), Qt::RightDockWidgetArea);
     QDockWidget* explore = dock("explore", tr("Explore"), explore_, Qt::RightDockWidgetArea);
     tabifyDockWidget(inspector, td);
     tabifyDockWidget(td, frames);
-    tabifyDockWidget(frames, explore);
+    tabifyDockWidget(frames, tlb);
+    tabifyDockWidget(tlb, explore);
     inspector->raise();
     QDockWidget* timeline = dock("timeline", tr("Timeline"), timeline_, Qt::BottomDockWidgetArea);
     QDockWidget* before = timeline;
     const std::pair<const char*, std::pair<QString, QWidget*>> below[] = {
         {"events", {tr("Events"), find_}},
+        {"console", {tr("Console"), console_}},
+        {"stops", {tr("Breakpoints"), new StopsView(context_, *debugger_, this)}},
         {"charts", {tr("Charts"), charts_}},
         {"difference", {tr("Difference"), new DifferenceView(context_, this)}},
         {"bookmarks", {tr("Bookmarks"), bookmarks_}}};
@@ -142,7 +149,8 @@ void MainWindow::setLayout(Layout layout) {
     const int tall = height();
     switch (layout) {
     case Layout::Debug:
-        show({"story", "script", "explore", "frames", "td", "inspector", "bookmarks", "difference", "charts", "events", "timeline"});
+        show({"story", "script", "explore", "tlb", "frames", "td", "inspector", "bookmarks", "difference", "charts", "stops", "console",
+              "events", "timeline"});
         resizeDocks({docks_.at("story"), docks_.at("inspector")}, {330, 330}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {tall * 28 / 100}, Qt::Vertical);
         break;

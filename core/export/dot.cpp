@@ -11,7 +11,6 @@
 namespace mirrorscope {
 
 namespace {
-constexpr const char* kTrees[] = {"shared", "mirror", "private"};
 
 std::string quoted(const std::string& text) {
     std::string out = "\"";
@@ -32,7 +31,7 @@ std::string treesDot(const Session& session) {
                                   session.scenario().title, session.position(), session.end());
     for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c) {
         const auto column = static_cast<Column>(c);
-        out += fmt::format("  subgraph cluster_{0} {{ label=\"{0}\";\n", tdx ? kTrees[c] : "direct");
+        out += fmt::format("  subgraph cluster_{0} {{ label=\"{0}\";\n", tdx ? treeName(static_cast<Column>(c)) : "direct");
         // The last row of each depth above is the parent.
         std::map<unsigned, std::string> parents;
         for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -40,7 +39,7 @@ std::string treesDot(const Session& session) {
             const TreeCell& cell = row.cells[c];
             if (!cell.exists || (cell.initial(column) && !cell.zapped))
                 continue;
-            const std::string id = fmt::format("{}{}", kTrees[c][0], i);
+            const std::string id = fmt::format("{}{}", treeName(static_cast<Column>(c))[0], i);
             const StateStyle& style = styleOf(column, cell);
             const std::string label = row.more > 0
                                           ? fmt::format("… {} more", row.more)

@@ -9,7 +9,7 @@
 namespace mirrorscope {
 
 void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write) {
-    constexpr unsigned kRun = 1, kLocks_ = 2;
+    constexpr unsigned kRun = 1, kLocks_ = 2, kCalls = 3;
     write("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"unit\":\"one microsecond is one micro-step\",\"title\":" +
           jsonString(session.scenario().title) + "},\"traceEvents\":[\n");
     bool first = true;
@@ -23,8 +23,10 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     };
     meta(kRun, 0, "process_name", "actors");
     meta(kLocks_, 0, "process_name", "locks");
+    meta(kCalls, 0, "process_name", "SEAMCALLs");
     for (const ActorId actor : session.actors())
-        meta(kRun, actor + 1, "thread_name", session.actorName(actor));
+        for (const unsigned process : {kRun, kCalls})
+            meta(process, actor + 1, "thread_name", session.actorName(actor));
     const auto slice = [&](unsigned pid, unsigned tid, u64 begin, u64 end, std::string_view category, std::string_view name,
                            const std::string& args) {
         put(fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"cat\":\"{}\",\"name\":{},\"args\":{{{}}}}}", pid, tid,
@@ -35,8 +37,9 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
         std::string function;
         u64 begin;
     };
-    std::vector<std::vector<Open>> open(256);
-    std::vector<u64> lastOf(256, 0);
+    const std::size_t actors = session.actors().empty() ? 0 : session.actors().back() + std::size_t{1};
+    std::vector<std::vector<Open>> open(actors);
+    std::vector<u64> lastOf(actors, 0);
     const auto close = [&](ActorId actor, std::size_t depth, u64 end) {
         auto& stack = open[actor];
         while (stack.size() > depth) {
@@ -60,22 +63,31 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     }
     for (const ActorId actor : session.actors())
         close(actor, 0, lastOf[actor]);
-    for (const Span& span : session.lanes().seamcalls())
-        if (span.closed)
-            put(fmt::format("{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}", kRun, span.actor + 1, span.end - 1,
-                            jsonString(fmt::format("{} → {}", leafName(span), statusName(span)))));
+    for (const Span& span : session.lanes().seamcalls()) {
+        // On a track of the actor's own, beside what it did: slices of one track must not overlap.
+        std::string args = fmt::format("\"status\":{}", jsonString(span.closed ? statusName(span) : "has not returned"));
+        for (const CallRegister& r : registersOf(session.system(), span))
+            args += fmt::format(
+                ",{}:\"{}\"",
+                jsonString(fmt::format("{}{}{}", r.out ? "→ " : "", r.reg, r.name.empty() || r.reg == "RAX" ? "" : " " + r.name)),
+                hex(r.value));
+        slice(kCalls, span.actor + 1, span.begin, span.end, span.kind == Span::Kind::Seamcall ? "SEAMCALL" : "TDCALL", leafName(span),
+              args);
+    }
     for (unsigned lock = 0; lock < kLocks; ++lock) {
         if (!session.lanes().locks(lock).empty())
             meta(kLocks_, lock + 1, "thread_name", name(static_cast<LockId>(lock)));
         for (const Span& span : session.lanes().locks(lock))
             // Readers overlap, so these are asynchronous.
             for (const char phase : {'b', 'e'})
-                put(fmt::format("{{\"ph\":\"{}\",\"pid\":{},\"tid\":{},\"id\":\"{}.{}\",\"cat\":\"lock\",\"ts\":{},\"name\":{}}}", phase,
-                                kLocks_, lock + 1, lock, span.begin, phase == 'b' ? span.begin : span.end,
+                put(fmt::format("{{\"ph\":\"{}\",\"pid\":{},\"tid\":{},\"id\":\"{}.{}\",\"cat\":\"lock\",\"ts\":{},\"name\":{},\"args\":{{"
+                                "\"actor\":\"{}\",\"mode\":\"{}\"}}}}",
+                                phase, kLocks_, lock + 1, lock, span.begin, phase == 'b' ? span.begin : span.end,
                                 jsonString(fmt::format("{} {}", session.actorName(span.actor),
                                                        span.kind == Span::Kind::Wait ? "waits"
                                                        : span.write                  ? "writes"
-                                                                                     : "reads"))));
+                                                                                     : "reads")),
+                                session.actorName(span.actor), span.write ? "write" : "read"));
     }
     for (const Violation& v : session.violations())
         put(fmt::format("{{\"ph\":\"i\",\"s\":\"g\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}", kRun, v.actor + 1, v.n,

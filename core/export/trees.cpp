@@ -36,9 +36,9 @@ std::string rowLabel(const TreeRow& row) {
 } // namespace
 
 std::string treesText(const Session& session) {
-    std::string out = trimmed(pad(session.scenario().title, 78));
-    out += trimmed(pad(fmt::format("position {} of {}", session.position(), session.end()), 78));
-    out += trimmed(pad(session.sentence(session.position()), 78)) + "\n";
+    std::string out = session.scenario().title.empty() ? "" : wrapped(session.scenario().title, "", 0);
+    out += fmt::format("position {} of {}\n", session.position(), session.end());
+    out += wrapped(session.sentence(session.position()), "", 2) + "\n";
     const bool tdx = session.hasColumn(Column::Mirror);
     const std::size_t width = tdx ? 18 : 40;
     std::string head = pad("GPA", 22) + pad(tdx ? "shared" : "direct", width);
@@ -78,9 +78,9 @@ int svgFrame(const Session& session, std::string& out) {
     textAt(10, 22, "#1b1f24", session.scenario().title, "font-size=\"15\" font-weight=\"bold\"");
     textAt(10, 42, "#57606a",
            fmt::format("position {} of {} — {}", session.position(), session.end(), session.sentence(session.position())));
-    constexpr std::string_view titles[] = {"shared", "mirror", "private"};
     for (unsigned c = 0; c < columns; ++c)
-        textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", tdx ? titles[c] : "direct", "font-weight=\"bold\"");
+        textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", tdx ? treeName(static_cast<Column>(c)) : "direct",
+               "font-weight=\"bold\"");
     int y = kSvgTop;
     for (const TreeRow& row : rows) {
         if (row.more > 0) {

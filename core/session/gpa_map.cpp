@@ -196,14 +196,4 @@ std::vector<MapMemory> GpaMap::memory(Gfn first, u64 pages, unsigned buckets) co
     return out;
 }
 
-std::optional<Session::Where> GpaMap::entryAt(Column column, Gfn gfn) const {
-    for (unsigned level = 1; level <= session_.system().config().levels; ++level) {
-        const Level l = levelOf(level);
-        const TreeCell cell = session_.cell(column, roundDown(gfn, l), l);
-        if (cell.exists)
-            return Session::Where{column, roundDown(gfn, l), l};
-    }
-    return std::nullopt;
-}
-
 } // namespace mirrorscope

@@ -45,8 +45,6 @@ public:
     // The RMP's view of the same: validated pages count as private leaves, assigned ones as pending. Of wide parts every so many-th page.
     MapStrip rmp(Gfn first, u64 pages, unsigned buckets) const;
     std::vector<MapMemory> memory(Gfn first, u64 pages, unsigned buckets) const;
-    // The lowest-level entry that translates a gfn, or at which a walk for it ends.
-    std::optional<Session::Where> entryAt(Column column, Gfn gfn) const;
 
 private:
     struct Summary {

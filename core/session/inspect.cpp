@@ -80,14 +80,8 @@ ActorView Session::actorView(ActorId actor) const {
     ActorView view;
     view.name = actorName(actor);
     view.isVcpu = actor < system().config().vcpus;
-    if (view.isVcpu) {
-        const Tlb& tlb = system().kvm().tlb(actor);
-        constexpr u64 kShown = 256;
-        for (u64 i = 0; i < std::min(tlb.size(), kShown); ++i) {
-            view.tlb.push_back(tlb.at(i));
-            view.usable.push_back(system().kvm().tlbUsable(actor));
-        }
-    }
+    if (view.isVcpu)
+        view.tlb = cachedBy(actor);
     const auto index = indexOfActor(actor);
     if (!index)
         return view;
@@ -125,6 +119,44 @@ ActorView Session::actorView(ActorId actor) const {
                                 .next = n == next});
     }
     return view;
+}
+
+std::vector<TlbLine> Session::cachedBy(ActorId vcpu) const {
+    std::vector<TlbLine> list;
+    const Tlb& tlb = system().kvm().tlb(vcpu);
+    const bool usable = system().kvm().tlbUsable(vcpu);
+    constexpr u64 kShown = 256;
+    for (u64 i = 0; i < std::min(tlb.size(), kShown); ++i) {
+        TlbLine line;
+        line.vcpu = vcpu;
+        line.entry = tlb.at(i);
+        line.usable = usable;
+        line.rights = fmt::format("{}{}{}", line.entry.rwx & 1 ? "r" : "-", line.entry.rwx & 2 ? "w" : "-", line.entry.rwx & 4 ? "x" : "-");
+        const Column column = isTdx() && line.entry.alias == Alias::Private ? Column::Private : Column::Shared;
+        line.column = static_cast<int>(column);
+        if (const auto where = entryAt(line.entry.gfn, column)) {
+            const TreeCell cell = this->cell(column, where->gfn, where->level);
+            const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
+            line.now = stateName(column, cell) + (leaf ? fmt::format(" {:x}", cell.pfn.v) : "");
+            const u64 inside = line.entry.gfn.v - where->gfn.v;
+            const u64 page = line.entry.pfn.v - (where->level == line.entry.level ? 0 : inside);
+            line.stale = usable && (!leaf || cell.pfn.v != page);
+        } else {
+            line.now = "no table";
+            line.stale = usable;
+        }
+        list.push_back(std::move(line));
+    }
+    return list;
+}
+
+std::vector<TlbLine> Session::cachedTranslations() const {
+    std::vector<TlbLine> list;
+    for (unsigned v = 0; v < system().config().vcpus; ++v) {
+        const auto mine = cachedBy(static_cast<ActorId>(v));
+        list.insert(list.end(), mine.begin(), mine.end());
+    }
+    return list;
 }
 
 LockPane Session::lockPane(unsigned lock) const {

@@ -27,6 +27,17 @@ struct TablePageView {
     unsigned present = 0, frozen = 0;
 };
 
+// A translation that a vCPU has cached, beside what the tree says now.
+struct TlbLine {
+    ActorId vcpu = 0;
+    TlbEntry entry;
+    bool usable = false; // no flush is pending that the vCPU must do before it goes on in the guest
+    std::string rights;  // "rw-"
+    int column = 0;      // of the tree that the CPU walks for it
+    std::string now;     // the state of the entry there: "leaf 531", "none"
+    bool stale = false;  // usable, and the tree translates it otherwise, or not at all
+};
+
 // Where an actor stands: what it did last, what it does next, and the micro-steps around it as an outline of the operation.
 struct ActorView {
     std::string name;
@@ -43,8 +54,7 @@ struct ActorView {
     std::vector<Line> outline;
     // Of a vCPU:
     bool isVcpu = false;
-    std::vector<TlbEntry> tlb;
-    std::vector<bool> usable; // a guest access could use it now
+    std::vector<TlbLine> tlb;
 };
 
 struct LockPane {

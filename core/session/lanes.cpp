@@ -17,6 +17,28 @@ u16 bitOf(Site site) { return static_cast<u16>(1u << static_cast<unsigned>(group
 std::string_view leafName(const Span& span) { return info(static_cast<Leaf>(span.code)).name; }
 std::string statusName(const Span& span) { return span.exits ? "EXIT" : std::string(tdx::statusName(span.detail)); }
 
+std::vector<CallRegister> registersOf(const System& system, const Span& span) {
+    std::vector<CallRegister> list;
+    const LeafInfo& leaf = info(static_cast<Leaf>(span.code));
+    const auto& marks = system.sim().marks();
+    const u64* in = marks[span.entered].a;
+    constexpr std::array<std::string_view, 4> kRegs{"RCX", "RDX", "R8", "R9"};
+    const std::array operands{leaf.rcx, leaf.rdx, leaf.r8, leaf.r9};
+    for (std::size_t i = 0; i < kRegs.size(); ++i)
+        if (operands[i] != Operand::None)
+            list.push_back({kRegs[i], operands[i] == Operand::GpaLevel ? "gpa, level" : std::string(name(operands[i])), in[i], false});
+    if (!span.closed)
+        return list;
+    list.push_back({"RAX", statusName(span), span.detail, true});
+    if (!span.exits && span.kind == Span::Kind::Seamcall) {
+        const u64* out = marks[span.left].a + 1;
+        for (std::size_t i = 0; i < kRegs.size(); ++i)
+            if (out[i] != in[i])
+                list.push_back({kRegs[i], {}, out[i], true});
+    }
+    return list;
+}
+
 void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
     static_assert(kStepGroups <= 16 && kLocks <= 8);
     system_ = &system;
@@ -88,13 +110,15 @@ void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
                      .end = steps_,
                      .actor = mark.actor,
                      .code = mark.code,
-                     .gpa = info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel ? mark.a[0] & ept::kPfnMask : kNever});
+                     .gpa = info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel ? mark.a[0] & ept::kPfnMask : kNever,
+                     .entered = static_cast<u32>(i)});
             } else if (!calls[mark.actor].empty()) {
                 Span& span = seamcalls_[calls[mark.actor].back()];
                 calls[mark.actor].pop_back();
                 span.end = mark.n + 1;
                 span.detail = mark.a[0];
                 span.exits = mark.kind == MarkKind::TdCall && mark.a[1] != 0;
+                span.left = static_cast<u32>(i);
                 span.closed = true;
             }
             break;

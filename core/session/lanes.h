@@ -21,14 +21,24 @@ struct Span {
     u8 code = 0;        // leaf or LockId; of a fault the access
     bool write = false; // of a lock
     bool closed = false;
-    bool exits = false; // a TDCALL that left with a violation instead of a status
-    u64 detail = 0;     // completion status; RET_PF_ of a fault
-    u64 gpa = 0;        // of a fault, and of a leaf that names one
+    bool exits = false;        // a TDCALL that left with a violation instead of a status
+    u64 detail = 0;            // completion status; RET_PF_ of a fault
+    u64 gpa = 0;               // of a fault, and of a leaf that names one
+    u32 entered = 0, left = 0; // of a call: the marks that hold its registers
 };
 
 // "TDH.MEM.PAGE.AUG" and "TDX_SUCCESS" of a call.
 std::string_view leafName(const Span& span);
 std::string statusName(const Span& span);
+
+// A register of a SEAMCALL or TDCALL: what it was given, and behind it what it gave back.
+struct CallRegister {
+    std::string_view reg; // "RCX"
+    std::string name;     // "gpa|level"; of RAX the status with its operand
+    u64 value = 0;
+    bool out = false;
+};
+std::vector<CallRegister> registersOf(const System& system, const Span& span);
 
 class Lanes {
 public:

@@ -301,8 +301,8 @@ std::string Session::explain(Column column, const TreeCell& cell, Level level) c
         if (it->n >= position())
             continue;
         const StepView view = step(it->n);
-        return fmt::format("{}; {} by {} at micro-step {}{}", text, changeText(column, it->old, it->now, level), actorName(view.actor),
-                           it->n, view.where.empty() ? "" : " in " + view.where.back());
+        return fmt::format("{}; {} by {} at position {}{}", text, changeText(column, it->old, it->now, level), actorName(view.actor),
+                           it->n + 1, view.where.empty() ? "" : " in " + view.where.back());
     }
     return text + "; it is so since the beginning";
 }
@@ -338,41 +338,6 @@ std::optional<Session::Where> Session::frozenNearby() const {
                 found = where;
             }
     return found;
-}
-
-std::string Session::sentence(u64 at) const {
-    if (end() == 0)
-        return "The script takes no micro-step.";
-    if (at == 0)
-        return "Before the first micro-step. F11 steps, F10 runs one script step.";
-    const StepView view = step(at - 1);
-    std::string text = fmt::format("{}: {}", actorName(view.actor), info(view.site).help);
-    // What it did to the trees says more than the site.
-    const Machine& machine = system().machine();
-    if (at == position()) {
-        std::string change;
-        machine.forEachChange(at - 1, [&](Place place, u64 delta) {
-            const auto where = locate(place);
-            if (!where || !change.empty())
-                return;
-            const u64 now = machine.peek(place);
-            const u64 old = now ^ delta;
-            const auto nameOf = [&](u64 raw) {
-                return where->column == Column::Private ? name(sept::stateOf(raw))
-                                                        : name(stateOf(system().kvm().masks(), raw, where->level));
-            };
-            if (nameOf(old) == nameOf(now))
-                return;
-            constexpr std::array<std::string_view, 3> trees{"shared tree", "mirror", "private tree"};
-            change = fmt::format("{} entry of GPA {} at {}: {} → {}", trees[static_cast<unsigned>(where->column)],
-                                 gpaHex(inSmm(where->gfn, where->smm)), levelName(where->level), nameOf(old), nameOf(now));
-        });
-        if (!change.empty())
-            text = fmt::format("{}: {}", actorName(view.actor), change);
-    }
-    if (!view.where.empty())
-        text += fmt::format("  ({})", view.where.back());
-    return text;
 }
 
 } // namespace mirrorscope

@@ -9,6 +9,44 @@
 
 namespace mirrorscope {
 
+std::string_view treeName(Column column) {
+    constexpr std::array<std::string_view, kColumns> kNames{"shared", "mirror", "private"};
+    return kNames[static_cast<unsigned>(column)];
+}
+
+std::optional<Column> columnFromName(std::string_view name) {
+    if (name == "direct")
+        return Column::Shared;
+    if (name == "secure")
+        return Column::Private;
+    for (const Column column : {Column::Shared, Column::Mirror, Column::Private})
+        if (name == treeName(column))
+            return column;
+    return std::nullopt;
+}
+
+std::string Session::nameOf(const Where& where) const {
+    return fmt::format("{} {} {}", hasColumn(Column::Mirror) ? treeName(where.column) : "direct", gpaHex(inSmm(where.gfn, where.smm)),
+                       levelName(where.level));
+}
+
+std::optional<Session::Where> Session::entryAt(Gfn gfn, std::optional<Column> column, std::optional<Level> level) const {
+    std::optional<Where> best;
+    for (const Column c : {Column::Mirror, Column::Private, Column::Shared}) {
+        if ((column && *column != c) || !hasColumn(c))
+            continue;
+        for (unsigned l = level ? number(*level) : 1; l <= (level ? number(*level) : system().config().levels); ++l) {
+            const Level at = levelOf(l);
+            if (!cell(c, roundDown(gfn, at), at).exists)
+                continue;
+            if (!best || at < best->level)
+                best = Where{c, roundDown(gfn, at), at};
+            break;
+        }
+    }
+    return best;
+}
+
 Session::Session(Scenario scenario, const RunOptions& options, bool toWander) : scenario_(std::move(scenario)) {
     runner_ = std::make_unique<Runner>(scenario_, options);
     runner_->runAll();
@@ -63,6 +101,26 @@ void Session::indexScript() {
         if (step.verb == Verb::Race)
             races_.push_back({races_.size(), start.value_or(0), stop});
     }
+    for (const auto& [script, where] : extents_)
+        if (const Step* step = scenario_.step(script); step != nullptr)
+            lineStarts_[step->line].push_back(where.first);
+    const auto& marks = system().sim().marks();
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+        const Mark& mark = marks[i];
+        const Step* step = scenario_.step(mark.script);
+        if (step == nullptr || (mark.kind != MarkKind::Pause && mark.kind != MarkKind::Note))
+            continue;
+        const u64 at = std::min(mark.n + 1, machine.steps());
+        lineStarts_[step->line].push_back(at);
+        if (mark.kind == MarkKind::Pause && (pauses_.empty() || pauses_.back() != at))
+            pauses_.push_back(at);
+    }
+    for (auto& [line, starts] : lineStarts_)
+        std::sort(starts.begin(), starts.end());
+    // A pause is a step, too, and one of its kind: whoever steps comes by it.
+    topStarts_.insert(topStarts_.end(), pauses_.begin(), pauses_.end());
+    std::sort(topStarts_.begin(), topStarts_.end());
+    topStarts_.erase(std::unique(topStarts_.begin(), topStarts_.end()), topStarts_.end());
 }
 
 std::optional<Session::RaceRun> Session::raceAt(u64 position) const {
@@ -134,11 +192,11 @@ u32 Session::scriptOf(u64 n) const { return system().machine().step(n).script; }
 
 u32 Session::scriptAt(u64 at) const {
     const Machine& machine = system().machine();
-    if (at < machine.steps() && machine.step(at).script != 0 && (at == 0 || machine.step(at - 1).script == 0))
-        return machine.step(at).script;
-    if (at > 0 && machine.steps() > 0)
-        return machine.step(at - 1).script;
-    return 0;
+    const u32 last = at > 0 ? machine.step(at - 1).script : 0;
+    const u32 next = at < machine.steps() ? machine.step(at).script : 0;
+    // A step that is over is not the one that runs, if another one begins here.
+    const auto over = extents_.find(last);
+    return last == 0 || (next != 0 && over != extents_.end() && over->second.second <= at) ? next : last;
 }
 
 std::optional<std::pair<u64, u64>> Session::extent(u32 script) const {
@@ -242,16 +300,11 @@ u64 Session::outOfCallBack(u64 from) const {
 }
 
 std::optional<u64> Session::positionOfLine(unsigned line, u64 from) const {
-    std::optional<u64> anywhere, after;
-    for (const auto& [script, extent] : extents_) {
-        const Step* step = scenario_.step(script);
-        if (step == nullptr || step->line != line)
-            continue;
-        anywhere = std::min(anywhere.value_or(~0ull), extent.first);
-        if (extent.first > from)
-            after = std::min(after.value_or(~0ull), extent.first);
-    }
-    return after ? after : anywhere;
+    const auto starts = startsOfLine(stepLineOf(line).value_or(line));
+    if (starts.empty())
+        return std::nullopt;
+    const auto after = std::upper_bound(starts.begin(), starts.end(), from);
+    return after == starts.end() ? starts.front() : *after;
 }
 
 u64 Session::commonPrefix(const Session& other, u64 most) const {
@@ -281,15 +334,9 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
 }
 
 u64 Session::openingPosition() const {
-    const auto& marks = system().sim().marks();
-    for (std::size_t i = 0; i < marks.size(); ++i)
-        if (marks[i].kind == MarkKind::Pause)
-            return system().machine().steps() == 0 ? 0 : marks[i].n + 1;
-    const Machine& machine = system().machine();
-    for (u64 n = 0; n < machine.steps(); ++n)
-        if (machine.step(n).site == Site::SpteFreeze)
-            return n + 1;
-    return end();
+    if (!pauses_.empty())
+        return pauses_.front();
+    return nextSite(Site::SpteFreeze, 0).value_or(end());
 }
 
 std::optional<std::size_t> Session::noteMark(u64 at) const {
@@ -327,38 +374,8 @@ std::string Session::describe(const HistoryEntry& entry) const {
     for (const auto& function : view.where)
         path += (path.empty() ? "" : " → ") + function;
     const Step* script = scenario_.step(view.script);
-    return fmt::format("written by {}, step {}, {} at micro-step {}", actorName(view.actor), script != nullptr ? script->path : "-",
-                       path.empty() ? std::string(info(view.site).where) : path, entry.n);
-}
-
-bool Session::stops(const Breakpoints& breakpoints, u64 n) const {
-    const Machine& machine = system().machine();
-    const StepRecord& record = machine.step(n);
-    if (breakpoints.sites.contains(record.site))
-        return true;
-    if (!breakpoints.lines.empty() && record.script != 0 && (n == 0 || machine.step(n - 1).script != record.script))
-        if (const Step* step = scenario_.step(record.script); step != nullptr && breakpoints.lines.contains(step->line))
-            return true;
-    bool hit = false;
-    if (!breakpoints.places.empty())
-        machine.forEachChange(n, [&](Place place, u64) { hit |= breakpoints.places.contains(place.v); });
-    for (const Violation& v : violations())
-        hit |= v.n == n && breakpoints.rules.contains(v.rule);
-    return hit;
-}
-
-u64 Session::runForward(const Breakpoints& breakpoints) const {
-    for (u64 n = position(); n < end(); ++n)
-        if (stops(breakpoints, n))
-            return n + 1;
-    return end();
-}
-
-u64 Session::runBack(const Breakpoints& breakpoints) const {
-    for (u64 n = position(); n > 1; --n)
-        if (stops(breakpoints, n - 2))
-            return n - 1;
-    return 0;
+    return fmt::format("written by {}, step {}, {}, position {}", actorName(view.actor), script != nullptr ? script->path : "-",
+                       path.empty() ? std::string(info(view.site).where) : path, entry.n + 1);
 }
 
 } // namespace mirrorscope

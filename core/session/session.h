@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,6 +30,10 @@ namespace mirrorscope {
 
 enum class Column : u8 { Shared, Mirror, Private };
 inline constexpr unsigned kColumns = 3;
+// "shared", "mirror", "private".
+std::string_view treeName(Column column);
+// The same backwards, `direct` and `secure`, too.
+std::optional<Column> columnFromName(std::string_view name);
 
 // One entry of one tree as it is shown.
 struct TreeCell {
@@ -119,7 +124,7 @@ public:
     std::string sentence(u64 position) const;
     // Where a script step begins and ends, as positions; nothing if it took no micro-step.
     std::optional<std::pair<u64, u64>> extent(u32 script) const;
-    // The next position at which another script step of the top level begins.
+    // The next position at which another script step of the top level begins, or the script pauses.
     u64 nextScriptPosition(u64 from) const;
     u64 previousScriptPosition(u64 from) const;
     // The position after the first micro-step at that site at or after `from`; nothing if there is none.
@@ -186,6 +191,9 @@ public:
     TablePageView tablePage(Pfn pfn) const;
     ActorView actorView(ActorId actor) const;
     LockPane lockPane(unsigned lock) const;
+    // vCPU by vCPU, a bounded number of each.
+    std::vector<TlbLine> cachedTranslations() const;
+    std::vector<TlbLine> cachedBy(ActorId vcpu) const;
     std::optional<std::size_t> indexOfActor(ActorId actor) const;
     std::optional<ActorId> actorFromName(const std::string& name) const;
     bool isTdx() const { return system().isTdx(); }
@@ -204,7 +212,15 @@ public:
     // See Machine::flagFrames().
     void flagFrames(std::vector<u8>* flags) { runner_->system().machine().flagFrames(flags); }
 
+    // "mirror 0x4000 4K".
+    std::string nameOf(const Where& where) const;
+    // The entry that is shown for an address: of the tree that is asked for, else of the one that leads furthest down to it, the mirror
+    // first; at that level, else the lowest that a table holds.
+    std::optional<Where> entryAt(Gfn gfn, std::optional<Column> column = {}, std::optional<Level> level = {}) const;
+
     // ---- finding (find.cpp)
+    // Does micro-step n fit? The machine must stand behind it, at n + 1.
+    bool matches(const EventFilter& filter, u64 n) const;
     // Looks from micro-step `from` on until the time is up or `limit` were found; returns where to go on.
     u64 find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& found, std::size_t limit,
              std::chrono::steady_clock::time_point until);
@@ -230,16 +246,13 @@ public:
     // The lines of kFramesPerLine frames that hold one in use, ascending.
     std::vector<u64> usedFrameLines() const;
 
-    // ---- breakpoints: positions at which a run stops
-    struct Breakpoints {
-        std::set<unsigned> lines;
-        std::set<u32> places;
-        std::set<Site> sites;
-        std::set<Rule> rules;
-        bool empty() const { return lines.empty() && places.empty() && sites.empty() && rules.empty(); }
-    };
-    u64 runForward(const Breakpoints& breakpoints) const;
-    u64 runBack(const Breakpoints& breakpoints) const;
+    // ---- where a run stops (stops.cpp)
+    // The positions at which a step of that line begins; none for a line that is no step's.
+    std::span<const u64> startsOfLine(unsigned line) const;
+    // The line of the step that a line of the script belongs to, if it runs at all.
+    std::optional<unsigned> stepLineOf(unsigned line) const;
+    // Positions of `pause`, ascending.
+    const std::vector<u64>& pauses() const { return pauses_; }
 
     const std::vector<Violation>& violations() const { return runner_->checker().violations(); }
 
@@ -260,9 +273,8 @@ private:
     TreeCell cellAt(Column column, Place place, Level level) const;
     Pfn tableBelow(Column column, const TreeCell& cell) const;
     std::optional<std::size_t> noteMark(u64 at) const;
-    bool stops(const Breakpoints& breakpoints, u64 n) const;
-    // The machine stands at n + 1.
-    bool matches(const EventFilter& filter, u64 n) const;
+    bool fits(const EventFilter::Word& word, u64 n) const;
+    std::string changedWords(u64 n) const;
 
     Scenario scenario_;
     std::unique_ptr<Runner> runner_;
@@ -272,8 +284,10 @@ private:
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
     std::vector<ActorId> actors_;
     Pfn shownRoot_;
-    std::vector<u64> topStarts_; // positions at which top-level steps begin
+    std::vector<u64> topStarts_; // positions at which top-level steps begin, and pauses
     std::vector<RaceRun> races_;
+    std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
+    std::vector<u64> pauses_;
     mutable std::unique_ptr<Lanes> lanes_;
 };
 

@@ -54,6 +54,27 @@ void expectOneLine(const Result& r) {
 }
 } // namespace
 
+TEST_F(CommandLine, words_of_the_debugger_are_taken_from_a_file) {
+    const std::string words = write("words.txt", "# to the frozen entry\nb spte.freeze if gpa:0x4000\r\nc\ninfo locks\np mirror 0x4000\n");
+    const Result r = call("run " + lesson("01-first-private-page.yaml") + " --commands " + words);
+    EXPECT_EQ(r.status, 0) << r.error;
+    EXPECT_NE(r.out.find("Breakpoint 1, spte.freeze"), std::string::npos) << r.out;
+    EXPECT_NE(r.out.find("mmu_lock"), std::string::npos) << r.out;
+    EXPECT_NE(r.out.find("mirror 0x4000 4K = 0x80000000000005a0  frozen"), std::string::npos) << r.out;
+    EXPECT_NE(r.out.find("micro-steps"), std::string::npos) << "the rest is run: " << r.out;
+    // A word that is none is told with its place, and the run is judged as ever.
+    const Result none = call("run " + lesson("01-first-private-page.yaml") + " --commands " + write("none.txt", "c\n  brake 3\n"));
+    expectOneLine(none);
+    EXPECT_NE(none.error.find("none.txt:2:3: `brake` is no word of the console; `break`?"), std::string::npos) << none.error;
+    const std::string failing =
+        write("failing.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+                              "  - vcpu0: {read: 0}\nexpect: [{violations: 3}]\n");
+    EXPECT_EQ(call("run " + failing + " --commands " + write("one.txt", "c\n")).status, 1);
+    EXPECT_EQ(call("run " + failing + " --commands " + write("quit.txt", "quit\nnever read\n")).status, 1);
+    EXPECT_EQ(call("run " + failing + " --commands " + (folder_ / "missing.txt").string()).status, 2);
+    EXPECT_EQ(call("run " + failing + " --format jsonl --commands " + write("one.txt", "c\n")).status, 2);
+}
+
 TEST_F(CommandLine, a_variant_is_the_same_script_with_other_keys_and_expectations) {
     const std::string file = write("variants.yaml", R"(mirrorscope: 1
 machine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 64K}], break: [skip-flush]}

@@ -131,19 +131,24 @@ TEST(Perfetto, has_a_slice_for_each_micro_step_and_balanced_calls) {
     std::string all;
     writePerfetto(session, [&](const std::string& piece) { all += piece; });
     const auto trace = nlohmann::json::parse(all);
-    u64 steps = 0;
+    constexpr int kCalls = 3;
+    u64 steps = 0, seamcalls = 0;
     std::map<u64, std::vector<std::pair<u64, u64>>> calls; // by track
     std::map<std::string, int> open;
     for (const auto& e : trace["traceEvents"]) {
         const std::string phase = e["ph"].get<std::string>();
         if (phase == "X" && e["cat"] == "call")
             calls[e["tid"].get<u64>()].push_back({e["ts"].get<u64>(), e["ts"].get<u64>() + e["dur"].get<u64>()});
+        else if (phase == "X" && e["pid"] == kCalls)
+            // With what it was given and gave back, and as long as it lasted.
+            seamcalls += e["args"].contains("RAX") || e["args"].contains("→ RAX") ? 1 : 0;
         else if (phase == "X")
             ++steps;
         else if (phase == "b" || phase == "e")
             open[e["id"].get<std::string>()] += phase == "b" ? 1 : -1;
     }
     EXPECT_EQ(steps, session.end());
+    EXPECT_EQ(seamcalls, session.lanes().seamcalls().size());
     for (const auto& [id, n] : open)
         EXPECT_EQ(n, 0) << id;
     // Two calls of one actor are one inside of the other or apart.

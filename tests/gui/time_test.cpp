@@ -104,7 +104,7 @@ private Q_SLOTS:
         QCOMPARE(*w.context().marker(0), u64{100});
         auto& title = w.child<QLabel>("difference-title");
         QVERIFY(title.text().contains("Set the other one"));
-        w.trigger(Command::Run);
+        w.context().goTo(w.session().end());
         w.key(Qt::Key_B, Qt::ShiftModifier);
         QVERIFY(w.context().difference().has_value());
         auto& list = w.child<QTreeWidget>("difference-list");

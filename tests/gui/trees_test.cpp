@@ -112,7 +112,7 @@ private Q_SLOTS:
         QTest::mouseClick(&map, Qt::LeftButton, {}, at);
         QVERIFY(w.context().selection() && w.context().selection()->gfn.v == 4 && w.context().selection()->level == Level::k4K);
         const QString says = map.textAt(at);
-        QVERIFY2(says.contains("0x4000") && says.contains("frozen") && says.contains(QString("micro-step %1").arg(w.position() - 1)) &&
+        QVERIFY2(says.contains("0x4000") && says.contains("frozen") && says.contains(QString("position %1").arg(w.position())) &&
                      says.contains("vcpu0"),
                  qPrintable(says));
         const QImage image = map.grab().toImage();
@@ -246,7 +246,7 @@ private Q_SLOTS:
         auto& history = w.child<QTreeWidget>("history");
         const u64 step = history.topLevelItem(0)->text(0).toULongLong();
         Q_EMIT history.itemClicked(history.topLevelItem(0), 0);
-        QCOMPARE(w.position(), step + 1);
+        QCOMPARE(w.position(), step);
         w.context().goTo(w.session().openingPosition());
         QCOMPARE(follow(w.context(), "mirrorscope://lock/mmu_lock"), QString());
         text = inspector.asText();

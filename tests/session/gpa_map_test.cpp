@@ -16,10 +16,10 @@ namespace {
 const auto kForever = std::chrono::steady_clock::time_point::max();
 
 // What a part holds, page by page.
-std::array<u32, kMapStates> naive(const Session& session, const GpaMap& map, Column column, u64 from, u64 to) {
+std::array<u32, kMapStates> naive(const Session& session, Column column, u64 from, u64 to) {
     std::array<u32, kMapStates> pages{};
     for (u64 gfn = from; gfn < to; ++gfn)
-        if (const auto where = map.entryAt(column, {gfn})) {
+        if (const auto where = session.entryAt({gfn}, column)) {
             TreeCell cell = session.cell(column, where->gfn, where->level);
             cell.zapped.reset();
             ++pages[styleIndexOf(column, cell)];
@@ -50,7 +50,7 @@ TEST(GpaMap, counts_are_those_of_a_walk_page_by_page) {
         const MapStrip strip = map.strip(column, {first}, buckets * perPart, buckets, kForever);
         ASSERT_TRUE(strip.complete);
         for (unsigned b = 0; b < buckets; ++b)
-            ASSERT_EQ(strip.buckets[b].pages, naive(session, map, column, first + b * perPart, first + (b + 1) * perPart))
+            ASSERT_EQ(strip.buckets[b].pages, naive(session, column, first + b * perPart, first + (b + 1) * perPart))
                 << "position " << session.position() << " column " << static_cast<int>(column) << " part " << b << " of " << buckets
                 << " from " << first;
     }

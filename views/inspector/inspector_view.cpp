@@ -5,6 +5,7 @@
 #include "session/style.h"
 #include "views/links.h"
 #include "views/text.h"
+#include "views/wrap_delegate.h"
 
 #include <QHeaderView>
 #include <QLabel>
@@ -36,10 +37,9 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), title_(new QLabel(this)), twins_(new QLabel(this)), raw_(new QLabel(this)),
       links_(new QLabel(this)), fields_(table(this)), heading_(new QLabel(this)), history_(table(this)) {
     setObjectName("inspector");
-    fields_->setWordWrap(true); // meanings are sentences
-    fields_->setUniformRowHeights(false);
+    for (QTreeWidget* list : {fields_, history_})
+        list->setItemDelegate(new WrapDelegate(list)); // meanings are sentences
     fields_->setObjectName("fields");
-    history_->setUniformRowHeights(true);
     history_->setObjectName("history");
     history_->setAccessibleName(tr("History of what is selected"));
     fields_->setAccessibleName(tr("Bits and properties of what is selected"));
@@ -58,6 +58,7 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     layout->addWidget(title_);
     layout->addWidget(twins_);
     raw_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    keepFont(*raw_, {.mono = true});
     raw_->setAccessibleName(tr("Raw value of the selected entry"));
     layout->addWidget(raw_);
     layout->addWidget(links_);
@@ -169,7 +170,7 @@ void InspectorView::showEntry() {
     const bool sameFields = fieldsOf_ == key;
     fieldsOf_ = key;
     if (!sameFields)
-        columns({tr("bits"), tr("field"), tr("value"), tr("meaning")}, {tr("step"), tr("was → is"), tr("written by"), tr("fields")},
+        columns({tr("bits"), tr("field"), tr("value"), tr("meaning")}, {tr("position"), tr("was → is"), tr("written by"), tr("fields")},
                 tr("<b>History</b> — click to go there, N and Shift+N to walk, W for the last writer"));
     const QString gpa = text(aliasedGpa(s->gfn, column == Column::Shared && tdx ? Alias::Shared : Alias::Private));
     title_->setText(
@@ -195,7 +196,6 @@ void InspectorView::showEntry() {
     const MemoryView memory = session->memoryAt(s->gfn, s->level);
     if (cell.exists) {
         const QFont mono = monospace(font());
-        raw_->setFont(mono);
         raw_->setText(text(hex16(cell.raw)));
         links << anchor(linkToTable(frameOf(cell.place)), tr("in table %1").arg(frameOf(cell.place).v, 0, 16));
         const bool leadsToTable = column == Column::Private ? cell.sept == SeptState::Table || cell.sept == SeptState::TableBlocked
@@ -275,7 +275,7 @@ void InspectorView::showHistory(Place place, Column column, Level level) {
             const HistoryEntry& entry = all[i];
             const StepView step = session->step(entry.n);
             auto* item = new QTreeWidgetItem(
-                history_, {QString::number(entry.n), text(session->changeText(column, entry.old, entry.now, level)),
+                history_, {QString::number(entry.n + 1), text(session->changeText(column, entry.old, entry.now, level)),
                            QString("%1, %2").arg(text(session->actorName(step.actor)),
                                                  step.where.empty() ? text(info(step.site).name) : text(step.where.back())),
                            text(fieldDifference(session->decode(column, entry.old, level), session->decode(column, entry.now, level)))});
@@ -363,7 +363,7 @@ void InspectorView::showTable(Pfn pfn) {
 void InspectorView::showFrame(Pfn pfn) {
     const Session* session = context_.session();
     const FrameView frame = session->frame(pfn);
-    columns({tr("property"), tr("value"), tr("meaning")}, {tr("step")}, {});
+    columns({tr("property"), tr("value"), tr("meaning")}, {tr("position")}, {});
     title_->setText(tr("<b>Frame %1</b> of host memory").arg(pfn.v, 0, 16));
     row(tr("the host has it as"), text(frame.host));
     if (!frame.use.empty())
@@ -387,7 +387,7 @@ void InspectorView::showFrame(Pfn pfn) {
 void InspectorView::showActor(unsigned actor) {
     const Session* session = context_.session();
     const ActorView view = session->actorView(static_cast<ActorId>(actor));
-    columns({tr("property"), tr("value"), tr("meaning")}, {tr("step"), tr("site"), tr("function")},
+    columns({tr("property"), tr("value"), tr("meaning")}, {tr("position"), tr("site"), tr("function")},
             view.busy ? tr("<b>Outline of its operation</b> — ▸ is next, a click goes there")
                       : tr("<b>Its micro-steps nearby</b> — a click goes there"));
     title_->setText(
@@ -409,17 +409,19 @@ void InspectorView::showActor(unsigned actor) {
                     v.flushPending ? tr("sampled before TRACK: it flushes when it enters") : tr("as of its last entry / the TD's"));
             }
         }
-        row("TLB", tr("%n translation(s)", "", static_cast<int>(view.tlb.size())));
-        for (std::size_t i = 0; i < view.tlb.size(); ++i) {
-            const TlbEntry& e = view.tlb[i];
-            row("  " + text(aliasedGpa(e.gfn, e.alias)), QString("%1 → %2").arg(text(levelName(e.level))).arg(e.pfn.v, 0, 16),
-                view.usable[i] ? tr("can be used now") : tr("goes with the flush at the next entry"), linkToFrame(e.pfn));
-        }
+        row("TLB", view.tlb.size() == 1 ? tr("1 translation") : tr("%1 translations").arg(view.tlb.size()));
+        for (const TlbLine& line : view.tlb)
+            row("  " + text(aliasedGpa(line.entry.gfn, line.entry.alias)),
+                QString("%1 → %2").arg(text(levelName(line.entry.level))).arg(line.entry.pfn.v, 0, 16),
+                line.stale    ? tr("stale: the entry is %1 now, and this can still be used").arg(text(line.now))
+                : line.usable ? tr("can be used now")
+                              : tr("goes with the flush at the next entry"),
+                linkToFrame(line.entry.pfn));
     }
     for (int c = 0; c < 2; ++c)
         fields_->resizeColumnToContents(c);
     for (const ActorView::Line& line : view.outline) {
-        auto* item = new QTreeWidgetItem(history_, {QString::number(line.n), (line.next ? "▸ " : "") + text(line.site),
+        auto* item = new QTreeWidgetItem(history_, {QString::number(line.n + 1), (line.next ? "▸ " : "") + text(line.site),
                                                     QString(static_cast<int>(line.depth) * 2, ' ') + text(line.function)});
         item->setData(0, kPosition, static_cast<qulonglong>(line.n));
         for (int c = 0; c < 3; ++c)
@@ -464,7 +466,7 @@ void InspectorView::showTd() {
 void InspectorView::showLock(unsigned lock) {
     const Session* session = context_.session();
     const LockPane pane = session->lockPane(lock);
-    columns({tr("who"), tr("how"), tr("since")}, {tr("step"), tr("who"), tr("how")}, tr("<b>Who had it</b> — click to go there"));
+    columns({tr("who"), tr("how"), tr("since")}, {tr("position"), tr("who"), tr("how")}, tr("<b>Who had it</b> — click to go there"));
     title_->setText(tr("<b>%1</b>").arg(text(pane.name)));
     if (pane.now.empty())
         row(tr("nobody"), tr("free"));
@@ -472,11 +474,11 @@ void InspectorView::showLock(unsigned lock) {
         row(text(use.actor),
             use.waits ? (use.write ? tr("waits to write") : tr("waits to read"))
                       : (use.write ? tr("holds it for writing") : tr("holds it for reading")),
-            tr("micro-step %1").arg(use.begin), linkToActor(text(use.actor)));
+            tr("position %1").arg(use.begin + 1), linkToActor(text(use.actor)));
     for (int c = 0; c < 2; ++c)
         fields_->resizeColumnToContents(c);
     for (const LockPane::Use& use : pane.history) {
-        auto* item = new QTreeWidgetItem(history_, {QString::number(use.begin), text(use.actor),
+        auto* item = new QTreeWidgetItem(history_, {QString::number(use.begin + 1), text(use.actor),
                                                     tr("%1, %2 micro-steps")
                                                         .arg(use.waits   ? tr("waits")
                                                              : use.write ? tr("writes")

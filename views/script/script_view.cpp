@@ -22,7 +22,7 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kNumbers = 0, kSymbols = 1;
-constexpr int kCurrentArrow = 1, kBreak = 2, kCurrentLine = 3, kErrorLine = 4;
+constexpr int kCurrentArrow = 1, kBreak = 2, kCurrentLine = 3, kErrorLine = 4, kIdleBreak = 5;
 constexpr int kSquiggle = 8, kMessageStyle = 200;
 constexpr int kCheckAfter = 300, kDwell = 450; // milliseconds
 } // namespace
@@ -50,11 +50,12 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     editor_->setMarginType(kNumbers, QsciScintilla::NumberMargin);
     editor_->setMarginType(kSymbols, QsciScintilla::SymbolMargin);
     editor_->setMarginWidth(kSymbols, 18);
-    editor_->setMarginMarkerMask(kSymbols, 1 << kCurrentArrow | 1 << kBreak);
+    editor_->setMarginMarkerMask(kSymbols, 1 << kCurrentArrow | 1 << kBreak | 1 << kIdleBreak);
     editor_->setMarginSensitivity(kSymbols, true);
     editor_->setMarginSensitivity(kNumbers, true);
     editor_->markerDefine(QsciScintilla::RightTriangle, kCurrentArrow);
     editor_->markerDefine(QsciScintilla::Circle, kBreak);
+    editor_->markerDefine(QsciScintilla::Circle, kIdleBreak);
     editor_->markerDefine(QsciScintilla::Background, kCurrentLine);
     editor_->markerDefine(QsciScintilla::Background, kErrorLine);
     editor_->SendScintilla(QsciScintilla::SCI_SETSCROLLWIDTHTRACKING, 1);
@@ -64,7 +65,7 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     layout->addWidget(editor_);
     setFocusProxy(editor_);
     connect(editor_, &QsciScintilla::marginClicked, this,
-            [this](int, int line, Qt::KeyboardModifiers) { context_.toggleLine(static_cast<unsigned>(line) + 1); });
+            [this](int, int line, Qt::KeyboardModifiers) { Q_EMIT breakWanted(static_cast<unsigned>(line) + 1); });
     later_.setSingleShot(true);
     later_.setInterval(kCheckAfter);
     connect(&later_, &QTimer::timeout, this, [this] { check_.check(fileName_, text()); });
@@ -142,6 +143,8 @@ void ScriptView::restyle() {
     editor_->setMarkerForegroundColor(theme.accent, kCurrentArrow);
     editor_->setMarkerBackgroundColor(theme.violation, kBreak);
     editor_->setMarkerForegroundColor(theme.violation, kBreak);
+    editor_->setMarkerBackgroundColor(theme.base, kIdleBreak);
+    editor_->setMarkerForegroundColor(theme.dim, kIdleBreak);
     editor_->setMarkerBackgroundColor(theme.selection, kCurrentLine);
     const QColor errorPaper(theme.dark ? "#5c2327" : "#fbd9dc");
     editor_->setMarkerBackgroundColor(errorPaper, kErrorLine);
@@ -278,8 +281,12 @@ void ScriptView::showPosition() {
 
 void ScriptView::showBreakpoints() {
     editor_->markerDeleteAll(kBreak);
-    for (const unsigned line : context_.breakpoints().lines)
-        editor_->markerAdd(static_cast<int>(line) - 1, kBreak);
+    editor_->markerDeleteAll(kIdleBreak);
+    const Session* session = context_.session();
+    for (const StopPoint& point : context_.stops().all())
+        if (point.kind == StopPoint::Kind::Line)
+            editor_->markerAdd(static_cast<int>(point.line) - 1,
+                               point.enabled && session != nullptr && canStop(*session, point) ? kBreak : kIdleBreak);
 }
 
 void ScriptView::showError(unsigned line, unsigned column, const QString& message) {

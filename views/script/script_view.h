@@ -43,6 +43,7 @@ Q_SIGNALS:
     void modifiedChanged(bool modified);
     void edited();
     void checked();
+    void breakWanted(unsigned line); // a click beside the line
 
 private:
     void load();

@@ -2,9 +2,11 @@
 #include "views/theme/theme.h"
 
 #include <QApplication>
+#include <QEvent>
 #include <QFontDatabase>
 #include <QStyle>
 #include <QStyleFactory>
+#include <QWidget>
 
 #include <cmath>
 
@@ -65,6 +67,33 @@ void applyTheme(QApplication& application, const Theme& theme) {
     application.setStyle(QStyleFactory::create("Fusion"));
     application.setPalette(paletteOf(theme));
 }
+
+namespace {
+class FontKeeper : public QObject {
+public:
+    FontKeeper(QWidget& widget, FontRole role) : QObject(&widget), widget_(widget), role_(role) {
+        widget.installEventFilter(this);
+        apply();
+    }
+    bool eventFilter(QObject* watched, QEvent* event) override {
+        if (event->type() == QEvent::ApplicationFontChange)
+            apply();
+        return QObject::eventFilter(watched, event);
+    }
+
+private:
+    void apply() {
+        QFont font = role_.mono ? monospace(QApplication::font()) : QApplication::font();
+        font.setPointSizeF(QApplication::font().pointSizeF() * role_.factor);
+        font.setBold(role_.bold);
+        widget_.setFont(font);
+    }
+    QWidget& widget_;
+    FontRole role_;
+};
+} // namespace
+
+void keepFont(QWidget& widget, FontRole role) { new FontKeeper(widget, role); }
 
 QFont monospace(const QFont& like) {
     QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);

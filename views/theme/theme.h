@@ -11,6 +11,7 @@
 #include <QPalette>
 
 class QApplication;
+class QWidget;
 
 namespace mirrorscope::views {
 
@@ -34,6 +35,12 @@ ThemeKind systemTheme();
 QPalette paletteOf(const Theme& theme);
 // Fusion with our palette: the same picture on every desktop.
 void applyTheme(QApplication& application, const Theme& theme);
+// A font of a widget's own that stays in step with the text size of all, however often that changes.
+struct FontRole {
+    qreal factor = 1;
+    bool bold = false, mono = false;
+};
+void keepFont(QWidget& widget, FontRole role);
 // Numbers and raw entries.
 QFont monospace(const QFont& like);
 

@@ -12,10 +12,7 @@ Banner::Banner(Context& context, QWidget* parent)
     : QFrame(parent), context_(context), sentence_(new QLabel(this)), detail_(new QLabel(this)) {
     setObjectName("banner");
     setAutoFillBackground(true);
-    QFont font = sentence_->font();
-    font.setPointSizeF(font.pointSizeF() * 1.15);
-    font.setBold(true);
-    sentence_->setFont(font);
+    keepFont(*sentence_, {.factor = 1.15, .bold = true});
     for (QLabel* label : {sentence_, detail_}) {
         label->setWordWrap(true);
         label->setTextFormat(Qt::PlainText);

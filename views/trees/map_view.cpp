@@ -258,7 +258,7 @@ void MapView::paintEntries(QPainter& p, unsigned strip, const QRect& at) const {
     QFont bold = font();
     bold.setBold(true);
     for (u64 gfn = first; gfn < last;) {
-        const auto where = context_.map()->entryAt(column, {gfn});
+        const auto where = context_.session()->entryAt({gfn}, column);
         const Level level = where ? where->level : Level::k1G;
         const Gfn base = where ? where->gfn : Gfn{gfn & ~(pagesPer(level) - 1)};
         const u64 next = base.v + pagesPer(level);
@@ -270,7 +270,7 @@ void MapView::paintEntries(QPainter& p, unsigned strip, const QRect& at) const {
             CellMarks marks;
             const auto& s = context_.selection();
             marks.selected = s && s->column == column && s->gfn == base && s->level == level;
-            marks.breakpoint = context_.breakpoints().places.contains(cell.place.v);
+            marks.breakpoint = context_.stops().atPlace(cell.place) != nullptr;
             if ((context_.dimmed() >> styleIndexOf(column, cell) & 1) == 0 || marks.selected)
                 paintMapCell(p, box, column, cell, marks, theme, bold, font());
         }
@@ -449,7 +449,7 @@ void MapView::mouseReleaseEvent(QMouseEvent* event) {
     if (!strip || (hasRmp() && *strip == 1))
         return;
     const Gfn gfn{pageAt(event->position().x())};
-    if (const auto where = context_.map()->entryAt(columnOf(*strip), gfn))
+    if (const auto where = context_.session()->entryAt(gfn, columnOf(*strip)))
         context_.select(*where);
 }
 
@@ -459,7 +459,7 @@ std::optional<Selection> MapView::selectionAt(const QPoint& at) const {
         return std::nullopt;
     const Column column = hasRmp() ? Column::Shared : columnOf(*strip);
     const Gfn gfn{pageAt(at.x())};
-    const auto where = context_.map()->entryAt(column, gfn);
+    const auto where = context_.session()->entryAt(gfn, column);
     return where && where->level == Level::k4K ? *where : Selection{column, gfn, Level::k4K};
 }
 
@@ -512,7 +512,7 @@ QString MapView::textAt(const QPoint& at) const {
             parts << QString("%1 %2: %3").arg(views::text(styleAt(s).sign), views::text(styleAt(s).name), QLocale().toString(count));
     text += ": " + (parts.isEmpty() ? tr("nothing is mapped") : parts.join(", ") + (pages > 1 ? tr(" pages") : QString()));
     if (pages == 1 && !rmp)
-        if (const auto where = context_.map()->entryAt(columnOf(*strip), {page})) {
+        if (const auto where = context_.session()->entryAt({page}, columnOf(*strip))) {
             const TreeCell cell = context_.session()->cell(where->column, where->gfn, where->level);
             text += "\n" + QString::fromStdString(context_.session()->explain(where->column, cell, where->level));
         }

@@ -310,7 +310,7 @@ void NodesView::paintEvent(QPaintEvent*) {
                 if (!cell.exists)
                     continue;
                 CellMarks marks;
-                marks.breakpoint = context_.breakpoints().places.contains(cell.place.v);
+                marks.breakpoint = context_.stops().atPlace(cell.place) != nullptr;
                 marks.differs = context_.differs(column, row.gfn, row.level);
                 if (s && row.gfn == s->gfn && row.level == s->level) {
                     marks.selected = s->column == column;

@@ -51,7 +51,7 @@ void TreePane::setForm(TreeForm form) {
             const bool seen = s && static_cast<double>(s->gfn.v) < map_->start() + map_->span() &&
                               static_cast<double>(s->gfn.v + pagesPer(s->level)) > map_->start();
             if (!seen)
-                if (const auto where = context_.map()->entryAt(s ? s->column : Column::Shared, {page}))
+                if (const auto where = context_.session()->entryAt({page}, s ? s->column : Column::Shared))
                     context_.select(*where);
         }
         tables_ = form;

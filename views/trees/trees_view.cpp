@@ -149,7 +149,7 @@ void TreesView::ensureVisible(std::size_t row) {
 CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
     CellMarks marks;
     const TreeCell& cell = row.cells[static_cast<unsigned>(column)];
-    marks.breakpoint = cell.exists && context_.breakpoints().places.contains(cell.place.v);
+    marks.breakpoint = cell.exists && context_.stops().atPlace(cell.place) != nullptr;
     marks.differs = cell.exists && row.more == 0 && context_.differs(column, row.gfn, row.level);
     const auto& s = context_.selection();
     if (!s || row.more > 0)
