@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
 
+#include "base/glossary.h"
+#include "base/text.h"
 #include "export/vocabulary.h"
 
 #include <memory>
@@ -22,6 +24,24 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
     add("sites", "the sites at which a micro-step can stand", Vocabulary::Sites);
     add("verbs", "the verbs of the language, the keys of `machine`, the values of `break`", Vocabulary::Verbs);
     add("rules", "the rules that are checked", Vocabulary::Rules);
+
+    auto term = std::make_shared<std::string>(), as = std::make_shared<std::string>("text");
+    CLI::App* terms = root.add_subcommand("glossary", "every technical term in one sentence, with the scenario that shows it");
+    terms->add_option("TERM", *term, "one of them");
+    terms->add_option("--format", *as, "text, markdown or json")->check(CLI::IsMember({"text", "markdown", "json"}));
+    terms->callback([term, as, &invoke] {
+        invoke = [term, as] {
+            if (!term->empty() && termOf(*term) == nullptr) {
+                std::vector<std::string_view> names;
+                for (const Term& t : glossary())
+                    names.push_back(t.name);
+                const auto meant = nearest(*term, names);
+                throw UsageError("`" + *term + "` is not in the glossary" + (meant ? "; `" + *meant + "`?" : ""));
+            }
+            put("", *as == "markdown" ? glossaryMarkdown() : *as == "json" ? glossaryJson() : glossaryText(*term));
+            return kOk;
+        };
+    });
 
     auto of = std::make_shared<std::string>("scenario");
     auto format = std::make_shared<std::string>("json");

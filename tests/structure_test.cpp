@@ -33,7 +33,8 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("scenario", {"rules"});
     add("explore", {"scenario"});
     add("session", {"scenario"});
-    add("export", {"session", "explore", "tdx/matrix"});
+    add("contrast", {"session", "explore"});
+    add("export", {"contrast", "tdx/matrix"});
     add("console", {"export"});
     return below;
 }();

@@ -19,6 +19,7 @@ void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     differing_.clear();
     bookmarks_.clear();
     subject_ = {};
+    asked_.reset();
     session_->seek(std::min(at, session_->end()));
     selection_ = session_->frozenNearby();
     if (!selection_)
@@ -55,8 +56,11 @@ void Context::setDivergence(std::optional<Divergence> divergence) {
     Q_EMIT divergenceChanged();
 }
 
-void Context::select(std::optional<Selection> selection) {
+u64 Context::address() const { return asked_ ? *asked_ : selection_ ? (selection_->gfn.v & ~kSmmGfn) << 12 : 0; }
+
+void Context::select(std::optional<Selection> selection, std::optional<u64> gpa) {
     selection_ = selection;
+    asked_ = gpa;
     const bool other = subject_.kind != Subject::Kind::Entry;
     subject_ = {};
     Q_EMIT selectionChanged();

@@ -53,7 +53,10 @@ public:
     void showDirectRoot(Pfn root);
 
     const std::optional<Selection>& selection() const { return selection_; }
-    void select(std::optional<Selection> selection);
+    // `gpa`: the address that was asked for, where the entry covers more than that.
+    void select(std::optional<Selection> selection, std::optional<u64> gpa = {});
+    // Where something is to be done: what was asked for, else where the selected entry begins; 0 without one.
+    u64 address() const;
 
     // The selection, too, when it is an entry.
     const Subject& subject() const { return subject_; }
@@ -91,6 +94,12 @@ public:
         QString text;
     };
     const std::optional<Divergence>& divergence() const { return divergence_; }
+    // Before an audience: no menu tells the keys.
+    bool presenting() const { return presenting_; }
+    void setPresenting(bool on) {
+        presenting_ = on;
+        Q_EMIT positionChanged();
+    }
     void setDivergence(std::optional<Divergence> divergence);
 
     // How long painting took, pane by pane.
@@ -115,6 +124,7 @@ private:
     std::unique_ptr<Session> session_;
     std::unique_ptr<GpaMap> map_;
     std::optional<Selection> selection_;
+    std::optional<u64> asked_;
     Subject subject_;
     std::array<std::optional<u64>, 2> markers_;
     std::optional<StateDifference> difference_;
@@ -123,6 +133,7 @@ private:
     u32 dimmed_ = 0;
     StopPoints stops_;
     std::optional<Divergence> divergence_;
+    bool presenting_ = false;
     FrameTimes frameTimes_;
     Theme theme_;
 };

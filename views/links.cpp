@@ -28,7 +28,11 @@ QString selectGpa(Context& context, u64 gpa, std::optional<Column> column, std::
     const auto best = session.entryAt({gpa >> 12}, column, level);
     if (!best)
         return tr("No table holds an entry for %1 here.").arg(QString::fromStdString(hex(gpa)));
-    context.select(best);
+    context.select(best, gpa);
+    // The table that would hold it is not there: what is done there is done at the address all the same.
+    if (best->level > Level::k4K && !level && session.cell(best->column, best->gfn, best->level).initial(best->column))
+        return tr("No table leads to %1 yet: the %2 entry above it is selected, and What if (Ctrl+I) acts at %1.")
+            .arg(QString::fromStdString(hex(gpa)), text(levelName(best->level)));
     return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/main_window.h"
 
-#include "scenario/presets.h"
+#include "scenario/catalogue.h"
 #include "session/branch.h"
 #include "views/charts/charts_view.h"
 #include "views/debug/console_view.h"
@@ -9,6 +9,7 @@
 #include "views/difference/difference_view.h"
 #include "views/explore/explore_view.h"
 #include "views/find/find_view.h"
+#include "views/help/glossary_tip.h"
 #include "views/inspector/inspector_view.h"
 #include "views/notice_bar.h"
 #include "views/palette.h"
@@ -18,6 +19,7 @@
 #include "views/trees/legend.h"
 #include "views/trees/roots_strip.h"
 #include "views/trees/tree_pane.h"
+#include "views/visits.h"
 
 #include <QApplication>
 #include <QClipboard>
@@ -42,7 +44,6 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kBusyAfter = 300; // milliseconds
-QString scenarioRoot() { return QString::fromStdString(scenarioFolder()); }
 } // namespace
 
 MainWindow::MainWindow(QWidget* parent)
@@ -50,9 +51,9 @@ MainWindow::MainWindow(QWidget* parent)
       notice_(new NoticeBar(context_, this)), trees_(new TreePane(context_, this)), legend_(new Legend(context_, this)),
       script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), explore_(new ExploreView(context_, this)),
       timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)), charts_(new ChartsView(context_, this)),
-      bookmarks_(new BookmarksView(context_, this)), debugger_(new Debugger(context_, this)),
-      console_(new ConsoleView(context_, *debugger_, this)), palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))),
-      busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
+      bookmarks_(new BookmarksView(context_, this)), debugger_(new Debugger(context_, this)), visits_(new Visits(this)),
+      summary_(new QLabel(this)), console_(new ConsoleView(context_, *debugger_, this)), palette_(new Palette(this)),
+      toolbar_(addToolBar(tr("Run"))), busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     document_ = new Document(*script_, *notice_, this);
     setObjectName("main");
     setWindowTitle("Mirrorscope");
@@ -77,6 +78,9 @@ MainWindow::MainWindow(QWidget* parent)
         statusBar()->addPermanentWidget(widget);
         widget->hide();
     }
+    summary_->setObjectName("summary");
+    summary_->setMinimumWidth(10);
+    statusBar()->addWidget(summary_, 1);
     busyLater_.setSingleShot(true);
     busyLater_.setInterval(kBusyAfter);
     connect(&busyLater_, &QTimer::timeout, this, [this] {
@@ -112,12 +116,26 @@ MainWindow::MainWindow(QWidget* parent)
     connect(&export_, &ExportJob::finished, this, [this](const QString& problem) {
         busy_->hide();
         cancel_->hide();
-        say(problem.isEmpty() ? tr("Exported.") : problem);
+        if (problem.isEmpty())
+            say(tr("Exported to %1").arg(exportedTo_), 0);
+        else
+            say(problem, 0);
         Q_EMIT exported(problem.isEmpty());
     });
-    connect(explore_, &ExploreView::orderChosen, this, &MainWindow::openText);
+    connect(explore_, &ExploreView::orderChosen, this, [this](const QString& title, const QString& text, std::optional<u64> at) {
+        start({{{}, title, text, {}, {}}, at, false, false, true, false}, tr("Running %1 …").arg(title), title, text);
+    });
+    connect(&context_, &Context::positionChanged, this, &MainWindow::markDone);
+    connect(visits_, &Visits::changed, this, &MainWindow::refreshActions);
+    new GlossaryTip(this);
     connect(charts_, &ChartsView::said, this, [this](const QString& text) { say(text); });
+    const auto momentMenu = [this](const QPoint& at, u64 n) { makeMomentMenu(n)->popup(at); };
+    connect(timeline_, &TimelineView::menuWanted, this, momentMenu);
+    connect(find_, &FindView::menuWanted, this, momentMenu);
+    connect(inspector_, &InspectorView::menuWanted, this, momentMenu);
     connect(timeline_, &TimelineView::bookmarkWanted, this, [this] { perform(Command::Bookmark); });
+    connect(script_, &ScriptView::left, this, [this] { trees_->currentWidget()->setFocus(); });
+    connect(script_, &ScriptView::edited, this, &MainWindow::refreshActions);
     connect(script_, &ScriptView::breakWanted, this, &MainWindow::breakAt);
     connect(console_, &ConsoleView::saveWanted, this, [this](const QString& lines) { askSaveConsole(lines); });
     connect(debugger_, &Debugger::said, this, [this](const QString& line, const QString& output, bool error) {
@@ -135,8 +153,8 @@ MainWindow::MainWindow(QWidget* parent)
     connect(document_, &Document::said, this, [this](const QString& text) { say(text, 0); });
     connect(document_, &Document::openWanted, this, [this](const QString& file) { open(file); });
     connect(document_, &Document::draftWanted, this, [this](const Draft& draft) {
-        start({{{}, draft.title, {}, draft.text, draft.key}, {}, false, false}, tr("Running %1 …").arg(draft.title), draft.title,
-              draft.text);
+        start({{{}, draft.title, {}, draft.text, draft.key}, {}, false, false, false, false}, tr("Running %1 …").arg(draft.title),
+              draft.title, draft.text);
     });
     connect(document_, &Document::rerunWanted, this, &MainWindow::rerun);
     connect(document_, &Document::saved, this, &MainWindow::addRecent);
@@ -154,9 +172,8 @@ MainWindow::~MainWindow() {
 }
 
 QString MainWindow::firstLesson() {
-    const QDir lessons(scenarioRoot() + "/lessons");
-    const QStringList files = lessons.entryList({"*.yaml"}, QDir::Files, QDir::Name);
-    return files.isEmpty() ? QString() : lessons.filePath(files.first());
+    const std::vector<std::string> lessons = course();
+    return lessons.empty() ? QString() : QString::fromStdString(lessons.front());
 }
 
 void MainWindow::buildActions() {
@@ -219,15 +236,29 @@ void MainWindow::buildActions() {
 }
 
 void MainWindow::setTheme(ThemeKind kind) {
+    // First the palette: links take their colour from it when their text is set.
+    applyTheme(*qApp, makeTheme(kind));
     context_.setTheme(kind);
-    applyTheme(*qApp, context_.theme());
     for (const CommandInfo& info : commandTable())
         if (info.icon)
             actions_.at(info.command)->setIcon(makeIcon(*info.icon, context_.theme().text, context_.theme().violation));
     actions_.at(Command::HighContrast)->setChecked(kind == ThemeKind::HighContrast);
 }
 
-void MainWindow::say(const QString& text, int milliseconds) { statusBar()->showMessage(text, milliseconds); }
+void MainWindow::say(const QString& text, int milliseconds) {
+    // What stays is seen again when a menu's help has gone.
+    if (milliseconds == 0) {
+        summary_->setText(text);
+        statusBar()->clearMessage();
+    } else {
+        statusBar()->showMessage(text, milliseconds);
+    }
+}
+
+QString MainWindow::saying() const {
+    const QString now = statusBar()->currentMessage();
+    return now.isEmpty() ? summary_->text() : now;
+}
 
 void MainWindow::showBusy(const QString& what) {
     busyWith_ = what;
@@ -247,21 +278,21 @@ void MainWindow::open(const QString& file, std::optional<u64> at) {
         // As it was left: what is seen in the editor is what is run.
         QFile in(file);
         const QString text = in.open(QIODevice::ReadOnly) ? QString::fromUtf8(in.readAll()) : QString();
-        start({{file, {}, text, draft, {}}, at, false, false}, what, file, *draft);
+        start({{file, {}, text, draft, {}}, at, false, false, false, false}, what, file, *draft);
         return;
     }
-    opening_ = {{file, {}, {}, {}, {}}, at, false, false};
+    opening_ = {{file, {}, {}, {}, {}}, at, false, false, false, false};
     showBusy(what);
     job_.start(file);
 }
 
 void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
-    start({{{}, title, text, {}, {}}, at, false, false}, tr("Running %1 …").arg(title), title, text);
+    start({{{}, title, text, {}, {}}, at, false, false, false, false}, tr("Running %1 …").arg(title), title, text);
 }
 
 void MainWindow::rerun() {
     const QString name = document_->file().isEmpty() ? tr("script") : document_->file();
-    start({{}, {}, true, true}, tr("Running the edited script …"), name, script_->text());
+    start({{}, {}, true, true, false, false}, tr("Running the edited script …"), name, script_->text());
 }
 
 void MainWindow::branch(const WhatIf& what) {
@@ -269,8 +300,8 @@ void MainWindow::branch(const WhatIf& what) {
     if (session == nullptr)
         return;
     const QString text = QString::fromStdString(branchOf(*session, session->position(), what));
-    start({{{}, tr("branch"), text, {}, {}}, {}, true, false}, tr("What if %1 …").arg(QString::fromStdString(what.text)), tr("branch"),
-          text);
+    const QString name = tr("what if %1").arg(QString::fromStdString(what.text));
+    start({{{}, name, text, {}, {}}, {}, true, false, true, false}, tr("What if %1 …").arg(QString::fromStdString(what.text)), name, text);
 }
 
 void MainWindow::loaded() {
@@ -289,6 +320,9 @@ void MainWindow::loaded() {
     }
     title_ = QString::fromStdString(session->scenario().title);
     const bool ok = session->runner().ok();
+    const Session::Opening why = session->opening();
+    const bool opensThere = !opening_.at && !(opening_.stays && context_.session() != nullptr);
+    noteVisit(opening_);
     if (!opening_.edited) {
         Document::Script script = opening_.script;
         if (!script.draft)
@@ -308,13 +342,23 @@ void MainWindow::loaded() {
         title_ = document_->name();
     updateTitle();
     const std::size_t violations = context_.session()->violations().size();
-    say(tr("%1: %2 micro-steps, %3")
-            .arg(QFileInfo(file).fileName(), QLocale().toString(static_cast<qulonglong>(context_.session()->end())),
-                 !ok               ? tr("NOT everything holds")
-                 : violations == 0 ? tr("everything holds")
-                 : violations == 1 ? tr("1 violation, as the scenario says")
-                                   : tr("%1 violations, as the scenario says").arg(violations)),
-        0);
+    const auto number = [](u64 n) { return QLocale().toString(static_cast<qulonglong>(n)); };
+    const Session& now = *context_.session();
+    QString summary = tr("%1: %2 micro-steps, %3")
+                          .arg(QFileInfo(file).fileName(), number(now.end()),
+                               !ok                ? tr("NOT everything holds")
+                               : violations == 1  ? tr("1 violation, as the scenario says")
+                               : violations > 1   ? tr("%1 violations, as the scenario says").arg(violations)
+                               : now.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
+                                                  : tr("everything holds"));
+    // Where one begins to read, and why there.
+    if (opensThere && now.position() > 0)
+        summary += " · " + (why == Session::Opening::Pause ? tr("opened at its pause, position %1; Ctrl+Shift+F5 goes to the beginning")
+                            : why == Session::Opening::Frozen
+                                ? tr("opened where an entry is frozen first, position %1; Ctrl+Shift+F5 goes to the beginning")
+                                : tr("opened at its end, position %1; Ctrl+Shift+F5 goes to the beginning"))
+                               .arg(number(now.position()));
+    say(summary, 0);
     if (!document_->file().isEmpty()) {
         addRecent(document_->file());
         readBookmarks();
@@ -354,6 +398,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
         return;
     }
     document_->release();
+    hide(); // at once; what is left to do is not watched
     job_.cancel();
     export_.cancel();
     if (settings_)
@@ -369,219 +414,6 @@ void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
 void MainWindow::dropEvent(QDropEvent* event) {
     event->acceptProposedAction();
     open(event->mimeData()->urls().first().toLocalFile());
-}
-
-void MainWindow::refreshActions() {
-    const Session* session = context_.session();
-    const bool any = session != nullptr;
-    const bool atStart = !any || session->position() == 0;
-    const bool atEnd = !any || session->position() == session->end();
-    const auto enable = [&](std::initializer_list<Command> commands, bool on) {
-        for (const Command command : commands)
-            actions_.at(command)->setEnabled(on);
-    };
-    enable({Command::Restart, Command::RunBack, Command::ScriptBack, Command::MicroBack, Command::OverCallBack, Command::OutOfCallBack,
-            Command::PreviousFrozen, Command::PreviousSameSite, Command::PreviousViolation},
-           !atStart);
-    enable({Command::MicroForward, Command::ScriptForward, Command::Run, Command::OverCall, Command::OutOfCall, Command::NextFrozen,
-            Command::NextSameSite},
-           !atEnd);
-    const bool selected = any && context_.selection().has_value();
-    enable({Command::BreakEntry, Command::NextChange, Command::PreviousChange, Command::Writer}, selected);
-    enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
-            Command::Rerun, Command::SaveAs, Command::CopyText},
-           any);
-    enable({Command::Save}, any && (document_->isModified() || document_->file().isEmpty()));
-    enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
-    enable({Command::ClearBreaks}, !context_.stops().empty());
-    enable({Command::ShowAllStates}, context_.dimmed() != 0);
-    enable({Command::Reload}, !document_->file().isEmpty());
-    if (exportMenu_ != nullptr)
-        exportMenu_->setEnabled(any);
-    for (std::size_t i = 0; i < formButtons_.size(); ++i)
-        formButtons_[i]->setChecked(static_cast<std::size_t>(trees_->form()) == i);
-}
-
-void MainWindow::perform(Command command) {
-    if (performAlways(command) || context_.session() == nullptr)
-        return;
-    performHere(command);
-}
-
-// What needs no session.
-bool MainWindow::performAlways(Command command) {
-    const auto show = [this](const QString& id) {
-        docks_.at(id)->show();
-        docks_.at(id)->raise();
-    };
-    switch (command) {
-    case Command::New: askNewMachine(); return true;
-    case Command::Open: {
-        const QString file = QFileDialog::getOpenFileName(
-            this, tr("Open a scenario"), document_->file().isEmpty() ? scenarioRoot() : QFileInfo(document_->file()).path(),
-            tr("Scenarios (*.yaml *.yml)"));
-        if (!file.isEmpty())
-            open(file);
-        return true;
-    }
-    case Command::SaveAs: {
-        const QString file = QFileDialog::getSaveFileName(
-            this, tr("Save the script"), document_->file().isEmpty() ? "scenario.yaml" : document_->file(), tr("Scenarios (*.yaml *.yml)"));
-        if (!file.isEmpty())
-            save(file);
-        return true;
-    }
-    case Command::Save:
-        if (document_->file().isEmpty())
-            return performAlways(Command::SaveAs);
-        save(document_->file());
-        return true;
-    case Command::Reload:
-        if (!document_->file().isEmpty() && !document_->reload())
-            say(tr("%1 cannot be read.").arg(document_->file()), 0);
-        return true;
-    case Command::Quit: close(); return true;
-    case Command::Palette: showPalette(); return true;
-    case Command::ToggleTheme: setTheme(context_.theme().dark ? ThemeKind::Light : ThemeKind::Dark); return true;
-    case Command::HighContrast:
-        setTheme(context_.theme().kind == ThemeKind::HighContrast ? ThemeKind::Light : ThemeKind::HighContrast);
-        return true;
-    case Command::Matrix: showMatrix(); return true;
-    case Command::Explore:
-        show("explore");
-        explore_->startOrCancel();
-        return true;
-    case Command::Console:
-        show("console");
-        console_->setFocus();
-        return true;
-    case Command::Find:
-        show("events");
-        find_->focusFilter();
-        return true;
-    case Command::ZoomIn: zoomText(1.1); return true;
-    case Command::ZoomOut: zoomText(1 / 1.1); return true;
-    case Command::ZoomReset: zoomText(0); return true;
-    case Command::Presentation: setPresentation(presentationSize_ == 0); return true;
-    case Command::FullScreen:
-        setWindowState(windowState() ^ Qt::WindowFullScreen);
-        actions_.at(Command::FullScreen)->setChecked(isFullScreen());
-        return true;
-    case Command::FormList: trees_->setForm(TreeForm::List); return true;
-    case Command::FormNodes: trees_->setForm(TreeForm::Nodes); return true;
-    case Command::FormMap: trees_->setForm(TreeForm::Map); return true;
-    case Command::NextForm: trees_->setForm(static_cast<TreeForm>((static_cast<int>(trees_->form()) + 1) % 3)); return true;
-    case Command::ShowAllStates: context_.setDimmed(0); return true;
-    case Command::PresetDebug: setLayout(Layout::Debug); return true;
-    case Command::PresetTeach: setLayout(Layout::Teach); return true;
-    case Command::PresetReview: setLayout(Layout::Review); return true;
-    case Command::PresetTrace: setLayout(Layout::Trace); return true;
-    case Command::Help: showHelp(); return true;
-    case Command::Keys: showKeys(); return true;
-    case Command::FrameTimes: showFrameTimes(); return true;
-    case Command::About:
-        say(tr("Mirrorscope %1: Linux v6.16 KVM and the TDX module 1.5, modelled step by step. GPL-3.0-or-later.").arg(MIRRORSCOPE_VERSION),
-            0);
-        return true;
-    default: return false;
-    }
-}
-
-void MainWindow::breakAt(unsigned line) {
-    if (!context_.toggleLine(line))
-        say(tr("No step stands at line %1: a run stops where a step begins.").arg(line));
-}
-
-void MainWindow::performHere(Command command) {
-    Session* session = context_.session();
-    const u64 at = session->position();
-    const auto goTo = [&](std::optional<u64> position, const QString& none) {
-        if (position)
-            context_.goTo(*position);
-        else
-            say(none);
-    };
-    switch (command) {
-    case Command::Restart: context_.goTo(0); return;
-    case Command::RunBack: debugger_->run("reverse-continue"); return;
-    case Command::ScriptBack: context_.goTo(session->previousScriptPosition(at)); return;
-    case Command::MicroBack: context_.goTo(at - 1); return;
-    case Command::MicroForward: context_.goTo(at + 1); return;
-    case Command::ScriptForward: context_.goTo(session->nextScriptPosition(at)); return;
-    case Command::Run: debugger_->run("continue"); return;
-    case Command::OverCall: context_.goTo(session->overCall(at)); return;
-    case Command::OverCallBack: context_.goTo(session->overCallBack(at)); return;
-    case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
-    case Command::OutOfCallBack: context_.goTo(session->outOfCallBack(at)); return;
-    case Command::RunToCursor:
-        goTo(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
-        return;
-    case Command::BreakLine: breakAt(script_->cursorLine()); return;
-    case Command::BreakEntry: context_.toggleSelectedEntry(); return;
-    case Command::ClearBreaks: debugger_->run("delete"); return;
-    case Command::NextChange:
-        if (!inspector_->goToChange(1))
-            say(tr("The selected entry does not change any more."));
-        return;
-    case Command::PreviousChange:
-        if (!inspector_->goToChange(-1))
-            say(tr("The selected entry did not change before."));
-        return;
-    case Command::Writer:
-        if (!inspector_->goToWriter())
-            say(tr("Nobody has written the selected entry yet."));
-        return;
-    case Command::NextFrozen:
-    case Command::PreviousFrozen:
-        goTo(command == Command::NextFrozen ? session->nextSite(Site::SpteFreeze, at) : session->previousSite(Site::SpteFreeze, at),
-             command == Command::NextFrozen ? tr("No entry is frozen any more.") : tr("No entry was frozen before."));
-        if (context_.position() != at)
-            if (const auto frozen = session->frozenNearby())
-                context_.select(frozen);
-        return;
-    case Command::NextViolation: goTo(session->nextViolation(at), tr("No rule is violated any more.")); return;
-    case Command::PreviousViolation: goTo(session->previousViolation(at), tr("No rule was violated before.")); return;
-    case Command::NextSameSite:
-    case Command::PreviousSameSite:
-        if (at == 0) {
-            say(tr("No micro-step was taken yet."));
-            return;
-        }
-        goTo(command == Command::NextSameSite ? session->nextSite(session->stepBrief(at - 1).second, at)
-                                              : session->previousSite(session->stepBrief(at - 1).second, at),
-             tr("There is no other."));
-        return;
-    case Command::MarkA: context_.setMarker(0, at); break;
-    case Command::MarkB: context_.setMarker(1, at); break;
-    case Command::ClearMarks:
-        context_.setMarker(0, {});
-        context_.setMarker(1, {});
-        return;
-    case Command::Bookmark:
-        docks_.at("bookmarks")->show();
-        docks_.at("bookmarks")->raise();
-        if (std::none_of(context_.bookmarks().begin(), context_.bookmarks().end(), [&](const Bookmark& b) { return b.position == at; }))
-            context_.setBookmark(at, QString::fromStdString(session->sentence(at)));
-        bookmarks_->edit(at);
-        return;
-    case Command::GoTo: askPlace(); return;
-    case Command::WhatIf: {
-        const auto& s = context_.selection();
-        makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));
-        return;
-    }
-    case Command::Rerun: rerun(); return;
-    case Command::CopyText:
-        QApplication::clipboard()->setText(paneAsText());
-        say(tr("Copied."));
-        return;
-    default: return;
-    }
-    // A marker was set: with both there is something to see.
-    if (context_.difference()) {
-        docks_.at("difference")->show();
-        docks_.at("difference")->raise();
-    }
 }
 
 } // namespace mirrorscope::views

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: trees in the middle, script and story left, inspector right, timeline below. What it does stands in three files:
-// main_window.cpp loads and performs, workspace.cpp lays out and remembers, window_menus.cpp asks and shows.
+// The window: trees in the middle, script and story left, inspector right, timeline below. What it does stands in five files:
+// main_window.cpp loads, window_commands.cpp performs, window_visits.cpp goes from one scenario to another, workspace.cpp lays out and
+// remembers, window_menus.cpp asks and shows.
 #pragma once
 
 #include "views/actions.h"
@@ -13,9 +14,11 @@
 #include <QTimer>
 
 #include <map>
+#include <set>
 
 class QAction;
 class QDockWidget;
+class QLabel;
 class QMenu;
 class QProgressBar;
 class QToolBar;
@@ -32,6 +35,10 @@ class BookmarksView;
 class ChartsView;
 class ConsoleView;
 class Debugger;
+class LibraryView;
+class ManualView;
+class Visits;
+struct Visit;
 class ExploreView;
 class FindView;
 class InspectorView;
@@ -70,12 +77,16 @@ public:
 
     // Runs the script up to the position and then that: a branch.
     void branch(const WhatIf& what);
+    // What the status bar says.
+    QString saying() const;
     // The script as it is in the editor, standing where it stood as far as it is the same.
     void rerun();
     bool save(const QString& file);
     Document& document() { return *document_; }
     // The menu of an address in one of the trees.
     QMenu* makeContextMenu(const Selection& where);
+    // The menu of a micro-step.
+    QMenu* makeMomentMenu(u64 n);
     void exportTo(const QString& kind, const QString& file);
     bool busy() const { return job_.running() || export_.running(); }
     QString paneAsText() const;
@@ -87,6 +98,8 @@ Q_SIGNALS:
 protected:
     void showEvent(QShowEvent* event) override;
     void closeEvent(QCloseEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
 
@@ -95,8 +108,10 @@ private:
     struct Opening {
         Document::Script script;
         std::optional<u64> at;
-        bool stays = false;  // it continues the present run
-        bool edited = false; // it is what is in the editor already
+        bool stays = false;    // it continues the present run
+        bool edited = false;   // it is what is in the editor already
+        bool branched = false; // it came of what is open: a what-if, an end, an order
+        bool again = false;    // one of the visits
     };
     void buildActions();
     void buildDocks();
@@ -107,13 +122,31 @@ private:
     void refreshActions();
     void loaded();
     void failed(const QString& message, unsigned line, unsigned column);
+    // For a while; 0: until something else is said.
     void say(const QString& text, int milliseconds = 4000);
     void showBusy(const QString& what);
     void start(Opening opening, const QString& what, const QString& name, const QString& text);
     void updateTitle();
 
+    // window_visits.cpp: scenarios, back and forward, the manual
+    void visit(const std::optional<Visit>& to);
+    void noteVisit(const Opening& opening);
+    void leaveVisit();
+    void saveVisit(unsigned id);
+    void showLibrary();
+    void markDone();
+    std::set<QString> doneLessons() const;
+    void openShipped(const QString& name);
+    void followLink(const QString& link);
+    void showManual();
+    void showGlossary();
+    void showAbout();
+    ManualView& manual();
+    void focusPane(int by);
+
     // workspace.cpp
     QDockWidget* dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area);
+    int sideWidth() const;
     void arrangeTitles();
     void arrangeTabs();
     void setPresentation(bool on);
@@ -139,13 +172,14 @@ private:
     LoadJob job_;
     ExportJob export_;
     Document* document_;
-    QString busyWith_;
+    QString busyWith_, exportedTo_;
     QString title_;
     Opening opening_;
     bool settingSession_ = false;
     bool settings_ = false, shown_ = false;
     double textSize_;
     double presentationSize_ = 0; // text before it began; 0: not presenting
+    ThemeKind beforeContrast_ = ThemeKind::Light;
     QByteArray presentationState_;
     Banner* banner_;
     RootsStrip* roots_;
@@ -160,6 +194,10 @@ private:
     ChartsView* charts_;
     BookmarksView* bookmarks_;
     Debugger* debugger_;
+    Visits* visits_;
+    QLabel* summary_;                // what was said to stay
+    LibraryView* library_ = nullptr; // made when it is first asked for, as the next
+    ManualView* manual_ = nullptr;
     ConsoleView* console_;
     Palette* palette_;
     std::vector<QToolButton*> formButtons_; // in the order of TreeForm

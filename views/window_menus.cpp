@@ -2,8 +2,9 @@
 // What the window asks and lists: menus of files, the palette, going to a place, an address' menu, keys and help.
 #include "base/text.h"
 #include "export/export.h"
-#include "scenario/presets.h"
+#include "scenario/catalogue.h"
 #include "views/debug/console_view.h"
+#include "views/debug/debugger.h"
 #include "views/find/find_view.h"
 #include "views/inspector/inspector_view.h"
 #include "views/links.h"
@@ -15,6 +16,7 @@
 #include "views/text.h"
 #include "views/trees/map_view.h"
 #include "views/trees/tree_pane.h"
+#include "views/visits.h"
 
 #include <QApplication>
 #include <QClipboard>
@@ -33,46 +35,20 @@ namespace mirrorscope::views {
 
 namespace {
 QString plain(const QAction* action) { return action->text().remove('&'); }
-// What else is shipped, folder by folder.
-struct Shelf {
-    const char* folder;
-    const char* title;
-};
-constexpr Shelf kShelves[] = {{"races", "&Races"},
-                              {"history", "Bugs that &were"},
-                              {"broken", "Without one step of the &protocol"},
-                              {"review", "Ri&val designs"},
-                              {"seamcalls", "&SEAMCALLs"}};
-QString folderOf(const char* shelf) { return QString::fromStdString(scenarioFolder()) + "/" + shelf; }
-QStringList filesOf(const QString& folder) { return QDir(folder).entryList({"*.yaml"}, QDir::Files, QDir::Name); }
-QString lessonFolder() { return folderOf("lessons"); }
-QStringList lessons() { return filesOf(lessonFolder()); }
-QString selftestFolder() { return folderOf("selftests"); }
-// What the kernel's own tests say, by the test: the files of each, which are named after it.
-std::map<QString, QStringList> selftests() {
-    std::map<QString, QStringList> byTest;
-    for (const QString& name : filesOf(selftestFolder()))
-        byTest[name.section('-', 0, 0)].append(name);
-    return byTest;
-}
-// The `title` that stands in a file, behind the number that its name begins with, if it does not say so itself; the name where there is
-// none.
-QString titleIn(const QString& folder, const QString& name) {
-    QFile file(folder + "/" + name);
-    const QString number = name.section('-', 0, 0);
+QString titleIn(const QString& file) {
+    const QString number = QFileInfo(file).fileName().section('-', 0, 0);
     bool numbered = false;
     number.toInt(&numbered);
-    if (file.open(QIODevice::ReadOnly))
-        for (const QByteArray& line : file.read(2048).split('\n'))
-            if (line.startsWith("title:")) {
-                QString title = QString::fromUtf8(line.mid(6)).trimmed();
-                if (title.size() > 1 && title.startsWith('"') && title.endsWith('"'))
-                    title = title.mid(1, title.size() - 2);
-                return (numbered && !title.startsWith("Lesson") ? number + "  " : QString()) + title.replace('&', "&&");
-            }
-    return QFileInfo(name).completeBaseName().replace('-', ' ');
+    const QString title = QString::fromStdString(cardOf(file.toStdString()).title);
+    return (numbered && !title.startsWith("Lesson") ? number + "  " : QString()) + title;
 }
-QString titleOf(const QString& lesson) { return QFileInfo(lesson).completeBaseName().replace('-', ' '); }
+QString titleOf(const QString& file) { return QFileInfo(file).completeBaseName().replace('-', ' '); }
+QStringList names(const std::vector<std::string>& files) {
+    QStringList list;
+    for (const std::string& file : files)
+        list << QString::fromStdString(file);
+    return list;
+}
 
 // A list to read beside the work: not modal, closed with Escape.
 void showText(QWidget* window, const char* name, const QString& title, const QString& html) {
@@ -123,44 +99,59 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         lesson->clear();
         const QString present = QFileInfo(document_->file()).canonicalFilePath();
         // The one that is open has a mark.
-        const auto add = [this, present](QMenu* menu, const QString& folder, const QString& name) {
-            QAction* action = menu->addAction(titleIn(folder, name));
-            const bool isOpen = QFileInfo(folder + "/" + name).canonicalFilePath() == present;
+        const auto add = [this, present](QMenu* menu, const QString& name) {
+            QAction* action = menu->addAction(titleIn(name).replace('&', "&&"));
+            const bool isOpen = QFileInfo(name).canonicalFilePath() == present;
             action->setCheckable(isOpen);
             action->setChecked(isOpen);
-            connect(action, &QAction::triggered, this, [this, folder, name] { open(folder + "/" + name); });
+            connect(action, &QAction::triggered, this, [this, name] { open(name); });
         };
         // Titles are read from the files only when they are asked for.
-        const auto fillWhenShown = [this, add](QMenu* menu, const QString& folder, const QStringList& names) {
-            connect(menu, &QMenu::aboutToShow, this, [menu, add, folder, names] {
+        const auto fillWhenShown = [this, add](QMenu* menu, const QStringList& files) {
+            connect(menu, &QMenu::aboutToShow, this, [menu, add, files] {
                 if (menu->isEmpty())
-                    for (const QString& name : names)
-                        add(menu, folder, name);
+                    for (const QString& name : files)
+                        add(menu, name);
             });
         };
-        const QStringList course = lessons();
-        const auto at = course.indexOf(QFileInfo(present).fileName());
+        const QStringList lessons = names(course());
+        qsizetype at = -1;
+        for (qsizetype i = 0; i < lessons.size(); ++i)
+            if (QFileInfo(lessons[i]).canonicalFilePath() == present)
+                at = i;
         const auto step = [&](const QString& title, qsizetype to) {
             QAction* action = lesson->addAction(title);
-            action->setEnabled(at >= 0 && to >= 0 && to < course.size());
+            action->setEnabled(at >= 0 && to >= 0 && to < lessons.size());
             if (action->isEnabled())
-                connect(action, &QAction::triggered, this, [this, file = lessonFolder() + "/" + course[to]] { open(file); });
+                connect(action, &QAction::triggered, this, [this, file = lessons[to]] { open(file); });
         };
         step(tr("&Next lesson"), at + 1);
         step(tr("&Previous lesson"), at - 1);
+        lesson->addAction(actions_.at(Command::Library));
         lesson->addSeparator();
-        for (const QString& name : course)
-            add(lesson, lessonFolder(), name);
-        lesson->addSeparator();
-        for (const Shelf& shelf : kShelves) {
-            QMenu* menu = lesson->addMenu(tr(shelf.title));
-            menu->setObjectName(shelf.folder);
-            fillWhenShown(menu, folderOf(shelf.folder), filesOf(folderOf(shelf.folder)));
+        const std::set<QString> done = doneLessons();
+        for (const QString& name : lessons) {
+            add(lesson, name);
+            if (done.contains(QFileInfo(name).fileName()))
+                lesson->actions().last()->setText("✓ " + lesson->actions().last()->text());
         }
-        QMenu* tests = lesson->addMenu(tr("What the kernel's own &tests say"));
-        tests->setObjectName("selftests");
-        for (const auto& [test, names] : selftests())
-            fillWhenShown(tests->addMenu(test), selftestFolder(), names);
+        lesson->addSeparator();
+        for (const Shelf& shelf : shelves().subspan(1)) {
+            QMenu* menu = lesson->addMenu(tr(shelf.title.data()));
+            menu->setObjectName(text(shelf.folder));
+            menu->setToolTip(tr(shelf.help.data()));
+            const QStringList files = names(filesOf(shelf));
+            if (shelf.folder != "selftests") {
+                fillWhenShown(menu, files);
+                continue;
+            }
+            // By the kernel's test, which a file is named after.
+            std::map<QString, QStringList> byTest;
+            for (const QString& name : files)
+                byTest[QFileInfo(name).fileName().section('-', 0, 0)].append(name);
+            for (const auto& [test, of] : byTest)
+                fillWhenShown(menu->addMenu(test), of);
+        }
     });
 }
 
@@ -187,6 +178,7 @@ void MainWindow::askSaveConsole(const QString& lines) {
 void MainWindow::exportTo(const QString& kind, const QString& file) {
     if (context_.session() == nullptr)
         return;
+    exportedTo_ = file;
     showBusy(tr("Exporting to %1 …").arg(file));
     export_.start(context_.session()->scenario(), context_.position(), kind, file);
 }
@@ -256,18 +248,16 @@ void MainWindow::showPalette() {
                              if (dock->widget() != nullptr)
                                  dock->widget()->setFocus();
                          }});
-    for (const QString& name : lessons())
-        items.push_back({tr("Lesson: %1").arg(titleOf(name)), {}, [this, name] { open(lessonFolder() + "/" + name); }});
-    for (const Shelf& shelf : kShelves)
-        for (const QString& name : filesOf(folderOf(shelf.folder)))
-            items.push_back({QString("%1: %2").arg(tr(shelf.title).remove('&'), titleOf(name)),
+    for (const Shelf& shelf : shelves())
+        for (const QString& name : names(filesOf(shelf)))
+            items.push_back({QString("%1: %2").arg(shelf.folder == "lessons" ? tr("Lesson") : tr(shelf.title.data()), titleOf(name)),
                              {},
-                             [this, folder = folderOf(shelf.folder), name] { open(folder + "/" + name); }});
-    for (const auto& [test, names] : selftests())
-        for (const QString& name : names)
-            items.push_back({tr("Kernel's test %1: %2").arg(test, titleOf(name.section('-', 1))), {}, [this, name] {
-                                 open(selftestFolder() + "/" + name);
-                             }});
+                             [this, name] { open(name); }});
+    for (const Visit& visit : visits_->all())
+        items.push_back({tr("Visit: %1").arg(visit.name), {}, [this, id = visit.id] {
+                             leaveVisit();
+                             this->visit(visits_->to(id));
+                         }});
     for (const QString& name : recentFiles())
         items.push_back({tr("Open: %1").arg(name), {}, [this, name] { open(name); }});
     palette_->open(tr("a command, a pane, a lesson"), std::move(items));
@@ -280,7 +270,8 @@ QMenu* MainWindow::makeContextMenu(const Selection& where) {
     menu->setObjectName("address-menu");
     const TreeCell cell = context_.session()->cell(where.column, where.gfn, where.level);
     if (cell.exists) {
-        context_.select(where);
+        if (const auto& s = context_.selection(); !s || s->column != where.column || s->gfn != where.gfn || s->level != where.level)
+            context_.select(where);
         for (const Command command : {Command::Writer, Command::NextChange, Command::PreviousChange, Command::BreakEntry})
             menu->addAction(actions_.at(command));
         menu->addSeparator();
@@ -299,7 +290,41 @@ QMenu* MainWindow::makeContextMenu(const Selection& where) {
     connect(menu->addAction(tr("Copy the address")), &QAction::triggered, this,
             [where] { QApplication::clipboard()->setText(QString::fromStdString(hex(where.gfn.v << 12))); });
     const bool shared = where.column == Column::Shared && context_.session()->hasColumn(Column::Mirror);
-    fillWhatIfMenu(*menu, context_, where.gfn.v << 12, shared, [this](const WhatIf& what) { branch(what); });
+    const auto& s = context_.selection();
+    const bool selected = s && s->column == where.column && s->gfn == where.gfn && s->level == where.level;
+    fillWhatIfMenu(*menu, context_, selected ? context_.address() : (where.gfn.v & ~kSmmGfn) << 12, shared,
+                   [this](const WhatIf& what) { branch(what); });
+    return menu;
+}
+
+// What can be done with a micro-step, wherever it is shown.
+QMenu* MainWindow::makeMomentMenu(u64 n) {
+    if (auto* before = findChild<QMenu*>("moment-menu"))
+        before->deleteLater();
+    auto* menu = new QMenu(this);
+    menu->setObjectName("moment-menu");
+    const u64 at = n + 1;
+    const auto site = text(info(context_.session()->stepBrief(n).second).name);
+    const auto add = [&](const QString& name, auto&& what) { connect(menu->addAction(name), &QAction::triggered, this, what); };
+    add(tr("Go to position %1").arg(at), [this, at] { context_.goTo(at); });
+    add(tr("Marker A there"), [this, at] { context_.setMarker(0, at); });
+    add(tr("Marker B there"), [this, at] { context_.setMarker(1, at); });
+    add(tr("Bookmark it"), [this, at] {
+        context_.goTo(at);
+        perform(Command::Bookmark);
+    });
+    menu->addSeparator();
+    add(tr("Stop at every %1").arg(site), [this, site] { debugger_->run("break " + site); });
+    if (const Step* step = context_.session()->scenario().step(context_.session()->scriptOf(n)))
+        add(tr("Stop at line %1").arg(step->line), [this, line = step->line] { debugger_->run("break " + QString::number(line)); });
+    add(tr("Copy as text"), [this, n] {
+        const StepView step = context_.session()->step(n);
+        QApplication::clipboard()->setText(QString("%1  %2  %3  %4")
+                                               .arg(n + 1)
+                                               .arg(QString::fromStdString(context_.session()->actorName(step.actor)),
+                                                    text(info(step.site).name),
+                                                    step.where.empty() ? QString() : QString::fromStdString(step.where.back())));
+    });
     return menu;
 }
 

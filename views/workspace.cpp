@@ -5,6 +5,7 @@
 #include "views/debug/stops_view.h"
 #include "views/debug/tlb_view.h"
 #include "views/difference/difference_view.h"
+#include "views/explore/ends_view.h"
 #include "views/explore/explore_view.h"
 #include "views/find/find_view.h"
 #include "views/inspector/inspector_view.h"
@@ -15,12 +16,14 @@
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
+#include "views/visits_view.h"
 
 #include <QApplication>
 #include <QCryptographicHash>
 #include <QDockWidget>
 #include <QFile>
 #include <QFileInfo>
+#include <QKeyEvent>
 #include <QMenuBar>
 #include <QSettings>
 #include <QStatusBar>
@@ -55,7 +58,9 @@ QDockWidget* MainWindow::dock(const char* id, const QString& title, QWidget* con
 }
 
 void MainWindow::buildDocks() {
-    dock("story", tr("Story"), new StoryView(context_, this), Qt::LeftDockWidgetArea);
+    auto* story = new StoryView(context_, this);
+    connect(story, &StoryView::linkWanted, this, &MainWindow::followLink);
+    dock("story", tr("Story"), story, Qt::LeftDockWidgetArea);
     dock("script", tr("Script"), script_, Qt::LeftDockWidgetArea);
     QDockWidget* inspector = dock("inspector", tr("Inspector"), inspector_, Qt::RightDockWidgetArea);
     QDockWidget* td = dock("td", tr("TD"), new TdPane(context_, this), Qt::RightDockWidgetArea);
@@ -69,13 +74,21 @@ void MainWindow::buildDocks() {
     inspector->raise();
     QDockWidget* timeline = dock("timeline", tr("Timeline"), timeline_, Qt::BottomDockWidgetArea);
     QDockWidget* before = timeline;
+    auto* visitsView = new VisitsView(context_, *visits_, this);
+    connect(visitsView, &VisitsView::wanted, this, [this](unsigned id) {
+        leaveVisit();
+        visit(visits_->to(id));
+    });
+    connect(visitsView, &VisitsView::saveWanted, this, &MainWindow::saveVisit);
     const std::pair<const char*, std::pair<QString, QWidget*>> below[] = {
         {"events", {tr("Events"), find_}},
         {"console", {tr("Console"), console_}},
         {"stops", {tr("Breakpoints"), new StopsView(context_, *debugger_, this)}},
+        {"ends", {tr("Ends"), new EndsView(context_, *explore_, this)}},
         {"charts", {tr("Charts"), charts_}},
         {"difference", {tr("Difference"), new DifferenceView(context_, this)}},
-        {"bookmarks", {tr("Bookmarks"), bookmarks_}}};
+        {"bookmarks", {tr("Bookmarks"), bookmarks_}},
+        {"visits", {tr("Visits"), visitsView}}};
     for (const auto& [id, what] : below) {
         QDockWidget* next = dock(id, what.first, what.second, Qt::BottomDockWidgetArea);
         tabifyDockWidget(before, next);
@@ -125,14 +138,46 @@ void MainWindow::arrangeTabs() {
     }
 }
 
+// The trees come first; on a wide screen there is room for sentences beside them.
+int MainWindow::sideWidth() const { return std::clamp(width() * 24 / 100, 215, 720); }
+
+// With little room the toolbar is of icons, so that nothing is behind its end.
+void MainWindow::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    constexpr int kNarrow = 1250;
+    toolbar_->setToolButtonStyle(width() < kNarrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
+    // A window that became small takes its room from the sides, not from the trees.
+    if (shown_ && event->size().width() < event->oldSize().width() && centralWidget()->width() < width() / 2)
+        QTimer::singleShot(0, this, [this] {
+            QList<QDockWidget*> sides;
+            for (const char* id : {"story", "script", "inspector", "td", "frames", "tlb", "explore"})
+                if (QDockWidget* dock = docks_.at(id); !dock->isHidden() && !dock->isFloating())
+                    sides << dock;
+            resizeDocks(sides, QList<int>(sides.size(), sideWidth()), Qt::Horizontal);
+        });
+}
+
+// Esc leads out: of the presentation, of the full screen, of a pane to the trees.
+void MainWindow::keyPressEvent(QKeyEvent* event) {
+    if (event->key() != Qt::Key_Escape) {
+        QMainWindow::keyPressEvent(event);
+        return;
+    }
+    if (presentationSize_ != 0)
+        setPresentation(false);
+    else if (isFullScreen())
+        performAlways(Command::FullScreen);
+    else
+        trees_->currentWidget()->setFocus();
+}
+
 void MainWindow::showEvent(QShowEvent* event) {
     QMainWindow::showEvent(event);
     // Sizes of docks are kept from the first layout on.
     if (!shown_ && (!settings_ || saved().isEmpty())) {
         resizeDocks({docks_.at("story"), docks_.at("script")}, {height() * 36 / 100, height() * 50 / 100}, Qt::Vertical);
-        const int side = std::clamp(width() * 24 / 100, 230, 460);
-        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {side, side}, Qt::Horizontal);
-        resizeDocks({docks_.at("timeline")}, {std::max(215, height() * 24 / 100)}, Qt::Vertical);
+        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
+        resizeDocks({docks_.at("timeline")}, {std::max(235, height() * 28 / 100)}, Qt::Vertical);
     }
     shown_ = true;
 }
@@ -149,9 +194,9 @@ void MainWindow::setLayout(Layout layout) {
     const int tall = height();
     switch (layout) {
     case Layout::Debug:
-        show({"story", "script", "explore", "tlb", "frames", "td", "inspector", "bookmarks", "difference", "charts", "stops", "console",
-              "events", "timeline"});
-        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {330, 330}, Qt::Horizontal);
+        show({"story", "script", "explore", "tlb", "frames", "td", "inspector", "visits", "bookmarks", "difference", "charts", "ends",
+              "stops", "console", "events", "timeline"});
+        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {tall * 28 / 100}, Qt::Vertical);
         break;
     case Layout::Teach:
@@ -160,13 +205,13 @@ void MainWindow::setLayout(Layout layout) {
         resizeDocks({docks_.at("timeline")}, {tall * 20 / 100}, Qt::Vertical);
         break;
     case Layout::Review:
-        show({"script", "inspector", "explore", "timeline", "difference"});
-        resizeDocks({docks_.at("script"), docks_.at("explore")}, {340, 360}, Qt::Horizontal);
+        show({"script", "inspector", "explore", "timeline", "ends", "difference"});
+        resizeDocks({docks_.at("script"), docks_.at("explore")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
         resizeDocks({docks_.at("difference")}, {tall * 34 / 100}, Qt::Vertical);
         break;
     case Layout::Trace:
         show({"inspector", "charts", "events", "difference", "bookmarks", "timeline"});
-        resizeDocks({docks_.at("inspector")}, {360}, Qt::Horizontal);
+        resizeDocks({docks_.at("inspector")}, {sideWidth()}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {tall * 46 / 100}, Qt::Vertical);
         break;
     }
@@ -181,26 +226,23 @@ void MainWindow::setPresentation(bool on) {
         menuBar()->hide();
         statusBar()->hide();
         zoomText(1.7);
-        say(tr("Ctrl+Alt+P ends the presentation."));
+        context_.setPresenting(true);
+        trees_->currentWidget()->setFocus();
     } else {
-        QFont font = qApp->font();
-        font.setPointSizeF(presentationSize_);
+        setTextSize(presentationSize_);
         presentationSize_ = 0;
-        qApp->setFont(font);
         toolbar_->show();
         menuBar()->show();
         statusBar()->show();
         restoreState(presentationState_, kStateVersion);
         setTheme(context_.theme().kind);
+        context_.setPresenting(false);
     }
     actions_.at(Command::Presentation)->setChecked(on);
 }
 
 void MainWindow::zoomText(double factor) {
-    QFont font = qApp->font();
-    const double size = factor == 0 ? textSize_ : std::clamp(font.pointSizeF() * factor, 6.0, 32.0);
-    font.setPointSizeF(size);
-    qApp->setFont(font);
+    setTextSize(factor == 0 ? textSize_ : std::clamp(qApp->font().pointSizeF() * factor, 6.0, 32.0));
     setTheme(context_.theme().kind); // panes that hold fonts of their own take the new size
 }
 
@@ -216,9 +258,7 @@ void MainWindow::rememberSettings() {
              : theme == "high-contrast" ? ThemeKind::HighContrast
                                         : systemTheme());
     if (const double size = s.value("window/text-size", 0).toDouble(); size >= 6 && size <= 32) {
-        QFont font = qApp->font();
-        font.setPointSizeF(size);
-        qApp->setFont(font);
+        setTextSize(size);
         setTheme(context_.theme().kind);
     }
     // keys/run.micro=F8: another key for a command; several are separated by "; ".
@@ -245,7 +285,7 @@ void MainWindow::saveSettings() {
     s.setValue("window/text-size", qApp->font().pointSizeF());
 }
 
-QStringList MainWindow::recentFiles() const { return settings().value("files/recent").toStringList(); }
+QStringList MainWindow::recentFiles() const { return settings_ ? settings().value("files/recent").toStringList() : QStringList(); }
 
 void MainWindow::addRecent(const QString& file) {
     if (!settings_)

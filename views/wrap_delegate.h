@@ -2,6 +2,7 @@
 // Rows of a list that are as high as their text needs in the width that its column has: nothing that explains is cut.
 #pragma once
 
+#include <QFontMetrics>
 #include <QHeaderView>
 #include <QStyledItemDelegate>
 #include <QTreeView>
@@ -16,12 +17,16 @@ public:
         // Once for all that changes together.
         QObject::connect(view->header(), &QHeaderView::sectionResized, view, &QTreeView::doItemsLayout, Qt::QueuedConnection);
     }
-    QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
-        constexpr int kMargin = 3;
-        const int width = view_->columnWidth(index.column()) - 2 * kMargin;
-        const QString text = index.data(Qt::DisplayRole).toString();
-        const QRect needed = option.fontMetrics.boundingRect(QRect(0, 0, std::max(width, 20), 10000), Qt::TextWordWrap, text);
-        return {needed.width() + 2 * kMargin, std::max(needed.height(), option.fontMetrics.height()) + kMargin};
+    QSize sizeHint(const QStyleOptionViewItem& given, const QModelIndex& index) const override {
+        constexpr int kMargin = 3, kWidest = 260;
+        QStyleOptionViewItem option = given;
+        initStyleOption(&option, index);
+        const QFontMetrics metrics(option.font);
+        const int width = std::max(view_->columnWidth(index.column()) - 2 * kMargin, 20);
+        const QRect wrapped = metrics.boundingRect(QRect(0, 0, width, 10000), Qt::TextWordWrap, option.text);
+        // As wide as it would like to be, as high as it must be.
+        return {std::min(kWidest, metrics.horizontalAdvance(option.text) + 4 * kMargin),
+                std::max(wrapped.height(), metrics.height()) + kMargin};
     }
 
 protected:

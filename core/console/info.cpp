@@ -125,7 +125,7 @@ std::string Console::infoRegisters() const {
     const bool returned = span.closed && span.end <= session_.position();
     std::string text = fmt::format("{} by {}, micro-steps {} to {}{}\n", leafName(span), session_.actorName(span.actor), span.begin + 1,
                                    span.end, returned ? "" : ", under way");
-    for (const CallRegister& r : registersOf(session_.system(), span))
+    for (const CallRegister& r : session_.registersOf(span))
         if (!r.out || returned)
             text += fmt::format("  {:<4}{} {}  {}\n", r.reg, r.out ? "→" : " ", hex16(r.value), r.name);
     return text;

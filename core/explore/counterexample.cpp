@@ -12,16 +12,7 @@
 
 namespace mirrorscope {
 
-namespace {
-using Schedule = std::vector<std::vector<std::pair<std::string, u64>>>;
-
-struct Found {
-    std::string text;
-    std::vector<std::string> also;
-};
-
-// Runs the scenario by that schedule; what the rule said, if it was violated.
-std::optional<Found> violates(const Scenario& original, const Schedule& schedule, const std::string& rule) {
+Scenario inOrder(const Scenario& original, const Schedule& schedule) {
     Scenario scenario = original;
     std::size_t race = 0;
     for (Step& step : scenario.script) {
@@ -38,6 +29,18 @@ std::optional<Found> violates(const Scenario& original, const Schedule& schedule
             }
         ++race;
     }
+    return scenario;
+}
+
+namespace {
+struct Found {
+    std::string text;
+    std::vector<std::string> also;
+};
+
+// Runs the scenario by that schedule; what the rule said, if it was violated.
+std::optional<Found> violates(const Scenario& original, const Schedule& schedule, const std::string& rule) {
+    const Scenario scenario = inOrder(original, schedule);
     Runner runner(scenario, {.maxSteps = 2'000'000});
     runner.setIgnoreRaceExpectations(true);
     runner.runAll();
@@ -155,6 +158,7 @@ Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding) {
     result.text = found->text;
     result.also = found->also;
     std::tie(result.switches, result.steps) = weightOf(best);
+    result.shortened = true;
     return result;
 }
 
@@ -177,15 +181,34 @@ std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t
 }
 } // namespace
 
+namespace {
+std::string titleOf(const Scenario& scenario, const Counterexample& example) {
+    std::string title = scenario.title.empty() ? scenario.file : scenario.title;
+    const std::string_view what = example.kind == Counterexample::Kind::Violation ? std::string_view(example.rule)
+                                  : example.kind == Counterexample::Kind::End     ? "one of its ends"
+                                                                                  : "another order";
+    // Of an order that was opened from another one it is said once.
+    const std::string tail = fmt::format(": {}", what);
+    return title.ends_with(tail) ? title : title + tail;
+}
+
+std::string originOf(const Counterexample& example) {
+    if (example.kind != Counterexample::Kind::Violation)
+        return {};
+    if (!example.shortened)
+        return "Found by exploring every interleaving.\n\n";
+    if (example.switches == 0)
+        return "Every order shows it: it comes before any two actors run beside each other.\n\n";
+    return fmt::format("Found by exploring every interleaving, then shortened to {}.\n\n",
+                       example.switches == 1 ? std::string("1 run of micro-steps")
+                                             : fmt::format("{} runs of micro-steps", example.switches));
+}
+} // namespace
+
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
     const YamlNode document = documentOf(scenario.file, scenario.source, overrides);
-    const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
-    std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(title + ": " + example.rule, true)) + "\nabout: " +
-                      blockText((example.switches == 0   ? "Found before any two actors run beside each other."
-                                 : example.switches == 1 ? "Found by exploring every interleaving, then shortened to 1 run of micro-steps."
-                                                         : "Found by exploring every interleaving, then shortened to " +
-                                                               std::to_string(example.switches) + " runs of micro-steps.") +
-                                std::string("\n\n") + example.text + (scenario.about.empty() ? "" : "\n\n" + scenario.about));
+    std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(titleOf(scenario, example), true)) +
+                      "\nabout: " + blockText(originOf(example) + example.text + (scenario.about.empty() ? "" : "\n\n" + scenario.about));
     for (const char* key : {"tags", "reference"})
         if (const YamlNode* node = document.find(key))
             out += std::string(key) + ": " + flowText(*node) + "\n";
@@ -198,7 +221,7 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
     if (const YamlNode* script = document.find("script"))
         for (const YamlNode& item : script->items)
             out += itemText(item, example.schedule, race);
-    if (example.rule != "expect") {
+    if (example.kind == Counterexample::Kind::Violation && example.rule != "expect") {
         out += "expect:\n  - {violation: " + example.rule + "}\n";
         for (const std::string& rule : example.also)
             out += "  - {violation: " + rule + "} # follows from it\n";

@@ -14,6 +14,8 @@
 namespace mirrorscope {
 
 struct Counterexample {
+    // A violation; another of the ends that were found; an order that somebody chose step by step.
+    enum class Kind : u8 { Violation, End, Chosen } kind = Kind::Violation;
     std::string rule; // a rule's name, or "expect"
     std::string text;
     // Race by race: how many micro-steps of whom. What they leave open runs in the order of the file.
@@ -22,12 +24,17 @@ struct Counterexample {
     u64 switches = 0;              // from one actor to another
     u64 steps = 0;                 // micro-steps that the schedule fixes
     bool confirmed = false;        // replayed, and it showed the same rule
+    bool shortened = false;        // from the order in which it was found
 };
+
+// The scenario with its races run in that order, as far as it goes.
+Scenario inOrder(const Scenario& scenario, const Schedule& schedule);
 
 // Fewest switches first, then fewest micro-steps; every candidate is run. Deterministic.
 Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding);
 
-// The scenario with that schedule, expecting that violation and nothing else. Of "expect" the expectations stay as they are.
+// The scenario with that schedule, expecting that violation and nothing else. Of "expect", and where nothing is violated, the expectations
+// stay as they are.
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
 
 } // namespace mirrorscope

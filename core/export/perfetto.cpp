@@ -66,7 +66,7 @@ void writePerfetto(const Session& session, const std::function<void(const std::s
     for (const Span& span : session.lanes().seamcalls()) {
         // On a track of the actor's own, beside what it did: slices of one track must not overlap.
         std::string args = fmt::format("\"status\":{}", jsonString(span.closed ? statusName(span) : "has not returned"));
-        for (const CallRegister& r : registersOf(session.system(), span))
+        for (const CallRegister& r : session.registersOf(span))
             args += fmt::format(
                 ",{}:\"{}\"",
                 jsonString(fmt::format("{}{}{}", r.out ? "→ " : "", r.reg, r.name.empty() || r.reg == "RAX" ? "" : " " + r.name)),

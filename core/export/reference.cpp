@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The scenario reference in Markdown, from the tables.
+#include "base/glossary.h"
+#include "base/text.h"
 #include "base/vocab.h"
+#include "export/export.h"
 #include "export/vocabulary.h"
 #include "scenario/verbs.h"
 #include "tdx/module/leaves.h"
@@ -17,6 +20,33 @@ std::string cell(std::string_view text) {
     return out;
 }
 } // namespace
+
+std::string glossaryMarkdown() {
+    std::string out = "# Glossary\n\nMade from the program's own table by `mirrorscope glossary --format markdown`; a test keeps it "
+                      "current. In the window each of "
+                      "these\nexplains itself on hover.\n\n";
+    for (const Term& term : glossary())
+        out += fmt::format("- **{}**{}: {} [Shown by](../../scenarios/{})\n", term.name,
+                           term.also.empty() ? "" : fmt::format(" ({})", term.also), term.meaning, term.shownBy);
+    return out;
+}
+
+std::string glossaryText(std::string_view word) {
+    std::string out;
+    const Term* only = word.empty() ? nullptr : termOf(word);
+    for (const Term& term : glossary())
+        if (word.empty() || &term == only)
+            out += wrapped(fmt::format("{}: {} (scenarios/{})", term.name, term.meaning, term.shownBy), "", 2);
+    return out;
+}
+
+std::string glossaryJson() {
+    std::string out = "[";
+    for (const Term& term : glossary())
+        out += fmt::format("{}\n{{\"term\":{},\"also\":{},\"meaning\":{},\"shown_by\":{}}}", out.size() == 1 ? "" : ",",
+                           jsonString(term.name), jsonString(term.also), jsonString(term.meaning), jsonString(term.shownBy));
+    return out + "\n]\n";
+}
 
 std::string referenceMarkdown() {
     std::string out =

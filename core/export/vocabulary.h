@@ -25,6 +25,11 @@ std::string scenarioSchema();
 std::string eventSchema();
 std::string stateSchema();
 
+// The glossary: resources/docs/glossary.md; one term or all as text; a list of objects.
+std::string glossaryMarkdown();
+std::string glossaryText(std::string_view term);
+std::string glossaryJson();
+
 // The scenario reference, resources/docs/scenario-reference.md.
 std::string referenceMarkdown();
 

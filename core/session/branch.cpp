@@ -59,6 +59,27 @@ std::string withoutActor(const YamlNode& node) {
                 return flowText(value);
     return flowText(node);
 }
+// What an actor of a race has begun by a position; what the script lets it do later is left out.
+std::vector<std::string> begunBy(const Session& session, const Step& race, const std::string& actor, const YamlNode& list, u64 position) {
+    std::vector<const YamlNode*> nodes;
+    if (list.kind == YamlNode::Kind::Sequence)
+        for (const YamlNode& node : list.items)
+            nodes.push_back(&node);
+    else
+        nodes.push_back(&list);
+    std::size_t begun = nodes.size();
+    for (const auto& [id, steps] : race.actors)
+        if (session.actorName(id) == actor && steps.size() == nodes.size()) {
+            begun = 0;
+            for (std::size_t i = 0; i < steps.size(); ++i)
+                if (const auto extent = session.extent(steps[i].index); extent && extent->first < position)
+                    begun = i + 1;
+        }
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < begun; ++i)
+        texts.push_back(flowText(*nodes[i]));
+    return texts;
+}
 } // namespace
 
 std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
@@ -167,13 +188,15 @@ std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
                 for (const auto& [key, value] : actors->entries) {
                     if (key.text == "schedule")
                         continue;
-                    std::string list = value.kind == YamlNode::Kind::Sequence ? flowText(value) : "[" + flowText(value) + "]";
+                    std::string list;
+                    for (const std::string& one : begunBy(session, *step, key.text, value, position))
+                        list += (list.empty() ? "" : ", ") + one;
                     if (key.text == what.actor) {
-                        list.back() = ',';
-                        list += " " + flowOf(what) + "]";
+                        list += (list.empty() ? "" : ", ") + flowOf(what);
                         joined = true;
                     }
-                    out += "      " + key.text + ": " + list + "\n";
+                    if (!list.empty())
+                        out += "      " + key.text + ": [" + list + "]\n";
                 }
                 if (!joined)
                     out += "      " + what.actor + ": [" + flowOf(what) + "]\n";

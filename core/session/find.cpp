@@ -219,6 +219,37 @@ bool Session::fits(const EventFilter::Word& word, u64 n) const {
     return fits;
 }
 
+// The machine stands at n + 1.
+FoundEvent Session::eventHere(u64 n) const {
+    const Machine& machine = system().machine();
+    const StepView view = step(n);
+    std::string what;
+    machine.forEachChange(n, [&](Place place, u64 delta) {
+        const auto where = locate(place);
+        const u64 now = machine.peek(place);
+        if (!where || !what.empty() || (now ^ delta) == 0)
+            return;
+        what = fmt::format("{} {} {}: {}", treeName(where->column), gpaHex(inSmm(where->gfn, where->smm)), levelName(where->level),
+                           changeText(where->column, now ^ delta, now, where->level));
+    });
+    const auto& calls = lanes().seamcalls();
+    for (std::size_t i = Lanes::firstFrom(calls, n); i < calls.size() && calls[i].begin == n; ++i)
+        what = fmt::format("{} …", info(static_cast<Leaf>(calls[i].code)).name);
+    for (const std::size_t i : Lanes::lasting(calls, n))
+        if (calls[i].end == n + 1 && calls[i].closed)
+            what = fmt::format("{} → {}", info(static_cast<Leaf>(calls[i].code)).name, statusName(calls[i]));
+    return {n, actorName(view.actor), std::string(info(view.site).name), view.where.empty() ? "" : view.where.back(), what};
+}
+
+FoundEvent Session::eventAt(u64 n) {
+    Machine& machine = runner_->system().machine();
+    const u64 here = position();
+    machine.seek(n + 1);
+    FoundEvent event = eventHere(n);
+    machine.seek(here);
+    return event;
+}
+
 u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& found, std::size_t limit,
                   std::chrono::steady_clock::time_point until) {
     Machine& machine = runner_->system().machine();
@@ -232,24 +263,7 @@ u64 Session::find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& 
         machine.seek(n + 1);
         if (!matches(filter, n))
             continue;
-        const StepView view = step(n);
-        std::string what;
-        machine.forEachChange(n, [&](Place place, u64 delta) {
-            const auto where = locate(place);
-            const u64 now = machine.peek(place);
-            if (!where || !what.empty() || (now ^ delta) == 0)
-                return;
-            what = fmt::format("{} {} {}: {}", treeName(where->column), gpaHex(inSmm(where->gfn, where->smm)), levelName(where->level),
-                               changeText(where->column, now ^ delta, now, where->level));
-        });
-        const auto& calls = lanes().seamcalls();
-        for (std::size_t i = Lanes::firstFrom(calls, n); i < calls.size() && calls[i].begin == n; ++i)
-            what = fmt::format("{} …", info(static_cast<Leaf>(calls[i].code)).name);
-        for (const std::size_t i : Lanes::lasting(calls, n))
-            if (calls[i].end == n + 1 && calls[i].closed)
-                what = fmt::format("{} → {}", info(static_cast<Leaf>(calls[i].code)).name, statusName(calls[i]));
-        found.push_back({n, fmt::format("{}  {}{}{}", actorName(view.actor), info(view.site).name,
-                                        view.where.empty() ? "" : "  " + view.where.back(), what.empty() ? "" : "  " + what)});
+        found.push_back(eventHere(n));
     }
     machine.seek(here);
     return n;

@@ -39,9 +39,11 @@ private:
     std::vector<Words> alternatives_;
 };
 
+// A micro-step as a line of a list.
 struct FoundEvent {
     u64 n = 0;
-    std::string text;
+    std::string actor, site, function; // the innermost one
+    std::string what;                  // "mirror 0x4000 4K: none → frozen", "TDH.MEM.PAGE.AUG → TDX_SUCCESS"
 };
 
 } // namespace mirrorscope

@@ -10,11 +10,11 @@
 
 namespace mirrorscope {
 
-TreeCell Session::cellAt(Column column, Place place, Level level) const {
+// What a value is as an entry, wherever it stands.
+TreeCell Session::cellOf(Column column, u64 raw, Level level) const {
     TreeCell cell;
     cell.exists = true;
-    cell.place = place;
-    cell.raw = system().machine().peek(place);
+    cell.raw = raw;
     cell.rights = system().kvm().masks().format.rights(cell.raw);
     if (column == Column::Private) {
         cell.sept = sept::stateOf(cell.raw);
@@ -32,6 +32,17 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
     }
     if (!cell.initial(column) && cell.spte != SpteState::Frozen)
         cell.pfn = ept::pfnOf(cell.raw);
+    return cell;
+}
+
+std::string Session::valueText(Column column, u64 raw, Level level) const {
+    const std::string text = cellText(column, cellOf(column, raw, level));
+    return text.substr(text.find(' ') + 1); // the sign is said otherwise
+}
+
+TreeCell Session::cellAt(Column column, Place place, Level level) const {
+    TreeCell cell = cellOf(column, system().machine().peek(place), level);
+    cell.place = place;
     if (const auto it = recent_.find(place.v); it != recent_.end()) {
         const u64 lockBits = column == Column::Private ? sept::kLock | sept::kHostPriority : 0;
         const unsigned age = static_cast<unsigned>(position() - 1 - it->second.step);
@@ -41,6 +52,7 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
         if (was && cell.initial(column) && ((it->second.old ^ cell.raw) & ~lockBits) != 0) {
             cell.zapped = it->second.old;
             cell.age = age;
+            cell.was = valueText(column, it->second.old, level);
         }
     }
     cell.violation = violating_.contains(place.v);

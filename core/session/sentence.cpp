@@ -129,6 +129,10 @@ std::string Session::sentence(u64 at) const {
     default:
         if (text.empty() && at == position())
             text = changedWords(n);
+        if (text.empty() && view.site == Site::VmState && isTdx() && at == position() && td().exists)
+            text = fmt::format("KVM has the TD as {}", td().kvmState);
+        if (text.empty() && view.site == Site::VmState && !view.where.empty())
+            text = fmt::format("the state of the VM that {}() keeps changes", view.where.back());
     }
     if (text.empty())
         text = info(view.site).help;

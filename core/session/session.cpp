@@ -50,7 +50,9 @@ std::optional<Session::Where> Session::entryAt(Gfn gfn, std::optional<Column> co
 Session::Session(Scenario scenario, const RunOptions& options, bool toWander) : scenario_(std::move(scenario)) {
     runner_ = std::make_unique<Runner>(scenario_, options);
     runner_->runAll();
+    endsDead_ = vmIsDead();
     indexScript();
+    indexViolations();
     if (toWander) {
         lanes();
         runner_->system().machine().packLeaps();
@@ -172,10 +174,51 @@ void Session::collectRecent() {
     }
     for (const auto& [place, recent] : recent_)
         recentByFrame_[place >> 9].push_back(place);
-    for (const Violation& v : violations())
-        if (v.n < here)
-            for (const Place place : v.places)
+    for (std::size_t i = 0; i < violations().size(); ++i)
+        if (violations()[i].n < here && violationEnds_[i] >= here)
+            for (const Place place : violations()[i].places)
                 violating_.insert(place.v);
+}
+
+// A violation lasts until one of the words that it is about changes again.
+void Session::indexViolations() {
+    violationEnds_.assign(violations().size(), ~u64{0});
+    if (violations().empty())
+        return;
+    std::unordered_map<u32, std::vector<std::size_t>> of; // place -> violations that last
+    std::size_t next = 0;
+    const Machine& machine = system().machine();
+    for (u64 n = violations().front().n; n < machine.steps(); ++n) {
+        if (!of.empty())
+            machine.forEachChange(n, [&](Place place, u64) {
+                const auto found = of.find(place.v);
+                if (found == of.end())
+                    return;
+                for (const std::size_t i : found->second)
+                    violationEnds_[i] = std::min(violationEnds_[i], n);
+                of.erase(found);
+            });
+        for (; next < violations().size() && violations()[next].n <= n; ++next)
+            for (const Place place : violations()[next].places)
+                of[place.v].push_back(next);
+    }
+}
+
+std::vector<const Violation*> Session::violationsAt(Place place) const {
+    std::vector<const Violation*> list;
+    for (std::size_t i = 0; i < violations().size(); ++i) {
+        const Violation& v = violations()[i];
+        if (v.n < position() && violationEnds_[i] >= position() && std::find(v.places.begin(), v.places.end(), place) != v.places.end())
+            list.push_back(&v);
+    }
+    return list;
+}
+
+std::optional<Session::Where> Session::entryOf(const Violation& violation) const {
+    for (const Place place : violation.places)
+        if (const auto where = locate(place))
+            return where;
+    return std::nullopt;
 }
 
 StepView Session::step(u64 n) const {
@@ -333,11 +376,11 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
     return steps;
 }
 
-u64 Session::openingPosition() const {
-    if (!pauses_.empty())
-        return pauses_.front();
-    return nextSite(Site::SpteFreeze, 0).value_or(end());
+Session::Opening Session::opening() const {
+    return !pauses_.empty() ? Opening::Pause : nextSite(Site::SpteFreeze, 0) ? Opening::Frozen : Opening::End;
 }
+
+u64 Session::openingPosition() const { return !pauses_.empty() ? pauses_.front() : nextSite(Site::SpteFreeze, 0).value_or(end()); }
 
 std::optional<std::size_t> Session::noteMark(u64 at) const {
     std::optional<std::size_t> found;

@@ -51,6 +51,7 @@ struct TreeCell {
     bool ofGmem = false;       // a leaf of the one tree that maps a private page: its frame is guest_memfd's
     u64 huge = 0;              // of a leaf above 4K: how many small pages it stands for
     std::optional<u64> zapped; // the value that went away within the last micro-steps
+    std::string was;           // what it was then: "leaf 531 rwx"
     unsigned age = 0;          // micro-steps since then
     bool violation = false;
 
@@ -153,6 +154,9 @@ public:
     const std::vector<RaceRun>& races() const { return races_; }
     // Race by race, in what order the actors ran up to a position: whole runs of micro-steps.
     std::vector<std::vector<std::pair<std::string, u64>>> ordersUpTo(u64 position) const;
+    // Why it opens there.
+    enum class Opening : u8 { Pause, Frozen, End };
+    Opening opening() const;
     // Where `mirrorscope FILE` opens: the first pause, else the first frozen entry, else the end.
     u64 openingPosition() const;
     // The note in force at a position.
@@ -172,6 +176,10 @@ public:
         bool smm = false; // of the tree of SMM's address space
     };
     std::optional<Where> locate(Place place) const;
+    // What is violated at a place, as far as nothing of it has changed since.
+    std::vector<const Violation*> violationsAt(Place place) const;
+    // The entry that a violation is of, if it is of one that is in a tree at the position.
+    std::optional<Where> entryOf(const Violation& violation) const;
     // The entry whose state the micro-step before the position changed; the first one, if it changed several.
     std::optional<Where> lastChange() const;
     // The frozen entry that was changed last, of those near the position.
@@ -203,6 +211,8 @@ public:
     StateDifference difference(u64 a, u64 b);
     // Made when it is first asked for.
     const Lanes& lanes() const;
+    // What a call was given, and gave back.
+    std::vector<CallRegister> registersOf(const Span& span) const { return mirrorscope::registersOf(system(), span); }
     // Does a leaf of the one tree of a VM with private memory map a page of guest_memfd?
     bool mapsGmem(u64 raw) const;
     // Entries of one tree that changed within the last micro-steps or are in violation: f(gfn, level, cell).
@@ -225,6 +235,9 @@ public:
     u64 find(const EventFilter& filter, u64 from, std::vector<FoundEvent>& found, std::size_t limit,
              std::chrono::steady_clock::time_point until);
 
+    // That one micro-step.
+    FoundEvent eventAt(u64 n);
+
     // ---- beside the trees (memory.cpp)
     // Valid ones first, tree by tree.
     std::vector<RootView> roots() const;
@@ -232,6 +245,8 @@ public:
     Pfn shownDirectRoot() const;
     // kvm->vm_dead, at the position.
     bool vmIsDead() const;
+    // At the end of the run.
+    bool vmEndsDead() const { return endsDead_; }
     void showDirectRoot(Pfn root) { shownRoot_ = root; }
     // Those that somebody holds.
     std::vector<LockView> locks() const;
@@ -263,6 +278,7 @@ private:
     };
     void indexScript();
     void collectRecent();
+    void indexViolations();
     struct RowWalk {
         const RowOptions& options;
         std::vector<TreeRow>& out;
@@ -271,19 +287,24 @@ private:
     };
     void visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables) const;
     TreeCell cellAt(Column column, Place place, Level level) const;
+    TreeCell cellOf(Column column, u64 raw, Level level) const;
+    std::string valueText(Column column, u64 raw, Level level) const;
     Pfn tableBelow(Column column, const TreeCell& cell) const;
     std::optional<std::size_t> noteMark(u64 at) const;
     bool fits(const EventFilter::Word& word, u64 n) const;
     std::string changedWords(u64 n) const;
+    FoundEvent eventHere(u64 n) const;
 
     Scenario scenario_;
     std::unique_ptr<Runner> runner_;
     std::unordered_map<u32, Recent> recent_; // place -> what it was, for the last micro-steps
     std::unordered_map<u64, std::vector<u32>> recentByFrame_;
-    std::set<u32> violating_;                    // places of violations at the position
+    std::set<u32> violating_;                    // places of violations that last at the position
+    std::vector<u64> violationEnds_;             // violation by violation: the micro-step that changed one of its places next
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
     std::vector<ActorId> actors_;
     Pfn shownRoot_;
+    bool endsDead_ = false;
     std::vector<u64> topStarts_; // positions at which top-level steps begin, and pauses
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending

@@ -145,6 +145,8 @@ private Q_SLOTS:
         const QString rests = explore_->findChild<QLabel*>("explore-status")->toolTip();
         QVERIFY2(rests.contains("sequentially consistent") && Qt::mightBeRichText(rests), qPrintable(rests));
         QVERIFY(group("Violations") == nullptr);
+        // They are told apart beside the window.
+        QTRY_VERIFY(!explore_->ends().rows.empty());
         QTreeWidgetItem* ends = group("Different final states");
         QVERIFY(ends != nullptr && ends->childCount() > 1);
         std::set<u64> hashes;

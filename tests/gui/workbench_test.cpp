@@ -27,6 +27,7 @@
 #include <QToolBar>
 #include <QToolButton>
 #include <QTranslator>
+#include <QTreeView>
 #include <QTreeWidget>
 
 #include <cmath>
@@ -207,14 +208,27 @@ private Q_SLOTS:
         find.find("leaf:AUG actor:vcpu0");
         QVERIFY(finished.count() > 0 || finished.wait(10000));
         QTRY_VERIFY(!find.searching());
-        auto& list = w.child<QTreeWidget>("find-list");
-        QCOMPARE(list.topLevelItemCount(), 2); // in and out
-        QVERIFY(list.topLevelItem(1)->text(1).contains("TDX_SUCCESS"));
-        Q_EMIT list.itemClicked(list.topLevelItem(0), 0);
-        QCOMPARE(w.position(), list.topLevelItem(0)->text(0).toULongLong() + 1);
+        auto& list = w.child<QTreeView>("find-list");
+        const auto cell = [&](int row, int column) { return list.model()->index(row, column).data().toString(); };
+        QCOMPARE(list.model()->rowCount(), 2); // in and out
+        QVERIFY(cell(1, 4).contains("TDX_SUCCESS"));
+        QCOMPARE(cell(0, 1), QString("vcpu0"));
+        QCOMPARE(cell(0, 2), QString("seamcall.enter"));
+        Q_EMIT list.clicked(list.model()->index(0, 0));
+        QCOMPARE(QString::number(w.position()), cell(0, 0)); // one numbering
         QVERIFY(find.asText().contains("TDH.MEM.PAGE.AUG"));
         find.find("gpaa:3");
         QVERIFY(w.child<QLabel>("find-status").text().contains("gpa"));
+        // Nothing to look for: all of the run, row n being what led to position n + 1.
+        find.find("");
+        QCOMPARE(list.model()->rowCount(), static_cast<int>(w.session().end()));
+        w.context().goTo(w.session().openingPosition());
+        QCOMPARE(list.currentIndex().row(), static_cast<int>(w.position()) - 1);
+        QVERIFY(cell(list.currentIndex().row(), 4).contains("none → frozen"));
+        // The menu of a row is that of its moment.
+        QMenu* menu = w.window->makeMomentMenu(w.position() - 1);
+        menu->actions().at(1)->trigger();
+        QCOMPARE(*w.context().marker(0), w.position());
     }
 
     void layouts_show_what_their_reader_needs_and_presenting_is_undone() {
@@ -357,7 +371,8 @@ private Q_SLOTS:
             QVERIFY2(w.window->minimumSizeHint().width() <= 1366, qPrintable(QString::number(w.window->minimumSizeHint().width())));
             w.window->resize(1366, 768);
             QTest::qWait(30);
-            QVERIFY(w.window->width() <= 1366 && w.trees().list().viewport()->width() > 300);
+            QVERIFY2(w.window->width() <= 1366 && w.trees().list().viewport()->width() > 300,
+                     qPrintable(QString("%1, %2").arg(w.window->width()).arg(w.trees().list().viewport()->width())));
         }
         QCoreApplication::removeTranslator(&longWords);
     }

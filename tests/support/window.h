@@ -59,7 +59,7 @@ struct Window {
     }
     void key(Qt::Key key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) { QTest::keyClick(trees().currentWidget(), key, modifiers); }
     void trigger(views::Command command) { window->action(command)->trigger(); }
-    QString status() { return window->statusBar()->currentMessage(); }
+    QString status() { return window->saying(); }
     void raise(const char* dock) {
         auto& d = child<QDockWidget>((std::string("dock-") + dock).c_str());
         d.show();

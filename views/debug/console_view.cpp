@@ -44,6 +44,7 @@ ConsoleView::ConsoleView(Context& context, Debugger& debugger, QWidget* parent)
     keepFont(*output_, {.mono = true});
     auto* save = new QPushButton(tr("Save as script…"), this);
     save->setObjectName("console-save");
+    save->setMinimumWidth(30);
     save->setToolTip(tr("the lines so far, for `mirrorscope run FILE --commands SCRIPT`"));
     auto* row = new QHBoxLayout;
     row->addWidget(line_, 1);

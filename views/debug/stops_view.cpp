@@ -53,6 +53,7 @@ StopsView::StopsView(Context& context, Debugger& debugger, QWidget* parent)
     list_->addActions({next, before, remove});
     auto* removeButton = new QPushButton(tr("Remove"), this);
     removeButton->setObjectName("stops-remove");
+    removeButton->setMinimumWidth(30);
     auto* row = new QHBoxLayout;
     row->addWidget(add_, 1);
     row->addWidget(removeButton);

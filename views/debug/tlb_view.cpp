@@ -13,6 +13,7 @@ TlbView::TlbView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), empty_(new QLabel(this)), list_(new QTreeWidget(this)) {
     setObjectName("tlb");
     empty_->setWordWrap(true);
+    empty_->setMinimumWidth(10);
     empty_->setMargin(8);
     list_->setObjectName("tlb-list");
     list_->setAccessibleName(tr("Cached translations"));

@@ -106,6 +106,10 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     choices_->setRootIsDecorated(false);
     choices_->setMaximumHeight(120);
 
+    // A narrow pane cuts a word rather than the trees.
+    for (QWidget* part : {static_cast<QWidget*>(start_), static_cast<QWidget*>(mode_), static_cast<QWidget*>(all_),
+                          static_cast<QWidget*>(open_), static_cast<QWidget*>(compare_)})
+        part->setMinimumWidth(30);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(6, 6, 6, 6);
     auto* row = new QHBoxLayout;
@@ -162,6 +166,9 @@ void ExploreView::startOrCancel() {
         return;
     found_.clear();
     list_->clear();
+    apart_.cancel();
+    ends_ = {};
+    Q_EMIT endsChanged();
     ownTitle_.clear();
     job_.start(context_.session()->scenario(), static_cast<ExploreMode>(mode_->currentIndex()), all_->isChecked());
     start_->setText(tr("Cancel"));
@@ -188,47 +195,114 @@ void ExploreView::showProgress() {
     busy_->setRange(0, static_cast<int>(tasks));
     busy_->setValue(static_cast<int>(done));
     if (job_.running() && tasks != 0)
-        counts += QString(", about %1 %").arg(done * 100 / tasks);
+        counts += tr(", %1 of %2 parts done, which are not alike").arg(done).arg(tasks);
     status_->setText(QString("%1: %2; %3 M micro-steps/s").arg(text(name(r.mode)), counts, locale.toString(rate / 1e6, 'f', 2)));
 }
 
-void ExploreView::showFound() {
-    start_->setText(tr("Explore"));
-    busy_->hide();
+void ExploreView::tellEndsApart() {
+    apart_.cancel();
+    ends_ = {};
+    Q_EMIT endsChanged();
+    const ExploreResult r = job_.result();
+    if (r.ends.empty())
+        return;
+    apart_.start([this, scenario = job_.scenario(), ends = r.ends](const Worker::Task& task) -> std::function<void()> {
+        auto table = std::make_shared<EndTable>();
+        try {
+            *table = endTable(scenario, ends, [cancelled = task.cancelled()] { return cancelled->load(); });
+        } catch (const std::exception&) {
+            // The ends stay as the search tells them.
+        }
+        return [this, table] {
+            ends_ = std::move(*table);
+            addFound();
+            Q_EMIT endsChanged();
+        };
+    });
+}
+
+Scenario ExploreView::scenarioOfEnd(std::size_t row) const {
+    return inOrder(job_.scenario(), job_.result().ends[ends_.rows[row].end].schedule);
+}
+
+void ExploreView::openEnd(std::size_t row) {
+    for (const Found& found : found_)
+        if (found.row == row)
+            load(found);
+}
+
+// Violations, and the ends: told apart once that is known, until then by their results.
+void ExploreView::addFound() {
+    const ExploreResult r = job_.result();
+    const QTreeWidgetItem* before = list_->currentItem();
+    const bool hadEnd = before != nullptr && before->parent() != nullptr && !found_.empty() && !selected()->violation;
     found_.clear();
     list_->clear();
-    const ExploreResult r = job_.result();
     for (const ExploreFinding& f : r.findings)
-        found_.push_back({QString::fromStdString(f.rule + ": " + f.text), true, f});
-    unsigned n = 0;
-    for (const ExploreEnd& end : r.ends) {
-        const QString results = end.results.empty() ? tr("the steps have no `id`") : QString::fromStdString(end.results);
-        found_.push_back({QString("%1. %2").arg(++n).arg(results), false, {"", "", end.schedule}});
+        found_.push_back({QString::fromStdString(f.rule + ": " + f.text), true, f, {}});
+    if (ends_.rows.empty()) {
+        unsigned n = 0;
+        for (const ExploreEnd& end : r.ends)
+            found_.push_back({QString("%1. %2").arg(++n).arg(end.results.empty() ? tr("an end") : QString::fromStdString(end.results)),
+                              false,
+                              {"", "", end.schedule},
+                              {}});
+    }
+    for (std::size_t i = 0; i < ends_.rows.size(); ++i) {
+        const EndRow& row = ends_.rows[i];
+        QStringList parts;
+        if (!row.violated.empty())
+            parts << "! " + QString::fromStdString(row.violated);
+        for (std::size_t f = 0; f < ends_.features.size(); ++f)
+            parts << QString("%1: %2").arg(QString::fromStdString(ends_.features[f]), QString::fromStdString(row.values[f]));
+        if (ends_.features.empty() && row.violated.empty())
+            parts << tr("they differ in frame numbers and counters only");
+        found_.push_back(
+            {QString("%1. %2%3").arg(i + 1).arg(row.count > 1 ? QString("%1 ×  ").arg(row.count) : QString(), parts.join(" · ")),
+             false,
+             {"", "", r.ends[row.end].schedule},
+             i});
     }
     QTreeWidgetItem* groups[2] = {};
     for (std::size_t i = 0; i < found_.size(); ++i) {
         QTreeWidgetItem*& group = groups[found_[i].violation ? 0 : 1];
         if (group == nullptr) {
-            const std::size_t count = found_[i].violation ? r.findings.size() : r.ends.size();
             group = new QTreeWidgetItem(
-                list_, {QString(found_[i].violation ? tr("Violations (%1)") : tr("Different final states (%1)")).arg(count)});
+                list_,
+                {found_[i].violation  ? tr("Violations (%1)").arg(r.findings.size())
+                 : ends_.rows.empty() ? tr("Different final states (%1)").arg(r.ends.size())
+                                      : tr("Different final states (%1), %2 to tell apart").arg(r.ends.size()).arg(ends_.rows.size())});
             group->setExpanded(true);
         }
         auto* item = new QTreeWidgetItem(group, {found_[i].title});
         item->setData(0, kFound, static_cast<unsigned>(i));
         item->setToolTip(0, found_[i].title + "\n" + orderText(found_[i].finding.schedule));
-        if (found_[i].violation)
+        if (found_[i].violation || (found_[i].row && !ends_.rows[*found_[i].row].violated.empty()))
             item->setForeground(0, context_.theme().violation);
     }
-    open_->setEnabled(false);
-    compare_->setEnabled(false);
+    QTreeWidgetItem* chosen = groups[hadEnd || groups[0] == nullptr ? 1 : 0];
+    if (chosen != nullptr)
+        list_->setCurrentItem(chosen->child(0));
+}
+
+void ExploreView::showFound() {
+    start_->setText(tr("Explore"));
+    busy_->hide();
+    const ExploreResult r = job_.result();
+    tellEndsApart();
+    addFound();
+    if (found_.empty()) {
+        open_->setEnabled(false);
+        compare_->setEnabled(false);
+    }
     if (!job_.problem().isEmpty()) {
         status_->setText(tr("<b>The search ended without an answer</b>: %1").arg(job_.problem().toHtmlEscaped()));
         return;
     }
     if (r.transitions == 0) {
         status_->setText(
-            context_.session() && context_.session()->raceAt(0) == std::nullopt && r.races == 0
+            !r.findings.empty() ? tr("<b>Every order shows it</b>: it comes before any two actors run beside each other.")
+            : context_.session() && context_.session()->raceAt(0) == std::nullopt && r.races == 0
                 ? tr("Explore runs every order in which the actors of a <b>race</b> can interleave, and keeps those that break a rule.")
                 : tr("Nothing was run yet."));
         return;
@@ -248,8 +322,6 @@ void ExploreView::showFound() {
         rests << QString::fromStdString(clause);
     // Rich text, so that it wraps.
     status_->setToolTip("<qt>" + tr("This rests on: %1").arg(rests.join("; ")).toHtmlEscaped() + "</qt>");
-    if (!found_.empty())
-        list_->setCurrentItem(list_->topLevelItem(0)->child(0));
 }
 
 const ExploreView::Found* ExploreView::selected() const {
@@ -268,8 +340,9 @@ const Schedule* ExploreView::passing() const {
 void ExploreView::load(const Found& found, bool whole) {
     const Scenario& scenario = job_.scenario();
     Counterexample example;
-    example.rule = found.violation ? found.finding.rule : "expect";
-    example.text = (found.violation ? found.finding.text : "Ends with " + found.title.toStdString() + ".");
+    example.kind = found.violation ? Counterexample::Kind::Violation : Counterexample::Kind::End;
+    example.rule = found.finding.rule;
+    example.text = found.violation ? found.finding.text : "One of the different ends: " + found.title.section(". ", 1).toStdString() + ".";
     example.schedule = found.finding.schedule;
     if (found.violation && !whole)
         example = shrink(scenario, found.finding);
@@ -291,6 +364,7 @@ void ExploreView::sessionChanged() {
     const bool own = !ownTitle_.isEmpty() && session && QString::fromStdString(session->scenario().file) == ownTitle_;
     if (!own) {
         job_.forget();
+        apart_.cancel();
         ownTitle_.clear();
         showFound();
         status_->setText(
@@ -323,7 +397,7 @@ void ExploreView::sessionChanged() {
             const Session::RaceRun& run = session->races()[race];
             const u64 at = std::min(run.begin + inRace, run.end);
             const QString next = same < other.size() ? QString::fromStdString(other[same].second) + tr(" goes on") : tr("it is over");
-            context_.setDivergence(Context::Divergence{at, "in the passing one " + next});
+            context_.setDivergence(Context::Divergence{at, tr("the passing order parts here: %1").arg(next)});
             context_.goTo(at);
         }
     }
@@ -383,7 +457,7 @@ void ExploreView::take(const QTreeWidgetItem* item) {
         return;
     }
     Counterexample example;
-    example.rule = "expect";
+    example.kind = Counterexample::Kind::Chosen;
     example.text = "An order chosen by hand: at position " + std::to_string(at) + " " + actor + " goes on.";
     example.schedule = session->ordersUpTo(at);
     auto& order = example.schedule[run->race];

@@ -6,6 +6,10 @@
 #include "views/context.h"
 #include "views/explore/explore_job.h"
 
+#ifndef Q_MOC_RUN
+#include "contrast/ends.h"
+#endif
+
 #include <QWidget>
 
 #include <optional>
@@ -30,8 +34,15 @@ public:
     void startOrCancel();
     bool running() const { return job_.running(); }
     const ExploreJob& job() const { return job_; }
+    // The ends told apart; empty until that was found out.
+    const EndTable& ends() const { return ends_; }
+    // Opens a row of that table.
+    void openEnd(std::size_t row);
+    // The scenario in the order of that row.
+    Scenario scenarioOfEnd(std::size_t row) const;
 
 Q_SIGNALS:
+    void endsChanged();
     // A scenario with one order of its races, to be opened at a position; none: at the violation, or at the end.
     void orderChosen(QString title, QString text, std::optional<mirrorscope::u64> at);
 
@@ -42,10 +53,13 @@ private:
     struct Found {
         QString title;
         bool violation = false;
-        ExploreFinding finding; // of a final state: the rule is empty
+        ExploreFinding finding;         // of a final state: the rule is empty
+        std::optional<std::size_t> row; // of the table of ends
     };
     void showProgress();
     void showFound();
+    void tellEndsApart();
+    void addFound();
     void showChoices();
     // `whole`: the order as it was found, else a violation's shortened.
     void load(const Found& found, bool whole = false);
@@ -58,6 +72,8 @@ private:
 
     Context& context_;
     ExploreJob job_;
+    Worker apart_; // looks into what the ends differ in
+    EndTable ends_;
     std::vector<Found> found_;
     QString ownTitle_; // of the order that was opened from here
     enum class Opened : u8 { Nothing, Violation, End };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/find/find_view.h"
+
+#include "session/style.h"
+#include "views/find/event_model.h"
 #include "views/text.h"
 
 #include <QCompleter>
@@ -8,7 +11,7 @@
 #include <QLineEdit>
 #include <QLocale>
 #include <QStringListModel>
-#include <QTreeWidget>
+#include <QTreeView>
 #include <QVBoxLayout>
 
 namespace mirrorscope::views {
@@ -16,16 +19,23 @@ namespace mirrorscope::views {
 namespace {
 constexpr std::size_t kShown = 5000;
 constexpr int kTypingPause = 250;
+
+void ground(QPalette* palette, QColor colour) {
+    colour.setAlphaF(0.24f);
+    palette->setColor(QPalette::Base, colour);
+}
 } // namespace
 
 FindView::FindView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), filter_(new QLineEdit(this)), status_(new QLabel(this)), list_(new QTreeWidget(this)) {
+    : QWidget(parent), context_(context), filter_(new QLineEdit(this)), status_(new QLabel(this)), list_(new QTreeView(this)),
+      model_(new EventModel(context, this)) {
     setObjectName("find");
     filter_->setObjectName("find-filter");
     filter_->setAccessibleName(tr("Filter words"));
-    filter_->setPlaceholderText(tr("leaf:BLOCK actor:vcpu1 gpa:0x4000 frozen"));
+    filter_->setPlaceholderText(tr("leaf:BLOCK actor:vcpu1 not status:SUCCESS or frozen"));
     filter_->setClearButtonEnabled(true);
-    QString keys = tr("All words must fit; a word without a key is looked for in sites, functions and states.");
+    QString keys = tr(
+        "All words must fit, up to an `or`; `not` turns a word round. A word without a key is looked for in sites, functions and states.");
     QStringList words;
     for (const auto& [key, help] : EventFilter::keys()) {
         keys += QString("\n%1:  %2").arg(text(key), text(help));
@@ -41,11 +51,16 @@ FindView::FindView(Context& context, QWidget* parent)
     status_->setWordWrap(true);
     list_->setObjectName("find-list");
     list_->setAccessibleName(tr("Micro-steps found"));
-    list_->setHeaderLabels({tr("step"), tr("what")});
+    list_->setModel(model_);
     list_->setRootIsDecorated(false);
     list_->setUniformRowHeights(true);
     list_->setAlternatingRowColors(true);
     list_->setFrameShape(QFrame::NoFrame);
+    list_->setContextMenuPolicy(Qt::CustomContextMenu);
+    connect(list_, &QWidget::customContextMenuRequested, this, [this](const QPoint& at) {
+        if (const QModelIndex index = list_->indexAt(at); index.isValid())
+            Q_EMIT menuWanted(list_->viewport()->mapToGlobal(at), model_->stepOf(index.row()));
+    });
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(6, 6, 6, 4);
     layout->addWidget(filter_);
@@ -60,17 +75,14 @@ FindView::FindView(Context& context, QWidget* parent)
     connect(filter_, &QLineEdit::textChanged, typing, qOverload<>(&QTimer::start));
     // Enter walks through what was found.
     connect(filter_, &QLineEdit::returnPressed, this, [this] {
-        for (const FoundEvent& event : found_)
-            if (event.n + 1 > context_.position()) {
-                context_.goTo(event.n + 1);
-                return;
-            }
-        if (!found_.empty())
-            context_.goTo(found_.front().n + 1);
+        if (model_->rowCount() == 0)
+            return;
+        const int next = model_->rowBefore(context_.position()) + 1;
+        context_.goTo(model_->stepOf(next < model_->rowCount() ? next : 0) + 1);
     });
-    const auto go = [this](QTreeWidgetItem* item) { context_.goTo(item->data(0, Qt::UserRole).toULongLong() + 1); };
-    connect(list_, &QTreeWidget::itemClicked, this, go);
-    connect(list_, &QTreeWidget::itemActivated, this, go);
+    const auto go = [this](const QModelIndex& index) { context_.goTo(model_->stepOf(index.row()) + 1); };
+    connect(list_, &QTreeView::clicked, this, go);
+    connect(list_, &QTreeView::activated, this, go);
     connect(&context_, &Context::sessionChanged, this, &FindView::restart);
     connect(&context_, &Context::positionChanged, this, &FindView::markNow);
     restart();
@@ -88,25 +100,25 @@ void FindView::find(const QString& filter) {
 
 void FindView::restart() {
     slice_.stop();
-    list_->clear();
-    found_.clear();
     next_ = 0;
     std::string error;
     parsed_ = EventFilter::parse(filter_->text().toStdString(), error);
     QPalette palette = this->palette();
     if (!error.empty()) {
-        QColor red = context_.theme().violation;
-        red.setAlphaF(0.25f);
-        palette.setColor(QPalette::Base, red);
+        ground(&palette, context_.theme().violation);
     } else if (!parsed_.empty()) {
-        QColor green("#009E73");
-        green.setAlphaF(0.22f);
-        palette.setColor(QPalette::Base, green);
+        ground(&palette, context_.theme().of(styleAt(kStyleSharedLeaf)));
     }
     filter_->setPalette(palette);
+    if (error.empty() && parsed_.empty())
+        model_->showAll();
+    else
+        model_->showFound();
+    fit();
     if (!error.empty() || parsed_.empty()) {
-        status_->setText(error.empty() ? tr("Every micro-step that fits is listed; Enter goes from one to the next.")
+        status_->setText(error.empty() ? tr("All micro-steps. Words above leave those that fit; Enter goes from one to the next.")
                                        : QString::fromStdString(error));
+        markNow();
         Q_EMIT finished();
         return;
     }
@@ -118,48 +130,67 @@ void FindView::more() {
     Session* session = context_.session();
     if (session == nullptr)
         return;
-    const std::size_t before = found_.size();
-    next_ = session->find(parsed_, next_, found_, kShown, std::chrono::steady_clock::now() + kGuiSlice);
-    QList<QTreeWidgetItem*> items;
-    for (std::size_t i = before; i < found_.size(); ++i) {
-        auto* item = new QTreeWidgetItem({QString::number(found_[i].n), QString::fromStdString(found_[i].text)});
-        item->setData(0, Qt::UserRole, static_cast<qulonglong>(found_[i].n));
-        item->setToolTip(1, item->text(1));
-        items << item;
-    }
-    list_->addTopLevelItems(items);
-    if (before == 0 && !found_.empty())
-        list_->resizeColumnToContents(0);
-    const bool more = next_ < session->end() && found_.size() < kShown;
+    std::vector<FoundEvent> found;
+    const bool first = model_->rowCount() == 0;
+    next_ = session->find(parsed_, next_, found, kShown - this->found(), std::chrono::steady_clock::now() + kGuiSlice);
+    model_->add(std::move(found));
+    if (first)
+        fit();
+    const bool more = next_ < session->end() && this->found() < kShown;
     const QLocale locale;
     status_->setText(
         more ? tr("%1 found, looking at micro-step %2 of %3…")
-                   .arg(found_.size())
+                   .arg(this->found())
                    .arg(locale.toString(static_cast<qulonglong>(next_)), locale.toString(static_cast<qulonglong>(session->end())))
-        : found_.size() < kShown ? found_.size() == 1 ? tr("1 micro-step found.") : tr("%1 micro-steps found.").arg(found_.size())
+        : this->found() < kShown ? this->found() == 1 ? tr("1 micro-step found.") : tr("%1 micro-steps found.").arg(this->found())
                                  : tr("The first %1 are listed.").arg(kShown));
     if (more) {
         slice_.start(0);
         return;
     }
+    // Nothing that fits is nothing that is right.
+    if (this->found() == 0) {
+        QPalette palette = this->palette();
+        ground(&palette, context_.theme().of(styleAt(kStylePending)));
+        filter_->setPalette(palette);
+    }
     markNow();
     Q_EMIT finished();
 }
 
+std::size_t FindView::found() const { return model_->all() ? 0 : static_cast<std::size_t>(model_->rowCount()); }
+
+// The columns by what stands in the first rows.
+void FindView::fit() {
+    const QFontMetrics metrics = list_->fontMetrics();
+    const int wide[] = {metrics.horizontalAdvance("0000000"), metrics.horizontalAdvance("vcpu000"),
+                        metrics.horizontalAdvance("seamcall.leave00"), metrics.horizontalAdvance("kvm_mmu_invalidate_begin_00")};
+    constexpr int kMargin = 14;
+    for (int column = 0; column < EventModel::What; ++column)
+        list_->setColumnWidth(column, wide[column] + kMargin);
+    list_->header()->setStretchLastSection(true);
+}
+
 void FindView::markNow() {
-    QTreeWidgetItem* current = nullptr;
-    for (int i = 0; i < list_->topLevelItemCount(); ++i)
-        if (list_->topLevelItem(i)->data(0, Qt::UserRole).toULongLong() < context_.position())
-            current = list_->topLevelItem(i);
-        else
-            break;
-    list_->setCurrentItem(current);
+    const int row = model_->rowBefore(context_.position());
+    const QModelIndex index = row < 0 ? QModelIndex() : model_->index(row, 0);
+    list_->setCurrentIndex(index);
+    if (index.isValid())
+        list_->scrollTo(index);
 }
 
 QString FindView::asText() const {
-    QString text = filter_->text() + "\n";
-    for (const FoundEvent& event : found_)
-        text += QString("%1  %2\n").arg(event.n, 8).arg(QString::fromStdString(event.text));
+    QString text = filter_->text().isEmpty() ? QString() : filter_->text() + "\n";
+    // Of a whole run, as much as a filter would list.
+    for (int row = 0; row < std::min(model_->rowCount(), static_cast<int>(kShown)); ++row) {
+        const FoundEvent e = model_->event(row);
+        text += QString("%1  %2  %3  %4  %5")
+                    .arg(e.n + 1, 8)
+                    .arg(QString::fromStdString(e.actor), QString::fromStdString(e.site), QString::fromStdString(e.function),
+                         QString::fromStdString(e.what))
+                    .trimmed() +
+                "\n";
+    }
     return text;
 }
 

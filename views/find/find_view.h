@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The micro-steps of the run that fit a filter of words, found in slices beside the user.
+// The micro-steps of the run in columns: all, or those that fit a filter of words, found in slices beside the user.
 #pragma once
 
 #include "views/context.h"
@@ -9,9 +9,11 @@
 
 class QLabel;
 class QLineEdit;
-class QTreeWidget;
+class QTreeView;
 
 namespace mirrorscope::views {
+
+class EventModel;
 
 class FindView : public QWidget {
     Q_OBJECT
@@ -20,23 +22,26 @@ public:
     void focusFilter();
     void find(const QString& filter);
     bool searching() const { return slice_.isActive(); }
-    std::size_t found() const { return found_.size(); }
+    std::size_t found() const;
     QString asText() const;
 
 Q_SIGNALS:
     void finished();
+    // A menu for that micro-step.
+    void menuWanted(QPoint at, mirrorscope::u64 n);
 
 private:
     void restart();
     void more();
     void markNow();
+    void fit();
     Context& context_;
     QLineEdit* filter_;
     QLabel* status_;
-    QTreeWidget* list_;
+    QTreeView* list_;
+    EventModel* model_;
     QTimer slice_;
     EventFilter parsed_;
-    std::vector<FoundEvent> found_;
     u64 next_ = 0;
 };
 

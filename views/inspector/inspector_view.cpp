@@ -72,6 +72,12 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
         place_.reset();
         entriesWanted_ = true;
     });
+    history_->setContextMenuPolicy(Qt::CustomContextMenu);
+    connect(history_, &QWidget::customContextMenuRequested, this, [this](const QPoint& at) {
+        const QTreeWidgetItem* item = history_->itemAt(at);
+        if (item != nullptr && item->data(0, kPosition).isValid())
+            Q_EMIT menuWanted(history_->viewport()->mapToGlobal(at), item->data(0, kPosition).toULongLong());
+    });
     for (QTreeWidget* list : {fields_, history_}) {
         connect(list, &QTreeWidget::itemClicked, this, [this](QTreeWidgetItem* item) { act(item); });
         connect(list, &QTreeWidget::itemActivated, this, [this](QTreeWidgetItem* item) { act(item); });

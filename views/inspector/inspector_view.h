@@ -25,6 +25,10 @@ public:
     bool goToWriter();
     QString asText() const;
 
+Q_SIGNALS:
+    // A menu for that micro-step.
+    void menuWanted(QPoint at, mirrorscope::u64 n);
+
 private:
     void refresh();
     void showEntry();

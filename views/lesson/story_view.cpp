@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lesson/story_view.h"
 
-#include "views/links.h"
+#include "scenario/catalogue.h"
 
-#include <QDesktopServices>
+#include <QFileInfo>
 #include <QLabel>
+#include <QPushButton>
 #include <QTextBrowser>
 #include <QUrl>
 #include <QVBoxLayout>
@@ -12,12 +13,27 @@
 namespace mirrorscope::views {
 
 StoryView::StoryView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), note_(new QLabel(this)), about_(new QTextBrowser(this)) {
+    : QWidget(parent), context_(context), note_(new QLabel(this)), about_(new QTextBrowser(this)), course_(new QWidget(this)),
+      previous_(new QPushButton(tr("‹ Before"), this)), next_(new QPushButton(tr("Next lesson ›"), this)), where_(new QLabel(this)) {
     setObjectName("story");
+    about_->setObjectName("about");
     about_->setFrameShape(QFrame::NoFrame);
     about_->setOpenLinks(false);
-    connect(about_, &QTextBrowser::anchorClicked, this, [this](const QUrl& url) { openLink(url.toString()); });
-    connect(note_, &QLabel::linkActivated, this, &StoryView::openLink);
+    connect(about_, &QTextBrowser::anchorClicked, this, [this](const QUrl& url) { Q_EMIT linkWanted(url.toString()); });
+    connect(note_, &QLabel::linkActivated, this, &StoryView::linkWanted);
+    previous_->setObjectName("lesson-before");
+    next_->setObjectName("lesson-next");
+    where_->setAlignment(Qt::AlignCenter);
+    for (QPushButton* button : {previous_, next_})
+        button->setMinimumWidth(30);
+    auto* row = new QHBoxLayout(course_);
+    row->setContentsMargins(6, 4, 6, 4);
+    row->addWidget(previous_);
+    row->addWidget(where_, 1);
+    row->addWidget(next_);
+    course_->hide();
+    connect(previous_, &QPushButton::clicked, this, [this] { Q_EMIT linkWanted("mirrorscope://scenario/" + previousFile_); });
+    connect(next_, &QPushButton::clicked, this, [this] { Q_EMIT linkWanted("mirrorscope://scenario/" + nextFile_); });
     about_->setAccessibleName(tr("About this scenario"));
     note_->setWordWrap(true);
     note_->setTextFormat(Qt::MarkdownText);
@@ -28,6 +44,7 @@ StoryView::StoryView(Context& context, QWidget* parent)
     layout->setSpacing(0);
     layout->addWidget(note_);
     layout->addWidget(about_, 1);
+    layout->addWidget(course_);
     connect(&context_, &Context::sessionChanged, this, &StoryView::load);
     connect(&context_, &Context::positionChanged, this, &StoryView::showNote);
     connect(&context_, &Context::themeChanged, this, [this] {
@@ -44,13 +61,27 @@ void StoryView::load() {
         markdown += "\n\n*" + QString::fromStdString(scenario.reference) + "*";
     about_->setMarkdown(markdown);
     showNote();
+    showCourse();
 }
 
-void StoryView::openLink(const QString& link) {
-    if (link.startsWith("mirrorscope:"))
-        follow(context_, link);
-    else
-        QDesktopServices::openUrl(QUrl(link));
+void StoryView::showCourse() {
+    const QFileInfo open(QString::fromStdString(context_.session()->scenario().file));
+    const std::vector<std::string> lessons = course();
+    std::size_t at = lessons.size();
+    for (std::size_t i = 0; i < lessons.size() && open.exists(); ++i)
+        if (QFileInfo(QString::fromStdString(lessons[i])).canonicalFilePath() == open.canonicalFilePath())
+            at = i;
+    course_->setVisible(at < lessons.size());
+    if (at == lessons.size())
+        return;
+    const auto fileAt = [&](std::size_t i) { return "lessons/" + QFileInfo(QString::fromStdString(lessons[i])).fileName(); };
+    previousFile_ = at > 0 ? fileAt(at - 1) : QString();
+    nextFile_ = at + 1 < lessons.size() ? fileAt(at + 1) : QString();
+    previous_->setEnabled(at > 0);
+    next_->setEnabled(at + 1 < lessons.size());
+    next_->setToolTip(at + 1 < lessons.size() ? QString::fromStdString(cardOf(lessons[at + 1]).title) : QString());
+    previous_->setToolTip(at > 0 ? QString::fromStdString(cardOf(lessons[at - 1]).title) : QString());
+    where_->setText(tr("%1 of %2").arg(at + 1).arg(lessons.size()));
 }
 
 void StoryView::showNote() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the scenario says of itself: its `about`, and the note that is in force at the position.
+// What the scenario is about, and what the script says of this moment. Of a lesson: where it stands in the course.
 #pragma once
 
 #include "views/context.h"
@@ -7,6 +7,7 @@
 #include <QWidget>
 
 class QLabel;
+class QPushButton;
 class QTextBrowser;
 
 namespace mirrorscope::views {
@@ -16,13 +17,21 @@ class StoryView : public QWidget {
 public:
     explicit StoryView(Context& context, QWidget* parent = nullptr);
 
+Q_SIGNALS:
+    void linkWanted(QString link);
+
 private:
     void load();
     void showNote();
-    void openLink(const QString& link);
+    void showCourse();
     Context& context_;
     QLabel* note_;
     QTextBrowser* about_;
+    QWidget* course_;
+    QPushButton* previous_;
+    QPushButton* next_;
+    QLabel* where_;
+    QString previousFile_, nextFile_;
 };
 
 } // namespace mirrorscope::views

@@ -52,8 +52,11 @@ NewMachineDialog::NewMachineDialog(QWidget* parent)
     memory_->setObjectName("new-memory");
     for (const char* level : {"4K", "2M", "1G"})
         backing_->addItem(level);
-    for (const char* rule : {"role", "fault", "iter", "gfn"})
-        dispatch_->addItem(rule);
+    dispatch_->addItem(tr("the page table's role says mirror (as merged)"), "role");
+    dispatch_->addItem(tr("the fault was private"), "fault");
+    dispatch_->addItem(tr("the iterator of the walk carries it"), "iter");
+    dispatch_->addItem(tr("the GFN has no shared bit"), "gfn");
+    dispatch_->setToolTip(tr("dispatch: by what KVM sees that the private table must follow a change"));
     kernel_->addItem(tr("6.16, as released"), "6.16");
     kernel_->addItem(tr("with the later fixes"), "fixed");
     problem_->setWordWrap(true);
@@ -62,7 +65,7 @@ NewMachineDialog::NewMachineDialog(QWidget* parent)
     form->addRow(tr("vCPUs"), vcpus_);
     form->addRow(tr("Memory"), memory_);
     form->addRow(tr("The host's pages"), backing_);
-    form->addRow(tr("Dispatch"), dispatch_);
+    form->addRow(tr("The private table follows, because"), dispatch_);
     form->addRow(tr("Kernel"), kernel_);
     form->addRow(problem_);
     auto* buttons = new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel, this);
@@ -102,7 +105,7 @@ QString NewMachineDialog::scenario() const {
                       (backing_->currentIndex() == 0 ? "" : ", backing: " + backing_->currentText().toStdString()) + "}]"},
         {"kernel", kernel_->currentData().toString().toStdString()}};
     if (vm == "tdx")
-        machine.emplace_back("dispatch", dispatch_->currentText().toStdString());
+        machine.emplace_back("dispatch", dispatch_->currentData().toString().toStdString());
     std::string text = playground(vm_->currentText().section(':', 0, 0).toStdString() + " playground", machine);
     // A TD is of use once its image is final.
     if (vm == "tdx")

@@ -163,6 +163,15 @@ void Document::fileChanged() {
                 {{tr("Take the file's"), [this, text] { takeOver(*text); }}, {tr("Keep mine"), [this] { keep(); }}});
 }
 
+Document::Script Document::current() const {
+    return {file_, title_, base_, isModified() ? std::optional(editor_.text()) : std::nullopt, key_};
+}
+
+bool Document::write(const QString& file, const QString& text) {
+    QSaveFile out(file);
+    return out.open(QIODevice::WriteOnly) && out.write(text.toUtf8()) >= 0 && out.commit();
+}
+
 bool Document::save(const QString& file, bool overwrite) {
     const QString to = Drafts::nameOf(file);
     if (!overwrite && to == file_)
@@ -173,9 +182,8 @@ bool Document::save(const QString& file, bool overwrite) {
                          {tr("Not now"), {}}});
             return false;
         }
-    QSaveFile out(file);
-    if (!out.open(QIODevice::WriteOnly) || out.write(editor_.text().toUtf8()) < 0 || !out.commit()) {
-        Q_EMIT said(tr("%1 cannot be written: %2").arg(file, out.errorString()));
+    if (!write(file, editor_.text())) {
+        Q_EMIT said(tr("%1 cannot be written.").arg(file));
         return false;
     }
     forget();

@@ -38,6 +38,10 @@ public:
         std::optional<QString> draft = {}; // as it was left unsaved; Undo leads back to `text`
         QString key = {};                  // of a draft that is in no file
     };
+    // The present one, as it would be left.
+    Script current() const;
+    // Writes beside and renames.
+    static bool write(const QString& file, const QString& text);
     // Another script. What was unsaved of the one before is kept and offered.
     void show(const Script& script);
     // The same script as somebody else has it now; Undo brings back what was here.

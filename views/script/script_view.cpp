@@ -2,17 +2,19 @@
 #include "views/script/script_view.h"
 
 #include "scenario/complete.h"
+#include "views/script/scenario_lexer.h"
+#include "views/script/search_bar.h"
 
 // QScintilla's headers need Qt's keywords, which the rest does without (`slots` is a name of KVM's).
 #define signals Q_SIGNALS
 #define slots Q_SLOTS
-#include <Qsci/qscilexeryaml.h>
 #include <Qsci/qsciscintilla.h>
 #undef signals
 #undef slots
 
 #include <QAction>
 #include <QGuiApplication>
+#include <QKeyEvent>
 #include <QToolTip>
 #include <QVBoxLayout>
 
@@ -28,7 +30,7 @@ constexpr int kCheckAfter = 300, kDwell = 450; // milliseconds
 } // namespace
 
 ScriptView::ScriptView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), editor_(new QsciScintilla(this)), lexer_(new QsciLexerYAML(this)) {
+    : QWidget(parent), context_(context), editor_(new QsciScintilla(this)), lexer_(new ScenarioLexer(this)), search_(new SearchBar(this)) {
     setObjectName("script");
     editor_->setObjectName("editor");
     editor_->setAccessibleName("Scenario");
@@ -62,8 +64,28 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     editor_->SendScintilla(QsciScintilla::SCI_SETSCROLLWIDTH, 1);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addWidget(editor_);
+    layout->addWidget(editor_, 1);
+    layout->addWidget(search_);
+    search_->hide();
+    connect(search_, &SearchBar::findWanted, this, &ScriptView::findNext);
+    connect(search_, &SearchBar::replaceWanted, this, [this](bool all) {
+        if (!all) {
+            if (editor_->hasSelectedText() && editor_->selectedText().compare(search_->text(), Qt::CaseInsensitive) == 0)
+                editor_->replace(search_->replacement());
+            findNext(false);
+            return;
+        }
+        int replaced = 0;
+        editor_->beginUndoAction();
+        for (bool found = editor_->findFirst(search_->text(), false, false, false, false, true, 0, 0); found;
+             found = editor_->findNext(), ++replaced)
+            editor_->replace(search_->replacement());
+        editor_->endUndoAction();
+        search_->tell(replaced == 1 ? tr("1 replaced") : tr("%1 replaced").arg(replaced));
+    });
+    connect(search_, &SearchBar::closed, editor_, qOverload<>(&QWidget::setFocus));
     setFocusProxy(editor_);
+    editor_->installEventFilter(this);
     connect(editor_, &QsciScintilla::marginClicked, this,
             [this](int, int line, Qt::KeyboardModifiers) { Q_EMIT breakWanted(static_cast<unsigned>(line) + 1); });
     later_.setSingleShot(true);
@@ -119,18 +141,7 @@ unsigned ScriptView::cursorLine() const {
 void ScriptView::restyle() {
     const Theme& theme = context_.theme();
     const QFont mono = monospace(font());
-    lexer_->setDefaultFont(mono);
-    lexer_->setFont(mono);
-    lexer_->setDefaultPaper(theme.base);
-    lexer_->setPaper(theme.base);
-    lexer_->setDefaultColor(theme.text);
-    lexer_->setColor(theme.text);
-    lexer_->setColor(theme.accent, QsciLexerYAML::Identifier);
-    lexer_->setColor(theme.dim, QsciLexerYAML::Comment);
-    lexer_->setColor(theme.dark ? QColor("#ff9a57") : QColor("#9a3b00"), QsciLexerYAML::Number);
-    lexer_->setColor(theme.dark ? QColor("#cc79a7") : QColor("#8a3f70"), QsciLexerYAML::Keyword);
-    lexer_->setColor(theme.text, QsciLexerYAML::SyntaxErrorMarker);
-    lexer_->setPaper(theme.base, QsciLexerYAML::SyntaxErrorMarker);
+    lexer_->restyle(theme, mono);
     editor_->setPaper(theme.base);
     editor_->setColor(theme.text);
     editor_->setMarginsFont(mono);
@@ -187,6 +198,55 @@ void ScriptView::replaceText(const QString& text, bool saved) {
         editor_->setModified(false);
     loading_ = false;
     later_.start();
+}
+
+void ScriptView::undo() { editor_->undo(); }
+void ScriptView::redo() { editor_->redo(); }
+bool ScriptView::canUndo() const { return editor_->isUndoAvailable(); }
+bool ScriptView::canRedo() const { return editor_->isRedoAvailable(); }
+
+void ScriptView::openSearch(bool replace) { search_->open(editor_->hasSelectedText() ? editor_->selectedText() : QString(), replace); }
+
+void ScriptView::findNext(bool back) {
+    int line = 0, column = 0;
+    editor_->getCursorPosition(&line, &column);
+    if (back && editor_->hasSelectedText()) {
+        int toLine = 0, toColumn = 0;
+        editor_->getSelection(&line, &column, &toLine, &toColumn);
+    }
+    const bool found = editor_->findFirst(search_->text(), false, false, false, true, !back, line, column);
+    search_->tell(found || search_->text().isEmpty() ? QString() : tr("not in the script"));
+}
+
+// Nobody is caught in the editor: Escape and Shift+Tab leave it, and Tab does, too, as long as one only came by.
+bool ScriptView::eventFilter(QObject* watched, QEvent* event) {
+    if (watched != editor_)
+        return QWidget::eventFilter(watched, event);
+    if (event->type() == QEvent::FocusIn) {
+        const auto reason = static_cast<QFocusEvent*>(event)->reason();
+        tabLeaves_ = reason == Qt::TabFocusReason || reason == Qt::BacktabFocusReason;
+    } else if (event->type() == QEvent::KeyPress || event->type() == QEvent::ShortcutOverride) {
+        const auto* key = static_cast<QKeyEvent*>(event);
+        const bool leaves =
+            key->key() == Qt::Key_Backtab || (key->key() == Qt::Key_Tab && tabLeaves_) ||
+            (key->key() == Qt::Key_Escape && editor_->SendScintilla(QsciScintilla::SCI_AUTOCACTIVE) == 0 && !search_->isVisible());
+        if (leaves && event->type() == QEvent::KeyPress) {
+            if (key->key() == Qt::Key_Escape)
+                Q_EMIT left();
+            else
+                focusNextPrevChild(key->key() == Qt::Key_Tab);
+            return true;
+        }
+        if (key->key() == Qt::Key_Escape && search_->isVisible() && event->type() == QEvent::KeyPress) {
+            search_->hide();
+            return true;
+        }
+        if (event->type() == QEvent::KeyPress && !key->text().isEmpty())
+            tabLeaves_ = false;
+    } else if (event->type() == QEvent::MouseButtonPress) {
+        tabLeaves_ = false;
+    }
+    return QWidget::eventFilter(watched, event);
 }
 
 bool ScriptView::isModified() const { return editor_->isModified(); }

@@ -10,9 +10,11 @@
 #include <QWidget>
 
 class QsciScintilla;
-class QsciLexerYAML;
 
 namespace mirrorscope::views {
+
+class ScenarioLexer;
+class SearchBar;
 
 class ScriptView : public QWidget {
     Q_OBJECT
@@ -36,6 +38,12 @@ public:
     QStringList complete();
     // What the word under the cursor means.
     QString helpAtCursor() const;
+    void undo();
+    void redo();
+    bool canUndo() const;
+    bool canRedo() const;
+    // Find, or find and replace, in the script.
+    void openSearch(bool replace);
     // The name that messages begin with.
     void setFileName(const QString& name) { fileName_ = name; }
 
@@ -44,8 +52,13 @@ Q_SIGNALS:
     void edited();
     void checked();
     void breakWanted(unsigned line); // a click beside the line
+    void left();                     // by Escape
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
+    void findNext(bool back);
     void load();
     void showPosition();
     void showBreakpoints();
@@ -56,12 +69,14 @@ private:
 
     Context& context_;
     QsciScintilla* editor_;
-    QsciLexerYAML* lexer_;
+    ScenarioLexer* lexer_;
+    SearchBar* search_;
     CheckJob check_;
     QTimer later_;
     QString fileName_, problem_;
     unsigned current_ = 0;
     bool loading_ = false;
+    bool tabLeaves_ = false; // it was come to by the keyboard, and nothing was typed yet
 };
 
 } // namespace mirrorscope::views

@@ -9,6 +9,7 @@
 #include <QWidget>
 
 #include <cmath>
+#include <vector>
 
 namespace mirrorscope::views {
 
@@ -63,37 +64,59 @@ QPalette paletteOf(const Theme& t) {
     return p;
 }
 
+namespace {
+// Qt tells them of a change of the application later; who looks at its font or palette now would see the one before.
+void tellWindows(QEvent::Type what) {
+    for (QWidget* window : QApplication::topLevelWidgets()) {
+        QEvent event(what);
+        QApplication::sendEvent(window, &event);
+    }
+}
+} // namespace
+
 void applyTheme(QApplication& application, const Theme& theme) {
     application.setStyle(QStyleFactory::create("Fusion"));
     application.setPalette(paletteOf(theme));
+    tellWindows(QEvent::ApplicationPaletteChange);
 }
 
 namespace {
+class FontKeeper;
+std::vector<FontKeeper*>& keepers() {
+    static std::vector<FontKeeper*> all;
+    return all;
+}
+
 class FontKeeper : public QObject {
 public:
     FontKeeper(QWidget& widget, FontRole role) : QObject(&widget), widget_(widget), role_(role) {
-        widget.installEventFilter(this);
+        keepers().push_back(this);
         apply();
     }
-    bool eventFilter(QObject* watched, QEvent* event) override {
-        if (event->type() == QEvent::ApplicationFontChange)
-            apply();
-        return QObject::eventFilter(watched, event);
-    }
-
-private:
+    ~FontKeeper() override { std::erase(keepers(), this); }
     void apply() {
         QFont font = role_.mono ? monospace(QApplication::font()) : QApplication::font();
         font.setPointSizeF(QApplication::font().pointSizeF() * role_.factor);
         font.setBold(role_.bold);
         widget_.setFont(font);
     }
+
+private:
     QWidget& widget_;
     FontRole role_;
 };
 } // namespace
 
 void keepFont(QWidget& widget, FontRole role) { new FontKeeper(widget, role); }
+
+void setTextSize(double points) {
+    QFont font = QApplication::font();
+    font.setPointSizeF(points);
+    QApplication::setFont(font);
+    tellWindows(QEvent::ApplicationFontChange);
+    for (FontKeeper* keeper : keepers())
+        keeper->apply();
+}
 
 QFont monospace(const QFont& like) {
     QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);

@@ -41,6 +41,8 @@ struct FontRole {
     bool bold = false, mono = false;
 };
 void keepFont(QWidget& widget, FontRole role);
+// The size of all text, in points; everything that has a font of its own follows at once.
+void setTextSize(double points);
 // Numbers and raw entries.
 QFont monospace(const QFont& like);
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The run over time: the script's steps, a lane for each actor, one for SEAMCALLs and one for each lock that was taken, with arrows from
-// a cause to what it leads to, markers, bookmarks, and the whole run below. Painting costs the pixels, not the steps.
+// The run over time: a ruler, the script's steps, a lane for each actor and one for its SEAMCALLs, one for each lock that was taken, with
+// arrows from a cause to what it leads to, markers, bookmarks, and the whole run below. Painting costs the pixels, not the steps.
 #pragma once
 
 #include "views/context.h"
+
+#ifndef Q_MOC_RUN
+#include "session/causes.h"
+#endif
 
 #include <QWidget>
 
@@ -29,15 +33,13 @@ public:
     QRect laneRect(int lane) const;
     QRect overviewRect() const;
     QString textAt(const QPoint& at) const;
-    // From which micro-step to which an arrow is drawn in the visible range.
-    struct Arrow {
-        u64 from = 0, to = 0;
-        QString what;
-    };
-    std::vector<Arrow> arrows() const;
+    // Those that are drawn in the visible range.
+    std::vector<CauseArrow> arrows() const;
 
 Q_SIGNALS:
     void bookmarkWanted();
+    // A menu for that micro-step.
+    void menuWanted(QPoint at, mirrorscope::u64 n);
 
 protected:
     void paintEvent(QPaintEvent* event) override;
@@ -47,12 +49,13 @@ protected:
     void wheelEvent(QWheelEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    void contextMenuEvent(QContextMenuEvent* event) override;
     bool event(QEvent* event) override;
 
 private:
     struct Lane {
         enum class Kind : u8 { Actor, Seamcalls, Lock } kind = Kind::Actor;
-        unsigned number = 0; // index of the actor, or LockId
+        unsigned number = 0; // index of the actor, whose SEAMCALLs too, or LockId
         QString name;
     };
     void zoom(double factor, double x);
@@ -62,19 +65,25 @@ private:
     void layoutLanes();
     int laneHeight() const { return laneHeight_; }
     int labelWidth() const { return labelWidth_; }
-    int lanesTop() const { return laneHeight() + 4; }
+    int rulerHeight() const { return laneHeight_ - 4; }
+    int legendHeight() const { return height() >= kLegendFrom ? laneHeight_ - 4 : 0; }
+    int lanesTop() const { return rulerHeight() + laneHeight() + 4; }
     int lanesBottom() const;
     std::optional<int> laneOf(u64 n) const;
     std::optional<int> laneAt(int y) const;
+    void paintRuler(QPainter& p, u64 first, u64 last) const;
     void paintScript(QPainter& p, u64 first, u64 last) const;
     void paintActor(QPainter& p, const QRect& at, std::size_t actor, u64 first, u64 last) const;
-    void paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, u64 first, u64 last) const;
+    // `only`: those of one actor.
+    void paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, u64 first, u64 last,
+                    std::optional<ActorId> only = {}) const;
     void paintArrows(QPainter& p) const;
     void paintMarkers(QPainter& p) const;
     void paintOverview(QPainter& p) const;
     QString spanText(const Span& span) const;
     QColor spanColour(const Span& span) const;
 
+    static constexpr int kLegendFrom = 260; // pixels of height
     Context& context_;
     std::vector<Lane> lanes_;
     QScrollBar* bar_;

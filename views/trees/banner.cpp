@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/trees/banner.h"
 
+#include "views/text.h"
+
 #include <QLabel>
+#include <QLocale>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -9,11 +12,17 @@
 namespace mirrorscope::views {
 
 Banner::Banner(Context& context, QWidget* parent)
-    : QFrame(parent), context_(context), sentence_(new QLabel(this)), detail_(new QLabel(this)) {
+    : QFrame(parent), context_(context), sentence_(new QLabel(this)), violation_(new QLabel(this)), detail_(new QLabel(this)) {
     setObjectName("banner");
     setAutoFillBackground(true);
     keepFont(*sentence_, {.factor = 1.15, .bold = true});
-    for (QLabel* label : {sentence_, detail_}) {
+    violation_->setObjectName("banner-violation");
+    detail_->setObjectName("banner-detail");
+    violation_->setAutoFillBackground(true);
+    violation_->setMargin(6);
+    violation_->hide();
+    keepFont(*violation_, {.bold = true});
+    for (QLabel* label : {sentence_, violation_, detail_}) {
         label->setWordWrap(true);
         label->setTextFormat(Qt::PlainText);
         label->setTextInteractionFlags(Qt::TextSelectableByMouse);
@@ -27,6 +36,7 @@ Banner::Banner(Context& context, QWidget* parent)
     layout->setContentsMargins(10, 6, 10, 6);
     layout->setSpacing(2);
     layout->addWidget(sentence_);
+    layout->addWidget(violation_);
     layout->addWidget(detail_);
     connect(&context_, &Context::sessionChanged, this, [this] {
         error_.clear();
@@ -51,6 +61,10 @@ void Banner::restyle() {
     palette.setColor(QPalette::WindowText, error_.isEmpty() ? theme.text : theme.violation);
     setPalette(palette);
     sentence_->setPalette(palette);
+    QPalette red = palette;
+    red.setColor(QPalette::Window, theme.violation);
+    red.setColor(QPalette::WindowText, inkOn(theme.violation));
+    violation_->setPalette(red);
     palette.setColor(QPalette::WindowText, theme.dim);
     detail_->setPalette(palette);
 }
@@ -58,6 +72,7 @@ void Banner::restyle() {
 void Banner::refresh() {
     if (!error_.isEmpty()) {
         sentence_->setText(error_);
+        violation_->hide();
         detail_->setText(tr("Mend the script and run it (Ctrl+Return). The last good picture stays below."));
         restyle();
         return;
@@ -67,29 +82,45 @@ void Banner::refresh() {
         return;
     const u64 at = session->position();
     sentence_->setText(QString::fromStdString(session->sentence(at)));
-    QString detail = tr("Position %1 of %2").arg(at).arg(session->end());
-    const auto& violations = session->violations();
-    const auto now = std::find_if(violations.begin(), violations.end(), [&](const Violation& v) { return v.n + 1 == at; });
-    if (now != violations.end())
-        detail += QString("  ·  ! %1: %2").arg(QString::fromUtf8(info(now->rule).name.data()), QString::fromStdString(now->text));
+    // What this micro-step broke, all of it: nobody overlooks a rule.
+    QStringList broken;
+    for (const Violation& v : session->violations())
+        if (v.n + 1 == at)
+            broken << QString("! %1: %2%3")
+                          .arg(text(info(v.rule).name), QString::fromStdString(v.text),
+                               session->runner().namesViolation(v.rule) ? tr(" (as the scenario says)") : QString());
+    violation_->setText(broken.join("\n"));
+    violation_->setVisible(!broken.isEmpty());
+    const QLocale locale;
+    QStringList detail{tr("Position %1 of %2")
+                           .arg(locale.toString(static_cast<qulonglong>(at)), locale.toString(static_cast<qulonglong>(session->end())))};
+    if (std::binary_search(session->pauses().begin(), session->pauses().end(), at))
+        detail << tr("the script pauses here");
     if (session->vmIsDead())
-        detail += "  ·  " + tr("the VM is dead: each of its ioctls answers EIO");
-    if (at == session->end()) {
-        const Runner& runner = session->runner();
-        const QString broken = violations.size() == 1 ? tr("1 violation") : tr("%1 violations").arg(violations.size());
-        detail += "  ·  " + tr("the end: ");
-        detail += !runner.ok()                    ? tr("%1 failed, %2").arg(runner.failed()).arg(broken)
-                  : !violations.empty()           ? tr("%1, as the scenario says").arg(broken)
-                  : runner.expectations().empty() ? tr("no rule was violated")
-                                                  : tr("all expectations hold");
-        if (!runner.stopped().empty())
-            detail += QString("  ·  %1").arg(QString::fromStdString(runner.stopped()));
-        detail += "  ·  Ctrl+F11 goes back";
-    } else {
-        detail += "  ·  F11: next micro-step   Ctrl+F11: back   F10: next script step";
-    }
-    detail_->setText(detail);
+        detail << tr("the VM is dead: each of its ioctls answers EIO");
+    if (at == session->end())
+        detail << tr("the end: ") + endText();
+    if (context_.presenting())
+        detail << tr("F11: next micro-step   Ctrl+F11: back   Esc ends the presentation");
+    else
+        detail << (at == session->end() ? tr("Ctrl+F11 goes back") : tr("F11: next micro-step   Ctrl+F11: back   F10: next script step"));
+    detail_->setText(detail.join("  ·  "));
     restyle();
+}
+
+QString Banner::endText() const {
+    const Session& session = *context_.session();
+    const Runner& runner = session.runner();
+    const std::size_t count = session.violations().size();
+    const QString broken = count == 1 ? tr("1 violation") : tr("%1 violations").arg(count);
+    QString said = !runner.ok()                    ? tr("%1 failed, %2").arg(runner.failed()).arg(broken)
+                   : count > 0                     ? tr("%1, as the scenario says").arg(broken)
+                   : session.vmIsDead()            ? tr("what the scenario expects holds")
+                   : runner.expectations().empty() ? tr("no rule was violated")
+                                                   : tr("all expectations hold");
+    if (!runner.stopped().empty())
+        said += QString("  ·  %1").arg(QString::fromStdString(runner.stopped()));
+    return said;
 }
 
 } // namespace mirrorscope::views

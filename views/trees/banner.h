@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Above the trees: one sentence that says what the last micro-step did, where the run stands, and which key goes on.
+// Above the trees: one sentence that says what the last micro-step did, what rule it violated, where the run stands, and which key goes
+// on.
 #pragma once
 
 #include "views/context.h"
@@ -21,8 +22,10 @@ public:
 private:
     void refresh();
     void restyle();
+    QString endText() const;
     Context& context_;
     QLabel* sentence_;
+    QLabel* violation_;
     QLabel* detail_;
     QString error_;
 };

@@ -18,6 +18,11 @@ Legend::Legend(Context& context, QWidget* parent) : QWidget(parent), context_(co
     setSizePolicy(policy);
     setAccessibleName(tr("Legend of the states"));
     connect(&context_, &Context::themeChanged, this, qOverload<>(&QWidget::update));
+    // Another kind of machine has other states.
+    connect(&context_, &Context::sessionChanged, this, [this] {
+        updateGeometry();
+        update();
+    });
     connect(&context_, &Context::dimmedChanged, this, qOverload<>(&QWidget::update));
 }
 

@@ -40,6 +40,11 @@ QString entryHelp(const Session& session, Column column, const TreeRow& row) {
                                 : hex(row.gfn.v << 12);
     QString text = QString::fromStdString(gpa + " at " + std::string(levelName(row.level)) + "\nraw " + hex16(cell.raw) + "\n" +
                                           session.explain(column, cell, row.level));
+    for (const Violation* v : session.violationsAt(cell.place))
+        text += QString("\n! %1, since position %2: %3")
+                    .arg(views::text(info(v->rule).name))
+                    .arg(v->n + 1)
+                    .arg(QString::fromStdString(v->text));
     const Twins twins = twinsOf(row);
     if (column != Column::Shared && (twins == Twins::Differ || twins == Twins::InFlight))
         text += twins == Twins::InFlight ? "\nIts twin is in flight: one of the two is being changed." : "\nIts twin differs.";
@@ -78,13 +83,14 @@ void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, co
     font.setItalic(row.more > 0);
     p.setFont(font);
     p.setPen(row.more > 0 ? theme.dim : path ? theme.accent : theme.text);
-    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -46 - metrics.memory, 0);
+    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -(metrics.narrow ? 34 : 46) - metrics.memory, 0);
     p.drawText(text, Qt::AlignVCenter | Qt::AlignLeft,
                p.fontMetrics().elidedText(rowLabel(row), Qt::ElideMiddle, static_cast<int>(text.width())));
     if (row.more == 0) {
         p.setFont(metrics.text);
         p.setPen(theme.dim);
-        p.drawText(at.adjusted(0, 0, -10 - metrics.memory, 0), Qt::AlignVCenter | Qt::AlignRight, views::text(levelName(row.level)));
+        p.drawText(at.adjusted(0, 0, -(metrics.narrow ? 4 : 10) - metrics.memory, 0), Qt::AlignVCenter | Qt::AlignRight,
+                   views::text(levelName(row.level)));
     }
 }
 
@@ -277,7 +283,7 @@ void paintCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cel
         const qreal advance = p.fontMetrics().horizontalAdvance("✕ ");
         p.setFont(used);
         p.setPen(withAlpha(theme.text, 0.35 + 0.65 * fade));
-        text = QString::fromStdString(hex(*cell.zapped));
+        text = QString::fromStdString(cell.was);
         const QRectF room(box.left() + 10 + advance, box.top(), right - box.left() - 14 - advance, box.height());
         p.drawText(room, Qt::AlignVCenter | Qt::AlignLeft,
                    p.fontMetrics().elidedText(text, Qt::ElideRight, static_cast<int>(room.width())));

@@ -20,6 +20,7 @@ struct TreeMetrics {
     int cell = 220;  // width of a tree's column
     int columns = 3;
     int indent = 14;
+    bool narrow = false; // little room: nothing but addresses, levels and the trees
     QFont text, mono;
 };
 

@@ -35,8 +35,12 @@ bool TreePane::eventFilter(QObject* watched, QEvent* event) {
                                                 : list_->selectionAt(menu->pos());
     if (!where)
         where = context_.selection();
-    if (where)
-        Q_EMIT menuWanted(menu->globalPos(), *where);
+    // Where nothing is yet, at the first address that there is.
+    const auto& slots_ = context_.session()->scenario().machine.slots;
+    if (!where)
+        where = Selection{context_.session()->hasColumn(Column::Mirror) ? Column::Mirror : Column::Shared,
+                          slots_.empty() ? Gfn{0} : slots_.front().base, Level::k4K};
+    Q_EMIT menuWanted(menu->globalPos(), *where);
     return true;
 }
 

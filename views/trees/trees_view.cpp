@@ -69,11 +69,22 @@ void TreesView::layoutColumns() {
     if (const Session* session = context_.session())
         for (const SlotConfig& slot : session->scenario().machine.slots)
             digits = std::max(digits, static_cast<qsizetype>(hex((slot.base.v + slot.pages) << 12).size()));
-    metrics_.label = mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + 56 + metrics_.memory;
     // The RMP takes the place of a second tree.
     const int columns = metrics_.columns + (hasRmp() ? 1 : 0);
-    const int room = viewport()->width() - metrics_.label;
-    metrics_.cell = std::max(mono.horizontalAdvance("■ leaf 00000 rwx") + 34, room / columns);
+    const auto layOut = [&](int beside, int least) {
+        metrics_.label =
+            mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + beside + metrics_.memory;
+        metrics_.cell = std::max(least, (viewport()->width() - metrics_.label) / columns);
+        return metrics_.label + metrics_.cell * columns <= viewport()->width();
+    };
+    metrics_.narrow = false;
+    if (!layOut(56, mono.horizontalAdvance("■ leaf 00000 rwx") + 34)) {
+        // All trees at once are worth more than the memslots, which a tooltip tells.
+        metrics_.narrow = true;
+        metrics_.memory = 0;
+        metrics_.indent = std::max(4, metrics_.indent / 3);
+        layOut(40, mono.horizontalAdvance("■ leaf 00000") + 18);
+    }
     const int visible = viewport()->height() - headerHeight();
     verticalScrollBar()->setRange(0, std::max(0, static_cast<int>(rows_.size()) * metrics_.row - visible));
     verticalScrollBar()->setPageStep(visible);
@@ -211,7 +222,7 @@ void TreesView::paintEvent(QPaintEvent*) {
         if (i % 2 == 1)
             p.fillRect(0, y, viewport()->width(), metrics_.row, theme.alternate);
         paintLabel(p, QRectF(x0, y, metrics_.label, metrics_.row), row, onPath, theme, metrics_);
-        if (row.more == 0)
+        if (row.more == 0 && metrics_.memory > 0)
             paintMemory(p, QRectF(x0 + metrics_.label - metrics_.memory, y, metrics_.memory, metrics_.row),
                         context_.session()->memoryAt(row.gfn, row.level), theme, metrics_.mono);
         if (hasRmp() && row.level == Level::k4K && row.more == 0)
@@ -264,8 +275,10 @@ void TreesView::paintEvent(QPaintEvent*) {
                    p.fontMetrics().elidedText(who, Qt::ElideRight, at.width() - 10));
     };
     const bool kinds = context_.session()->runner().scenario().machine.hasPrivateMem();
-    heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA", one ? tr("of the guest") : tr("without the shared bit"));
-    heading(QRect(x0 + metrics_.label - metrics_.memory, 0, metrics_.memory, head), "slot", kinds ? "P / S" : "");
+    heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA",
+            one || metrics_.narrow ? tr("of the guest") : tr("without the shared bit"));
+    if (metrics_.memory > 0)
+        heading(QRect(x0 + metrics_.label - metrics_.memory, 0, metrics_.memory, head), "slot", kinds ? "P / S" : "");
     for (int c = 0; c < metrics_.columns + (hasRmp() ? 1 : 0); ++c) {
         const QRect at(x0 + metrics_.label + c * metrics_.cell, 0, metrics_.cell, head);
         if (c == metrics_.columns)
@@ -389,7 +402,7 @@ bool TreesView::viewportEvent(QEvent* event) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const auto index = rowAt(help->pos().y());
         const int x = help->pos().x() + horizontalScrollBar()->value() - metrics_.label;
-        if (!index || x < -metrics_.memory || x >= metrics_.columns * metrics_.cell) {
+        if (!index || x < -std::max(metrics_.memory, metrics_.narrow ? metrics_.label : 0) || x >= metrics_.columns * metrics_.cell) {
             QToolTip::hideText();
             return true;
         }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/explore/side_by_side.h"
+
+#include "views/trees/banner.h"
+#include "views/trees/trees_view.h"
+
+#include <QCheckBox>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QPushButton>
+#include <QSlider>
+#include <QSplitter>
+
+namespace mirrorscope::views {
+
+SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidget* parent)
+    : QDialog(parent), linked_(new QCheckBox(tr("move both"), this)) {
+    setObjectName("side-by-side");
+    auto* layout = new QVBoxLayout(this);
+    auto* split = new QSplitter(this);
+    std::array<Scenario*, 2> scenarios{&left, &right};
+    for (unsigned side = 0; side < 2; ++side) {
+        auto* context = new Context(this);
+        contexts_[side] = context;
+        context->setTheme(like.theme().kind);
+        auto* half = new QWidget(split);
+        half->setAccessibleName(side == 0 ? tr("The first of two runs") : tr("The second of two runs"));
+        auto* column = new QVBoxLayout(half);
+        column->setContentsMargins(0, 0, 0, 0);
+        column->addWidget(new Banner(*context, half));
+        column->addWidget(new TreesView(*context, half), 1);
+        auto* slider = new QSlider(Qt::Horizontal, half);
+        slider->setAccessibleName(tr("Position"));
+        column->addWidget(slider);
+        sliders_[side] = slider;
+        split->addWidget(half);
+        auto session = std::make_unique<Session>(std::move(*scenarios[side]), RunOptions{}, true);
+        const u64 end = session->end();
+        context->setSession(std::move(session), end);
+        slider->setRange(0, static_cast<int>(std::min<u64>(end, 1 << 30)));
+        slider->setValue(slider->maximum());
+        connect(slider, &QSlider::valueChanged, this, [this, side](int value) { move(side, static_cast<u64>(value)); });
+        connect(context, &Context::positionChanged, this,
+                [this, side] { sliders_[side]->setValue(static_cast<int>(contexts_[side]->position())); });
+    }
+    common_ = contexts_[0]->session()->commonPrefix(*contexts_[1]->session(), ~u64{0});
+    linked_->setChecked(true);
+    auto* row = new QHBoxLayout;
+    auto* parts = new QPushButton(tr("Where they part"), this);
+    parts->setObjectName("where-they-part");
+    auto* ends = new QPushButton(tr("Ends"), this);
+    row->addWidget(parts);
+    row->addWidget(ends);
+    row->addWidget(linked_);
+    row->addStretch(1);
+    row->addWidget(
+        new QLabel(tr("The runs are the same up to position %1.  F11, Ctrl+F11: a micro-step forth and back").arg(common_), this));
+    layout->addWidget(split, 1);
+    layout->addLayout(row);
+    connect(parts, &QPushButton::clicked, this, [this] {
+        for (Context* context : contexts_)
+            context->goTo(std::min(common_ + 1, context->session()->end()));
+    });
+    connect(ends, &QPushButton::clicked, this, [this] {
+        const bool linked = linked_->isChecked();
+        linked_->setChecked(false);
+        for (Context* context : contexts_)
+            context->goTo(context->session()->end());
+        linked_->setChecked(linked);
+    });
+    resize(parent->window()->size() * 0.9);
+}
+
+void SideBySide::move(unsigned side, u64 to) {
+    if (moving_)
+        return;
+    moving_ = true;
+    contexts_[side]->goTo(to);
+    if (linked_->isChecked())
+        contexts_[1 - side]->goTo(to);
+    moving_ = false;
+}
+
+// These keys are of this window, not of the one that it was opened from.
+bool SideBySide::event(QEvent* event) {
+    if (event->type() == QEvent::ShortcutOverride && static_cast<QKeyEvent*>(event)->key() == Qt::Key_F11) {
+        event->accept();
+        return true;
+    }
+    return QDialog::event(event);
+}
+
+void SideBySide::keyPressEvent(QKeyEvent* event) {
+    if (event->key() != Qt::Key_F11) {
+        QDialog::keyPressEvent(event);
+        return;
+    }
+    const bool back = (event->modifiers() & Qt::ControlModifier) != 0;
+    moving_ = true;
+    for (Context* context : contexts_)
+        if (!back || context->position() > 0)
+            context->goTo(back ? context->position() - 1 : context->position() + 1);
+    moving_ = false;
+}
+
+} // namespace mirrorscope::views

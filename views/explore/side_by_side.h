@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Two runs beside each other, each with its sentence and its trees, at positions of their own or linked.
+#pragma once
+
+#include "views/context.h"
+
+#include <QDialog>
+
+#include <array>
+
+class QCheckBox;
+class QSlider;
+
+namespace mirrorscope::views {
+
+class SideBySide : public QDialog {
+    Q_OBJECT
+public:
+    // Runs both; they stand at their ends. As far as the runs are the same, so are positions.
+    SideBySide(const Context& like, Scenario left, Scenario right, QWidget* parent = nullptr);
+    Context& context(unsigned side) { return *contexts_.at(side); }
+    // Where the runs part.
+    u64 common() const { return common_; }
+
+protected:
+    bool event(QEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+
+private:
+    void move(unsigned side, u64 to);
+    std::array<Context*, 2> contexts_{};
+    std::array<QSlider*, 2> sliders_{};
+    QCheckBox* linked_;
+    u64 common_ = 0;
+    bool moving_ = false;
+};
+
+} // namespace mirrorscope::views

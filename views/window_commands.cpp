@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What each command does, and when it can be done.
+#include "scenario/presets.h"
+#include "views/debug/console_view.h"
+#include "views/debug/debugger.h"
+#include "views/difference/difference_view.h"
+#include "views/explore/explore_view.h"
+#include "views/find/find_view.h"
+#include "views/inspector/inspector_view.h"
+#include "views/main_window.h"
+#include "views/script/script_view.h"
+#include "views/trees/tree_pane.h"
+#include "views/visits.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QDockWidget>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenu>
+#include <QToolButton>
+
+namespace mirrorscope::views {
+
+void MainWindow::refreshActions() {
+    const Session* session = context_.session();
+    const bool any = session != nullptr;
+    const bool atStart = !any || session->position() == 0;
+    const bool atEnd = !any || session->position() == session->end();
+    const auto enable = [&](std::initializer_list<Command> commands, bool on) {
+        for (const Command command : commands)
+            actions_.at(command)->setEnabled(on);
+    };
+    enable({Command::Restart, Command::RunBack, Command::ScriptBack, Command::MicroBack, Command::OverCallBack, Command::OutOfCallBack,
+            Command::PreviousFrozen, Command::PreviousSameSite, Command::PreviousViolation},
+           !atStart);
+    enable({Command::MicroForward, Command::ScriptForward, Command::Run, Command::OverCall, Command::OutOfCall, Command::NextFrozen,
+            Command::NextSameSite},
+           !atEnd);
+    const bool selected = any && context_.selection().has_value();
+    enable({Command::BreakEntry, Command::NextChange, Command::PreviousChange, Command::Writer}, selected);
+    enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
+            Command::Rerun, Command::SaveAs, Command::CopyText},
+           any);
+    enable({Command::Save}, any && (document_->isModified() || document_->file().isEmpty()));
+    enable({Command::Undo}, script_->canUndo());
+    enable({Command::Redo}, script_->canRedo());
+    enable({Command::Replace}, any);
+    enable({Command::Back}, visits_->canBack());
+    enable({Command::Forward}, visits_->canForward());
+    enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
+    enable({Command::ClearBreaks}, !context_.stops().empty());
+    enable({Command::ShowAllStates}, context_.dimmed() != 0);
+    enable({Command::Reload}, !document_->file().isEmpty());
+    if (exportMenu_ != nullptr)
+        exportMenu_->setEnabled(any);
+    for (std::size_t i = 0; i < formButtons_.size(); ++i)
+        formButtons_[i]->setChecked(static_cast<std::size_t>(trees_->form()) == i);
+}
+
+void MainWindow::perform(Command command) {
+    if (performAlways(command) || context_.session() == nullptr)
+        return;
+    performHere(command);
+}
+
+// What needs no session.
+bool MainWindow::performAlways(Command command) {
+    const auto show = [this](const QString& id) {
+        docks_.at(id)->show();
+        docks_.at(id)->raise();
+    };
+    switch (command) {
+    case Command::New: askNewMachine(); return true;
+    case Command::Open: {
+        const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario"),
+                                                          document_->file().isEmpty() ? QString::fromStdString(scenarioFolder())
+                                                                                      : QFileInfo(document_->file()).path(),
+                                                          tr("Scenarios (*.yaml *.yml)"));
+        if (!file.isEmpty())
+            open(file);
+        return true;
+    }
+    case Command::SaveAs: {
+        const QString file = QFileDialog::getSaveFileName(
+            this, tr("Save the script"), document_->file().isEmpty() ? "scenario.yaml" : document_->file(), tr("Scenarios (*.yaml *.yml)"));
+        if (!file.isEmpty())
+            save(file);
+        return true;
+    }
+    case Command::Save:
+        if (document_->file().isEmpty())
+            return performAlways(Command::SaveAs);
+        save(document_->file());
+        return true;
+    case Command::Reload:
+        if (!document_->file().isEmpty() && !document_->reload())
+            say(tr("%1 cannot be read.").arg(document_->file()), 0);
+        return true;
+    case Command::Quit: close(); return true;
+    case Command::Library: showLibrary(); return true;
+    case Command::Undo: script_->undo(); return true;
+    case Command::Redo: script_->redo(); return true;
+    case Command::Replace:
+        show("script");
+        script_->openSearch(true);
+        return true;
+    case Command::NextPane: focusPane(1); return true;
+    case Command::PreviousPane: focusPane(-1); return true;
+    case Command::Back:
+        leaveVisit();
+        visit(visits_->back());
+        return true;
+    case Command::Forward:
+        leaveVisit();
+        visit(visits_->forward());
+        return true;
+    case Command::Manual: showManual(); return true;
+    case Command::Glossary: showGlossary(); return true;
+    case Command::Palette: showPalette(); return true;
+    case Command::ToggleTheme:
+        // High contrast is a need, not a taste: it stays until it is switched off.
+        if (context_.theme().kind == ThemeKind::HighContrast)
+            say(tr("High contrast is on; Ctrl+Shift+H switches it off."));
+        else
+            setTheme(context_.theme().dark ? ThemeKind::Light : ThemeKind::Dark);
+        return true;
+    case Command::HighContrast:
+        if (context_.theme().kind == ThemeKind::HighContrast) {
+            setTheme(beforeContrast_);
+        } else {
+            beforeContrast_ = context_.theme().kind;
+            setTheme(ThemeKind::HighContrast);
+        }
+        return true;
+    case Command::Matrix: showMatrix(); return true;
+    case Command::Explore:
+        show("explore");
+        explore_->startOrCancel();
+        return true;
+    case Command::Console:
+        show("console");
+        console_->setFocus();
+        return true;
+    case Command::Find:
+        if (const QWidget* focus = QApplication::focusWidget(); focus != nullptr && script_->isAncestorOf(focus)) {
+            script_->openSearch(false);
+            return true;
+        }
+        show("events");
+        find_->focusFilter();
+        return true;
+    case Command::ZoomIn: zoomText(1.1); return true;
+    case Command::ZoomOut: zoomText(1 / 1.1); return true;
+    case Command::ZoomReset: zoomText(0); return true;
+    case Command::Presentation: setPresentation(presentationSize_ == 0); return true;
+    case Command::FullScreen:
+        setWindowState(windowState() ^ Qt::WindowFullScreen);
+        actions_.at(Command::FullScreen)->setChecked(isFullScreen());
+        return true;
+    case Command::FormList: trees_->setForm(TreeForm::List); return true;
+    case Command::FormNodes: trees_->setForm(TreeForm::Nodes); return true;
+    case Command::FormMap: trees_->setForm(TreeForm::Map); return true;
+    case Command::NextForm: trees_->setForm(static_cast<TreeForm>((static_cast<int>(trees_->form()) + 1) % 3)); return true;
+    case Command::ShowAllStates: context_.setDimmed(0); return true;
+    case Command::PresetDebug: setLayout(Layout::Debug); return true;
+    case Command::PresetTeach: setLayout(Layout::Teach); return true;
+    case Command::PresetReview: setLayout(Layout::Review); return true;
+    case Command::PresetTrace: setLayout(Layout::Trace); return true;
+    case Command::Help: showHelp(); return true;
+    case Command::Keys: showKeys(); return true;
+    case Command::FrameTimes: showFrameTimes(); return true;
+    case Command::About: showAbout(); return true;
+    default: return false;
+    }
+}
+
+void MainWindow::breakAt(unsigned line) {
+    if (!context_.toggleLine(line))
+        say(tr("No step stands at line %1: a run stops where a step begins.").arg(line));
+}
+
+void MainWindow::performHere(Command command) {
+    Session* session = context_.session();
+    const u64 at = session->position();
+    const auto goTo = [&](std::optional<u64> position, const QString& none) {
+        if (position)
+            context_.goTo(*position);
+        else
+            say(none);
+    };
+    switch (command) {
+    case Command::Restart: context_.goTo(0); return;
+    case Command::RunBack: debugger_->run("reverse-continue"); return;
+    case Command::ScriptBack: context_.goTo(session->previousScriptPosition(at)); return;
+    case Command::MicroBack: context_.goTo(at - 1); return;
+    case Command::MicroForward: context_.goTo(at + 1); return;
+    case Command::ScriptForward: context_.goTo(session->nextScriptPosition(at)); return;
+    case Command::Run: debugger_->run("continue"); return;
+    case Command::OverCall: context_.goTo(session->overCall(at)); return;
+    case Command::OverCallBack: context_.goTo(session->overCallBack(at)); return;
+    case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
+    case Command::OutOfCallBack: context_.goTo(session->outOfCallBack(at)); return;
+    case Command::RunToCursor:
+        goTo(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
+        return;
+    case Command::BreakLine: breakAt(script_->cursorLine()); return;
+    case Command::BreakEntry: context_.toggleSelectedEntry(); return;
+    case Command::ClearBreaks: debugger_->run("delete"); return;
+    case Command::NextChange:
+        if (!inspector_->goToChange(1))
+            say(tr("The selected entry does not change any more."));
+        return;
+    case Command::PreviousChange:
+        if (!inspector_->goToChange(-1))
+            say(tr("The selected entry did not change before."));
+        return;
+    case Command::Writer:
+        if (!inspector_->goToWriter())
+            say(tr("Nobody has written the selected entry yet."));
+        return;
+    case Command::NextFrozen:
+    case Command::PreviousFrozen:
+        goTo(command == Command::NextFrozen ? session->nextSite(Site::SpteFreeze, at) : session->previousSite(Site::SpteFreeze, at),
+             command == Command::NextFrozen ? tr("No entry is frozen any more.") : tr("No entry was frozen before."));
+        if (context_.position() != at)
+            if (const auto frozen = session->frozenNearby())
+                context_.select(frozen);
+        return;
+    case Command::NextViolation:
+    case Command::PreviousViolation:
+        goTo(command == Command::NextViolation ? session->nextViolation(at) : session->previousViolation(at),
+             command == Command::NextViolation ? tr("No rule is violated any more.") : tr("No rule was violated before."));
+        // And to what it is about.
+        if (context_.position() != at)
+            for (const Violation& v : session->violations())
+                if (v.n + 1 == context_.position())
+                    if (const auto entry = session->entryOf(v)) {
+                        context_.select(entry);
+                        break;
+                    }
+        return;
+    case Command::NextSameSite:
+    case Command::PreviousSameSite:
+        if (at == 0) {
+            say(tr("No micro-step was taken yet."));
+            return;
+        }
+        goTo(command == Command::NextSameSite ? session->nextSite(session->stepBrief(at - 1).second, at)
+                                              : session->previousSite(session->stepBrief(at - 1).second, at),
+             tr("There is no other."));
+        return;
+    case Command::MarkA: context_.setMarker(0, at); break;
+    case Command::MarkB: context_.setMarker(1, at); break;
+    case Command::ClearMarks:
+        context_.setMarker(0, {});
+        context_.setMarker(1, {});
+        return;
+    case Command::Bookmark:
+        docks_.at("bookmarks")->show();
+        docks_.at("bookmarks")->raise();
+        if (std::none_of(context_.bookmarks().begin(), context_.bookmarks().end(), [&](const Bookmark& b) { return b.position == at; }))
+            context_.setBookmark(at, QString::fromStdString(session->sentence(at)));
+        bookmarks_->edit(at);
+        return;
+    case Command::GoTo: askPlace(); return;
+    case Command::WhatIf: {
+        const auto& s = context_.selection();
+        makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));
+        return;
+    }
+    case Command::Rerun: rerun(); return;
+    case Command::CopyText:
+        QApplication::clipboard()->setText(paneAsText());
+        say(tr("Copied."));
+        return;
+    default: return;
+    }
+    // A marker was set: with both there is something to see.
+    if (context_.difference()) {
+        docks_.at("difference")->show();
+        docks_.at("difference")->raise();
+    }
+}
+
+} // namespace mirrorscope::views
