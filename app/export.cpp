@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "export/export.h"
+#include "scenario/runner.h"
 #include "views/picture.h"
 
 #include <memory>

@@ -3,6 +3,7 @@
 
 #include "console/console.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 #include "scenario/yaml.h"
 
 #include <fmt/format.h>

@@ -319,7 +319,7 @@ void MainWindow::loaded() {
         stops = context_.stops();
     }
     title_ = QString::fromStdString(session->scenario().title);
-    const bool ok = session->runner().ok();
+    const bool ok = session->verdict().ok;
     const Session::Opening why = session->opening();
     const bool opensThere = !opening_.at && !(opening_.stays && context_.session() != nullptr);
     noteVisit(opening_);

@@ -4,6 +4,7 @@
 
 #include "console/line.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 
 #include <fmt/format.h>
 

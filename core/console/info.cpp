@@ -2,6 +2,7 @@
 // What `info`, `bt` and `list` say of the present position.
 #include "console/line.h"
 
+#include "scenario/runner.h"
 #include "tdx/module/leaves.h"
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 // Entries and words of memory: naming, watching, printing them.
 #include "console/line.h"
 
+#include "scenario/runner.h"
 #include "session/style.h"
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 // What the console knows, as a table; what could come next; and what a breakpoint is at.
 #include "console/line.h"
 
+#include "scenario/runner.h"
 #include "tdx/module/leaves.h"
 
 #include <fmt/format.h>

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "explore/counterexample.h"
+#include "scenario/runner.h"
 #include "session/session.h"
 
 #include <fmt/format.h>

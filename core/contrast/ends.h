@@ -3,7 +3,8 @@
 // all of that (they differ in frame numbers, counters) are one row.
 #pragma once
 
-#include "explore/explorer.h"
+#include "explore/result.h"
+#include "scenario/scenario.h"
 
 #include <functional>
 #include <string>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/choices.h"
+#include "explore/explorer.h"
 
 namespace mirrorscope {
 

@@ -2,7 +2,8 @@
 // Inside of a race: who could take the next micro-step, and what it would be.
 #pragma once
 
-#include "explore/explorer.h"
+#include "explore/result.h"
+#include "scenario/scenario.h"
 
 #include <optional>
 #include <string>

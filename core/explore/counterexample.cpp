@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "explore/explorer.h"
 #include <algorithm>
 #include <tuple>
 

@@ -5,7 +5,8 @@
 //   writeFile(out, scenarioOf(scenario, overrides, small));   // runs with exit 0: it expects its violation
 #pragma once
 
-#include "explore/explorer.h"
+#include "explore/result.h"
+#include "scenario/scenario.h"
 
 #include <optional>
 #include <string>

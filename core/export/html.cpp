@@ -2,6 +2,7 @@
 // One self-contained page that steps with the keys: the entries as they are at the first position, and what each micro-step changed.
 #include "base/text.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 #include "session/style.h"
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 // The JSONL stream: a reading of the journal and of the marks, position by position.
 #include "base/text.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 
 #include <fmt/format.h>
 

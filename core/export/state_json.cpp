@@ -2,6 +2,7 @@
 // `export --as json`: the whole state at a position.
 #include "base/text.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 
 #include <fmt/format.h>
 

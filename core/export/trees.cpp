@@ -2,6 +2,7 @@
 // The three trees as text in 78 columns and as SVG, and what a run says about itself.
 #include "base/text.h"
 #include "export/export.h"
+#include "scenario/runner.h"
 #include "session/style.h"
 
 #include <fmt/format.h>

@@ -6,6 +6,7 @@
 // to the rules that care, so that checking costs what the step did.
 #pragma once
 
+#include "rules/violation.h"
 #include "system/system.h"
 
 #include <string>
@@ -13,16 +14,6 @@
 #include <vector>
 
 namespace mirrorscope {
-
-struct Violation {
-    u64 n = 0; // the micro-step after which the rule did not hold
-    Rule rule = Rule::Coherent;
-    ActorId actor = 0;
-    u32 script = 0;
-    u64 key = 0; // the same fact is reported once
-    std::string text;
-    std::vector<Place> places;
-};
 
 class Checker;
 

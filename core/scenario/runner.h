@@ -8,6 +8,7 @@
 
 #include "rules/checker.h"
 #include "scenario/evaluate.h"
+#include "scenario/run_options.h"
 #include "scenario/scenario.h"
 #include "sim/race.h"
 
@@ -30,15 +31,6 @@ struct ExpectationResult {
     bool holds = false;
     std::string text;
     std::string found;
-};
-
-struct RunOptions {
-    bool check = true;
-    u64 maxSteps = 50'000'000;
-    bool recording = true;
-    // Asked after every so many micro-steps of a recorded run; true ends the run as a bound does.
-    std::function<bool()> cancelled = {};
-    static constexpr u64 kAskedEvery = 1024;
 };
 
 class Runner {

@@ -2,6 +2,7 @@
 #include "session/memory.h"
 
 #include "base/text.h"
+#include "scenario/runner.h"
 #include "session/session.h"
 
 #include <algorithm>

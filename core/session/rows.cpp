@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The three trees as one list of rows, aligned by GPA; runs of entries that are alike become one row.
 #include "base/text.h"
+#include "scenario/runner.h"
 #include "session/session.h"
 #include "session/style.h"
 

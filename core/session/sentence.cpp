@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a micro-step did, in one sentence with its subject: which lock, which leaf with which answer, which vCPU, which entry.
 #include "base/text.h"
+#include "scenario/runner.h"
 #include "session/session.h"
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 #include "session/session.h"
 
 #include "base/text.h"
+#include "scenario/runner.h"
 
 #include <fmt/format.h>
 
@@ -59,6 +60,23 @@ Session::Session(Scenario scenario, const RunOptions& options, bool toWander) : 
     }
     seek(0);
 }
+
+Session::Session(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Session::Verdict Session::verdict() const { return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped()}; }
+bool Session::expects(Rule rule) const { return runner_->namesViolation(rule); }
+const System& Session::system() const { return runner_->system(); }
+bool Session::isNpt() const { return system().isSnp(); }
+bool Session::isTdx() const { return system().isTdx(); }
+bool Session::hasColumn(Column column) const { return column == Column::Shared || isTdx(); }
+u64 Session::position() const { return system().machine().position(); }
+u64 Session::end() const { return system().machine().steps(); }
+std::string Session::actorName(ActorId actor) const { return system().sim().actorName(actor); }
+std::vector<CallRegister> Session::registersOf(const Span& span) const { return mirrorscope::registersOf(system(), span); }
+Machine& Session::machineToRead() { return runner_->system().machine(); }
+void Session::flagFrames(std::vector<u8>* flags) { machineToRead().flagFrames(flags); }
+const std::vector<Violation>& Session::violations() const { return runner_->checker().violations(); }
 
 const Lanes& Session::lanes() const {
     if (!lanes_) {

@@ -9,7 +9,9 @@
 // Stepping is seeking: the run is recorded once, and the journal is read in both directions.
 #pragma once
 
-#include "scenario/runner.h"
+#include "rules/violation.h"
+#include "scenario/run_options.h"
+#include "scenario/scenario.h"
 #include "session/find.h"
 #include "session/inspect.h"
 #include "session/lanes.h"
@@ -27,6 +29,10 @@
 #include <vector>
 
 namespace mirrorscope {
+
+class Machine;
+class Runner;
+class System;
 
 enum class Column : u8 { Shared, Mirror, Private };
 inline constexpr unsigned kColumns = 3;
@@ -100,16 +106,29 @@ public:
     // Runs the scenario to its end (or a bound) and stands at position 0. `toWander`: it will be asked for any position at any time,
     // which is made cheap here and now.
     explicit Session(Scenario scenario, const RunOptions& options = {}, bool toWander = false);
+    Session(Session&&) noexcept;
+    ~Session();
 
     const Scenario& scenario() const { return scenario_; }
+    // How it ended.
+    struct Verdict {
+        bool ok = false;
+        u64 failed = 0;       // expectations that do not hold
+        u64 expectations = 0; // of all
+        std::string stopped;  // by what bound; empty: by none
+    };
+    Verdict verdict() const;
+    // Does the scenario say that this rule is violated?
+    bool expects(Rule rule) const;
+    // What is behind: for those who write all of it to a file. A view cannot use them, since it knows no more of them than their names.
     const Runner& runner() const { return *runner_; }
-    const System& system() const { return runner_->system(); }
+    const System& system() const;
     // The one tree is an NPT, with the RMP beside it.
-    bool isNpt() const { return system().isSnp(); }
-    bool hasColumn(Column column) const { return column == Column::Shared || system().isTdx(); }
+    bool isNpt() const;
+    bool hasColumn(Column column) const;
 
-    u64 position() const { return system().machine().position(); }
-    u64 end() const { return system().machine().steps(); }
+    u64 position() const;
+    u64 end() const;
     void seek(u64 position);
 
     StepView step(u64 n) const;
@@ -118,7 +137,7 @@ public:
     u32 scriptOf(u64 n) const;
     // The actors that took a micro-step, in the order vCPUs, host, rcu.
     const std::vector<ActorId>& actors() const { return actors_; }
-    std::string actorName(ActorId actor) const { return system().sim().actorName(actor); }
+    std::string actorName(ActorId actor) const;
     // The script step that is running at a position: that of the micro-step to come, or of the last one.
     u32 scriptAt(u64 position) const;
     // One sentence: what the micro-step before the position did.
@@ -204,7 +223,7 @@ public:
     std::vector<TlbLine> cachedBy(ActorId vcpu) const;
     std::optional<std::size_t> indexOfActor(ActorId actor) const;
     std::optional<ActorId> actorFromName(const std::string& name) const;
-    bool isTdx() const { return system().isTdx(); }
+    bool isTdx() const;
     // Nothing where there is no RMP.
     std::optional<RmpEntry> rmpOf(Pfn pfn) const;
     // What the second position has otherwise than the first.
@@ -212,15 +231,15 @@ public:
     // Made when it is first asked for.
     const Lanes& lanes() const;
     // What a call was given, and gave back.
-    std::vector<CallRegister> registersOf(const Span& span) const { return mirrorscope::registersOf(system(), span); }
+    std::vector<CallRegister> registersOf(const Span& span) const;
     // Does a leaf of the one tree of a VM with private memory map a page of guest_memfd?
     bool mapsGmem(u64 raw) const;
     // Entries of one tree that changed within the last micro-steps or are in violation: f(gfn, level, cell).
     void forEachRecent(Column column, const std::function<void(Gfn, Level, const TreeCell&)>& f) const;
     // For who looks at other positions and puts the machine back before anybody else looks.
-    Machine& machineToRead() { return runner_->system().machine(); }
+    Machine& machineToRead();
     // See Machine::flagFrames().
-    void flagFrames(std::vector<u8>* flags) { runner_->system().machine().flagFrames(flags); }
+    void flagFrames(std::vector<u8>* flags);
 
     // "mirror 0x4000 4K".
     std::string nameOf(const Where& where) const;
@@ -269,7 +288,7 @@ public:
     // Positions of `pause`, ascending.
     const std::vector<u64>& pauses() const { return pauses_; }
 
-    const std::vector<Violation>& violations() const { return runner_->checker().violations(); }
+    const std::vector<Violation>& violations() const;
 
 private:
     struct Recent {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "session/statistics.h"
 
+#include "scenario/runner.h"
 #include "session/style.h"
 #include "tdx/module/leaves.h"
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "session/stops.h"
+#include "scenario/runner.h"
+
+#include "tdx/module/leaves.h"
 
 #include <algorithm>
 
@@ -31,6 +34,8 @@ const StopPoint* StopPoints::atPlace(Place place) const {
                                     [&](const StopPoint& p) { return p.kind == StopPoint::Kind::Word && p.place == place; });
     return found == points_.end() ? nullptr : &*found;
 }
+
+std::span<const std::string_view> stopLeaves() { return leafNames(); }
 
 bool canStop(const Session& session, const StopPoint& point) {
     return point.kind != StopPoint::Kind::Line || !session.startsOfLine(point.line).empty();

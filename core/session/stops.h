@@ -43,6 +43,9 @@ private:
     unsigned last_ = 0;
 };
 
+// The leaves by which one can be named.
+std::span<const std::string_view> stopLeaves();
+
 // Can it ever stop this run? A line whose steps take no micro-step, or that is no step's, cannot.
 bool canStop(const Session& session, const StopPoint& point);
 

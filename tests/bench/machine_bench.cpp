@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How fast the machine runs, is undone and is explored. `bench --benchmark_filter=…`.
 #include "explore/explorer.h"
+#include "scenario/runner.h"
 
 #include <benchmark/benchmark.h>
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What strangers at the window stumbled over (text sizes, focus, positions, violations, ways back, names), fault by fault, as they met it.
+#ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "scenario/runner.h"
+#endif
 #include "support/window.h"
 
 #include "base/glossary.h"

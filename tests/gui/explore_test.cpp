@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Exploring from the window, as a user does it.
+#ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "scenario/runner.h"
+#endif
 #include "scenario/presets.h"
 #include "views/explore/explore_view.h"
 #include "views/main_window.h"

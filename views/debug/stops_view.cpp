@@ -36,7 +36,7 @@ StopsView::StopsView(Context& context, Debugger& debugger, QWidget* parent)
         words << text(site);
     for (const auto rule : ruleNames())
         words << text(rule);
-    for (const auto leaf : leafNames())
+    for (const auto leaf : stopLeaves())
         words << text(leaf);
     for (const auto& [key, help] : EventFilter::keys())
         words << text(key) + ":";

@@ -3,7 +3,8 @@
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
-#include "explore/explorer.h"
+#include "explore/result.h"
+#include "scenario/scenario.h"
 #endif
 #include "views/worker.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
-#include "explore/explorer.h"
+#include "explore/result.h"
 #endif
 #include "views/theme/theme.h"
 

@@ -88,7 +88,7 @@ void Banner::refresh() {
         if (v.n + 1 == at)
             broken << QString("! %1: %2%3")
                           .arg(text(info(v.rule).name), QString::fromStdString(v.text),
-                               session->runner().namesViolation(v.rule) ? tr(" (as the scenario says)") : QString());
+                               session->expects(v.rule) ? tr(" (as the scenario says)") : QString());
     violation_->setText(broken.join("\n"));
     violation_->setVisible(!broken.isEmpty());
     const QLocale locale;
@@ -110,16 +110,16 @@ void Banner::refresh() {
 
 QString Banner::endText() const {
     const Session& session = *context_.session();
-    const Runner& runner = session.runner();
+    const Session::Verdict verdict = session.verdict();
     const std::size_t count = session.violations().size();
     const QString broken = count == 1 ? tr("1 violation") : tr("%1 violations").arg(count);
-    QString said = !runner.ok()                    ? tr("%1 failed, %2").arg(runner.failed()).arg(broken)
-                   : count > 0                     ? tr("%1, as the scenario says").arg(broken)
-                   : session.vmIsDead()            ? tr("what the scenario expects holds")
-                   : runner.expectations().empty() ? tr("no rule was violated")
-                                                   : tr("all expectations hold");
-    if (!runner.stopped().empty())
-        said += QString("  ·  %1").arg(QString::fromStdString(runner.stopped()));
+    QString said = !verdict.ok                 ? tr("%1 failed, %2").arg(verdict.failed).arg(broken)
+                   : count > 0                 ? tr("%1, as the scenario says").arg(broken)
+                   : session.vmIsDead()        ? tr("what the scenario expects holds")
+                   : verdict.expectations == 0 ? tr("no rule was violated")
+                                               : tr("all expectations hold");
+    if (!verdict.stopped.empty())
+        said += QString("  ·  %1").arg(QString::fromStdString(verdict.stopped));
     return said;
 }
 

@@ -274,7 +274,7 @@ void TreesView::paintEvent(QPaintEvent*) {
         p.drawText(at.adjusted(6, metrics_.row - 2, -4, -4), Qt::AlignLeft | Qt::AlignVCenter,
                    p.fontMetrics().elidedText(who, Qt::ElideRight, at.width() - 10));
     };
-    const bool kinds = context_.session()->runner().scenario().machine.hasPrivateMem();
+    const bool kinds = context_.session()->scenario().machine.hasPrivateMem();
     heading(QRect(x0, 0, metrics_.label - metrics_.memory, head), "GPA",
             one || metrics_.narrow ? tr("of the guest") : tr("without the shared bit"));
     if (metrics_.memory > 0)
