@@ -26,4 +26,11 @@ for lesson in 01-first-private-page 04-convert-and-back; do
         done
     done
 done
+# The key moment: the private entry holds nothing, and is seen to; the story, the note and the legend are there.
+"$program" export "$here/scenarios/lessons/01-first-private-page.yaml" --at 188 --as html -o "$work/page.html"
+HOME="$work" timeout 60 chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=3000 --dump-dom "file://$work/page.html#188" >"$work/dom" 2>/dev/null
+sed '/<script>/,$d' "$work/dom" >"$work/seen"
+for words in "· free" "The mirror entry is frozen" "nobody else may touch it now" "❄ frozen"; do
+    grep -q "$words" "$work/seen" || { echo "browser: lesson 1 at 188 does not show: $words"; exit 1; }
+done
 echo "the page that steps shows what the program says, in a browser"

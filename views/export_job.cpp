@@ -2,6 +2,7 @@
 #include "views/export_job.h"
 
 #include "export/export.h"
+#include "export/exports.h"
 #include "views/picture.h"
 
 #include <cstdio>
@@ -13,12 +14,18 @@ namespace mirrorscope::views {
 namespace {
 struct Cancelled {};
 
-void perfettoTo(const Session& session, const std::string& file, const std::atomic<bool>& cancelled) {
+// Written beside and renamed.
+void write(Session& session, u64 position, const ExportInfo& kind, const std::string& file, const std::atomic<bool>& cancelled) {
+    session.seek(std::min(position, session.end()));
+    if (kind.write == nullptr) {
+        svgToPng(treesSvg(session), file);
+        return;
+    }
     const std::string beside = file + ".part";
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(beside.c_str(), "wb"), std::fclose);
     bool good = out != nullptr;
     try {
-        writePerfetto(session, [&](const std::string& piece) {
+        kind.write(session, [&](const std::string& piece) {
             if (cancelled)
                 throw Cancelled{};
             good = good && std::fwrite(piece.data(), 1, piece.size(), out.get()) == piece.size();
@@ -32,34 +39,7 @@ void perfettoTo(const Session& session, const std::string& file, const std::atom
         throw std::runtime_error(file + ": cannot be written");
     }
 }
-
-void write(Session& session, u64 position, const std::string& kind, const std::string& file, const std::atomic<bool>& cancelled) {
-    session.seek(std::min(position, session.end()));
-    if (kind == "perfetto")
-        perfettoTo(session, file, cancelled);
-    else if (kind == "png")
-        svgToPng(treesSvg(session), file);
-    else
-        writeFile(file, kind == "text"   ? treesText(session)
-                        : kind == "svg"  ? treesSvg(session)
-                        : kind == "dot"  ? treesDot(session)
-                        : kind == "csv"  ? stateCsv(session)
-                        : kind == "html" ? pageHtml(session, position)
-                                         : stateJson(session));
-}
 } // namespace
-
-std::span<const ExportKind> exportKinds() {
-    static constexpr ExportKind kKinds[] = {{"text", "Text, 78 columns…", "txt"},
-                                            {"svg", "SVG picture…", "svg"},
-                                            {"png", "PNG picture…", "png"},
-                                            {"dot", "Graphviz DOT…", "dot"},
-                                            {"csv", "CSV table…", "csv"},
-                                            {"json", "JSON, the whole state…", "json"},
-                                            {"html", "Web page that steps…", "html"},
-                                            {"perfetto", "Perfetto trace of the run…", "json"}};
-    return kKinds;
-}
 
 void ExportJob::start(const Scenario& scenario, u64 position, const QString& kind, const QString& file) {
     worker_.start([this, scenario, position, kind = kind.toStdString(),
@@ -69,7 +49,7 @@ void ExportJob::start(const Scenario& scenario, u64 position, const QString& kin
         try {
             Session session(scenario, RunOptions{.cancelled = [cancelled] { return cancelled->load(); }});
             if (!*cancelled)
-                write(session, position, kind, file, *cancelled);
+                write(session, position, *exportOf(kind), file, *cancelled);
         } catch (const Cancelled&) {
             problem = tr("The export was cancelled.");
         } catch (const std::exception& error) {

@@ -9,22 +9,13 @@
 
 #include <QString>
 
-#include <span>
-
 namespace mirrorscope::views {
-
-struct ExportKind {
-    const char* id;     // as `export --as` has it
-    const char* name;   // in the menu
-    const char* suffix; // of the file
-};
-std::span<const ExportKind> exportKinds();
 
 class ExportJob : public QObject {
     Q_OBJECT
 public:
     explicit ExportJob(QObject* parent = nullptr) : QObject(parent) {}
-    // Ends what is running.
+    // Ends what is running. `kind`: the id of a row of exportTable().
     void start(const Scenario& scenario, u64 position, const QString& kind, const QString& file);
     void cancel() { worker_.cancel(); }
     bool running() const { return worker_.running(); }

@@ -2,6 +2,7 @@
 // What the window asks and lists: menus of files, the palette, going to a place, an address' menu, keys and help.
 #include "base/text.h"
 #include "export/export.h"
+#include "export/exports.h"
 #include "scenario/catalogue.h"
 #include "views/debug/console_view.h"
 #include "views/debug/debugger.h"
@@ -87,8 +88,9 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
     exportMenu_ = new QMenu(tr("&Export"), this);
     exportMenu_->setObjectName("export");
     file->insertMenu(actions_.at(Command::Quit), exportMenu_);
-    for (const ExportKind& kind : exportKinds())
-        connect(exportMenu_->addAction(tr(kind.name)), &QAction::triggered, this, [this, kind] { askExport(kind.id, kind.suffix); });
+    for (const ExportInfo& kind : exportTable())
+        connect(exportMenu_->addAction(tr(kind.menu.data())), &QAction::triggered, this,
+                [this, kind] { askExport(text(kind.id), text(kind.suffix)); });
     file->insertSeparator(actions_.at(Command::Quit));
     // The lessons, read when the menu is opened.
     auto* lesson = new QMenu(tr("&Lessons"), this);

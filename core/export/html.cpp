@@ -37,7 +37,28 @@ function shown(column, g, l) {
         if (v !== undefined && k === 1) return [v.split("|")[0], v.split("|")[1], true, 1];
         if (v !== undefined) return [v.split("|")[0], v.split("|")[1], false, 1];
       }
-  return v === undefined ? null : [v.split("|")[0], v.split("|")[1], false, 1];
+  // Where a table is, an entry that holds nothing is one all the same.
+  if (v === undefined)
+    return inTable(column, g, l) ? ["none", "\u00b7 " + (D.columns[column] === "private" ? "free" : "none"), false, 1] : null;
+  return [v.split("|")[0], v.split("|")[1], false, 1];
+}
+function inTable(column, g, l) {
+  if (l === D.levels) return [...cells.keys()].some(k => k.startsWith(column + ":"));
+  const up = cells.get(column + ":" + (g - g % Math.pow(512, l)) + ":" + (l + 1));
+  return up !== undefined && up.startsWith("table");
+}
+// As much of Markdown as stories and notes use.
+function prose(text, into) {
+  into.textContent = "";
+  const inline = s => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/\*\*([^*]+)\*\*/g, "<b>$1</b>").replace(/\*([^*]+)\*/g, "<i>$1</i>").replace(/`([^`]+)`/g, "<code>$1</code>");
+  for (const part of text.split(/\n\s*\n/)) {
+    const items = part.split(/\n(?=\s*(?:[-*]|\d+\.)\s)/), list = items.filter(i => /^\s*(?:[-*]|\d+\.)\s/.test(i)).length === items.length;
+    const block = document.createElement(list ? "ul" : "p");
+    if (list) for (const i of items) { const li = document.createElement("li"); li.innerHTML = inline(i.replace(/^\s*(?:[-*]|\d+\.)\s/, "")); block.append(li); }
+    else block.innerHTML = inline(part);
+    into.append(block);
+  }
 }
 function draw() {
   const rows = new Map();
@@ -72,6 +93,11 @@ function draw() {
   const step = at > D.first ? D.steps[at - D.first - 1] : null;
   document.getElementById("sentence").textContent = step ? step.s : "Before the first micro-step of this page.";
   document.getElementById("where").textContent = "Position " + at + " of " + D.end + (step && step.w ? " \u00b7 " + step.w : "");
+  let note = "";
+  for (const [from, text] of D.notes) if (from <= at) note = text;
+  const box = document.getElementById("note");
+  box.hidden = note === "";
+  prose(note, box);
   document.getElementById("violation").textContent = step && step.v ? "! " + step.v : "";
   document.getElementById("slider").value = at;
 }
@@ -85,6 +111,18 @@ document.addEventListener("keydown", e => {
       if (D.steps[n - D.first].c.some(x => x[4].startsWith("frozen|"))) { to(n + 1); break; }
   }
 });
+prose(D.about, document.getElementById("story"));
+const legend = document.getElementById("legend");
+for (const [name, style] of Object.entries(D.styles)) {
+  if (!style[3]) continue;
+  const item = document.createElement("div"), sign = document.createElement("span");
+  sign.className = "sign " + name;
+  sign.style.setProperty("--light", style[1]);
+  sign.style.setProperty("--dark", style[2]);
+  sign.textContent = style[0] + " " + name.replace("-", " ");
+  item.append(sign, " " + style[3]);
+  legend.append(item);
+}
 const slider = document.getElementById("slider");
 slider.min = D.first; slider.max = D.first + D.steps.length;
 slider.addEventListener("input", () => to(+slider.value));
@@ -102,16 +140,22 @@ body { background: var(--bg); color: var(--fg); font: 15px/1.4 system-ui, "DejaV
 h1 { font-size: 1.3em; margin: 0 0 .3em; }
 #sentence { font-weight: bold; min-height: 2.8em; font-size: 1.1em; }
 #where, .keys { color: var(--dim); }
+#note { background: var(--note); padding: .2em .8em; }
+#note p { margin: .3em 0; }
+details { margin: .6em 0; }
+summary { cursor: pointer; color: var(--accent); }
+#legend div { margin: 2px 0; }
+#legend .sign { min-width: 11em; font: 13px "DejaVu Sans Mono", monospace; }
 #violation { color: var(--bad); font-weight: bold; min-height: 1.4em; }
 #slider { width: 100%; }
 table { border-collapse: collapse; width: 100%; font: 13px "DejaVu Sans Mono", monospace; }
 th { text-align: left; font-weight: normal; white-space: pre; }
 thead th { font-weight: bold; border-bottom: 1px solid var(--line); padding: .3em .4em; }
 td { padding: 1px .4em; }
-.e { --c: var(--light); display: inline-block; min-width: 15em; border-left: 4px solid var(--c); padding: 1px .5em; border-radius: 3px; background: color-mix(in srgb, var(--c) 16%, transparent); white-space: pre; }
-@media (prefers-color-scheme: dark) { .e { --c: var(--dark); background: color-mix(in srgb, var(--c) 26%, transparent); } }
-.e.frozen { background: repeating-linear-gradient(45deg, color-mix(in srgb, var(--c) 45%, transparent) 0 4px, transparent 4px 9px); }
-.e.blocked, .e.table-blocked { background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--c) 40%, transparent) 0 4px, transparent 4px 9px); }
+.e, .sign { --c: var(--light); display: inline-block; min-width: 15em; border-left: 4px solid var(--c); padding: 1px .5em; border-radius: 3px; background: color-mix(in srgb, var(--c) 16%, transparent); white-space: pre; }
+@media (prefers-color-scheme: dark) { .e, .sign { --c: var(--dark); background: color-mix(in srgb, var(--c) 26%, transparent); } }
+.e.frozen, .sign.frozen { background: repeating-linear-gradient(45deg, color-mix(in srgb, var(--c) 45%, transparent) 0 4px, transparent 4px 9px); }
+.e.blocked, .e.table-blocked, .sign.blocked, .sign.table-blocked { background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--c) 40%, transparent) 0 4px, transparent 4px 9px); }
 .e.zapped { text-decoration: line-through; }
 .e.now { outline: 2px solid var(--accent); }
 button { font: inherit; padding: .2em .8em; margin-right: .3em; }
@@ -128,7 +172,8 @@ std::string valueOf(const Session& session, Session::Where where) {
     cell.zapped.reset();
     if (!cell.exists || cell.initial(where.column))
         return {};
-    return styleKey(where.column, cell) + "|" + cellText(where.column, cell);
+    return styleKey(where.column, cell) + "|" + cellText(where.column, cell) + (cell.accessed ? " A" : "") + (cell.dirty ? " D" : "") +
+           (cell.locked ? " lock" : "");
 }
 } // namespace
 
@@ -182,31 +227,44 @@ std::string pageHtml(Session& session, u64 open) {
                              jsonString(script == nullptr ? std::string() : fmt::format("step {}, line {}", script->path, script->line)),
                              changes, violation.empty() ? "" : ",\"v\":" + jsonString(violation));
     }
+    // The notes that come into force on the way.
+    std::string notes, before;
+    for (u64 n = first; n <= last; ++n)
+        if (const std::string note = session.noteAt(n); note != before) {
+            notes += fmt::format("{}[{},{}]", notes.empty() ? "" : ",", n, jsonString(note));
+            before = note;
+        }
     session.seek(here);
     std::string styles;
     for (unsigned s = 0; s < stateStyles().size(); ++s) {
         const StateStyle& style = styleAt(s);
         const std::string name = s == kStyleSharedLeaf ? "shared-leaf" : s == kStylePrivateLeaf ? "private-leaf" : std::string(style.name);
-        styles += fmt::format("{}{}:[{},{},{}]", s == 0 ? "" : ",", jsonString(name), jsonString(style.sign), jsonString(style.light),
-                              jsonString(style.dark));
+        // What this machine does not have is not explained.
+        const bool has = tdx || !(s == kStyleFrozen || s == kStylePending || s == kStyleBlocked || s == kStyleTableBlocked);
+        styles += fmt::format("{}{}:[{},{},{},{}]", s == 0 ? "" : ",", jsonString(name), jsonString(style.sign), jsonString(style.light),
+                              jsonString(style.dark), jsonString(has ? style.help : std::string_view()));
     }
     std::string data = fmt::format(
-        "const D = {{\"first\":{},\"end\":{},\"open\":{},\"levels\":{},\"columns\":{},\"styles\":{{{}}},\"start\":[{}],\"steps\":[{}]}};",
+        "const D = {{\"first\":{},\"end\":{},\"open\":{},\"levels\":{},\"columns\":{},\"styles\":{{{}}},\"start\":[{}],\"steps\":[{}],"
+        "\"notes\":[{}],\"about\":{}}};",
         first, session.end(), std::clamp(open, first, last), session.system().config().levels,
-        tdx ? R"(["shared","mirror","private"])" : R"(["direct"])", styles, start, steps);
+        tdx ? R"(["shared","mirror","private"])" : R"(["direct"])", styles, start, steps, notes, jsonString(session.scenario().about));
     // Nothing in the data may end the script.
     for (std::size_t at = data.find("</"); at != std::string::npos; at = data.find("</", at + 3))
         data.replace(at, 2, "<\\/");
     const std::string title = session.scenario().title.empty() ? session.scenario().file : session.scenario().title;
     return fmt::format("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
                        "content=\"width=device-width\">\n<title>{0}</title>\n"
-                       "<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n<div id=\"sentence\" role=\"status\"></div>\n<div "
+                       "<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n<div id=\"note\" hidden></div>\n<div id=\"sentence\" "
+                       "role=\"status\"></div>\n<div "
                        "id=\"violation\"></div>\n<div id=\"where\"></div>\n"
                        "<p><button data-by=\"-1\">‹ back</button><button data-by=\"1\">step ›</button> <span class=\"keys\">→ and ← step, "
                        "Page keys take 20, "
                        "Home and End, F: next frozen entry</span></p>\n"
                        "<input id=\"slider\" type=\"range\" aria-label=\"position\">\n<table>\n<thead><tr><th "
-                       "scope=\"col\">GPA</th>{2}</tr></thead>\n<tbody id=\"rows\"></tbody>\n</table>\n"
+                       "scope=\"col\">GPA</th>{2}</tr></thead>\n<tbody id=\"rows\"></tbody>\n</table>\n<details "
+                       "open><summary>Story</summary><div id=\"story\"></div></details>\n"
+                       "<details><summary>What the signs mean</summary><div id=\"legend\"></div></details>\n"
                        "<script>{3}\n{4}</script>\n</body>\n</html>\n",
                        xmlText(title), kStyle,
                        tdx ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"

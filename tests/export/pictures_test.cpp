@@ -69,6 +69,15 @@ TEST(Html, plays_forward_to_the_entries_of_every_position) {
         const auto data = nlohmann::json::parse(json);
         EXPECT_EQ(data["open"].get<u64>(), session.openingPosition());
         ASSERT_EQ(data["steps"].size(), session.end());
+        // The story, and the notes where they come into force.
+        EXPECT_EQ(data["about"].get<std::string>(), session.scenario().about);
+        std::string note;
+        auto next = data["notes"].begin();
+        for (u64 at = 0; at <= session.end(); ++at) {
+            if (next != data["notes"].end() && (*next)[0].get<u64>() == at)
+                note = (*next++)[1].get<std::string>();
+            ASSERT_EQ(note, session.noteAt(at)) << at;
+        }
         std::map<std::tuple<int, u64, unsigned>, std::string> cells;
         const auto set = [&](const nlohmann::json& e, const std::string& value) {
             const std::tuple key{e[0].get<int>(), e[1].get<u64>(), e[2].get<unsigned>()};

@@ -538,6 +538,62 @@ private Q_SLOTS:
         QCOMPARE(w.child<QTextBrowser>("manual-text").textCursor().selectedText(), QString("reverse-continue"));
     }
 
+    // Each answer in words that stand on the screen, reached as a reader would.
+    void the_five_questions_of_the_thread_are_answered_on_the_screen() {
+        Window w;
+        QVERIFY(QTest::qWaitForWindowActive(w.window.get()));
+        const auto story = [&] { return w.child<QTextBrowser>("about").toPlainText().simplified(); };
+        const auto follow = [&](const QString& words) {
+            QTextCursor cursor = w.child<QTextBrowser>("about").document()->find(words);
+            QVERIFY2(!cursor.isNull(), qPrintable(words));
+            cursor.setPosition(cursor.selectionStart() + 1);
+            QSignalSpy opened(w.window.get(), &MainWindow::opened);
+            Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl(cursor.charFormat().anchorHref()));
+            QVERIFY(opened.wait(20000) && opened.first().first().toBool());
+        };
+        // Who decides that the private table follows?
+        QVERIFY(w.openShipped(kLesson1));
+        QVERIFY2(story().contains("its role says that it mirrors"), qPrintable(story()));
+        follow("the fault");
+        QVERIFY2(title(w).startsWith("Decided by the fault"), qPrintable(title(w)));
+        QVERIFY(story().contains("nobody faults when a hole is punched"));
+        QVERIFY(openAgain(w, Command::Back));
+        // Why frozen?
+        w.context().goTo(w.session().openingPosition());
+        QVERIFY2(w.child<InspectorView>("inspector").asText().contains("another actor is in the middle of an update of two tables"),
+                 qPrintable(w.child<InspectorView>("inspector").asText()));
+        // What goes wrong without BLOCK and TRACK?
+        QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
+        follow("without BLOCK");
+        w.trigger(Command::Restart);
+        w.trigger(Command::NextViolation);
+        QVERIFY2(banner(w).contains("TDX_GPA_RANGE_NOT_BLOCKED"), qPrintable(banner(w)));
+        QVERIFY(openAgain(w, Command::Back));
+        follow("without TRACK");
+        w.trigger(Command::Restart);
+        w.trigger(Command::NextViolation);
+        QVERIFY2(banner(w).contains("TDX_TLB_TRACKING_NOT_DONE"), qPrintable(banner(w)));
+        // Why is SNP different?
+        QVERIFY(w.openShipped("scenarios/lessons/18-snp-first-private-page.yaml"));
+        QVERIFY2(story().contains("here the table is KVM's, and what is out of its reach is the RMP"), qPrintable(story()));
+        // Which interleaving loses a page?
+        QVERIFY(w.openShipped("scenarios/lessons/05-two-vcpus-one-page.yaml"));
+        follow("without the freeze");
+        auto& explore = w.child<ExploreView>("explore");
+        w.trigger(Command::Explore);
+        QTRY_VERIFY_WITH_TIMEOUT(!explore.ends().rows.empty(), 60000);
+        bool marked = false;
+        for (const EndRow& row : explore.ends().rows)
+            marked |= row.violated.find("coherent (expected)") != std::string::npos;
+        QVERIFY(marked);
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        explore.openEnd(0);
+        QVERIFY(opened.wait(20000));
+        w.trigger(Command::Restart);
+        w.trigger(Command::NextViolation);
+        QVERIFY2(banner(w).contains("coherent"), qPrintable(banner(w)));
+    }
+
     // 12: nothing is cut where there is room, and all is there where there is little.
     void wide_windows_are_used_and_small_ones_show_all_trees() {
         Window w;

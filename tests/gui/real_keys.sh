@@ -55,9 +55,45 @@ sleep 0.3
 key Return
 picture again
 cmp -s "$work/map" "$work/again" && { echo "the palette did nothing"; exit 1; }
+# The course by the menu, then another scenario by its name, and back.
+titled() {
+    for _ in $(seq 60); do
+        case $(xdotool getwindowname "$window") in *"$1"*) return 0 ;; esac
+        sleep 0.1
+    done
+    echo "not at $1, but at $(xdotool getwindowname "$window")"
+    exit 1
+}
+for lesson in 2 3 4 5; do
+    key alt+l
+    sleep 0.4
+    key n
+    titled "Lesson $lesson"
+done
+key ctrl+l
+sleep 0.7
+xdotool type --delay 30 'skip-track.yaml'
+sleep 0.3
+key Return
+titled 'No TDH.MEM.TRACK'
+xdotool windowfocus "$window" 2>/dev/null || true
+key alt+Left
+titled 'Lesson 5'
+key alt+Right
+titled 'No TDH.MEM.TRACK'
+# A word in the console; a breakpoint that it sets stops the run.
+key ctrl+grave
+sleep 0.5
+picture console
+xdotool type --delay 20 'b PAGE.REMOVE'
+key Return
+xdotool type --delay 20 'rc'
+key Return
+picture stopped
+cmp -s "$work/console" "$work/stopped" && { echo "the console did nothing"; exit 1; }
 key ctrl+q
 for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || { echo "stepped, went back, restarted and quit by real keys"; exit 0; }
+    kill -0 "$pid" 2>/dev/null || { echo "stepped, took the course, went back and quit by real keys"; exit 0; }
     sleep 0.1
 done
 echo "Ctrl+Q did not quit"
