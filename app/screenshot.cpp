@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
+#include "quiet.h"
 
 #include "base/text.h"
 #include "views/charts/charts_view.h"
@@ -110,6 +111,7 @@ int screenshot(const ScreenshotArguments& args) {
     int argc = 1;
     char name[] = "mirrorscope";
     char* argv[] = {name, nullptr};
+    keepQtQuiet();
     QApplication application(argc, argv);
     views::MainWindow window;
     window.setTheme(args.theme == "dark"            ? views::ThemeKind::Dark

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
+#include "quiet.h"
 
 #include "views/main_window.h"
 
@@ -18,6 +19,7 @@ int openWindow(const std::string& file) {
     int argc = 1;
     char name[] = "mirrorscope";
     char* argv[] = {name, nullptr};
+    keepQtQuiet();
     QApplication application(argc, argv);
     QApplication::setApplicationName("Mirrorscope");
     QApplication::setOrganizationName("Mirrorscope");

@@ -4,11 +4,37 @@
 #include <QKeyEvent>
 #include <QLineEdit>
 #include <QListWidget>
+#include <QPainter>
+#include <QStyledItemDelegate>
 #include <QVBoxLayout>
 
 #include <algorithm>
 
 namespace mirrorscope::views {
+
+namespace {
+constexpr int kHint = Qt::UserRole + 1;
+
+// The key, or what it means, in a column of its own at the right.
+class HintDelegate : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+        QStyleOptionViewItem left = option;
+        const QString hint = index.data(kHint).toString();
+        constexpr int kMargin = 8;
+        const int room = std::min(option.rect.width() / 2, option.fontMetrics.horizontalAdvance(hint) + 2 * kMargin);
+        QStyledItemDelegate::paint(painter, left, index);
+        if (hint.isEmpty())
+            return;
+        const QRect at = option.rect.adjusted(option.rect.width() - room, 0, -kMargin, 0);
+        painter->save();
+        painter->setPen(option.palette.color(QPalette::Disabled, QPalette::Text));
+        painter->drawText(at, Qt::AlignRight | Qt::AlignVCenter, option.fontMetrics.elidedText(hint, Qt::ElideRight, at.width()));
+        painter->restore();
+    }
+};
+} // namespace
 
 int fuzzyRank(const QString& typed, const QString& name) {
     const qsizetype whole = name.indexOf(typed, 0, Qt::CaseInsensitive);
@@ -37,6 +63,7 @@ Palette::Palette(QWidget* window) : QFrame(window, Qt::Popup), line_(new QLineEd
     list_->setObjectName("palette-list");
     list_->setAccessibleName(tr("What fits"));
     list_->setUniformItemSizes(true);
+    list_->setItemDelegate(new HintDelegate(list_));
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(6, 6, 6, 6);
     layout->addWidget(line_);
@@ -73,10 +100,15 @@ void Palette::filter(const QString& text) {
     list_->clear();
     for (const Ranked& r : ranked) {
         const Item& item = items_[r.index];
-        auto* row = new QListWidgetItem(item.hint.isEmpty() ? item.name : item.name + "    " + item.hint, list_);
+        auto* row = new QListWidgetItem(item.name, list_);
         row->setData(Qt::UserRole, static_cast<uint>(r.index));
+        row->setData(kHint, item.hint);
         if (!item.enabled)
             row->setFlags(row->flags() & ~Qt::ItemIsEnabled);
+    }
+    if (ranked.empty()) {
+        auto* none = new QListWidgetItem(free_ ? tr("Enter takes it as it is") : tr("nothing is called that"), list_);
+        none->setFlags(Qt::NoItemFlags);
     }
     // As high as what it shows.
     constexpr int kRows = 18;
@@ -86,7 +118,7 @@ void Palette::filter(const QString& text) {
     resize(width_, sizeHint().height());
     // Where a text of one's own is taken, nothing is chosen before it was asked for.
     if (!free_ || !text.isEmpty())
-        for (int i = 0; i < list_->count(); ++i)
+        for (int i = 0; i < static_cast<int>(ranked.size()); ++i)
             if ((list_->item(i)->flags() & Qt::ItemIsEnabled) != 0 &&
                 (!free_ || items_[ranked[static_cast<std::size_t>(i)].index].name.startsWith(text, Qt::CaseInsensitive))) {
                 list_->setCurrentRow(i);
@@ -108,7 +140,7 @@ void Palette::take() {
 
 std::vector<QString> Palette::shown() const {
     std::vector<QString> names;
-    for (int i = 0; i < list_->count(); ++i)
+    for (int i = 0; i < list_->count() && list_->item(i)->data(Qt::UserRole).isValid(); ++i)
         names.push_back(items_[list_->item(i)->data(Qt::UserRole).toUInt()].name);
     return names;
 }

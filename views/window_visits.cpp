@@ -6,6 +6,7 @@
 #include "views/library/library_view.h"
 #include "views/links.h"
 #include "views/main_window.h"
+#include "views/trees/tree_pane.h"
 #include "views/visits.h"
 
 #include <QApplication>

@@ -16,6 +16,7 @@
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
+#include "views/trees/tree_pane.h"
 #include "views/visits_view.h"
 
 #include <QApplication>

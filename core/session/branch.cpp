@@ -89,8 +89,8 @@ std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
     const std::string at = hex(gpa), as = alias ? (shared ? ", as: shared" : ", as: private") : "";
     for (unsigned v = 0; v < std::min(machine.vcpus, 8u); ++v) {
         const std::string vcpu = "vcpu" + std::to_string(v);
-        for (const char* verb : {"read", "write", "exec"})
-            list.push_back({vcpu, fmt::format("{}: {{gpa: {}{}}}", verb, at, as), fmt::format("{} {}s here", vcpu, verb)});
+        for (const auto& [verb, does] : {std::pair{"read", "reads"}, {"write", "writes"}, {"exec", "executes"}})
+            list.push_back({vcpu, fmt::format("{}: {{gpa: {}{}}}", verb, at, as), fmt::format("{} {} here", vcpu, does)});
         if (alias && !shared)
             list.push_back({vcpu, fmt::format("accept: {{gpa: {}}}", at), vcpu + " accepts here"});
         if (alias) {

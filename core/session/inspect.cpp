@@ -132,6 +132,7 @@ std::vector<TlbLine> Session::cachedBy(ActorId vcpu) const {
         line.vcpu = vcpu;
         line.entry = tlb.at(i);
         line.usable = usable;
+        line.address = isTdx() || isNpt() ? aliasedGpa(line.entry.gfn, line.entry.alias) : gpaHex(line.entry.gfn);
         line.rights = fmt::format("{}{}{}", line.entry.rwx & 1 ? "r" : "-", line.entry.rwx & 2 ? "w" : "-", line.entry.rwx & 4 ? "x" : "-");
         const Column column = isTdx() && line.entry.alias == Alias::Private ? Column::Private : Column::Shared;
         line.column = static_cast<int>(column);

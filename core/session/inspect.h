@@ -31,6 +31,7 @@ struct TablePageView {
 struct TlbLine {
     ActorId vcpu = 0;
     TlbEntry entry;
+    std::string address; // "private 0x4000"; without the alias where there is but one
     bool usable = false; // no flush is pending that the vCPU must do before it goes on in the guest
     std::string rights;  // "rw-"
     int column = 0;      // of the tree that the CPU walks for it

@@ -132,6 +132,9 @@ void Session::indexScript() {
             continue;
         const u64 at = std::min(mark.n + 1, machine.steps());
         lineStarts_[step->line].push_back(at);
+        // What is noted before anything is done holds from the beginning.
+        if (mark.kind == MarkKind::Note)
+            notes_.push_back({mark.n == 0 ? 0 : mark.n + 1, mark.script});
         if (mark.kind == MarkKind::Pause && (pauses_.empty() || pauses_.back() != at))
             pauses_.push_back(at);
     }
@@ -400,26 +403,19 @@ Session::Opening Session::opening() const {
 
 u64 Session::openingPosition() const { return !pauses_.empty() ? pauses_.front() : nextSite(Site::SpteFreeze, 0).value_or(end()); }
 
-std::optional<std::size_t> Session::noteMark(u64 at) const {
-    std::optional<std::size_t> found;
-    const auto& marks = system().sim().marks();
-    for (std::size_t i = 0; i < marks.size(); ++i) {
-        if (marks[i].n + 1 > at && !(marks[i].n == 0 && at == 0))
-            break;
-        if (marks[i].kind == MarkKind::Note && scenario_.step(marks[i].script) != nullptr)
-            found = i;
-    }
-    return found;
+const Session::Note* Session::noteIn(u64 at) const {
+    const auto after = std::upper_bound(notes_.begin(), notes_.end(), at, [](u64 p, const Note& note) { return p < note.from; });
+    return after == notes_.begin() ? nullptr : &*std::prev(after);
 }
 
 std::string Session::noteAt(u64 at) const {
-    const auto mark = noteMark(at);
-    return mark ? scenario_.step(system().sim().marks()[*mark].script)->text : std::string();
+    const Note* note = noteIn(at);
+    return note != nullptr ? scenario_.step(note->script)->text : std::string();
 }
 
 u64 Session::noteSince(u64 at) const {
-    const auto mark = noteMark(at);
-    return mark ? system().sim().marks()[*mark].n + 1 : 0;
+    const Note* note = noteIn(at);
+    return note != nullptr ? note->from : 0;
 }
 
 std::vector<HistoryEntry> Session::history(Place place) const {

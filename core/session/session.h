@@ -309,7 +309,11 @@ private:
     TreeCell cellOf(Column column, u64 raw, Level level) const;
     std::string valueText(Column column, u64 raw, Level level) const;
     Pfn tableBelow(Column column, const TreeCell& cell) const;
-    std::optional<std::size_t> noteMark(u64 at) const;
+    struct Note {
+        u64 from = 0; // the position from which on it is in force
+        u32 script = 0;
+    };
+    const Note* noteIn(u64 at) const;
     bool fits(const EventFilter::Word& word, u64 n) const;
     std::string changedWords(u64 n) const;
     FoundEvent eventHere(u64 n) const;
@@ -328,6 +332,7 @@ private:
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
     std::vector<u64> pauses_;
+    std::vector<Note> notes_; // ascending
     mutable std::unique_ptr<Lanes> lanes_;
 };
 

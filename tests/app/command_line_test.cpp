@@ -54,6 +54,29 @@ void expectOneLine(const Result& r) {
 }
 } // namespace
 
+TEST_F(CommandLine, a_picture_is_taken_without_a_word_of_qt_about_the_desktop) {
+    const Result r =
+        call("screenshot " + lesson("01-first-private-page.yaml") + " --size 1024x700 -o '" + (folder_ / "shot.png").string() + "'");
+    EXPECT_EQ(r.status, 0) << r.error;
+    EXPECT_EQ(r.error, "");
+    EXPECT_GT(std::filesystem::file_size(folder_ / "shot.png"), 10'000u);
+}
+
+TEST_F(CommandLine, the_glossary_explains_a_term_and_says_what_was_meant) {
+    const Result one = call("glossary PAMT");
+    EXPECT_EQ(one.status, 0);
+    EXPECT_NE(one.out.find("physical page"), std::string::npos) << one.out;
+    const Result wrong = call("glossary PAMP");
+    expectOneLine(wrong);
+    EXPECT_NE(wrong.error.find("`PAMT`?"), std::string::npos) << wrong.error;
+    const auto all = nlohmann::json::parse(call("glossary --format json").out);
+    EXPECT_GT(all.size(), 60u);
+    for (const auto& term : all)
+        EXPECT_TRUE(std::filesystem::exists(kSource / "scenarios" / term["shown_by"].get<std::string>())) << term["term"];
+    EXPECT_EQ(call("glossary --format markdown").out, readFile((kSource / "resources/docs/glossary.md").string()))
+        << "sh tests/regenerate.sh";
+}
+
 TEST_F(CommandLine, words_of_the_debugger_are_taken_from_a_file) {
     const std::string words = write("words.txt", "# to the frozen entry\nb spte.freeze if gpa:0x4000\r\nc\ninfo locks\np mirror 0x4000\n");
     const Result r = call("run " + lesson("01-first-private-page.yaml") + " --commands " + words);

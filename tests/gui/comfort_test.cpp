@@ -24,6 +24,7 @@
 
 #include <QLabel>
 #include <QLineEdit>
+#include <QListWidget>
 #include <QMenu>
 #include <QPushButton>
 #include <QRegularExpression>
@@ -536,6 +537,26 @@ private Q_SLOTS:
         auto& search = w.child<QLineEdit>("manual-search");
         QTest::keyClicks(&search, "reverse-continue");
         QCOMPARE(w.child<QTextBrowser>("manual-text").textCursor().selectedText(), QString("reverse-continue"));
+    }
+
+    // Polish
+    void what_is_empty_says_so_and_offers_nothing_that_cannot_be_done() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QVERIFY(!w.child<QPushButton>("bookmarks-remove").isEnabled());
+        w.trigger(Command::Bookmark);
+        QTest::qWait(10);
+        auto& list = w.child<QTreeWidget>("bookmarks-list");
+        list.setCurrentItem(list.topLevelItem(0));
+        QVERIFY(w.child<QPushButton>("bookmarks-remove").isEnabled());
+        w.trigger(Command::Palette);
+        auto& palette = w.child<QListWidget>("palette-list");
+        QTest::keyClicks(&w.child<QLineEdit>("palette-line"), "qwertzuiop");
+        QCOMPARE(palette.count(), 1);
+        QCOMPARE(palette.item(0)->text(), QString("nothing is called that"));
+        QTest::keyClick(&w.child<QLineEdit>("palette-line"), Qt::Key_Escape);
+        for (const WhatIf& what : whatIfs(w.session(), 0x4000, false))
+            QVERIFY2(!QString::fromStdString(what.text).contains("execs"), what.text.c_str());
     }
 
     // Each answer in words that stand on the screen, reached as a reader would.

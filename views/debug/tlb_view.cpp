@@ -56,9 +56,9 @@ void TlbView::refresh() {
             group->setFirstColumnSpanned(true);
             group->setExpanded(true);
         }
-        auto* item = new QTreeWidgetItem(group, {QString::fromStdString(aliasedGpa(line.entry.gfn, line.entry.alias)),
-                                                 text(levelName(line.entry.level)), QString::number(line.entry.pfn.v, 16),
-                                                 text(line.rights), QString::fromStdString(line.now)});
+        auto* item =
+            new QTreeWidgetItem(group, {QString::fromStdString(line.address), text(levelName(line.entry.level)),
+                                        QString::number(line.entry.pfn.v, 16), text(line.rights), QString::fromStdString(line.now)});
         item->setData(0, Qt::UserRole, static_cast<qulonglong>(line.entry.gfn.v));
         item->setData(1, Qt::UserRole, static_cast<int>(line.column));
         if (line.stale) {

@@ -111,6 +111,9 @@ BookmarksView::BookmarksView(Context& context, QWidget* parent)
     list_->setFrameShape(QFrame::NoFrame);
     list_->setHeaderLabels({tr("position"), tr("note")});
     auto* remove = new QPushButton(tr("Remove"), this);
+    remove->setObjectName("bookmarks-remove");
+    remove->setEnabled(false);
+    connect(list_, &QTreeWidget::itemSelectionChanged, this, [this, remove] { remove->setEnabled(!list_->selectedItems().isEmpty()); });
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(8, 8, 8, 4);
     layout->addWidget(empty_);
@@ -139,6 +142,7 @@ void BookmarksView::refresh() {
     }
     list_->resizeColumnToContents(0);
     empty_->setVisible(context_.bookmarks().empty());
+    list_->setVisible(!context_.bookmarks().empty());
     filling_ = false;
 }
 

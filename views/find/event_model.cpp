@@ -4,13 +4,14 @@
 #include "views/text.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace mirrorscope::views {
 
-void EventModel::showAll() {
+void EventModel::showAll(u64 around) {
     beginResetModel();
     all_ = true;
+    const u64 end = context_.session() == nullptr ? 0 : context_.session()->end();
+    base_ = end <= kWindow ? 0 : std::min(around > kWindow / 2 ? around - kWindow / 2 : 0, end - kWindow);
     found_.clear();
     made_.clear();
     endResetModel();
@@ -36,15 +37,18 @@ void EventModel::add(std::vector<FoundEvent> found) {
 int EventModel::rowCount(const QModelIndex& parent) const {
     if (parent.isValid() || context_.session() == nullptr)
         return 0;
-    return all_ ? static_cast<int>(std::min<u64>(context_.session()->end(), std::numeric_limits<int>::max()))
-                : static_cast<int>(found_.size());
+    return all_ ? static_cast<int>(std::min(context_.session()->end() - base_, kWindow)) : static_cast<int>(found_.size());
 }
 
-u64 EventModel::stepOf(int row) const { return all_ ? static_cast<u64>(row) : found_[static_cast<std::size_t>(row)].n; }
+u64 EventModel::stepOf(int row) const { return all_ ? base_ + static_cast<u64>(row) : found_[static_cast<std::size_t>(row)].n; }
+
+bool EventModel::has(u64 position) const {
+    return !all_ || (position >= base_ && position <= base_ + static_cast<u64>(rowCount()) && (position > base_ || base_ == 0));
+}
 
 int EventModel::rowBefore(u64 position) const {
     if (all_)
-        return static_cast<int>(std::min<u64>(position, static_cast<u64>(rowCount()))) - 1;
+        return static_cast<int>(std::min<u64>(position - std::min(position, base_), static_cast<u64>(rowCount()))) - 1;
     const auto after = std::lower_bound(found_.begin(), found_.end(), position, [](const FoundEvent& e, u64 p) { return e.n < p; });
     return static_cast<int>(after - found_.begin()) - 1;
 }

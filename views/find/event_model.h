@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Micro-steps as rows of a table: all of the run, or those that a filter found. Only rows that are looked at are made.
+// Micro-steps as rows of a table: those of the run around a position, or those that a filter found. Only rows that are looked at are made;
+// a view keeps something for each row that there is, so of a long run there are not all.
 #pragma once
 
 #include "views/context.h"
@@ -16,7 +17,12 @@ public:
     enum Column { Position, Actor, Site, Function, What, Columns_ };
     explicit EventModel(Context& context, QObject* parent = nullptr) : QAbstractTableModel(parent), context_(context) {}
 
-    void showAll();
+    // Of the whole run, at most kWindow around that position.
+    static constexpr u64 kWindow = 20'000;
+    void showAll(u64 around);
+    // Are the micro-steps at that position among them?
+    bool has(u64 position) const;
+    u64 first() const { return base_; }
     void showFound(); // none yet
     void add(std::vector<FoundEvent> found);
     bool all() const { return all_; }
@@ -33,6 +39,7 @@ public:
 private:
     Context& context_;
     bool all_ = true;
+    u64 base_ = 0; // of all: the micro-step of row 0
     std::vector<FoundEvent> found_;
     mutable std::unordered_map<u64, FoundEvent> made_;
 };

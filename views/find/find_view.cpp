@@ -111,7 +111,7 @@ void FindView::restart() {
     }
     filter_->setPalette(palette);
     if (error.empty() && parsed_.empty())
-        model_->showAll();
+        model_->showAll(context_.position());
     else
         model_->showFound();
     fit();
@@ -172,11 +172,28 @@ void FindView::fit() {
 }
 
 void FindView::markNow() {
+    // Nothing is painted of a pane that nobody sees.
+    if (!isVisible())
+        return;
+    if (!model_->has(context_.position()))
+        model_->showAll(context_.position());
     const int row = model_->rowBefore(context_.position());
     const QModelIndex index = row < 0 ? QModelIndex() : model_->index(row, 0);
     list_->setCurrentIndex(index);
     if (index.isValid())
         list_->scrollTo(index);
+    const u64 end = context_.session() == nullptr ? 0 : context_.session()->end();
+    if (model_->all() && end > EventModel::kWindow) {
+        const QLocale locale;
+        const auto number = [&](u64 n) { return locale.toString(static_cast<qulonglong>(n)); };
+        status_->setText(tr("Positions %1 to %2 of %3, around the present one. Words above look through all of them.")
+                             .arg(number(model_->first() + 1), number(model_->first() + EventModel::kWindow), number(end)));
+    }
+}
+
+void FindView::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    markNow();
 }
 
 QString FindView::asText() const {

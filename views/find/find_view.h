@@ -30,6 +30,9 @@ Q_SIGNALS:
     // A menu for that micro-step.
     void menuWanted(QPoint at, mirrorscope::u64 n);
 
+protected:
+    void showEvent(QShowEvent* event) override;
+
 private:
     void restart();
     void more();

@@ -37,9 +37,11 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), title_(new QLabel(this)), twins_(new QLabel(this)), raw_(new QLabel(this)),
       links_(new QLabel(this)), fields_(table(this)), heading_(new QLabel(this)), history_(table(this)) {
     setObjectName("inspector");
-    for (QTreeWidget* list : {fields_, history_})
-        list->setItemDelegate(new WrapDelegate(list)); // meanings are sentences
+    fields_->setItemDelegate(new WrapDelegate(fields_)); // meanings are sentences
+    history_->setUniformRowHeights(true);                // of which there may be many
     fields_->setObjectName("fields");
+    constexpr int kLeast = 90; // of a column: words, not letters
+    history_->header()->setMinimumSectionSize(kLeast);
     history_->setObjectName("history");
     history_->setAccessibleName(tr("History of what is selected"));
     fields_->setAccessibleName(tr("Bits and properties of what is selected"));
@@ -417,8 +419,7 @@ void InspectorView::showActor(unsigned actor) {
         }
         row("TLB", view.tlb.size() == 1 ? tr("1 translation") : tr("%1 translations").arg(view.tlb.size()));
         for (const TlbLine& line : view.tlb)
-            row("  " + text(aliasedGpa(line.entry.gfn, line.entry.alias)),
-                QString("%1 → %2").arg(text(levelName(line.entry.level))).arg(line.entry.pfn.v, 0, 16),
+            row("  " + text(line.address), QString("%1 → %2").arg(text(levelName(line.entry.level))).arg(line.entry.pfn.v, 0, 16),
                 line.stale    ? tr("stale: the entry is %1 now, and this can still be used").arg(text(line.now))
                 : line.usable ? tr("can be used now")
                               : tr("goes with the flush at the next entry"),

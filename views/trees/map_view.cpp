@@ -234,7 +234,13 @@ void MapView::compute() {
 void MapView::paintAxis(QPainter& p, const QRect& at) const {
     const Theme& theme = context_.theme();
     // Ticks at a power of two of pages, so far apart that labels fit.
-    const QString widest = address(static_cast<u64>(start_ + span_)) + "   ";
+    // With the size that it is from the beginning, where that is a round one.
+    const auto label = [](u64 page) {
+        const std::string size = sizeText(page << 12);
+        const bool round = page != 0 && size.size() <= 5 && size.back() != 'K';
+        return address(page) + (round ? " = " + QString::fromStdString(size) : QString());
+    };
+    const QString widest = address(static_cast<u64>(start_ + span_)) + " = 1023G  ";
     const double apart = std::max(60, fontMetrics().horizontalAdvance(widest) + 14);
     double tick = 1;
     while (tick / span_ * at.width() < apart && tick < whole())
@@ -246,7 +252,7 @@ void MapView::paintAxis(QPainter& p, const QRect& at) const {
             continue;
         p.drawLine(QPointF(x, axisHeight() - 6), QPointF(x, axisHeight()));
         if (x + apart - 10 < width())
-            p.drawText(QPointF(x + 3, axisHeight() - 7), address(static_cast<u64>(page)));
+            p.drawText(QPointF(x + 3, axisHeight() - 7), label(static_cast<u64>(page)));
     }
 }
 
@@ -383,6 +389,7 @@ void MapView::paintEvent(QPaintEvent*) {
         if (const auto& sel = context_.selection(); sel && sel->column == columnOf(s) && !entries) {
             const double x0 = xOf(static_cast<double>(sel->gfn.v)), x1 = xOf(static_cast<double>(sel->gfn.v + pagesPer(sel->level)));
             p.setPen(QPen(theme.accent, 2));
+            p.setBrush(Qt::NoBrush); // its state stays to be seen
             if (x0 > at.left() || x1 < at.right())
                 p.drawRect(QRectF(x0, at.top() + 1, std::max(3.0, x1 - x0), at.height() - 2));
         }
