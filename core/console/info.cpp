@@ -110,9 +110,9 @@ std::string Console::infoTlb(Line& line) const {
         if (only && *only != v)
             continue;
         for (const TlbLine& t : session_.cachedBy(static_cast<ActorId>(v)))
-            text +=
-                fmt::format("{:<8}{:<24}{:<5}pfn {:<8x}{}  now {}{}{}\n", session_.actorName(t.vcpu), t.address, levelName(t.entry.level),
-                            t.entry.pfn.v, t.rights, t.now, t.usable ? "" : ", flushed before the next entry", t.stale ? "  STALE" : "");
+            text += fmt::format("{:<8}{:<24}{:<5}pfn {:<8x}{}  now {}{}{}\n", session_.actorName(t.vcpu), t.address,
+                                levelName(t.entry.level), t.entry.pfn.v, t.rights, t.now, t.usable ? "" : ", flushed before the next entry",
+                                t.stale ? "  not flushed yet" : "");
     }
     return text.empty() ? "Nothing is cached.\n" : text;
 }

@@ -62,7 +62,7 @@ Features featuresOf(Session& session) {
         }
     for (const TlbLine& line : session.cachedTranslations())
         features[fmt::format("{}'s TLB", session.actorName(line.vcpu))] +=
-            fmt::format("{} {}{} ", line.address, line.rights, line.stale ? " stale" : "");
+            fmt::format("{} {}{} ", line.address, line.rights, line.stale ? " not flushed" : "");
     std::set<std::string> rules;
     for (const Violation& v : session.violations())
         rules.insert(fmt::format("{}{}", info(v.rule).name, session.runner().namesViolation(v.rule) ? " (expected)" : ""));

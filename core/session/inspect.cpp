@@ -140,8 +140,8 @@ std::vector<TlbLine> Session::cachedBy(ActorId vcpu) const {
             const TreeCell cell = this->cell(column, where->gfn, where->level);
             const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
             line.now = stateName(column, cell) + (leaf ? fmt::format(" {:x}", cell.pfn.v) : "");
-            const u64 inside = line.entry.gfn.v - where->gfn.v;
-            const u64 page = line.entry.pfn.v - (where->level == line.entry.level ? 0 : inside);
+            // Both name the frame of a page: of the one that was translated, of the first that the entry maps.
+            const u64 page = line.entry.pfn.v - (line.entry.gfn.v - where->gfn.v);
             line.stale = usable && (!leaf || cell.pfn.v != page);
         } else {
             line.now = "no table";

@@ -122,7 +122,7 @@ TEST_F(ConsoleTest, tells_of_locks_actors_registers_translations_and_entries) {
     say("goto end");
     EXPECT_TRUE(has(say("info registers"), "RAX → 0x0000000000000000  TDX_SUCCESS"));
     EXPECT_TRUE(has(say("info tlb vcpu0"), "private 0x4000"));
-    EXPECT_FALSE(has(say("info tlb"), "STALE"));
+    EXPECT_FALSE(has(say("info tlb"), "not flushed"));
     const std::string entry = say("p mirror 0x4000");
     EXPECT_TRUE(has(entry, "mirror 0x4000 4K = ")) << entry;
     EXPECT_TRUE(has(entry, "MMU-writable")) << entry;

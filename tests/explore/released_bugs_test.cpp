@@ -2,6 +2,7 @@
 // What v6.16 had wrong is found by exploring scenarios that ask for nothing; with the later fixes the same scenarios hold in every
 // interleaving. (reference: kernel.md 12.3, "present in 6.16")
 #include "explore/counterexample.h"
+#include "explore/explorer.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>

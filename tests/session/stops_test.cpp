@@ -234,6 +234,26 @@ TEST(EventFilter, an_address_finds_the_leaf_that_translates_it_at_any_level) {
     EXPECT_TRUE(std::includes(found.begin(), found.end(), std::prev(written.end()), written.end()));
 }
 
+// A small page of a large translation, and a large leaf that was split: the same frames, so nothing is waiting for a flush.
+TEST(TlbLines, only_what_the_entry_says_otherwise_waits_for_a_flush) {
+    unsigned cached = 0, waiting = 0;
+    for (const char* file : {"08-split-and-collapse.yaml", "04-convert-and-back.yaml", "02-shared-beside-private.yaml"}) {
+        Session session = lessonSession(file);
+        for (u64 at = 0; at <= session.end(); ++at) {
+            session.seek(at);
+            for (const TlbLine& line : session.cachedTranslations()) {
+                ++cached;
+                waiting += line.stale ? 1 : 0;
+                const bool leaf = line.now.starts_with("leaf") || line.now.starts_with("mapped");
+                EXPECT_FALSE(line.stale && leaf)
+                    << file << " at " << at << ": " << line.address << " pfn " << line.entry.pfn.v << ", now " << line.now;
+            }
+        }
+    }
+    EXPECT_GT(cached, 1000u);
+    EXPECT_GT(waiting, 0u); // between BLOCK and the flush of lesson 4
+}
+
 TEST(Stops, lines_of_the_script_only_and_of_a_step_with_several_lines_the_first) {
     Session session = lessonSession("01-first-private-page.yaml");
     EXPECT_FALSE(session.stepLineOf(1));

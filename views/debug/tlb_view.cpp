@@ -2,6 +2,7 @@
 #include "views/debug/tlb_view.h"
 
 #include "base/text.h"
+#include "session/style.h"
 #include "views/text.h"
 
 #include <QLabel>
@@ -63,8 +64,8 @@ void TlbView::refresh() {
         item->setData(1, Qt::UserRole, static_cast<int>(line.column));
         if (line.stale) {
             for (int part = 0; part < list_->columnCount(); ++part)
-                item->setForeground(part, context_.theme().violation);
-            item->setToolTip(0, tr("the entry does not say so any more, and the vCPU may still use it"));
+                item->setForeground(part, context_.theme().of(styleAt(kStyleBlocked)));
+            item->setToolTip(0, tr("not flushed yet: the entry does not say so any more, and the vCPU may still use it"));
         }
         any = true;
     }

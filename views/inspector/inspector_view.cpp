@@ -420,7 +420,7 @@ void InspectorView::showActor(unsigned actor) {
         row("TLB", view.tlb.size() == 1 ? tr("1 translation") : tr("%1 translations").arg(view.tlb.size()));
         for (const TlbLine& line : view.tlb)
             row("  " + text(line.address), QString("%1 → %2").arg(text(levelName(line.entry.level))).arg(line.entry.pfn.v, 0, 16),
-                line.stale    ? tr("stale: the entry is %1 now, and this can still be used").arg(text(line.now))
+                line.stale    ? tr("not flushed yet: the entry is %1 now, and this can still be used").arg(text(line.now))
                 : line.usable ? tr("can be used now")
                               : tr("goes with the flush at the next entry"),
                 linkToFrame(line.entry.pfn));
