@@ -169,6 +169,11 @@ MainWindow::~MainWindow() {
     // While they are taken apart, panes tell of themselves.
     for (const auto& [id, dock] : docks_)
         dock->disconnect(this);
+    // They look at the context as long as they live, also while they are hidden: they go before it does.
+    hide();
+    for (const auto& [id, dock] : docks_)
+        delete dock;
+    delete takeCentralWidget();
 }
 
 QString MainWindow::firstLesson() {
@@ -328,6 +333,7 @@ void MainWindow::loaded() {
         if (!script.draft)
             script.text = QString::fromStdString(session->scenario().source);
         document_->show(script);
+        visits_->own(document_->current().key);
     }
     settingSession_ = true; // that the bookmarks go with the session is nothing to remember
     context_.setSession(std::move(session), at);

@@ -25,7 +25,7 @@ void Visits::open(const QString& name, const Document::Script& script, quint64 p
             id = v.id;
     if (id == 0) {
         id = ++last_;
-        all_.push_back({id, from, name, script, position});
+        all_.push_back({id, from, name, script, position, {}});
     } else {
         mine(id)->script = script;
         mine(id)->position = position;
@@ -40,9 +40,16 @@ void Visits::open(const QString& name, const Document::Script& script, quint64 p
 }
 
 void Visits::leave(const Document::Script& script, quint64 position) {
-    if (Visit* v = path_.empty() ? nullptr : mine(path_[at_])) {
+    if (Visit* v = path_.empty() ? nullptr : mine(path_[at_]); v != nullptr && v->key == script.key) {
         v->script = script;
         v->position = position;
+    }
+}
+
+void Visits::own(const QString& key) {
+    if (Visit* v = path_.empty() ? nullptr : mine(path_[at_])) {
+        v->key = key;
+        v->script.key = key;
     }
 }
 

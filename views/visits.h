@@ -18,6 +18,7 @@ struct Visit {
     QString name;
     Document::Script script; // as it was left, what is unsaved included
     quint64 position = 0;
+    QString key; // of its script, once it was shown
 };
 
 class Visits : public QObject {
@@ -27,7 +28,9 @@ public:
     // Another one is open now. What was forward of the one before is forgotten by the keys, not by the tree. The same file again is the
     // same visit. `branched`: it came of the present one.
     void open(const QString& name, const Document::Script& script, quint64 position, bool branched);
-    // How the present one is left.
+    // The present one is what is shown under that key.
+    void own(const QString& key);
+    // How the present one is left, if it is that script that is shown: another may be on its way, or was not to be read.
     void leave(const Document::Script& script, quint64 position);
     // To one that was open before; the caller opens it.
     std::optional<Visit> back();

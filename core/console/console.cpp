@@ -56,7 +56,7 @@ std::string Console::stopped(const StopHit& hit) {
 std::string Console::run(bool back, Time until, u64 times) {
     back_ = back;
     times_ = std::max<u64>(times, 1);
-    search_ = std::make_unique<StopSearch>(session_, onlyHere_ ? *onlyHere_ : points_, back);
+    search_ = std::make_unique<StopSearch>(session_, onlyHere_ ? *onlyHere_ : points_, back, !onlyHere_);
     return more(until);
 }
 
@@ -68,8 +68,10 @@ std::string Console::more(Time until) {
         search_.reset();
         if (--times_ == 0 || (hit.id == 0 && !hit.pause))
             return stopped(hit);
-        session_.seek(hit.position);
-        search_ = std::make_unique<StopSearch>(session_, points_, back_);
+        // On the way nobody stands anywhere: the session stays where the run began.
+        if (const StopPoint* point = points_.find(hit.id); point != nullptr && point->once)
+            points_.remove(point->id);
+        search_ = std::make_unique<StopSearch>(session_, points_, back_, true, hit.position);
     }
     return {};
 }
@@ -88,14 +90,13 @@ std::string Console::changePoint(Line& line, std::string_view word) {
         points_.clear();
         return {};
     }
+    // All of the line is read before anything is done.
     StopPoint& changed = point(line);
-    if (word == "delete")
-        points_.remove(changed.id);
-    else if (word == "disable" || word == "enable")
-        changed.enabled = word == "enable";
-    else if (word == "nth")
-        changed.nth = line.number("the count", 0);
-    else {
+    if (word == "nth") {
+        const u64 nth = line.number("the count", 0);
+        line.done();
+        changed.nth = nth;
+    } else if (word == "condition") {
         const std::size_t at = line.column();
         const std::string text = line.rest();
         std::string error;
@@ -104,8 +105,13 @@ std::string Console::changePoint(Line& line, std::string_view word) {
             throw ConsoleError(at, error);
         changed.condition = std::move(filter);
         changed.conditionText = text;
+    } else {
+        line.done();
+        if (word == "delete")
+            points_.remove(changed.id);
+        else
+            changed.enabled = word == "enable";
     }
-    line.done();
     return {};
 }
 

@@ -48,7 +48,10 @@ public:
     // A run to the next stop that is not there yet; what it prints once it is.
     bool pending() const { return search_ != nullptr; }
     std::string more(Time until);
-    void cancel() { search_.reset(); }
+    void cancel() {
+        search_.reset();
+        onlyHere_.reset();
+    }
     // Nothing more is to be done (`quit`).
     bool over() const { return over_; }
     // Stands where `position` is after it; a window moves itself there.

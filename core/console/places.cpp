@@ -64,7 +64,10 @@ std::string Console::watch(Line& line) {
         point.text = fmt::format("*{:#x}", *address);
     } else {
         const Session::Where where = entry(line);
-        point.place = session_.cell(where.column, where.gfn, where.level).place;
+        const TreeCell cell = session_.cell(where.column, where.gfn, where.level);
+        if (!cell.exists)
+            throw ConsoleError(line.column(), fmt::format("no table holds the selected entry at position {}", session_.position()));
+        point.place = cell.place;
         point.text = session_.nameOf(where);
         selected_ = where;
     }
@@ -156,7 +159,10 @@ std::string Console::examine(Line& line, std::string_view format) {
         line.take("");
         if (!selected_)
             throw ConsoleError(at, "no entry is selected");
-        address = session_.cell(selected_->column, selected_->gfn, selected_->level).place.v * kWordBytes;
+        const TreeCell cell = session_.cell(selected_->column, selected_->gfn, selected_->level);
+        if (!cell.exists)
+            throw ConsoleError(at, fmt::format("no table holds the selected entry at position {}", session_.position()));
+        address = cell.place.v * kWordBytes;
     } else {
         address = line.number("an address");
     }

@@ -200,6 +200,10 @@ std::string Console::help(Line& line) const {
 
 std::vector<std::string> Console::complete(std::string_view begun) const {
     const Line line(begun);
+    // Behind a # nothing is a word.
+    const std::size_t hash = begun.find('#');
+    if (hash != std::string_view::npos && (hash == 0 || std::isspace(static_cast<unsigned char>(begun[hash - 1])) != 0))
+        return {};
     const bool between = begun.empty() || std::isspace(static_cast<unsigned char>(begun.back())) != 0;
     const std::size_t which = line.words.size() - (between ? 0 : 1);
     const std::string prefix = between ? "" : line.words.back().text;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 namespace mirrorscope {
@@ -210,13 +211,20 @@ std::string pageHtml(Session& session, u64 open) {
             const auto where = session.locate(place);
             if (!where)
                 return;
-            const std::string value = valueOf(session, *where);
-            std::string& was = known[{static_cast<unsigned>(where->column), number(where->level), where->gfn.v}];
-            if (was == value)
-                return;
-            changes += fmt::format("{}[{},{},{},{},{}]", changes.empty() ? "" : ",", static_cast<unsigned>(where->column), where->gfn.v,
-                                   number(where->level), jsonString(was), jsonString(value));
-            was = value;
+            const std::function<void(const Session::Where&)> look = [&](const Session::Where& w) {
+                const std::string value = valueOf(session, w);
+                std::string& was = known[{static_cast<unsigned>(w.column), number(w.level), w.gfn.v}];
+                const bool table = was.starts_with("table") || value.starts_with("table");
+                if (was == value)
+                    return;
+                changes += fmt::format("{}[{},{},{},{},{}]", changes.empty() ? "" : ",", static_cast<unsigned>(w.column), w.gfn.v,
+                                       number(w.level), jsonString(was), jsonString(value));
+                was = value;
+                // With a table that was linked or unlinked, what it holds came or went.
+                for (u64 i = 0; table && w.level > Level::k4K && i < 512; ++i)
+                    look({w.column, {w.gfn.v + i * pagesPer(below(w.level))}, below(w.level)});
+            };
+            look(*where);
         });
         std::string violation;
         for (const Violation& v : session.violations())
@@ -249,9 +257,9 @@ std::string pageHtml(Session& session, u64 open) {
         "\"notes\":[{}],\"about\":{}}};",
         first, session.end(), std::clamp(open, first, last), session.system().config().levels,
         tdx ? R"(["shared","mirror","private"])" : R"(["direct"])", styles, start, steps, notes, jsonString(session.scenario().about));
-    // Nothing in the data may end the script.
-    for (std::size_t at = data.find("</"); at != std::string::npos; at = data.find("</", at + 3))
-        data.replace(at, 2, "<\\/");
+    // Nothing in the data may end the script, or begin a comment or another script in it.
+    for (std::size_t at = data.find('<'); at != std::string::npos; at = data.find('<', at + 1))
+        data.replace(at, 1, "\\u003c");
     const std::string title = session.scenario().title.empty() ? session.scenario().file : session.scenario().title;
     return fmt::format("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
                        "content=\"width=device-width\">\n<title>{0}</title>\n"

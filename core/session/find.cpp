@@ -117,7 +117,7 @@ EventFilter EventFilter::parse(std::string_view text, std::string& error) {
         }
         words.push_back(std::move(word));
     }
-    if (negated || last == "or")
+    if (negated || last == "or" || last == "and" || last == "not")
         return refuse(fmt::format("behind `{}` a word is missing", last));
     if (!words.empty())
         filter.alternatives_.push_back(std::move(words));

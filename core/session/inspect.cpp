@@ -132,11 +132,14 @@ std::vector<TlbLine> Session::cachedBy(ActorId vcpu) const {
         line.vcpu = vcpu;
         line.entry = tlb.at(i);
         line.usable = usable;
-        line.address = isTdx() || isNpt() ? aliasedGpa(line.entry.gfn, line.entry.alias) : gpaHex(line.entry.gfn);
+        const bool smm = (line.entry.gfn.v & kSmmGfn) != 0;
+        line.address = (isTdx() || isNpt()) && !smm ? aliasedGpa(line.entry.gfn, line.entry.alias) : gpaHex(line.entry.gfn);
         line.rights = fmt::format("{}{}{}", line.entry.rwx & 1 ? "r" : "-", line.entry.rwx & 2 ? "w" : "-", line.entry.rwx & 4 ? "x" : "-");
         const Column column = isTdx() && line.entry.alias == Alias::Private ? Column::Private : Column::Shared;
         line.column = static_cast<int>(column);
-        if (const auto where = entryAt(line.entry.gfn, column)) {
+        if (smm) {
+            line.now = "in the tree of SMM";
+        } else if (const auto where = entryAt(line.entry.gfn, column)) {
             const TreeCell cell = this->cell(column, where->gfn, where->level);
             const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
             line.now = stateName(column, cell) + (leaf ? fmt::format(" {:x}", cell.pfn.v) : "");

@@ -32,6 +32,9 @@ std::string Session::nameOf(const Where& where) const {
 }
 
 std::optional<Session::Where> Session::entryAt(Gfn gfn, std::optional<Column> column, std::optional<Level> level) const {
+    // What no table can reach is not some other address; SMM's own space is asked for otherwise.
+    if (gfn.v >> 9 * system().config().levels != 0)
+        return std::nullopt;
     std::optional<Where> best;
     for (const Column c : {Column::Mirror, Column::Private, Column::Shared}) {
         if ((column && *column != c) || !hasColumn(c))

@@ -63,7 +63,8 @@ std::optional<unsigned> Session::stepLineOf(unsigned line) const {
     return found;
 }
 
-StopSearch::StopSearch(Session& session, const StopPoints& points, bool back) : session_(session), back_(back), from_(session.position()) {
+StopSearch::StopSearch(Session& session, const StopPoints& points, bool back, bool pauses, std::optional<u64> from)
+    : session_(session), back_(back), pauses_(pauses), here_(session.position()), from_(from.value_or(here_)) {
     for (const StopPoint& point : points.all()) {
         if (!point.enabled)
             continue;
@@ -75,7 +76,8 @@ StopSearch::StopSearch(Session& session, const StopPoints& points, bool back) : 
             fixed_.insert(fixed_.end(), starts.begin(), starts.end());
         }
     }
-    fixed_.insert(fixed_.end(), session.pauses().begin(), session.pauses().end());
+    if (pauses_)
+        fixed_.insert(fixed_.end(), session.pauses().begin(), session.pauses().end());
     std::sort(fixed_.begin(), fixed_.end());
     fixed_.erase(std::unique(fixed_.begin(), fixed_.end()), fixed_.end());
     seen_.assign(points_.size(), 0);
@@ -116,7 +118,7 @@ std::optional<StopHit> StopSearch::at(u64 position) {
             hit = StopHit{position, point.id, false};
     }
     const auto& pauses = session_.pauses();
-    if (!hit && std::binary_search(pauses.begin(), pauses.end(), position))
+    if (!hit && pauses_ && std::binary_search(pauses.begin(), pauses.end(), position))
         hit = StopHit{position, 0, true};
     return hit;
 }
@@ -151,7 +153,7 @@ bool StopSearch::more(std::chrono::steady_clock::time_point until) {
         }
         next_ += forwards ? 1 : ~u64{0};
     }
-    machine.seek(from_);
+    machine.seek(here_);
     return done;
 }
 

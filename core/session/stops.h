@@ -58,7 +58,8 @@ struct StopHit {
 // A run from the session's position to the next stop, forwards or backwards, in slices.
 class StopSearch {
 public:
-    StopSearch(Session& session, const StopPoints& points, bool back);
+    // `pauses`: those of the script stop it, too. `from`: as if the session stood there.
+    StopSearch(Session& session, const StopPoints& points, bool back, bool pauses = true, std::optional<u64> from = {});
     // Goes on until the time is up; true when it has come to an end. The session stands where it stood.
     bool more(std::chrono::steady_clock::time_point until);
     // The same without slices.
@@ -70,8 +71,8 @@ private:
     Session& session_;
     std::vector<StopPoint> points_; // those that are on
     std::vector<u64> seen_;         // how often each was hit, as far as that counts
-    bool back_, counts_ = false, scans_ = false;
-    u64 from_, next_;
+    bool back_, pauses_, counts_ = false, scans_ = false;
+    u64 here_, from_, next_;
     std::vector<u64> fixed_; // positions of pauses and lines, ascending
     StopHit hit_;
 };

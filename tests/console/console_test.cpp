@@ -169,6 +169,45 @@ TEST_F(ConsoleTest, breakpoints_are_listed_changed_and_removed_by_number) {
     EXPECT_TRUE(has(say("b " + lineOf("expect:\n")), "no step of this run begins there"));
 }
 
+// What an attack on it found.
+TEST_F(ConsoleTest, corners_of_running_and_naming) {
+    // A comment completes to nothing, wherever it begins.
+    for (const char* begun : {"#", " #", "#x", "b # spte", ""})
+        EXPECT_EQ(console.complete(begun).empty(), std::string(begun).find('#') != std::string::npos) << begun;
+    // `until` passes pauses, and one that is given up leaves nothing behind.
+    say("goto 0");
+    EXPECT_FALSE(has(say("until actor:rcu"), "pauses"));
+    say("goto 0");
+    say("b spte.freeze");
+    console.execute("until actor:nobody", std::chrono::steady_clock::now() - std::chrono::seconds(1));
+    EXPECT_TRUE(console.pending());
+    console.cancel();
+    EXPECT_TRUE(has(say("c"), "Breakpoint 1, spte.freeze"));
+    say("delete");
+    // Once is once, on the way to the third stop, too.
+    say("goto 0");
+    say("tbreak actor:vcpu0");
+    EXPECT_TRUE(has(say("c 3"), "The end of the run.")) << "one hit, one pause";
+    EXPECT_TRUE(points.empty());
+    // An entry that no table holds is not the first word of memory; an address that no table reaches is not another one.
+    say("goto end");
+    EXPECT_FALSE(say("select mirror 0x4000").starts_with("error"));
+    say("goto 0");
+    EXPECT_TRUE(has(say("watch entry"), "no table holds the selected entry at position 0"));
+    EXPECT_TRUE(has(say("x/2gx entry"), "no table holds the selected entry at position 0"));
+    say("goto end");
+    for (const char* beyond : {"0x1000000004000", "0x4000000000004000", "0xffffffffffffffff"})
+        EXPECT_TRUE(has(say(std::string("p mirror ") + beyond), "no table holds an entry")) << beyond;
+    // A line with an error has done nothing.
+    say("b spte.set");
+    for (const std::string line : {"delete 2 2", "disable 2 2", "nth 2 3 9", "b not not", "b and", "condition 2 a and"})
+        say(line);
+    say("b spte.set");
+    const std::string list = say("info b");
+    EXPECT_EQ(std::count(list.begin(), list.end(), '\n'), 2) << list;
+    EXPECT_FALSE(has(list, "off") || has(list, "time") || has(list, "if")) << list;
+}
+
 TEST_F(ConsoleTest, what_is_wrong_is_said_with_its_column_and_what_was_meant) {
     struct Row {
         const char* line;

@@ -54,8 +54,8 @@ TEST(Dot, has_a_node_for_each_shown_entry_and_joins_twins_in_flight) {
 
 // The page's changes, played from its first state, end in the state of every position.
 TEST(Html, plays_forward_to_the_entries_of_every_position) {
-    for (const char* name :
-         {"lessons/01-first-private-page.yaml", "lessons/04-convert-and-back.yaml", "lessons/19-snp-page-state-change.yaml"}) {
+    for (const char* name : {"lessons/01-first-private-page.yaml", "lessons/04-convert-and-back.yaml", "lessons/08-split-and-collapse.yaml",
+                             "lessons/19-snp-page-state-change.yaml"}) {
         SCOPED_TRACE(name);
         Session session(loadScenario((kSource / "scenarios" / name).string()));
         session.seek(3);
@@ -111,12 +111,12 @@ TEST(Html, plays_forward_to_the_entries_of_every_position) {
 }
 
 TEST(Html, a_title_cannot_break_out) {
-    Session session(bindScenario(
-        "test.yaml",
-        "mirrorscope: 1\ntitle: \"</script><script>alert(1)</script>\"\nmachine: {vm: default}\nscript:\n  - note: \"</script>\"\n"));
+    Session session(bindScenario("test.yaml", "mirrorscope: 1\ntitle: \"</script><script>alert(1)</script><!-- <script>\"\nmachine: {vm: "
+                                              "default}\nscript:\n  - note: \"</script>\"\n"));
     const std::string page = pageHtml(session, 0);
     EXPECT_EQ(page.find("<script>alert"), std::string::npos);
     EXPECT_EQ(page.find("</script>"), page.rfind("</script>"));
+    EXPECT_EQ(page.find("<!--"), std::string::npos);
 }
 
 // The picture of the README is what the program draws of lesson 1 today.

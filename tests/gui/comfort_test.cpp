@@ -253,6 +253,24 @@ private Q_SLOTS:
         QVERIFY(!w.window->action(Command::Forward)->isEnabled());
     }
 
+    // A way back that is given up, or a file that cannot be read, leaves each visit what it was.
+    void a_visit_is_never_another_script() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.window->branch({"vcpu0", "read: 0x4000", "vcpu0 reads here"});
+        QVERIFY(opened.wait(20000));
+        const QString mine = w.child<ScriptView>("script").text();
+        opened.clear();
+        w.window->open(w.file("bad.yaml", "mirrorscope: 1\nmachine: {vm: tdxx}\nscript: []\n"));
+        QVERIFY(opened.wait(20000) && !opened.first().first().toBool());
+        w.trigger(Command::Back); // on the way ...
+        w.trigger(Command::Forward);
+        QVERIFY(opened.wait(20000));
+        QTRY_COMPARE(w.child<ScriptView>("script").text(), mine);
+        QVERIFY(title(w).contains("what if"));
+    }
+
     // 11: what the script lets somebody do later is not done beside it.
     void a_what_if_leaves_out_what_the_race_had_not_begun() {
         Session session(bindScenario("t.yaml",

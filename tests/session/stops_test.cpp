@@ -212,6 +212,7 @@ TEST(EventFilter, or_unites_not_complements_and_what_is_wrong_is_said) {
     };
     for (const Row& row : {Row{"or frozen", "before `or` a word is missing"}, Row{"frozen or", "behind `or` a word is missing"},
                            Row{"frozen not", "behind `not` a word is missing"}, Row{"actr:vcpu0", "unknown key `actr`; `actor:`?"},
+                           Row{"frozen and", "behind `and` a word is missing"}, Row{"not not", "behind `not` a word is missing"},
                            Row{"gpa:here", "`here` is no number"}, Row{"site:", "`site:` of what?"}}) {
         std::string error;
         EXPECT_TRUE(EventFilter::parse(row.words, error).empty()) << row.words;
@@ -249,6 +250,13 @@ TEST(TlbLines, only_what_the_entry_says_otherwise_waits_for_a_flush) {
                     << file << " at " << at << ": " << line.address << " pfn " << line.entry.pfn.v << ", now " << line.now;
             }
         }
+    }
+    // SMM's tree is another one.
+    Session smm(loadScenario((kSource / "scenarios/races/31-a-page-in-two-address-spaces.yaml").string()));
+    for (u64 at = 0; at <= smm.end(); ++at) {
+        smm.seek(at);
+        for (const TlbLine& line : smm.cachedTranslations())
+            EXPECT_FALSE(line.stale && line.address.find("SMM") != std::string::npos) << at << ": " << line.address;
     }
     EXPECT_GT(cached, 1000u);
     EXPECT_GT(waiting, 0u); // between BLOCK and the flush of lesson 4

@@ -86,7 +86,8 @@ StopsView::StopsView(Context& context, Debugger& debugger, QWidget* parent)
     connect(list_, &QTreeWidget::itemChanged, this, &StopsView::edited);
     connect(list_, &QTreeWidget::itemSelectionChanged, this,
             [removeButton, this] { removeButton->setEnabled(list_->currentItem() != nullptr); });
-    connect(&context_, &Context::breakpointsChanged, this, &StopsView::refresh);
+    // Later: an item that tells of a click must not be gone while it does.
+    connect(&context_, &Context::breakpointsChanged, this, &StopsView::refresh, Qt::QueuedConnection);
     connect(&context_, &Context::sessionChanged, this, &StopsView::refresh);
     refresh();
     removeButton->setEnabled(false);

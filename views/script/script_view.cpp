@@ -68,10 +68,18 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     layout->addWidget(search_);
     search_->hide();
     connect(search_, &SearchBar::findWanted, this, &ScriptView::findNext);
+    // A longer word is looked for from where the shorter one was found.
+    connect(search_, &SearchBar::typed, this, [this] {
+        toSelectionStart();
+        findNext(false);
+    });
     connect(search_, &SearchBar::replaceWanted, this, [this](bool all) {
         if (!all) {
-            if (editor_->hasSelectedText() && editor_->selectedText().compare(search_->text(), Qt::CaseInsensitive) == 0)
+            if (editor_->hasSelectedText() && editor_->selectedText().compare(search_->text(), Qt::CaseInsensitive) == 0) {
+                toSelectionStart();
+                findNext(false); // the editor replaces what it has found itself
                 editor_->replace(search_->replacement());
+            }
             findNext(false);
             return;
         }
@@ -206,6 +214,13 @@ bool ScriptView::canUndo() const { return editor_->isUndoAvailable(); }
 bool ScriptView::canRedo() const { return editor_->isRedoAvailable(); }
 
 void ScriptView::openSearch(bool replace) { search_->open(editor_->hasSelectedText() ? editor_->selectedText() : QString(), replace); }
+
+void ScriptView::toSelectionStart() {
+    int line = 0, column = 0, toLine = 0, toColumn = 0;
+    editor_->getSelection(&line, &column, &toLine, &toColumn);
+    if (line >= 0)
+        editor_->setCursorPosition(line, column);
+}
 
 void ScriptView::findNext(bool back) {
     int line = 0, column = 0;

@@ -59,6 +59,7 @@ protected:
 
 private:
     void findNext(bool back);
+    void toSelectionStart();
     void load();
     void showPosition();
     void showBreakpoints();

@@ -32,7 +32,7 @@ SearchBar::SearchBar(QWidget* parent)
     layout->addWidget(replacing_);
     layout->addWidget(told_);
     told_->hide();
-    connect(find_, &QLineEdit::textEdited, this, [this] { Q_EMIT findWanted(false); });
+    connect(find_, &QLineEdit::textEdited, this, &SearchBar::typed);
     connect(one, &QPushButton::clicked, this, [this] { Q_EMIT replaceWanted(false); });
     connect(all, &QPushButton::clicked, this, [this] { Q_EMIT replaceWanted(true); });
 }

@@ -21,6 +21,7 @@ public:
     void tell(const QString& text);
 
 Q_SIGNALS:
+    void typed(); // what is looked for has changed
     void findWanted(bool back);
     void replaceWanted(bool all);
     void closed();
