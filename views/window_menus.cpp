@@ -272,7 +272,7 @@ QMenu* MainWindow::makeContextMenu(const Selection& where) {
     menu->setObjectName("address-menu");
     const TreeCell cell = context_.session()->cell(where.column, where.gfn, where.level);
     if (cell.exists) {
-        if (const auto& s = context_.selection(); !s || s->column != where.column || s->gfn != where.gfn || s->level != where.level)
+        if (context_.selection() != where)
             context_.select(where);
         for (const Command command : {Command::Writer, Command::NextChange, Command::PreviousChange, Command::BreakEntry})
             menu->addAction(actions_.at(command));
@@ -292,8 +292,7 @@ QMenu* MainWindow::makeContextMenu(const Selection& where) {
     connect(menu->addAction(tr("Copy the address")), &QAction::triggered, this,
             [where] { QApplication::clipboard()->setText(QString::fromStdString(hex(where.gfn.v << 12))); });
     const bool shared = where.column == Column::Shared && context_.session()->hasColumn(Column::Mirror);
-    const auto& s = context_.selection();
-    const bool selected = s && s->column == where.column && s->gfn == where.gfn && s->level == where.level;
+    const bool selected = context_.selection() == where;
     fillWhatIfMenu(*menu, context_, selected ? context_.address() : (where.gfn.v & ~kSmmGfn) << 12, shared,
                    [this](const WhatIf& what) { branch(what); });
     return menu;

@@ -7,6 +7,7 @@
 #include "views/links.h"
 #include "views/main_window.h"
 #include "views/trees/tree_pane.h"
+#include "views/user_settings.h"
 #include "views/visits.h"
 
 #include <QApplication>
@@ -15,7 +16,6 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QMessageBox>
-#include <QSettings>
 #include <QUrl>
 
 namespace mirrorscope::views {
@@ -68,7 +68,6 @@ void MainWindow::saveVisit(unsigned id) {
 }
 
 namespace {
-QSettings courseSettings() { return {QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope"}; }
 bool isLesson(const QString& file) {
     const std::vector<std::string> lessons = course();
     return std::any_of(lessons.begin(), lessons.end(),
@@ -79,7 +78,7 @@ bool isLesson(const QString& file) {
 std::set<QString> MainWindow::doneLessons() const {
     std::set<QString> done;
     if (settings_)
-        for (const QString& name : courseSettings().value("course/done").toStringList())
+        for (const QString& name : userSettings().value("course/done").toStringList())
             done.insert(name);
     return done;
 }
@@ -95,7 +94,7 @@ void MainWindow::markDone() {
     std::set<QString> done = doneLessons();
     if (!done.insert(QFileInfo(file).fileName()).second)
         return;
-    QSettings settings = courseSettings();
+    QSettings settings = userSettings();
     settings.setValue("course/done", QStringList(done.begin(), done.end()));
 }
 

@@ -17,6 +17,7 @@
 #include "views/tdx/td_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/tree_pane.h"
+#include "views/user_settings.h"
 #include "views/visits_view.h"
 
 #include <QApplication>
@@ -26,7 +27,6 @@
 #include <QFileInfo>
 #include <QKeyEvent>
 #include <QMenuBar>
-#include <QSettings>
 #include <QStatusBar>
 #include <QTabBar>
 #include <QTabWidget>
@@ -37,9 +37,7 @@ namespace mirrorscope::views {
 namespace {
 constexpr int kRecent = 12;
 constexpr int kStateVersion = 3; // of the docks: another one is not restored
-// A plain file, ~/.config/Mirrorscope/mirrorscope.ini: described in the manual.
-QSettings settings() { return {QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope"}; }
-QByteArray saved() { return settings().value("window/docks").toByteArray(); }
+QByteArray saved() { return userSettings().value("window/docks").toByteArray(); }
 QString bookmarkGroup(const QString& file) {
     return "bookmarks/" +
            QString::fromLatin1(
@@ -249,7 +247,7 @@ void MainWindow::zoomText(double factor) {
 
 void MainWindow::rememberSettings() {
     settings_ = true;
-    QSettings s = settings();
+    QSettings s = userSettings();
     restoreGeometry(s.value("window/geometry").toByteArray());
     restoreState(saved(), kStateVersion);
     arrangeTitles();
@@ -276,7 +274,7 @@ void MainWindow::rememberSettings() {
 }
 
 void MainWindow::saveSettings() {
-    QSettings s = settings();
+    QSettings s = userSettings();
     if (presentationSize_ != 0)
         setPresentation(false);
     s.setValue("window/geometry", saveGeometry());
@@ -286,12 +284,12 @@ void MainWindow::saveSettings() {
     s.setValue("window/text-size", qApp->font().pointSizeF());
 }
 
-QStringList MainWindow::recentFiles() const { return settings_ ? settings().value("files/recent").toStringList() : QStringList(); }
+QStringList MainWindow::recentFiles() const { return settings_ ? userSettings().value("files/recent").toStringList() : QStringList(); }
 
 void MainWindow::addRecent(const QString& file) {
     if (!settings_)
         return;
-    QSettings s = settings();
+    QSettings s = userSettings();
     QStringList recent = s.value("files/recent").toStringList();
     const QString path = QFileInfo(file).absoluteFilePath();
     recent.removeAll(path);
@@ -302,7 +300,7 @@ void MainWindow::addRecent(const QString& file) {
 void MainWindow::keepBookmarks() const {
     if (!settings_ || settingSession_ || document_->file().isEmpty() || context_.session() == nullptr)
         return;
-    QSettings s = settings();
+    QSettings s = userSettings();
     QStringList list;
     for (const Bookmark& bookmark : context_.bookmarks())
         list << QString::number(bookmark.position) + " " + bookmark.note;
@@ -315,7 +313,7 @@ void MainWindow::keepBookmarks() const {
 void MainWindow::readBookmarks() {
     if (!settings_)
         return;
-    for (const QString& line : settings().value(bookmarkGroup(document_->file())).toStringList())
+    for (const QString& line : userSettings().value(bookmarkGroup(document_->file())).toStringList())
         if (const u64 position = line.section(' ', 0, 0).toULongLong(); position <= context_.session()->end())
             context_.setBookmark(position, line.section(' ', 1));
 }

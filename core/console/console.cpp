@@ -117,18 +117,9 @@ std::string Console::changePoint(Line& line, std::string_view word) {
 
 // A breakpoint that is in no list, and none of the others.
 std::string Console::until(Line& line, Time time) {
-    StopPoints others = points_;
-    points_.clear();
-    const auto restore = [&] { points_ = others; };
-    try {
-        breakAt(line, true);
-    } catch (...) {
-        restore();
-        throw;
-    }
+    StopPoint here = readStop(line);
     onlyHere_ = std::make_unique<StopPoints>();
-    onlyHere_->add(points_.all().back());
-    restore();
+    onlyHere_->add(std::move(here));
     return run(false, time, 1);
 }
 
@@ -166,26 +157,9 @@ std::string Console::execute(std::string_view text, Time time) {
         format = word.substr(2);
         word = "x";
     }
-    const ConsoleWord* known = nullptr;
-    for (const ConsoleWord& w : consoleWords())
-        if (w.name == word || (!w.shortName.empty() && w.shortName == word))
-            known = &w;
-    if (known == nullptr) {
-        // As gdb has it: a beginning that is of one word only.
-        std::size_t fits = 0;
-        for (const ConsoleWord& w : consoleWords())
-            if (w.name.starts_with(word)) {
-                known = &w;
-                ++fits;
-            }
-        if (fits != 1) {
-            std::vector<std::string_view> names;
-            for (const ConsoleWord& w : consoleWords())
-                names.push_back(w.name);
-            const auto meant = nearest(word, names);
-            throw ConsoleError(at, fmt::format("`{}` is no word of the console{}", word, meant ? "; `" + *meant + "`?" : ""));
-        }
-    }
+    const ConsoleWord* known = wordIn(consoleWords(), word);
+    if (known == nullptr)
+        throw ConsoleError(at, fmt::format("`{}` is no word of the console{}", word, meantIn(consoleWords(), word)));
     const std::string_view name = known->name;
     const auto often = [&](const std::function<u64(u64)>& one) {
         const u64 times = line.number("how often", 1);

@@ -2,9 +2,10 @@
 // A debugger's words on a recorded run, as gdb and rr have them: `b spte.freeze`, `c`, `rc`, `watch mirror 0x4000`, `info locks`,
 // `x/8gx 0x52b000`, `p *entry`. The window's console and `run --commands` are the same.
 //
-//   Console console(session);
-//   std::string out = console.execute("b spte.freeze").text;
-//   out += console.execute("c").text;                      // runs to the end of the search
+//   StopPoints points;
+//   Console console(session, points);
+//   std::string out = console.execute("b spte.freeze");
+//   out += console.execute("c");                           // runs to the end of the search
 //
 // In a window a run goes on in slices: execute(…, until) and, as long as pending(), more(until).
 #pragma once
@@ -66,6 +67,8 @@ private:
     std::string run(bool back, Time until, u64 times);
     std::string stopped(const StopHit& hit);
     std::string here() const; // one line: where the run stands
+    StopPoint readStop(Line& line) const;
+    static void readConditions(Line& line, StopPoint& point);
     std::string breakAt(Line& line, bool once);
     std::string watch(Line& line);
     std::string until(Line& line, Time time);
@@ -87,10 +90,11 @@ private:
     std::string print(Line& line);
     std::string examine(Line& line, std::string_view format);
     std::string history() const;
+    std::string fieldsText(Column column, u64 raw, Level level) const;
     std::string entryText(const Session::Where& where) const;
     Session::Where entry(Line& line);
     std::string help(Line& line) const;
-    StopPoint event(const std::string& filter, const std::string& text) const;
+    static StopPoint event(const std::string& filter, const std::string& text);
     StopPoint& point(Line& line);
 
     Session& session_;

@@ -14,26 +14,9 @@ namespace mirrorscope {
 std::string Console::tell(Line& line) {
     const std::size_t at = line.column();
     const std::string word = line.take("what to tell (breakpoints, locks, vcpus, …)");
-    const ConsoleWord* topic = nullptr;
-    std::size_t fits = 0;
-    for (const ConsoleWord& t : consoleTopics()) {
-        if (t.name == word || (!t.shortName.empty() && t.shortName == word)) {
-            topic = &t;
-            fits = 1;
-            break;
-        }
-        if (t.name.starts_with(word)) {
-            topic = &t;
-            ++fits;
-        }
-    }
-    if (fits != 1) {
-        std::vector<std::string_view> names;
-        for (const ConsoleWord& t : consoleTopics())
-            names.push_back(t.name);
-        const auto meant = nearest(word, names);
-        throw ConsoleError(at, fmt::format("`info {}` is none{}", word, meant ? "; `info " + *meant + "`?" : ""));
-    }
+    const ConsoleWord* topic = wordIn(consoleTopics(), word);
+    if (topic == nullptr)
+        throw ConsoleError(at, fmt::format("`info {}` is none{}", word, meantIn(consoleTopics(), word, "info ")));
     const std::string_view name = topic->name;
     if (name == "tlb")
         return infoTlb(line);

@@ -6,9 +6,15 @@
 
 #include "base/text.h"
 
+#include <algorithm>
 #include <cctype>
 
 namespace mirrorscope {
+
+// The row of that name or short name, else the one that alone begins so, as gdb has it. Null: none, or several.
+const ConsoleWord* wordIn(std::span<const ConsoleWord> table, std::string_view text);
+// "; `break`?", or nothing where nothing is near; `before`: what stands in front of the word.
+std::string meantIn(std::span<const ConsoleWord> table, std::string_view text, std::string_view before = "");
 
 struct Console::Line {
     struct Word {

@@ -71,22 +71,17 @@ std::string Console::watch(Line& line) {
         point.text = session_.nameOf(where);
         selected_ = where;
     }
-    while (line.more()) {
-        const std::size_t at = line.column();
-        if (line.takeIf("nth")) {
-            point.nth = line.number("the count");
-            continue;
-        }
-        if (!line.takeIf("if"))
-            line.done();
-        std::string error;
-        point.conditionText = line.rest({"nth"});
-        point.condition = EventFilter::parse(point.conditionText, error);
-        if (!error.empty() || point.condition.empty())
-            throw ConsoleError(at, error.empty() ? "behind `if` a filter is missing" : error);
-    }
+    readConditions(line, point);
     const std::string text = point.text;
     return fmt::format("Watchpoint {} at {}\n", points_.add(std::move(point)), text);
+}
+
+std::string Console::fieldsText(Column column, u64 raw, Level level) const {
+    std::string text;
+    for (const BitField& f : session_.decode(column, raw, level))
+        text += wrapped(fmt::format("{:<18} {:#x}{}", f.name, f.value, f.help.empty() ? "" : "  " + f.help),
+                        fmt::format("  {:<6} ", f.high == f.low ? fmt::format("{}", f.high) : fmt::format("{}:{}", f.high, f.low)), 9);
+    return text;
 }
 
 std::string Console::entryText(const Session::Where& where) const {
@@ -95,9 +90,7 @@ std::string Console::entryText(const Session::Where& where) const {
                                    cell.exists ? session_.stateName(where.column, cell) : "no table");
     if (!cell.exists)
         return text;
-    for (const BitField& f : session_.decode(where.column, cell.raw, where.level))
-        text += wrapped(fmt::format("{:<18} {:#x}{}", f.name, f.value, f.help.empty() ? "" : "  " + f.help),
-                        fmt::format("  {:<6} ", f.high == f.low ? fmt::format("{}", f.high) : fmt::format("{}:{}", f.high, f.low)), 9);
+    text += fieldsText(where.column, cell.raw, where.level);
     return text + wrapped(session_.explain(where.column, cell, where.level), "  ", 2);
 }
 
@@ -115,11 +108,7 @@ std::string Console::print(Line& line) {
             line.take("");
         line.done();
         const Column column = session_.hasColumn(Column::Mirror) ? Column::Mirror : Column::Shared;
-        std::string text = fmt::format("{}  {}\n", hex16(raw), session_.stateNameOfRaw(column, raw, *level));
-        for (const BitField& f : session_.decode(column, raw, *level))
-            text += wrapped(fmt::format("{:<18} {:#x}{}", f.name, f.value, f.help.empty() ? "" : "  " + f.help),
-                            fmt::format("  {:<6} ", f.high == f.low ? fmt::format("{}", f.high) : fmt::format("{}:{}", f.high, f.low)), 9);
-        return text;
+        return fmt::format("{}  {}\n", hex16(raw), session_.stateNameOfRaw(column, raw, *level)) + fieldsText(column, raw, *level);
     }
     for (unsigned lock = 0; lock < kLocks; ++lock)
         if (line.more() && line.peek() == name(static_cast<LockId>(lock))) {

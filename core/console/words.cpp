@@ -73,7 +73,31 @@ namespace {
 bool isWord(const ConsoleWord& word, std::string_view text) {
     return word.name == text || (!word.shortName.empty() && word.shortName == text);
 }
+} // namespace
 
+const ConsoleWord* wordIn(std::span<const ConsoleWord> table, std::string_view text) {
+    const ConsoleWord* begun = nullptr;
+    std::size_t fits = 0;
+    for (const ConsoleWord& word : table) {
+        if (isWord(word, text))
+            return &word;
+        if (word.name.starts_with(text)) {
+            begun = &word;
+            ++fits;
+        }
+    }
+    return fits == 1 ? begun : nullptr;
+}
+
+std::string meantIn(std::span<const ConsoleWord> table, std::string_view text, std::string_view before) {
+    std::vector<std::string_view> names;
+    for (const ConsoleWord& word : table)
+        names.push_back(word.name);
+    const auto meant = nearest(text, names);
+    return meant ? fmt::format("; `{}{}`?", before, *meant) : std::string();
+}
+
+namespace {
 std::string lower(std::string_view text) {
     std::string out(text);
     std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -92,7 +116,7 @@ std::set<std::string> functionsOf(const Session& session) {
 }
 } // namespace
 
-StopPoint Console::event(const std::string& filter, const std::string& text) const {
+StopPoint Console::event(const std::string& filter, const std::string& text) {
     StopPoint point;
     std::string error;
     point.filter = EventFilter::parse(filter, error);
@@ -100,7 +124,7 @@ StopPoint Console::event(const std::string& filter, const std::string& text) con
     return point;
 }
 
-std::string Console::breakAt(Line& line, bool once) {
+StopPoint Console::readStop(Line& line) const {
     const std::size_t at = line.column();
     const std::string what = line.rest({"if", "nth"});
     if (what.empty())
@@ -158,20 +182,31 @@ std::string Console::breakAt(Line& line, bool once) {
                                                meant ? "; `" + *meant + "`?" : ""));
         }
     }
-    point.once = once;
+    readConditions(line, point);
+    return point;
+}
+
+// "[if FILTER] [nth N]", in any order.
+void Console::readConditions(Line& line, StopPoint& point) {
     while (line.more()) {
-        if (line.takeIf("if")) {
-            const std::size_t column = line.column();
-            point.conditionText = line.rest({"nth"});
-            std::string error;
-            point.condition = EventFilter::parse(point.conditionText, error);
-            if (!error.empty() || point.condition.empty())
-                throw ConsoleError(column, error.empty() ? "behind `if` a filter is missing" : error);
-        } else {
-            line.takeIf("nth");
+        if (line.takeIf("nth")) {
             point.nth = line.number("the count");
+            continue;
         }
+        if (!line.takeIf("if"))
+            line.done();
+        const std::size_t at = line.column();
+        std::string error;
+        point.conditionText = line.rest({"nth"});
+        point.condition = EventFilter::parse(point.conditionText, error);
+        if (!error.empty() || point.condition.empty())
+            throw ConsoleError(at, error.empty() ? "behind `if` a filter is missing" : error);
     }
+}
+
+std::string Console::breakAt(Line& line, bool once) {
+    StopPoint point = readStop(line);
+    point.once = once;
     const std::string text = point.text;
     const bool can = canStop(session_, point);
     const unsigned id = points_.add(std::move(point));

@@ -193,6 +193,7 @@ public:
         Gfn gfn;
         Level level;
         bool smm = false; // of the tree of SMM's address space
+        bool operator==(const Where&) const = default;
     };
     std::optional<Where> locate(Place place) const;
     // What is violated at a place, as far as nothing of it has changed since.

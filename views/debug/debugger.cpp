@@ -65,8 +65,7 @@ void Debugger::finish(const QString& output) {
         context_.wasMoved();
     moving_ = false;
     const auto& selected = console_->selected();
-    const auto& before = context_.selection();
-    if (selected && (!before || selected->column != before->column || selected->gfn != before->gfn || selected->level != before->level))
+    if (selected && selected != context_.selection())
         context_.select(selected);
     context_.stopsWereChanged();
     Q_EMIT said(line_, output, false);

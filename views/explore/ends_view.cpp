@@ -20,6 +20,7 @@ EndsView::EndsView(Context& context, ExploreView& explore, QWidget* parent)
     empty_->setWordWrap(true);
     empty_->setMinimumWidth(10);
     empty_->setMargin(8);
+    empty_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
     list_->setObjectName("ends-list");
     list_->setAccessibleName(tr("Ends, by what they differ in"));
     list_->setRootIsDecorated(false);

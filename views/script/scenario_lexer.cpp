@@ -3,12 +3,6 @@
 
 #include "scenario/complete.h"
 
-#define signals Q_SIGNALS
-#define slots Q_SLOTS
-#include <Qsci/qsciscintilla.h>
-#undef signals
-#undef slots
-
 #include <cctype>
 
 namespace mirrorscope::views {

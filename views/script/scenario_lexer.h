@@ -3,14 +3,8 @@
 // stands in it.
 #pragma once
 
+#include "views/script/scintilla.h"
 #include "views/theme/theme.h"
-
-// QScintilla's headers need Qt's keywords, which the rest does without (`slots` is a name of KVM's).
-#define signals Q_SIGNALS
-#define slots Q_SLOTS
-#include <Qsci/qscilexercustom.h>
-#undef signals
-#undef slots
 
 namespace mirrorscope::views {
 

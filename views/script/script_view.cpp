@@ -3,14 +3,8 @@
 
 #include "scenario/complete.h"
 #include "views/script/scenario_lexer.h"
+#include "views/script/scintilla.h"
 #include "views/script/search_bar.h"
-
-// QScintilla's headers need Qt's keywords, which the rest does without (`slots` is a name of KVM's).
-#define signals Q_SIGNALS
-#define slots Q_SLOTS
-#include <Qsci/qsciscintilla.h>
-#undef signals
-#undef slots
 
 #include <QAction>
 #include <QGuiApplication>

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From one scenario to another: the browser, the course, links of stories, back and forward.
+#include "support/window.h"
+
+#include "session/branch.h"
+#include "views/library/library_view.h"
+#include "views/script/script_view.h"
+
+#include <QLabel>
+#include <QLineEdit>
+#include <QPushButton>
+#include <QRegularExpression>
+#include <QTextBrowser>
+#include <QTreeWidget>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+using namespace mirrorscope::test;
+
+class VisitsTest : public QObject {
+    Q_OBJECT
+
+    static bool openAgain(Window& w, Command command) {
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.trigger(command);
+        return opened.wait(20000) && opened.first().first().toBool();
+    }
+    static QString title(Window& w) { return QString::fromStdString(w.session().scenario().title); }
+
+private Q_SLOTS:
+    // 8, and the library
+    void one_browser_finds_every_scenario() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.trigger(Command::Library);
+        auto& library = w.child<LibraryView>("library");
+        QVERIFY(library.isVisible());
+        auto& list = w.child<QTreeWidget>("library-list");
+        std::size_t files = 0;
+        for (const Shelf& shelf : shelves())
+            files += filesOf(shelf).size();
+        std::size_t listed = 0;
+        for (int g = 0; g < list.topLevelItemCount(); ++g)
+            listed += static_cast<std::size_t>(list.topLevelItem(g)->childCount());
+        QCOMPARE(listed, files);
+        QVERIFY(list.currentItem() != nullptr && list.currentItem()->font(0).bold()); // the present one
+        QTest::keyClicks(&w.child<QLineEdit>("library-search"), "kick page gone");
+        QTest::qWait(10);
+        const auto visible = [&] {
+            QStringList titles;
+            for (int g = 0; g < list.topLevelItemCount(); ++g)
+                for (int i = 0; i < list.topLevelItem(g)->childCount(); ++i)
+                    if (!list.topLevelItem(g)->child(i)->isHidden())
+                        titles << list.topLevelItem(g)->child(i)->text(0);
+            return titles;
+        };
+        w.child<QLineEdit>("library-search").setText("skip-flush");
+        QCOMPARE(visible(), QStringList{"No flush after a zap"}); // by its file's name
+        w.child<QLineEdit>("library-search").setText("notifier race");
+        const QStringList by = visible();
+        QVERIFY2(by.contains("A fault, and the host takes the page away"), qPrintable(by.join("; ")));
+        w.child<QLineEdit>("library-search").setText("qwertz");
+        QVERIFY(visible().isEmpty());
+        QVERIFY(w.child<QLabel>("library-about").text().contains("Nothing is called that"));
+        w.child<QLineEdit>("library-search").setText("A fault, and the host takes");
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        QTest::keyClick(&w.child<QLineEdit>("library-search"), Qt::Key_Return);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(title(w), QString("A fault, and the host takes the page away"));
+        QVERIFY(!library.isVisible());
+    }
+
+    void the_course_goes_on_from_its_story() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        auto& next = w.child<QPushButton>("lesson-next");
+        auto& before = w.child<QPushButton>("lesson-before");
+        QVERIFY(next.isVisible() && next.isEnabled() && !before.isEnabled());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        next.click();
+        QVERIFY(opened.wait(20000));
+        QVERIFY2(title(w).startsWith("Lesson 2"), qPrintable(title(w)));
+        QVERIFY(before.isEnabled());
+        QVERIFY(w.openShipped("scenarios/broken/skip-flush.yaml"));
+        QVERIFY(!next.isVisible());
+        // A story's link leads to another scenario.
+        opened.clear();
+        Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl("mirrorscope://scenario/races/04-fault-and-discard.yaml"));
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(title(w), QString("A fault, and the host takes the page away"));
+        Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl("mirrorscope://scenario/../README.yaml"));
+        QVERIFY(w.status().contains("There is no scenario"));
+    }
+
+    // Each link of a story leads somewhere.
+    void every_link_of_a_shipped_story_leads_to_a_scenario() {
+        unsigned links = 0;
+        for (const Shelf& shelf : shelves())
+            for (const std::string& file : filesOf(shelf)) {
+                QFile in(QString::fromStdString(file));
+                QVERIFY(in.open(QIODevice::ReadOnly));
+                const QString all = QString::fromUtf8(in.readAll());
+                static const QRegularExpression link("mirrorscope://scenario/([A-Za-z0-9_./-]+\\.yaml)");
+                for (auto it = link.globalMatch(all); it.hasNext(); ++links) {
+                    const QString to = it.next().captured(1);
+                    QVERIFY2(QFile::exists(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/" + to),
+                             qPrintable(to + " in " + QString::fromStdString(file)));
+                }
+            }
+        QVERIFY(links >= 8);
+    }
+
+    // 11: back from a what-if to where one was, forward again, the tree, names.
+    void back_and_forward_lead_through_what_was_open() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        w.context().goTo(100);
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.window->branch({"vcpu0", "read: 0x4000", "vcpu0 reads here"});
+        QVERIFY(opened.wait(20000));
+        QVERIFY2(title(w).contains("what if vcpu0 reads here"), qPrintable(title(w)));
+        const u64 left = std::min<u64>(w.session().end(), 110);
+        w.context().goTo(left);
+        QVERIFY(w.window->action(Command::Back)->isEnabled() && !w.window->action(Command::Forward)->isEnabled());
+        QVERIFY(openAgain(w, Command::Back));
+        QVERIFY2(title(w).startsWith("Lesson 1: the first private page"), qPrintable(title(w)));
+        QVERIFY(!title(w).contains("what if"));
+        QCOMPARE(w.position(), u64{100});
+        QVERIFY(openAgain(w, Command::Forward));
+        QVERIFY(title(w).contains("what if"));
+        QCOMPARE(w.position(), left);
+        // The tree: the what-if came of the lesson.
+        auto& list = w.child<QTreeWidget>("visits-list");
+        QTRY_COMPARE(list.topLevelItemCount(), 1);
+        QCOMPARE(list.topLevelItem(0)->childCount(), 1);
+        list.topLevelItem(0)->child(0)->setText(0, "mine");
+        QTRY_COMPARE(list.topLevelItem(0)->child(0)->text(0), QString("mine"));
+        // What was changed in it is there again, unsaved as it was.
+        auto& script = w.child<ScriptView>("script");
+        script.replaceText(script.text() + "# a thought\n", false);
+        QVERIFY(openAgain(w, Command::Back));
+        QVERIFY(openAgain(w, Command::Forward));
+        QVERIFY(script.text().endsWith("# a thought\n"));
+        QVERIFY(w.window->document().isModified());
+        // Thrown away it is gone from the way, too.
+        QVERIFY(openAgain(w, Command::Back));
+        QTRY_VERIFY(list.topLevelItem(0)->childCount() == 1);
+        list.setCurrentItem(list.topLevelItem(0)->child(0));
+        w.child<QPushButton>("visits-remove").click();
+        QTRY_COMPARE(list.topLevelItem(0)->childCount(), 0);
+        QVERIFY(!w.window->action(Command::Forward)->isEnabled());
+    }
+
+    // A way back that is given up, or a file that cannot be read, leaves each visit what it was.
+    void a_visit_is_never_another_script() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.window->branch({"vcpu0", "read: 0x4000", "vcpu0 reads here"});
+        QVERIFY(opened.wait(20000));
+        const QString mine = w.child<ScriptView>("script").text();
+        opened.clear();
+        w.window->open(w.file("bad.yaml", "mirrorscope: 1\nmachine: {vm: tdxx}\nscript: []\n"));
+        QVERIFY(opened.wait(20000) && !opened.first().first().toBool());
+        w.trigger(Command::Back); // on the way ...
+        w.trigger(Command::Forward);
+        QVERIFY(opened.wait(20000));
+        QTRY_COMPARE(w.child<ScriptView>("script").text(), mine);
+        QVERIFY(title(w).contains("what if"));
+    }
+
+    // 11: what the script lets somebody do later is not done beside it.
+    void a_what_if_leaves_out_what_the_race_had_not_begun() {
+        Session session(bindScenario("t.yaml",
+                                     "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 16M}]}\nscript:\n"
+                                     "  - finalize-vm\n  - vcpu0: {accept: 0x4000}\n"
+                                     "  - race: {vcpu0: [{read: 0x4000}], host: [{punch-hole: {gpa: 0x4000}}]}\n"));
+        const u64 begun = session.races().front().begin + 1; // vcpu0 only
+        session.seek(begun);
+        const std::string text = branchOf(session, begun, {"host", "punch-hole: {gpa: 0x4000, size: 4K}", "the host punches a hole here"});
+        QCOMPARE(text.find("punch-hole"), text.rfind("punch-hole:"));
+        Session branch(bindScenario("b.yaml", text));
+        QVERIFY(branch.verdict().ok);
+    }
+};
+
+QTEST_MAIN(VisitsTest)
+#include "visits_test.moc"
