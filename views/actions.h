@@ -94,8 +94,11 @@ struct CommandInfo {
     const char* help;
     std::optional<IconKind> icon;
     bool inToolbar;
+    bool needsSession = false; // without one it does nothing
 };
 
 std::span<const CommandInfo> commandTable();
+// Its row.
+const CommandInfo& commandInfo(Command command);
 
 } // namespace mirrorscope::views

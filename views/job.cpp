@@ -4,27 +4,44 @@
 namespace mirrorscope::views {
 
 void LoadJob::start(const QString& file) {
-    run([name = file.toStdString()] { return loadScenario(name); });
+    run([name = file.toStdString()] { return loadScenario(name); }, true);
 }
 
-void LoadJob::startText(const QString& name, const QString& text) {
-    run([name = name.toStdString(), text = text.toStdString()] { return bindScenario(name, text); });
+void LoadJob::startText(const QString& name, const QString& text, bool previews) {
+    run([name = name.toStdString(), text = text.toStdString()] { return bindScenario(name, text); }, previews);
 }
 
-void LoadJob::run(std::function<Scenario()> read) {
+void LoadJob::run(std::function<Scenario()> read, bool previews) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
-    worker_.start([this, read = std::move(read), steps = steps_](const Worker::Task& task) -> std::function<void()> {
-        auto session = std::make_shared<std::unique_ptr<Session>>();
+    worker_.start([this, read = std::move(read), previews, steps = steps_](const Worker::Task& task) -> std::function<void()> {
+        using Made = std::shared_ptr<std::unique_ptr<Session>>; // what a function can hold: it is copied
+        const auto sessionOf = [&](Scenario scenario, u64 most) {
+            *steps = 0;
+            const auto cancelled = [cancelled = task.cancelled(), steps] {
+                *steps += RunOptions::kAskedEvery;
+                return cancelled->load();
+            };
+            return std::make_shared<std::unique_ptr<Session>>(
+                std::make_unique<Session>(std::move(scenario), RunOptions{.maxSteps = most, .cancelled = cancelled}, true));
+        };
+        Made session;
         QString error;
         unsigned line = 0, column = 0;
         try {
-            *session = std::make_unique<Session>(read(),
-                                                 RunOptions{.cancelled =
-                                                                [cancelled = task.cancelled(), steps] {
-                                                                    *steps += RunOptions::kAskedEvery;
-                                                                    return cancelled->load();
-                                                                }},
-                                                 true);
+            Scenario scenario = read();
+            const u64 all = RunOptions{}.maxSteps;
+            if (previews) {
+                session = sessionOf(scenario, kFirst);
+                if (!(*session)->verdict().stopped.empty()) {
+                    task.report([this, session] {
+                        result_ = std::move(*session);
+                        Q_EMIT previewed();
+                    });
+                    session = sessionOf(std::move(scenario), all);
+                }
+            } else {
+                session = sessionOf(std::move(scenario), all);
+            }
         } catch (const InputError& e) {
             error = QString::fromStdString(e.what());
             line = e.line;
@@ -33,11 +50,12 @@ void LoadJob::run(std::function<Scenario()> read) {
             error = QString::fromStdString(e.what());
         }
         return [this, session, error, line, column] {
-            result_ = std::move(*session);
-            if (result_)
+            if (error.isEmpty()) {
+                result_ = std::move(*session);
                 Q_EMIT loaded();
-            else
+            } else {
                 Q_EMIT failed(error, line, column);
+            }
         };
     });
 }

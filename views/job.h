@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A scenario is read and run beside the window: the session is handed over when it is complete.
+// A scenario is read and run beside the window: a long run is handed over twice, its beginning at once and all of it when it is complete.
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
@@ -16,23 +16,26 @@ class LoadJob : public QObject {
     Q_OBJECT
 public:
     explicit LoadJob(QObject* parent = nullptr) : QObject(parent) {}
-    // Cancels what is running.
+    // Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning is handed over before the rest is run.
     void start(const QString& file);
     // The same of a text that is in no file; `name` stands for it in messages.
-    void startText(const QString& name, const QString& text);
+    void startText(const QString& name, const QString& text, bool previews);
+    static constexpr u64 kFirst = 100'000;
     void cancel() { worker_.cancel(); }
     bool running() const { return worker_.running(); }
     // Micro-steps so far.
     u64 steps() const { return steps_ ? steps_->load() : 0; }
-    // After `loaded`: the session, once.
+    // After `previewed` or `loaded`: the session, once.
     std::unique_ptr<Session> take() { return std::move(result_); }
 
 Q_SIGNALS:
+    // The beginning of the run is there; `loaded` follows when all of it is.
+    void previewed();
     void loaded();
     void failed(QString message, unsigned line, unsigned column);
 
 private:
-    void run(std::function<Scenario()> read);
+    void run(std::function<Scenario()> read, bool previews);
 
     std::shared_ptr<std::atomic<u64>> steps_;
     std::unique_ptr<Session> result_;

@@ -44,6 +44,7 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kBusyAfter = 300; // milliseconds
+QString counted(u64 n) { return QLocale().toString(static_cast<qulonglong>(n)); }
 } // namespace
 
 MainWindow::MainWindow(QWidget* parent)
@@ -89,7 +90,7 @@ MainWindow::MainWindow(QWidget* parent)
         busy_->show();
         cancel_->show();
         if (job_.running())
-            say(tr("%1 %2 micro-steps").arg(busyWith_, QLocale().toString(static_cast<qulonglong>(job_.steps()))), 0);
+            say(tr("%1 %2 micro-steps").arg(busyWith_, counted(job_.steps())), 0);
         busyLater_.start();
     });
     connect(cancel_, &QToolButton::clicked, this, [this] {
@@ -98,7 +99,11 @@ MainWindow::MainWindow(QWidget* parent)
         export_.cancel();
         busy_->hide();
         cancel_->hide();
-        say(tr("Cancelled."));
+        if (loading && previewAt_)
+            say(tr("Given up: what is shown is the first %1 micro-steps of a longer run.").arg(counted(context_.session()->end())), 0);
+        else
+            say(tr("Cancelled."));
+        previewAt_.reset();
         if (loading)
             Q_EMIT opened(false);
         else
@@ -111,6 +116,7 @@ MainWindow::MainWindow(QWidget* parent)
     connect(&context_, &Context::dimmedChanged, this, &MainWindow::refreshActions);
     connect(&context_, &Context::markersChanged, this, &MainWindow::refreshActions);
     connect(&context_, &Context::breakpointsChanged, this, &MainWindow::refreshActions);
+    connect(&job_, &LoadJob::previewed, this, &MainWindow::previewed);
     connect(&job_, &LoadJob::loaded, this, &MainWindow::loaded);
     connect(&job_, &LoadJob::failed, this, &MainWindow::failed);
     connect(&export_, &ExportJob::finished, this, [this](const QString& problem) {
@@ -273,8 +279,9 @@ void MainWindow::showBusy(const QString& what) {
 
 void MainWindow::start(Opening opening, const QString& what, const QString& name, const QString& text) {
     opening_ = std::move(opening);
+    previewAt_.reset();
     showBusy(what);
-    job_.startText(name, text);
+    job_.startText(name, text, !opening_.stays);
 }
 
 void MainWindow::open(const QString& file, std::optional<u64> at) {
@@ -287,6 +294,7 @@ void MainWindow::open(const QString& file, std::optional<u64> at) {
         return;
     }
     opening_ = {{file, {}, {}, {}, {}}, at, false, false, false, false};
+    previewAt_.reset();
     showBusy(what);
     job_.start(file);
 }
@@ -309,68 +317,94 @@ void MainWindow::branch(const WhatIf& what) {
     start({{{}, name, text, {}, {}}, {}, true, false, true, false}, tr("What if %1 …").arg(QString::fromStdString(what.text)), name, text);
 }
 
+void MainWindow::previewed() {
+    showRun(job_.take(), false);
+    busyWith_ = tr("%1: the first %2 micro-steps; the rest is being run:").arg(document_->name(), counted(context_.session()->end()));
+    say(busyWith_, 0);
+    Q_EMIT begun();
+}
+
 void MainWindow::loaded() {
     busy_->hide();
     cancel_->hide();
-    auto session = job_.take();
+    const bool opensThere = !opening_.at && !(opening_.stays && context_.session() != nullptr);
+    showRun(job_.take(), true);
+    say(summaryOf(*context_.session(), opensThere), 0);
+    Q_EMIT opened(true);
+}
+
+void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     u64 at = opening_.at ? std::min(*opening_.at, session->end()) : session->openingPosition();
+    const bool continues = previewAt_.has_value(); // the same run, now with its rest
+    const bool stays = continues || (opening_.stays && context_.session() != nullptr);
     std::optional<Selection> selection;
     StopPoints stops;
-    const bool stays = opening_.stays && context_.session() != nullptr;
+    std::vector<Bookmark> bookmarks;
     if (stays) {
         // As far as both runs are the same, the moment is, too.
-        at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
+        if (!continues)
+            at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
+        else if (context_.position() != *previewAt_)
+            at = context_.position();
         selection = context_.selection();
         stops = context_.stops();
     }
+    if (continues)
+        bookmarks = context_.bookmarks();
     title_ = QString::fromStdString(session->scenario().title);
-    const bool ok = session->verdict().ok;
-    const Session::Opening why = session->opening();
-    const bool opensThere = !opening_.at && !(opening_.stays && context_.session() != nullptr);
-    noteVisit(opening_);
-    if (!opening_.edited) {
-        Document::Script script = opening_.script;
-        if (!script.draft)
-            script.text = QString::fromStdString(session->scenario().source);
-        document_->show(script);
-        visits_->own(document_->current().key);
+    if (!continues) {
+        noteVisit(opening_);
+        if (!opening_.edited) {
+            Document::Script script = opening_.script;
+            if (!script.draft)
+                script.text = QString::fromStdString(session->scenario().source);
+            document_->show(script);
+            visits_->own(document_->current().key);
+        }
     }
     settingSession_ = true; // that the bookmarks go with the session is nothing to remember
+    const bool moved = continues && at == context_.position();
     context_.setSession(std::move(session), at);
-    settingSession_ = false;
     if (stays) {
-        context_.select(selection);
+        if (!continues || moved)
+            context_.select(selection);
         context_.stops() = std::move(stops);
         context_.stopsWereChanged();
     }
-    const QString file = QString::fromStdString(context_.session()->scenario().file);
+    previewAt_ = whole ? std::nullopt : std::optional<u64>(at);
+    settingSession_ = false;
     if (title_.isEmpty())
         title_ = document_->name();
     updateTitle();
-    const std::size_t violations = context_.session()->violations().size();
-    const auto number = [](u64 n) { return QLocale().toString(static_cast<qulonglong>(n)); };
-    const Session& now = *context_.session();
-    QString summary = tr("%1: %2 micro-steps, %3")
-                          .arg(QFileInfo(file).fileName(), number(now.end()),
-                               !ok                ? tr("NOT everything holds")
-                               : violations == 1  ? tr("1 violation, as the scenario says")
-                               : violations > 1   ? tr("%1 violations, as the scenario says").arg(violations)
-                               : now.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
-                                                  : tr("everything holds"));
-    // Where one begins to read, and why there.
-    if (opensThere && now.position() > 0)
-        summary += " · " + (why == Session::Opening::Pause ? tr("opened at its pause, position %1; Ctrl+Shift+F5 goes to the beginning")
-                            : why == Session::Opening::Frozen
-                                ? tr("opened where an entry is frozen first, position %1; Ctrl+Shift+F5 goes to the beginning")
-                                : tr("opened at its end, position %1; Ctrl+Shift+F5 goes to the beginning"))
-                               .arg(number(now.position()));
-    say(summary, 0);
-    if (!document_->file().isEmpty()) {
+    if (!document_->file().isEmpty() && whole) {
         addRecent(document_->file());
         readBookmarks();
     }
+    for (const Bookmark& bookmark : bookmarks)
+        context_.setBookmark(bookmark.position, bookmark.note);
     refreshActions();
-    Q_EMIT opened(true);
+}
+
+// Where one begins to read, and why there.
+QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
+    const QString file = QFileInfo(QString::fromStdString(session.scenario().file)).fileName();
+    const std::size_t violations = session.violations().size();
+    QString summary = tr("%1: %2 micro-steps, %3")
+                          .arg(file, counted(session.end()),
+                               !session.verdict().ok  ? tr("NOT everything holds")
+                               : violations == 1      ? tr("1 violation, as the scenario says")
+                               : violations > 1       ? tr("%1 violations, as the scenario says").arg(violations)
+                               : session.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
+                                                      : tr("everything holds"));
+    if (!opensThere || session.position() == 0 || session.position() != session.openingPosition())
+        return summary;
+    const Session::Opening why = session.opening();
+    return summary + " · " +
+           (why == Session::Opening::Pause ? tr("opened at its pause, position %1; Ctrl+Shift+F5 goes to the beginning")
+            : why == Session::Opening::Frozen
+                ? tr("opened where an entry is frozen first, position %1; Ctrl+Shift+F5 goes to the beginning")
+                : tr("opened at its end, position %1; Ctrl+Shift+F5 goes to the beginning"))
+               .arg(counted(session.position()));
 }
 
 void MainWindow::updateTitle() {
@@ -379,6 +413,7 @@ void MainWindow::updateTitle() {
 }
 
 void MainWindow::failed(const QString& message, unsigned line, unsigned column) {
+    previewAt_.reset();
     busy_->hide();
     cancel_->hide();
     banner_->showError(message);

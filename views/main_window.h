@@ -8,6 +8,7 @@
 #include "views/context.h"
 #include "views/export_job.h"
 #include "views/job.h"
+#include "views/panes.h"
 #include "views/script/document.h"
 
 #include <QMainWindow>
@@ -51,8 +52,6 @@ class ScriptView;
 class TimelineView;
 class TreePane;
 
-enum class Layout : u8 { Debug, Teach, Review, Trace };
-
 class MainWindow : public QMainWindow {
     Q_OBJECT
 public:
@@ -92,6 +91,8 @@ public:
     QString paneAsText() const;
 
 Q_SIGNALS:
+    // The beginning of a long run is shown; `opened` follows.
+    void begun();
     void opened(bool readable);
     void exported(bool good);
 
@@ -116,11 +117,25 @@ private:
     void buildActions();
     void buildDocks();
     void perform(Command command);
-    bool performAlways(Command command);
-    void performHere(Command command);
+    void showPane(const char* id);
+    // To that position, or says why there is none.
+    void goOrSay(std::optional<u64> position, const QString& none);
+    void goToFrozen(bool forward);
+    void goToViolation(bool forward);
+    void goToSameSite(bool forward);
+    void setMarker(unsigned which);
+    void toggleTheme();
+    void toggleHighContrast();
+    void findText();
+    void askOpen();
+    void askSaveAs();
     void breakAt(unsigned line);
     void refreshActions();
+    // The beginning of a long run, and all of a run.
+    void previewed();
     void loaded();
+    void showRun(std::unique_ptr<Session> session, bool whole);
+    QString summaryOf(const Session& session, bool opensThere) const;
     void failed(const QString& message, unsigned line, unsigned column);
     // For a while; 0: until something else is said.
     void say(const QString& text, int milliseconds = 4000);
@@ -145,7 +160,6 @@ private:
     void focusPane(int by);
 
     // workspace.cpp
-    QDockWidget* dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area);
     int sideWidth() const;
     void arrangeTitles();
     void arrangeTabs();
@@ -176,6 +190,7 @@ private:
     QString title_;
     Opening opening_;
     bool settingSession_ = false;
+    std::optional<u64> previewAt_; // what is shown is the beginning of a run that is going on: where it opened
     bool settings_ = false, shown_ = false;
     double textSize_;
     double presentationSize_ = 0; // text before it began; 0: not presenting

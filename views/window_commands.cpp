@@ -58,121 +58,102 @@ void MainWindow::refreshActions() {
         formButtons_[i]->setChecked(static_cast<std::size_t>(trees_->form()) == i);
 }
 
-void MainWindow::perform(Command command) {
-    if (performAlways(command) || context_.session() == nullptr)
-        return;
-    performHere(command);
+void MainWindow::showPane(const char* id) {
+    docks_.at(id)->show();
+    docks_.at(id)->raise();
 }
 
-// What needs no session.
-bool MainWindow::performAlways(Command command) {
-    const auto show = [this](const QString& id) {
-        docks_.at(id)->show();
-        docks_.at(id)->raise();
-    };
-    switch (command) {
-    case Command::New: askNewMachine(); return true;
-    case Command::Open: {
-        const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario"),
-                                                          document_->file().isEmpty() ? QString::fromStdString(scenarioFolder())
-                                                                                      : QFileInfo(document_->file()).path(),
-                                                          tr("Scenarios (*.yaml *.yml)"));
-        if (!file.isEmpty())
-            open(file);
-        return true;
+void MainWindow::goOrSay(std::optional<u64> position, const QString& none) {
+    if (position)
+        context_.goTo(*position);
+    else
+        say(none);
+}
+
+void MainWindow::askOpen() {
+    const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario"),
+                                                      document_->file().isEmpty() ? QString::fromStdString(scenarioFolder())
+                                                                                  : QFileInfo(document_->file()).path(),
+                                                      tr("Scenarios (*.yaml *.yml)"));
+    if (!file.isEmpty())
+        open(file);
+}
+
+void MainWindow::askSaveAs() {
+    const QString file = QFileDialog::getSaveFileName(
+        this, tr("Save the script"), document_->file().isEmpty() ? "scenario.yaml" : document_->file(), tr("Scenarios (*.yaml *.yml)"));
+    if (!file.isEmpty())
+        save(file);
+}
+
+void MainWindow::toggleTheme() {
+    // High contrast is a need, not a taste: it stays until it is switched off.
+    if (context_.theme().kind == ThemeKind::HighContrast)
+        say(tr("High contrast is on; Ctrl+Shift+H switches it off."));
+    else
+        setTheme(context_.theme().dark ? ThemeKind::Light : ThemeKind::Dark);
+}
+
+void MainWindow::toggleHighContrast() {
+    if (context_.theme().kind == ThemeKind::HighContrast) {
+        setTheme(beforeContrast_);
+    } else {
+        beforeContrast_ = context_.theme().kind;
+        setTheme(ThemeKind::HighContrast);
     }
-    case Command::SaveAs: {
-        const QString file = QFileDialog::getSaveFileName(
-            this, tr("Save the script"), document_->file().isEmpty() ? "scenario.yaml" : document_->file(), tr("Scenarios (*.yaml *.yml)"));
-        if (!file.isEmpty())
-            save(file);
-        return true;
+}
+
+void MainWindow::findText() {
+    if (const QWidget* focus = QApplication::focusWidget(); focus != nullptr && script_->isAncestorOf(focus)) {
+        script_->openSearch(false);
+        return;
     }
-    case Command::Save:
-        if (document_->file().isEmpty())
-            return performAlways(Command::SaveAs);
-        save(document_->file());
-        return true;
-    case Command::Reload:
-        if (!document_->file().isEmpty() && !document_->reload())
-            say(tr("%1 cannot be read.").arg(document_->file()), 0);
-        return true;
-    case Command::Quit: close(); return true;
-    case Command::Library: showLibrary(); return true;
-    case Command::Undo: script_->undo(); return true;
-    case Command::Redo: script_->redo(); return true;
-    case Command::Replace:
-        show("script");
-        script_->openSearch(true);
-        return true;
-    case Command::NextPane: focusPane(1); return true;
-    case Command::PreviousPane: focusPane(-1); return true;
-    case Command::Back:
-        leaveVisit();
-        visit(visits_->back());
-        return true;
-    case Command::Forward:
-        leaveVisit();
-        visit(visits_->forward());
-        return true;
-    case Command::Manual: showManual(); return true;
-    case Command::Glossary: showGlossary(); return true;
-    case Command::Palette: showPalette(); return true;
-    case Command::ToggleTheme:
-        // High contrast is a need, not a taste: it stays until it is switched off.
-        if (context_.theme().kind == ThemeKind::HighContrast)
-            say(tr("High contrast is on; Ctrl+Shift+H switches it off."));
-        else
-            setTheme(context_.theme().dark ? ThemeKind::Light : ThemeKind::Dark);
-        return true;
-    case Command::HighContrast:
-        if (context_.theme().kind == ThemeKind::HighContrast) {
-            setTheme(beforeContrast_);
-        } else {
-            beforeContrast_ = context_.theme().kind;
-            setTheme(ThemeKind::HighContrast);
-        }
-        return true;
-    case Command::Matrix: showMatrix(); return true;
-    case Command::Explore:
-        show("explore");
-        explore_->startOrCancel();
-        return true;
-    case Command::Console:
-        show("console");
-        console_->setFocus();
-        return true;
-    case Command::Find:
-        if (const QWidget* focus = QApplication::focusWidget(); focus != nullptr && script_->isAncestorOf(focus)) {
-            script_->openSearch(false);
-            return true;
-        }
-        show("events");
-        find_->focusFilter();
-        return true;
-    case Command::ZoomIn: zoomText(1.1); return true;
-    case Command::ZoomOut: zoomText(1 / 1.1); return true;
-    case Command::ZoomReset: zoomText(0); return true;
-    case Command::Presentation: setPresentation(presentationSize_ == 0); return true;
-    case Command::FullScreen:
-        setWindowState(windowState() ^ Qt::WindowFullScreen);
-        actions_.at(Command::FullScreen)->setChecked(isFullScreen());
-        return true;
-    case Command::FormList: trees_->setForm(TreeForm::List); return true;
-    case Command::FormNodes: trees_->setForm(TreeForm::Nodes); return true;
-    case Command::FormMap: trees_->setForm(TreeForm::Map); return true;
-    case Command::NextForm: trees_->setForm(static_cast<TreeForm>((static_cast<int>(trees_->form()) + 1) % 3)); return true;
-    case Command::ShowAllStates: context_.setDimmed(0); return true;
-    case Command::PresetDebug: setLayout(Layout::Debug); return true;
-    case Command::PresetTeach: setLayout(Layout::Teach); return true;
-    case Command::PresetReview: setLayout(Layout::Review); return true;
-    case Command::PresetTrace: setLayout(Layout::Trace); return true;
-    case Command::Help: showHelp(); return true;
-    case Command::Keys: showKeys(); return true;
-    case Command::FrameTimes: showFrameTimes(); return true;
-    case Command::About: showAbout(); return true;
-    default: return false;
+    showPane("events");
+    find_->focusFilter();
+}
+
+void MainWindow::goToFrozen(bool forward) {
+    const Session* session = context_.session();
+    const u64 at = session->position();
+    goOrSay(forward ? session->nextSite(Site::SpteFreeze, at) : session->previousSite(Site::SpteFreeze, at),
+            forward ? tr("No entry is frozen any more.") : tr("No entry was frozen before."));
+    if (context_.position() != at)
+        if (const auto frozen = session->frozenNearby())
+            context_.select(frozen);
+}
+
+// And to what it is about.
+void MainWindow::goToViolation(bool forward) {
+    const Session* session = context_.session();
+    const u64 at = session->position();
+    goOrSay(forward ? session->nextViolation(at) : session->previousViolation(at),
+            forward ? tr("No rule is violated any more.") : tr("No rule was violated before."));
+    if (context_.position() == at)
+        return;
+    for (const Violation& v : session->violations())
+        if (v.n + 1 == context_.position())
+            if (const auto entry = session->entryOf(v)) {
+                context_.select(entry);
+                return;
+            }
+}
+
+void MainWindow::goToSameSite(bool forward) {
+    const Session* session = context_.session();
+    const u64 at = session->position();
+    if (at == 0) {
+        say(tr("No micro-step was taken yet."));
+        return;
     }
+    const Site site = session->stepBrief(at - 1).second;
+    goOrSay(forward ? session->nextSite(site, at) : session->previousSite(site, at), tr("There is no other."));
+}
+
+// With both there is something to see.
+void MainWindow::setMarker(unsigned which) {
+    context_.setMarker(which, context_.position());
+    if (context_.difference())
+        showPane("difference");
 }
 
 void MainWindow::breakAt(unsigned line) {
@@ -180,16 +161,79 @@ void MainWindow::breakAt(unsigned line) {
         say(tr("No step stands at line %1: a run stops where a step begins.").arg(line));
 }
 
-void MainWindow::performHere(Command command) {
+// No default: the compiler asks for each command that there is.
+void MainWindow::perform(Command command) {
     Session* session = context_.session();
-    const u64 at = session->position();
-    const auto goTo = [&](std::optional<u64> position, const QString& none) {
-        if (position)
-            context_.goTo(*position);
-        else
-            say(none);
-    };
+    if (session == nullptr && commandInfo(command).needsSession)
+        return;
+    const u64 at = context_.position();
     switch (command) {
+    case Command::New: askNewMachine(); return;
+    case Command::Open: askOpen(); return;
+    case Command::SaveAs: askSaveAs(); return;
+    case Command::Save:
+        if (document_->file().isEmpty())
+            return perform(Command::SaveAs);
+        save(document_->file());
+        return;
+    case Command::Reload:
+        if (!document_->file().isEmpty() && !document_->reload())
+            say(tr("%1 cannot be read.").arg(document_->file()), 0);
+        return;
+    case Command::Quit: close(); return;
+    case Command::Library: showLibrary(); return;
+    case Command::Undo: script_->undo(); return;
+    case Command::Redo: script_->redo(); return;
+    case Command::Replace:
+        showPane("script");
+        script_->openSearch(true);
+        return;
+    case Command::NextPane: focusPane(1); return;
+    case Command::PreviousPane: focusPane(-1); return;
+    case Command::Back:
+        leaveVisit();
+        visit(visits_->back());
+        return;
+    case Command::Forward:
+        leaveVisit();
+        visit(visits_->forward());
+        return;
+    case Command::Manual: showManual(); return;
+    case Command::Glossary: showGlossary(); return;
+    case Command::Palette: showPalette(); return;
+    case Command::ToggleTheme: toggleTheme(); return;
+    case Command::HighContrast: toggleHighContrast(); return;
+    case Command::Matrix: showMatrix(); return;
+    case Command::Explore:
+        showPane("explore");
+        explore_->startOrCancel();
+        return;
+    case Command::Console:
+        showPane("console");
+        console_->setFocus();
+        return;
+    case Command::Find: findText(); return;
+    case Command::ZoomIn: zoomText(1.1); return;
+    case Command::ZoomOut: zoomText(1 / 1.1); return;
+    case Command::ZoomReset: zoomText(0); return;
+    case Command::Presentation: setPresentation(presentationSize_ == 0); return;
+    case Command::FullScreen:
+        setWindowState(windowState() ^ Qt::WindowFullScreen);
+        actions_.at(Command::FullScreen)->setChecked(isFullScreen());
+        return;
+    case Command::FormList: trees_->setForm(TreeForm::List); return;
+    case Command::FormNodes: trees_->setForm(TreeForm::Nodes); return;
+    case Command::FormMap: trees_->setForm(TreeForm::Map); return;
+    case Command::NextForm: trees_->setForm(static_cast<TreeForm>((static_cast<int>(trees_->form()) + 1) % 3)); return;
+    case Command::ShowAllStates: context_.setDimmed(0); return;
+    case Command::PresetDebug: setLayout(Layout::Debug); return;
+    case Command::PresetTeach: setLayout(Layout::Teach); return;
+    case Command::PresetReview: setLayout(Layout::Review); return;
+    case Command::PresetTrace: setLayout(Layout::Trace); return;
+    case Command::Help: showHelp(); return;
+    case Command::Keys: showKeys(); return;
+    case Command::FrameTimes: showFrameTimes(); return;
+    case Command::About: showAbout(); return;
     case Command::Restart: context_.goTo(0); return;
     case Command::RunBack: debugger_->run("reverse-continue"); return;
     case Command::ScriptBack: context_.goTo(session->previousScriptPosition(at)); return;
@@ -202,7 +246,7 @@ void MainWindow::performHere(Command command) {
     case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
     case Command::OutOfCallBack: context_.goTo(session->outOfCallBack(at)); return;
     case Command::RunToCursor:
-        goTo(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
+        goOrSay(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
         return;
     case Command::BreakLine: breakAt(script_->cursorLine()); return;
     case Command::BreakEntry: context_.toggleSelectedEntry(); return;
@@ -219,46 +263,20 @@ void MainWindow::performHere(Command command) {
         if (!inspector_->goToWriter())
             say(tr("Nobody has written the selected entry yet."));
         return;
-    case Command::NextFrozen:
-    case Command::PreviousFrozen:
-        goTo(command == Command::NextFrozen ? session->nextSite(Site::SpteFreeze, at) : session->previousSite(Site::SpteFreeze, at),
-             command == Command::NextFrozen ? tr("No entry is frozen any more.") : tr("No entry was frozen before."));
-        if (context_.position() != at)
-            if (const auto frozen = session->frozenNearby())
-                context_.select(frozen);
-        return;
-    case Command::NextViolation:
-    case Command::PreviousViolation:
-        goTo(command == Command::NextViolation ? session->nextViolation(at) : session->previousViolation(at),
-             command == Command::NextViolation ? tr("No rule is violated any more.") : tr("No rule was violated before."));
-        // And to what it is about.
-        if (context_.position() != at)
-            for (const Violation& v : session->violations())
-                if (v.n + 1 == context_.position())
-                    if (const auto entry = session->entryOf(v)) {
-                        context_.select(entry);
-                        break;
-                    }
-        return;
-    case Command::NextSameSite:
-    case Command::PreviousSameSite:
-        if (at == 0) {
-            say(tr("No micro-step was taken yet."));
-            return;
-        }
-        goTo(command == Command::NextSameSite ? session->nextSite(session->stepBrief(at - 1).second, at)
-                                              : session->previousSite(session->stepBrief(at - 1).second, at),
-             tr("There is no other."));
-        return;
-    case Command::MarkA: context_.setMarker(0, at); break;
-    case Command::MarkB: context_.setMarker(1, at); break;
+    case Command::NextFrozen: goToFrozen(true); return;
+    case Command::PreviousFrozen: goToFrozen(false); return;
+    case Command::NextViolation: goToViolation(true); return;
+    case Command::PreviousViolation: goToViolation(false); return;
+    case Command::NextSameSite: goToSameSite(true); return;
+    case Command::PreviousSameSite: goToSameSite(false); return;
+    case Command::MarkA: setMarker(0); return;
+    case Command::MarkB: setMarker(1); return;
     case Command::ClearMarks:
         context_.setMarker(0, {});
         context_.setMarker(1, {});
         return;
     case Command::Bookmark:
-        docks_.at("bookmarks")->show();
-        docks_.at("bookmarks")->raise();
+        showPane("bookmarks");
         if (std::none_of(context_.bookmarks().begin(), context_.bookmarks().end(), [&](const Bookmark& b) { return b.position == at; }))
             context_.setBookmark(at, QString::fromStdString(session->sentence(at)));
         bookmarks_->edit(at);
@@ -274,12 +292,6 @@ void MainWindow::performHere(Command command) {
         QApplication::clipboard()->setText(paneAsText());
         say(tr("Copied."));
         return;
-    default: return;
-    }
-    // A marker was set: with both there is something to see.
-    if (context_.difference()) {
-        docks_.at("difference")->show();
-        docks_.at("difference")->raise();
     }
 }
 

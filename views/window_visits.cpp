@@ -6,6 +6,7 @@
 #include "views/library/library_view.h"
 #include "views/links.h"
 #include "views/main_window.h"
+#include "views/panes.h"
 #include "views/trees/tree_pane.h"
 #include "views/user_settings.h"
 #include "views/visits.h"
@@ -86,7 +87,7 @@ std::set<QString> MainWindow::doneLessons() const {
 // A lesson is done when its end was seen.
 void MainWindow::markDone() {
     const Session* session = context_.session();
-    if (!settings_ || session == nullptr || session->position() != session->end() || settingSession_)
+    if (!settings_ || session == nullptr || session->position() != session->end() || settingSession_ || previewAt_)
         return;
     const QString file = QFileInfo(document_->file()).canonicalFilePath();
     if (file.isEmpty() || !isLesson(file))
@@ -142,20 +143,11 @@ ManualView& MainWindow::manual() {
 
 // At the place that belongs to the focus.
 void MainWindow::showManual() {
-    struct Place {
-        const char* dock;
-        const char* heading;
-    };
-    static constexpr Place kPlaces[] = {
-        {"story", "The window"}, {"script", "The script"}, {"inspector", "The trees"}, {"td", "The trees"},
-        {"frames", "The trees"}, {"tlb", "The trees"},     {"explore", "Exploring"},   {"ends", "Exploring"},
-        {"timeline", "Time"},    {"events", "Finding"},    {"console", "The console"}, {"stops", "Breakpoints"},
-        {"charts", "Finding"},   {"difference", "Time"},   {"bookmarks", "Time"},      {"visits", "Back and forward"}};
     QString heading;
     const QWidget* focus = QApplication::focusWidget();
-    for (const Place& place : kPlaces)
-        if (const QDockWidget* dock = docks_.at(place.dock); focus != nullptr && dock->isAncestorOf(focus))
-            heading = place.heading;
+    for (const PaneInfo& info : paneTable())
+        if (focus != nullptr && docks_.at(info.id)->isAncestorOf(focus))
+            heading = info.manual;
     if (heading.isEmpty() && focus != nullptr && centralWidget()->isAncestorOf(focus))
         heading = "The trees";
     manual().showManual(heading);
@@ -179,9 +171,8 @@ void MainWindow::showAbout() {
 // The focus goes round through what is visible: the trees, and each dock that is in front.
 void MainWindow::focusPane(int by) {
     std::vector<QWidget*> stops{trees_->currentWidget()};
-    for (const char* id : {"inspector", "td", "frames", "tlb", "explore", "timeline", "events", "console", "stops", "ends", "charts",
-                           "difference", "bookmarks", "visits", "story", "script"}) {
-        QDockWidget* dock = docks_.at(id);
+    for (const PaneInfo& info : paneTable()) {
+        QDockWidget* dock = docks_.at(info.id);
         if (dock->isVisible() && !dock->visibleRegion().isEmpty() && dock->widget() != nullptr)
             stops.push_back(dock->widget());
     }

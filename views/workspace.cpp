@@ -12,6 +12,7 @@
 #include "views/lesson/story_view.h"
 #include "views/main_window.h"
 #include "views/notice_bar.h"
+#include "views/panes.h"
 #include "views/script/script_view.h"
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
@@ -21,6 +22,7 @@
 #include "views/visits_view.h"
 
 #include <QApplication>
+#include <QCoreApplication>
 #include <QCryptographicHash>
 #include <QDockWidget>
 #include <QFile>
@@ -45,55 +47,48 @@ QString bookmarkGroup(const QString& file) {
 }
 } // namespace
 
-QDockWidget* MainWindow::dock(const char* id, const QString& title, QWidget* content, Qt::DockWidgetArea area) {
-    auto* dock = new QDockWidget(title, this);
-    dock->setObjectName(QString("dock-") + id);
-    dock->setAccessibleName(title);
-    dock->setWidget(content);
-    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable | QDockWidget::DockWidgetFloatable);
-    addDockWidget(area, dock);
-    docks_[id] = dock;
-    return dock;
-}
-
 void MainWindow::buildDocks() {
     auto* story = new StoryView(context_, this);
     connect(story, &StoryView::linkWanted, this, &MainWindow::followLink);
-    dock("story", tr("Story"), story, Qt::LeftDockWidgetArea);
-    dock("script", tr("Script"), script_, Qt::LeftDockWidgetArea);
-    QDockWidget* inspector = dock("inspector", tr("Inspector"), inspector_, Qt::RightDockWidgetArea);
-    QDockWidget* td = dock("td", tr("TD"), new TdPane(context_, this), Qt::RightDockWidgetArea);
-    QDockWidget* frames = dock("frames", tr("Frames"), new FramesView(context_, this), Qt::RightDockWidgetArea);
-    QDockWidget* tlb = dock("tlb", tr("TLB"), new TlbView(context_, this), Qt::RightDockWidgetArea);
-    QDockWidget* explore = dock("explore", tr("Explore"), explore_, Qt::RightDockWidgetArea);
-    tabifyDockWidget(inspector, td);
-    tabifyDockWidget(td, frames);
-    tabifyDockWidget(frames, tlb);
-    tabifyDockWidget(tlb, explore);
-    inspector->raise();
-    QDockWidget* timeline = dock("timeline", tr("Timeline"), timeline_, Qt::BottomDockWidgetArea);
-    QDockWidget* before = timeline;
-    auto* visitsView = new VisitsView(context_, *visits_, this);
-    connect(visitsView, &VisitsView::wanted, this, [this](unsigned id) {
+    auto* visits = new VisitsView(context_, *visits_, this);
+    connect(visits, &VisitsView::wanted, this, [this](unsigned id) {
         leaveVisit();
         visit(visits_->to(id));
     });
-    connect(visitsView, &VisitsView::saveWanted, this, &MainWindow::saveVisit);
-    const std::pair<const char*, std::pair<QString, QWidget*>> below[] = {
-        {"events", {tr("Events"), find_}},
-        {"console", {tr("Console"), console_}},
-        {"stops", {tr("Breakpoints"), new StopsView(context_, *debugger_, this)}},
-        {"ends", {tr("Ends"), new EndsView(context_, *explore_, this)}},
-        {"charts", {tr("Charts"), charts_}},
-        {"difference", {tr("Difference"), new DifferenceView(context_, this)}},
-        {"bookmarks", {tr("Bookmarks"), bookmarks_}},
-        {"visits", {tr("Visits"), visitsView}}};
-    for (const auto& [id, what] : below) {
-        QDockWidget* next = dock(id, what.first, what.second, Qt::BottomDockWidgetArea);
-        tabifyDockWidget(before, next);
-        before = next;
+    connect(visits, &VisitsView::saveWanted, this, &MainWindow::saveVisit);
+    const std::map<QString, QWidget*> contents = {{"story", story},
+                                                  {"script", script_},
+                                                  {"inspector", inspector_},
+                                                  {"td", new TdPane(context_, this)},
+                                                  {"frames", new FramesView(context_, this)},
+                                                  {"tlb", new TlbView(context_, this)},
+                                                  {"explore", explore_},
+                                                  {"timeline", timeline_},
+                                                  {"events", find_},
+                                                  {"console", console_},
+                                                  {"stops", new StopsView(context_, *debugger_, this)},
+                                                  {"ends", new EndsView(context_, *explore_, this)},
+                                                  {"charts", charts_},
+                                                  {"difference", new DifferenceView(context_, this)},
+                                                  {"bookmarks", bookmarks_},
+                                                  {"visits", visits}};
+    std::map<Qt::DockWidgetArea, QDockWidget*> last; // to the left one is above the other, elsewhere each is a tab behind the one before
+    for (const PaneInfo& info : paneTable()) {
+        const QString title = QCoreApplication::translate("panes", info.title);
+        auto* dock = new QDockWidget(title, this);
+        dock->setObjectName(QString("dock-") + info.id);
+        dock->setAccessibleName(title);
+        dock->setWidget(contents.at(info.id));
+        dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable | QDockWidget::DockWidgetFloatable);
+        addDockWidget(info.area, dock);
+        docks_[info.id] = dock;
+        QDockWidget*& before = last[info.area];
+        if (before != nullptr && info.area != Qt::LeftDockWidgetArea)
+            tabifyDockWidget(before, dock);
+        before = dock;
     }
-    timeline->raise();
+    for (const char* front : {"inspector", "timeline"})
+        docks_.at(front)->raise();
     for (const Qt::DockWidgetArea area : {Qt::RightDockWidgetArea, Qt::BottomDockWidgetArea, Qt::LeftDockWidgetArea})
         setTabPosition(area, QTabWidget::North);
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
@@ -149,8 +144,9 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
     if (shown_ && event->size().width() < event->oldSize().width() && centralWidget()->width() < width() / 2)
         QTimer::singleShot(0, this, [this] {
             QList<QDockWidget*> sides;
-            for (const char* id : {"story", "script", "inspector", "td", "frames", "tlb", "explore"})
-                if (QDockWidget* dock = docks_.at(id); !dock->isHidden() && !dock->isFloating())
+            for (const PaneInfo& info : paneTable())
+                if (QDockWidget* dock = docks_.at(info.id);
+                    info.area != Qt::BottomDockWidgetArea && !dock->isHidden() && !dock->isFloating())
                     sides << dock;
             resizeDocks(sides, QList<int>(sides.size(), sideWidth()), Qt::Horizontal);
         });
@@ -165,7 +161,7 @@ void MainWindow::keyPressEvent(QKeyEvent* event) {
     if (presentationSize_ != 0)
         setPresentation(false);
     else if (isFullScreen())
-        performAlways(Command::FullScreen);
+        perform(Command::FullScreen);
     else
         trees_->currentWidget()->setFocus();
 }
@@ -182,36 +178,38 @@ void MainWindow::showEvent(QShowEvent* event) {
 }
 
 void MainWindow::setLayout(Layout layout) {
-    const auto show = [this](std::initializer_list<const char*> ids) {
-        for (const auto& entry : docks_) {
-            entry.second->setFloating(false);
-            entry.second->setVisible(std::any_of(ids.begin(), ids.end(), [&](const char* wanted) { return entry.first == wanted; }));
-        }
+    const auto table = paneTable();
+    const auto shown = [&](const PaneInfo& info) { return info.layouts[static_cast<unsigned>(layout)]; };
+    for (const PaneInfo& info : table) {
+        docks_.at(info.id)->setFloating(false);
+        docks_.at(info.id)->setVisible(shown(info) != Shown::No);
+    }
+    for (const PaneInfo& info : table)
+        if (shown(info) == Shown::Front)
+            docks_.at(info.id)->raise();
+    const auto wide = [&](std::initializer_list<const char*> ids, int pixels) {
+        QList<QDockWidget*> docks;
         for (const char* id : ids)
-            docks_.at(id)->raise();
+            docks << docks_.at(id);
+        resizeDocks(docks, QList<int>(docks.size(), pixels), Qt::Horizontal);
     };
-    const int tall = height();
+    const auto tall = [&](const char* id, int percent) { resizeDocks({docks_.at(id)}, {height() * percent / 100}, Qt::Vertical); };
     switch (layout) {
     case Layout::Debug:
-        show({"story", "script", "explore", "tlb", "frames", "td", "inspector", "visits", "bookmarks", "difference", "charts", "ends",
-              "stops", "console", "events", "timeline"});
-        resizeDocks({docks_.at("story"), docks_.at("inspector")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
-        resizeDocks({docks_.at("timeline")}, {tall * 28 / 100}, Qt::Vertical);
+        wide({"story", "inspector"}, sideWidth());
+        tall("timeline", 28);
         break;
     case Layout::Teach:
-        show({"story", "timeline"});
-        resizeDocks({docks_.at("story")}, {width() * 30 / 100}, Qt::Horizontal);
-        resizeDocks({docks_.at("timeline")}, {tall * 20 / 100}, Qt::Vertical);
+        wide({"story"}, width() * 30 / 100);
+        tall("timeline", 20);
         break;
     case Layout::Review:
-        show({"script", "inspector", "explore", "timeline", "ends", "difference"});
-        resizeDocks({docks_.at("script"), docks_.at("explore")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
-        resizeDocks({docks_.at("difference")}, {tall * 34 / 100}, Qt::Vertical);
+        wide({"script", "explore"}, sideWidth());
+        tall("difference", 34);
         break;
     case Layout::Trace:
-        show({"inspector", "charts", "events", "difference", "bookmarks", "timeline"});
-        resizeDocks({docks_.at("inspector")}, {sideWidth()}, Qt::Horizontal);
-        resizeDocks({docks_.at("timeline")}, {tall * 46 / 100}, Qt::Vertical);
+        wide({"inspector"}, sideWidth());
+        tall("timeline", 46);
         break;
     }
 }
@@ -298,7 +296,7 @@ void MainWindow::addRecent(const QString& file) {
 }
 
 void MainWindow::keepBookmarks() const {
-    if (!settings_ || settingSession_ || document_->file().isEmpty() || context_.session() == nullptr)
+    if (!settings_ || settingSession_ || previewAt_ || document_->file().isEmpty() || context_.session() == nullptr)
         return;
     QSettings s = userSettings();
     QStringList list;

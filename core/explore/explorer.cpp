@@ -192,8 +192,12 @@ u64 Explorer::stateHash(const Race& race, u64 memory, bool byStacks) {
 
 bool Explorer::isNew(const Race& race, std::size_t item, u64 extra) {
     const u64 memory = memoryHash() + extra;
-    const bool read = seen_.insert(mix(stateHash(race, memory, false), item));
-    const bool stacked = seenStacks_.insert(mix(stateHash(race, memory, true), item + (u64{1} << 40)));
+    const u64 byReads = mix(stateHash(race, memory, false), item);
+    seen_.expect(byReads);
+    const u64 byStacks = mix(stateHash(race, memory, true), item + (u64{1} << 40));
+    seenStacks_.expect(byStacks);
+    const bool read = seen_.insert(byReads);
+    const bool stacked = seenStacks_.insert(byStacks);
     return read && stacked;
 }
 

@@ -17,6 +17,7 @@ u64* HashSet::map(u64 size, Use use) {
     void* memory = mmap(nullptr, size * sizeof(u64), PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED)
         throw std::bad_alloc();
+    madvise(memory, size * sizeof(u64), MADV_HUGEPAGE); // each look-up is somewhere else
     return static_cast<u64*>(memory);
 }
 

@@ -18,6 +18,8 @@ public:
     HashSet& operator=(const HashSet&) = delete;
 
     bool insert(u64 hash); // false if it was there
+    // It will be asked for soon: the memory is fetched while other things are done.
+    void expect(u64 hash) const { __builtin_prefetch(slots_ + (hash & (size_ - 1) & ~(kWays - 1)), 1); }
 
 private:
     static constexpr u64 kWays = 8; // a cache line

@@ -52,12 +52,39 @@ u64 Machine::lookAt(u64 id) const {
     return ofId(id, value);
 }
 
+u64 Machine::frameHash(u32 first, u64 value) const {
+    if (value == 0 || first >= hashed_)
+        return 0;
+    FrameSum& known = frameSums_[(first >> 9 ^ value) % frameSums_.size()];
+    if (known.first != first || known.value != value) {
+        known = {first, value, 0};
+        for (u32 k = 0; k < 512; ++k)
+            known.sum += wordHash(first + k, value);
+    }
+    return known.sum;
+}
+
+u64 Machine::frameHash(u32 first, const u64* words) const {
+    if (first >= hashed_)
+        return 0;
+    // Of a table most entries are alike: only the others are hashed.
+    const u64 common = words[100] == words[200] || words[100] == words[300] ? words[100] : words[200];
+    u64 sum = frameHash(first, common);
+    for (u32 k = 0; k < 512; ++k)
+        if (words[k] != common)
+            sum += wordHash(first + k, words[k]) - wordHash(first + k, common);
+    return sum;
+}
+
 void Machine::fill(Pfn pfn, u64 value) {
     const u32 first = wordOf(pfn, 0).v;
     u64* words = words_ + first;
-    if (accesses_ != nullptr)
+    if (accesses_ != nullptr) {
+        if (accesses_->capacity() - accesses_->size() < 512)
+            accesses_->reserve(2 * (accesses_->size() + 512));
         for (u32 k = 0; k < 512; ++k)
             accesses_->push_back({first + k, WordAccess::Kind::Write, words[k], value});
+    }
     const u64 old = words[0];
     u64 differs = 0;
     for (u32 k = 0; k < 512; ++k)
@@ -65,12 +92,7 @@ void Machine::fill(Pfn pfn, u64 value) {
     const bool uniform = differs == 0;
     if (uniform && old == value)
         return;
-    if (first < hashed_) {
-        u64 delta = 0;
-        for (u32 k = 0; k < 512; ++k)
-            delta += wordHash(first + k, value) - wordHash(first + k, words[k]);
-        hash_ += delta;
-    }
+    hash_ += frameHash(first, value) - (uniform ? frameHash(first, old) : frameHash(first, words));
     if (recording_) {
         places_.push(kFill);
         deltas_.push(fills_.size());
@@ -113,10 +135,15 @@ void Machine::apply(u64 change, bool forward) {
         return;
     }
     const Fill& fill = fills_[deltas_[change]];
-    for (u32 k = 0; k < 512; ++k) {
-        const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
-        writeUnjournalled(fill.first + k, forward ? fill.now : old);
-    }
+    const u64 before = fill.mixed.empty() ? frameHash(fill.first, fill.old) : frameHash(fill.first, fill.mixed.data());
+    const u64 after = frameHash(fill.first, fill.now);
+    hash_ += forward ? after - before : before - after;
+    u64* words = words_ + fill.first;
+    if (!forward && !fill.mixed.empty())
+        std::copy(fill.mixed.begin(), fill.mixed.end(), words);
+    else
+        std::fill(words, words + 512, forward ? fill.now : fill.old);
+    flagged(fill.first);
 }
 
 void Machine::leap(const Leaps::Stride& stride) {

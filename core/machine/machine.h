@@ -172,9 +172,10 @@ public:
     // The changes of the step before the present position, newest state: what a rule looks at.
     template <class F>
     void forEachChange(u64 step, F&& f) const;
-    // Every place that the changes with numbers [from, end of journal) touched; only at the end of the recording.
-    template <class F>
-    void forEachNewChange(u64 from, F&& f) const;
+    // Every place that the changes with numbers [from, end of journal) touched; only at the end of the recording. A page that was filled
+    // and had one value before is not gone through word by word if `whole(frame, old, now)` says that this was all.
+    template <class F, class Whole>
+    void forEachNewChange(u64 from, F&& f, Whole&& whole) const;
     u64 changeCount() const { return places_.size(); }
 
     // The steps that changed `place`, oldest first, found by reading the journal.
@@ -245,8 +246,15 @@ private:
     // The word that a read of the place reads: the place, or that of the latest store to it which waits in the reader's own buffer.
     Place seen(Place place) const { return ownStores_.v == 0 || words_[ownStores_.v] == 0 ? place : waitingStore(place); }
     Place waitingStore(Place place) const;
+    template <class F, class Whole>
+    void forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const;
     template <class F>
-    void forEachChangeIn(u64 from, u64 end, F&& f) const;
+    void forEachChangeIn(u64 from, u64 end, F&& f) const {
+        forEachChangeIn(from, end, f, [](Pfn, u64, u64) { return false; });
+    }
+    // What a frame's words add to the hash, when all of them have that value.
+    u64 frameHash(u32 first, u64 value) const;
+    u64 frameHash(u32 first, const u64* words) const; // these
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
@@ -264,6 +272,11 @@ private:
     mutable u64* observer_ = nullptr;
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
+    struct FrameSum {
+        u32 first = ~0u;
+        u64 value = 0, sum = 0;
+    };
+    mutable std::array<FrameSum, 256> frameSums_{}; // of pages that were filled lately: an explorer fills the same ones again and again
     Place ownStores_{};
     bool recording_ = false;
     Log<u32, 19> places_;
@@ -281,14 +294,16 @@ private:
     std::vector<u8>* touched_ = nullptr;
 };
 
-template <class F>
-void Machine::forEachChangeIn(u64 from, u64 end, F&& f) const {
+template <class F, class Whole>
+void Machine::forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const {
     for (u64 i = from; i < end; ++i) {
         if (places_[i] != kFill) {
             f(Place{places_[i]}, deltas_[i]);
             continue;
         }
         const Fill& fill = fills_[deltas_[i]];
+        if (fill.mixed.empty() && whole(frameOf(Place{fill.first}), fill.old, fill.now))
+            continue;
         for (u32 k = 0; k < 512; ++k) {
             const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
             if (old != fill.now)
@@ -297,9 +312,9 @@ void Machine::forEachChangeIn(u64 from, u64 end, F&& f) const {
     }
 }
 
-template <class F>
-void Machine::forEachNewChange(u64 from, F&& f) const {
-    forEachChangeIn(from, places_.size(), f);
+template <class F, class Whole>
+void Machine::forEachNewChange(u64 from, F&& f, Whole&& whole) const {
+    forEachChangeIn(from, places_.size(), f, whole);
 }
 
 template <class F>

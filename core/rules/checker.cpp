@@ -163,10 +163,19 @@ void Checker::lookAtStep() {
             }
         }
     };
-    machine.forEachNewChange(from, [&](Place place, u64 delta) {
-        if (!system_.sim().stores().isSettled(place))
-            look(place, delta);
-    });
+    // A page that is made a table, or holds data, is of no rule.
+    const auto isNoRules = [&](Pfn frame, u64 old, u64 now) {
+        if (frames.peekKind(frame) == FrameKind::Table)
+            return old == 0 && now == spte::kNonpresent;
+        return !(system_.isTdx() && system_.module().isSeptPage(frame));
+    };
+    machine.forEachNewChange(
+        from,
+        [&](Place place, u64 delta) {
+            if (!system_.sim().stores().isSettled(place))
+                look(place, delta);
+        },
+        isNoRules);
     for (const Sim::Stored& store : system_.sim().takeStored())
         if (store.old != store.now)
             look(store.place, store.old ^ store.now);
@@ -201,14 +210,17 @@ void Checker::atQuiet() {
     const u64 from = quietSeen_;
     quietSeen_ = system_.machine().changeCount();
     bool all = quietAll_;
-    system_.machine().forEachNewChange(from, [&](Place place, u64) {
-        all |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
-        if (const auto pfn = system_.frames().frameOfMeta(place))
-            touched.push_back(pfn->v);
-        else if (system_.isTdx()) // what the module holds is not lost, until it lets go
-            if (const auto run = system_.module().framesOfPamt(place); run.count == 1)
-                touched.push_back(run.first.v);
-    });
+    system_.machine().forEachNewChange(
+        from,
+        [&](Place place, u64) {
+            all |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
+            if (const auto pfn = system_.frames().frameOfMeta(place))
+                touched.push_back(pfn->v);
+            else if (system_.isTdx()) // what the module holds is not lost, until it lets go
+                if (const auto run = system_.module().framesOfPamt(place); run.count == 1)
+                    touched.push_back(run.first.v);
+        },
+        [](Pfn, u64, u64) { return true; }); // that is memory
     // With a root goes what hung from it, although nobody touches that: every table is asked for.
     if (all)
         for (const u64 line : system_.frames().usedLines())

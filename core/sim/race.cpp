@@ -215,15 +215,18 @@ void Race::undo() {
         sim_.srcuInside_[lane.actor] = saved.srcuInside;
         lane.fiber->restore(stacks_.data() + saved.stackBegin, stacks_.size() - saved.stackBegin);
     }
-    stacks_.resize(saved.stackBegin);
+    stacks_.shrink(saved.stackBegin);
     saved_.pop_back();
 }
 
 Race::Copy Race::copy(unsigned i) const {
     const Lane& lane = lanes_[i];
     Copy copy{lane, serves(i) ? 0 : sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
-    if (!serves(i))
-        lane.fiber->save(copy.stack);
+    if (!serves(i)) {
+        StackBytes stack;
+        lane.fiber->save(stack);
+        copy.stack.assign(stack.data(), stack.data() + stack.size());
+    }
     for (unsigned n = 0; n < lane.retries.depth; ++n)
         copy.logBegin = std::min(copy.logBegin, lane.retries.visits[n].begin);
     if (lane.condition.kind == Condition::Kind::Changed)

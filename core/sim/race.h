@@ -135,7 +135,7 @@ private:
     unsigned current_ = 0;
     bool tracing_ = false, keeping_ = false;
     std::vector<Saved> saved_;
-    std::vector<std::byte> stacks_; // of saved_, one after another
+    StackBytes stacks_; // of saved_, one after another
     std::bitset<256> sharedVcpus_;
 };
 

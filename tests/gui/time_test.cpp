@@ -7,6 +7,8 @@
 #include "views/timeline/timeline_view.h"
 
 #include <QLabel>
+#include <QSignalSpy>
+#include <QToolButton>
 #include <QTreeWidget>
 #include <QWheelEvent>
 
@@ -64,6 +66,44 @@ private Q_SLOTS:
         QTest::mouseClick(&timeline, Qt::LeftButton, {}, QPoint(whole.left() + whole.width() * 3 / 4, whole.center().y()));
         QVERIFY(timeline.start() > static_cast<double>(w.session().end()) / 2);
         QVERIFY(w.position() != 0);
+    }
+
+    void the_beginning_of_a_long_run_is_there_before_its_end() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QSignalSpy begun(w.window.get(), &MainWindow::begun), opened(w.window.get(), &MainWindow::opened);
+        w.window->openText("long",
+                           "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 1G}]}\nscript:\n  - finalize-vm\n"
+                           "  - repeat:\n      times: 12\n      do:\n        - vcpu0: {accept: {gpa: 0, size: 2M}}\n"
+                           "        - host: {punch-hole: {gpa: 0, size: 2M}}\n");
+        QTRY_VERIFY_WITH_TIMEOUT(begun.count() == 1, 20'000);
+        QCOMPARE(opened.count(), 0);
+        QCOMPARE(w.session().end(), LoadJob::kFirst);
+        QVERIFY2(w.status().contains("the first 100,000 micro-steps; the rest is being run"), qPrintable(w.status()));
+        QVERIFY(!w.status().contains("everything holds"));
+        // One works in it, and all stays when the rest comes.
+        w.context().goTo(500);
+        w.context().setBookmark(500, "here");
+        QVERIFY(w.context().toggleLine(8));
+        QTRY_VERIFY_WITH_TIMEOUT(opened.count() == 1, 60'000);
+        QVERIFY(w.session().end() > 2 * LoadJob::kFirst);
+        QCOMPARE(w.position(), u64{500});
+        QCOMPARE(w.context().bookmarks().size(), std::size_t{1});
+        QVERIFY(w.context().stops().atLine(8) != nullptr);
+        QVERIFY2(w.status().contains("everything holds"), qPrintable(w.status()));
+        // It is one visit, and one script without changes.
+        QCOMPARE(begun.count(), 1);
+        QVERIFY(!w.window->isWindowModified());
+        // Who stays where it began is taken to where one reads: here, the end.
+        w.window->openText("again", QString::fromStdString(w.session().scenario().source));
+        QTRY_VERIFY_WITH_TIMEOUT(opened.count() == 2, 60'000);
+        QCOMPARE(w.position(), w.session().openingPosition());
+        // What was given up keeps its beginning, and says so.
+        w.window->openText("given up", QString::fromStdString(w.session().scenario().source));
+        QTRY_VERIFY_WITH_TIMEOUT(begun.count() == 3, 20'000);
+        w.child<QToolButton>("cancel").click();
+        QVERIFY2(w.status().contains("Given up"), qPrintable(w.status()));
+        QCOMPARE(w.session().end(), LoadJob::kFirst);
     }
 
     void arrows_lead_from_an_exit_to_its_seamcall_and_from_a_kick_to_the_flush() {
