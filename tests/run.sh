@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
-# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, 20 minutes of random races, a
-# job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, windows at 500 random moments, the
+# patches of contributing.md, 20 minutes of random races, a job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -56,6 +56,19 @@ for preset in $presets; do
     failed=$((failed + bad))
 done
 if [ "$others" = 1 ]; then
+    for preset in asan tsan; do
+        ran=$((ran + 1))
+        echo "== $preset: 500 windows that are closed, given other files and asked for more at random moments" >&2
+        MIRRORSCOPE_MOMENTS=500 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment >"build/$preset/moments.log" 2>&1 ||
+            { tail -30 "build/$preset/moments.log" >&2; failed=$((failed + 1)); }
+    done
+    ran=$((ran + 1))
+    echo "== the patches of contributing.md, built" >&2
+    sh tests/contributing.sh --build >build/release/contributing.log 2>&1 || { tail -30 build/release/contributing.log >&2; failed=$((failed + 1)); }
+    ran=$((ran + 1))
+    echo "== release: killed 200 times while editing and saving" >&2
+    MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed >build/release/killed.log 2>&1 ||
+        { tail -30 build/release/killed.log >&2; failed=$((failed + 1)); }
     ran=$((ran + 1))
     seed=$(date +%s)
     echo "== random races explored in three ways for 20 minutes, seed $seed" >&2

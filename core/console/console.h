@@ -78,6 +78,7 @@ private:
     std::string tell(Line& line);
     std::string infoPoints() const;
     std::string infoLocks() const;
+    std::string infoResults() const;
     std::string infoActors() const;
     std::string infoTlb(Line& line) const;
     std::string infoRegisters() const;

@@ -35,6 +35,8 @@ std::string Console::tell(Line& line) {
         return infoRoots();
     if (name == "td")
         return infoTd();
+    if (name == "results")
+        return infoResults();
     if (name == "violations")
         return infoViolations();
     return selected_ ? entryText(*selected_) : "No entry is selected.\n";
@@ -48,6 +50,21 @@ std::string Console::infoPoints() const {
                             point.nth != 0 ? fmt::format(", the {}. time", point.nth) : "", point.once ? ", once" : "",
                             canStop(session_, point) ? "" : ", no step of this run begins there");
     return text.empty() ? "No breakpoints.\n" : text;
+}
+
+// The last ones: a script may have a hundred thousand.
+std::string Console::infoResults() const {
+    constexpr std::size_t kMost = 200;
+    const std::vector<StepResult> results = session_.resultsIn(0, session_.position());
+    std::string text;
+    if (results.size() > kMost)
+        text = fmt::format("{} before these\n", results.size() - kMost);
+    for (std::size_t i = results.size() - std::min(results.size(), kMost); i < results.size(); ++i) {
+        const StepResult& r = results[i];
+        text += fmt::format("{:<8}line {:<5}{:<8}{} → {}{}\n", r.position, r.step != nullptr ? r.step->line : 0, r.actor, r.call, r.outcome,
+                            r.details.empty() ? "" : " (" + r.details + ")");
+    }
+    return text.empty() ? "No step has returned yet.\n" : text;
 }
 
 std::string Console::infoLocks() const {

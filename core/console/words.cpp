@@ -45,7 +45,7 @@ std::span<const ConsoleWord> consoleWords() {
         {"backtrace", "bt", "[ACTOR]", "the functions that the actor stands in"},
         {"list", "l", "[LINE]", "the script around the line that runs"},
         {"trees", "", "", "the trees side by side"},
-        {"info", "i", "WHAT", "breakpoints, locks, vcpus, tlb, registers, seamcalls, roots, td, violations, entry"},
+        {"info", "i", "WHAT", "breakpoints, results, locks, vcpus, tlb, registers, seamcalls, roots, td, violations, entry"},
         {"echo", "", "TEXT", "print it"},
         {"help", "h", "[WORD]", "these words, or what one of them does"},
         {"quit", "q", "", "no more words"},
@@ -56,6 +56,7 @@ std::span<const ConsoleWord> consoleWords() {
 std::span<const ConsoleWord> consoleTopics() {
     static constexpr ConsoleWord kTopics[] = {
         {"breakpoints", "b", "", "their numbers, conditions, and whether they can stop this run"},
+        {"results", "", "", "what the steps returned up to here"},
         {"locks", "", "", "who holds which lock, and who waits"},
         {"vcpus", "threads", "", "every actor: what it does and where it stands"},
         {"tlb", "", "[VCPU]", "the translations that a vCPU has cached"},

@@ -190,6 +190,8 @@ std::string runText(const Session& session, bool verbose) {
     std::string out = fmt::format("{}: {}\n", scenario.file, scenario.title);
     if (verbose) {
         const auto& marks = session.system().sim().marks();
+        const std::vector<StepResult> results = session.resultsIn(0, session.end());
+        std::size_t returned = 0;
         for (std::size_t i = 0; i < marks.size(); ++i) {
             const Step* step = scenario.step(marks[i].script);
             if (step == nullptr)
@@ -204,20 +206,10 @@ std::string runText(const Session& session, bool verbose) {
                     out += fmt::format("    answer: {}{}\n", step->answer, step->why.empty() ? "" : " (" + step->why + ")");
             }
             if (marks[i].kind == MarkKind::StepEnd && static_cast<Verb>(marks[i].code) != Verb::Race) {
-                const Outcome outcome = outcomeOf(session.system().sim(), i);
-                std::string line = fmt::format("  {:<12} {:<6} {}", step->path, session.actorName(step->actor), info(step->verb).name);
-                if (step->has("gpa"))
-                    line += fmt::format(" {:#x}{}", step->number("gpa"), step->number("smm") != 0 ? " in SMM" : "");
-                if (step->has("level"))
-                    line += fmt::format(" at {}", levelName(levelOf(static_cast<unsigned>(step->number("level")))));
-                if (step->verb == Verb::Seamcall)
-                    line += " " + step->text;
-                line += " → " + outcomeName(outcome);
-                if (marks[i].a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
-                    line += fmt::format(", value {}", outcome.value);
-                out += line + "\n";
-                if (const std::string details = detailsText(outcome.details); !details.empty() && outcome.kind != Outcome::Kind::Ok)
-                    out += fmt::format("  {:<20}{}\n", "", details);
+                const StepResult& result = results[returned++];
+                out += fmt::format("  {:<12} {:<6} {} → {}\n", result.path, result.actor, result.call, result.outcome);
+                if (!result.details.empty())
+                    out += fmt::format("  {:<20}{}\n", "", result.details);
             }
         }
     }

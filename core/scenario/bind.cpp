@@ -247,14 +247,18 @@ Scenario loadScenario(const std::string& file, const std::vector<Override>& over
 }
 
 namespace {
+// Steps are numbered in the order of the text, those of a race after the race.
 const Step* find(const std::vector<Step>& steps, u32 index) {
-    for (const Step& step : steps) {
-        if (step.index == index)
-            return &step;
-        for (const auto& [actor, list] : step.actors)
-            if (const Step* found = find(list, index))
-                return found;
-    }
+    const auto after =
+        std::upper_bound(steps.begin(), steps.end(), index, [](u32 wanted, const Step& step) { return wanted < step.index; });
+    if (after == steps.begin())
+        return nullptr;
+    const Step& step = *std::prev(after);
+    if (step.index == index)
+        return &step;
+    for (const auto& [actor, list] : step.actors)
+        if (const Step* found = find(list, index))
+            return found;
     return nullptr;
 }
 } // namespace

@@ -95,6 +95,16 @@ struct StepView {
     std::vector<std::string> where; // outermost first
 };
 
+// What a step of the script returned. A step that is repeated returns each time.
+struct StepResult {
+    u64 position = 0; // at which it has returned
+    const Step* step = nullptr;
+    std::string path, actor;
+    std::string call;    // "accept 0x4000"
+    std::string outcome; // "ok", "ok, value 42", "EAGAIN", the name of a status
+    std::string details; // what an exit or a status carries; empty if nothing
+};
+
 struct HistoryEntry {
     u64 n = 0;
     u64 old = 0;
@@ -142,6 +152,8 @@ public:
     u32 scriptAt(u64 position) const;
     // One sentence: what the micro-step before the position did.
     std::string sentence(u64 position) const;
+    // Of the steps that returned at positions from `from` to `to`, in that order.
+    std::vector<StepResult> resultsIn(u64 from, u64 to) const;
     // Where a script step begins and ends, as positions; nothing if it took no micro-step.
     std::optional<std::pair<u64, u64>> extent(u32 script) const;
     // The next position at which another script step of the top level begins, or the script pauses.
@@ -315,6 +327,7 @@ private:
         u32 script = 0;
     };
     const Note* noteIn(u64 at) const;
+    StepResult resultOfMark(u64 position, std::size_t index) const;
     bool fits(const EventFilter::Word& word, u64 n) const;
     std::string changedWords(u64 n) const;
     FoundEvent eventHere(u64 n) const;
@@ -333,7 +346,8 @@ private:
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
     std::vector<u64> pauses_;
-    std::vector<Note> notes_; // ascending
+    std::vector<Note> notes_;                          // ascending
+    std::vector<std::pair<u64, std::size_t>> returns_; // position -> its mark, ascending
     mutable std::unique_ptr<Lanes> lanes_;
 };
 

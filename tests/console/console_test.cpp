@@ -110,6 +110,9 @@ TEST_F(ConsoleTest, tells_of_locks_actors_registers_translations_and_entries) {
     EXPECT_TRUE(has(locks, "mmu_lock")) << locks;
     EXPECT_TRUE(has(locks, "vcpu0   reads")) << locks;
     EXPECT_TRUE(has(say("p mmu_lock"), "mmu_lock: vcpu0 reads"));
+    const std::string results = say("info results");
+    EXPECT_TRUE(has(results, "finalize-vm → ok")) << results;
+    EXPECT_FALSE(has(results, "accept")) << "it has not returned yet: " << results;
     const std::string actors = say("info vcpus");
     EXPECT_TRUE(has(actors, "▶ vcpu0")) << actors;
     const std::string stack = say("bt");

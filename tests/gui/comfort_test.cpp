@@ -60,6 +60,19 @@ class ComfortTest : public QObject {
     static QString title(Window& w) { return QString::fromStdString(w.session().scenario().title); }
 
 private Q_SLOTS:
+    void what_a_step_returned_is_said_when_it_has() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const auto& detail = w.child<QLabel>("banner-detail");
+        const auto results = w.session().resultsIn(0, w.session().end());
+        const auto read = std::find_if(results.begin(), results.end(), [](const StepResult& r) { return r.call == "read 0x4000"; });
+        QVERIFY(read != results.end());
+        w.context().goTo(read->position - 1);
+        QVERIFY2(!detail.text().contains("→ ok, value"), qPrintable(detail.text()));
+        w.key(Qt::Key_F11);
+        QVERIFY2(detail.text().contains("vcpu0: read 0x4000 → ok, value 42"), qPrintable(detail.text()));
+    }
+
     // 4: whatever has a font of its own grows with the others, at once, and comes back to where it was.
     void one_text_size_is_for_all() {
         Window w;

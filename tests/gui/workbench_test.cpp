@@ -456,10 +456,11 @@ private Q_SLOTS:
             "long.yaml", "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n  - finalize-vm\n"
                          "  - repeat:\n      times: 3000\n      do:\n        - vcpu0: {accept: {gpa: 0, size: 1M}}\n        - punch-hole: "
                          "{gpa: 0, size: 1M}\n");
-        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        QSignalSpy opened(w.window.get(), &MainWindow::opened), begun(w.window.get(), &MainWindow::begun);
         w.window->open(file);
         auto& cancel = w.child<QToolButton>("cancel");
         QTRY_VERIFY_WITH_TIMEOUT(cancel.isVisible(), 5000);
+        QTRY_COMPARE_WITH_TIMEOUT(begun.count(), 1, 60'000);
         // It still steps.
         const u64 at = w.position();
         w.key(Qt::Key_F11);

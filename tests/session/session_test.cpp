@@ -54,6 +54,45 @@ TEST(Session, tells_who_wrote_an_entry_and_when) {
     EXPECT_EQ(session.cell(Column::Mirror, {4}, Level::k4K).raw, spte::kFrozen);
 }
 
+TEST(Session, knows_what_each_step_returned_and_when) {
+    Session session(bindScenario("results",
+                                 "mirrorscope: 1\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
+                                 "  - vcpu0: {accept: 0x4000}\n  - repeat:\n      times: 2\n      do:\n"
+                                 "        - vcpu0: {write: {gpa: 0x4000, value: 42}}\n        - vcpu0: {read: 0x4000}\n"
+                                 "  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: {gpa: 0x4000}}]\n"));
+    std::vector<std::string> told;
+    u64 before = 0;
+    for (const StepResult& result : session.resultsIn(0, session.end())) {
+        EXPECT_GE(result.position, before);
+        before = result.position;
+        ASSERT_NE(result.step, nullptr);
+        told.push_back(std::to_string(result.step->line) + " " + result.actor + " " + result.call + " → " + result.outcome);
+    }
+    ASSERT_GE(told.size(), 6u);
+    EXPECT_EQ(told[0], "4 host finalize-vm → ok");
+    EXPECT_EQ(told[1], "5 vcpu0 accept 0x4000 → ok");
+    EXPECT_EQ(told[3], "10 vcpu0 read 0x4000 → ok, value 42");
+    EXPECT_EQ(told[5], told[3]) << "a step that is repeated returns each time";
+    // At the position where it is over, and at no other.
+    const StepResult accept = session.resultsIn(0, session.end())[1];
+    EXPECT_EQ(session.extent(accept.step->index)->second, accept.position);
+    EXPECT_EQ(session.resultsIn(accept.position, accept.position).size(), 1u);
+    EXPECT_TRUE(session.resultsIn(accept.position - 1, accept.position - 1).empty());
+}
+
+TEST(Session, finds_each_step_of_each_script_by_its_number) {
+    for (const auto& file : shippedScenarios()) {
+        const Scenario scenario = loadScenario(file.string());
+        for (u32 n = 1; n <= scenario.steps; ++n) {
+            const Step* step = scenario.step(n);
+            ASSERT_NE(step, nullptr) << file << " " << n;
+            EXPECT_EQ(step->index, n) << file;
+        }
+        EXPECT_EQ(scenario.step(0), nullptr);
+        EXPECT_EQ(scenario.step(scenario.steps + 1), nullptr);
+    }
+}
+
 TEST(Session, a_zapped_entry_stays_for_a_while_with_its_old_value) {
     Session session = lesson("04-convert-and-back.yaml");
     u64 zap = 0;
