@@ -33,6 +33,26 @@ void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     Q_EMIT subjectChanged();
 }
 
+void Context::extendSession(std::unique_ptr<Session> session, u64 at) {
+    const bool stays = at == position();
+    map_.reset();
+    session_ = std::move(session);
+    map_ = std::make_unique<GpaMap>(*session_);
+    session_->seek(std::min(at, session_->end()));
+    if (!stays) {
+        selection_ = session_->frozenNearby();
+        if (!selection_)
+            selection_ = session_->lastChange();
+    }
+    continues_ = true;
+    Q_EMIT sessionChanged();
+    Q_EMIT breakpointsChanged();
+    Q_EMIT positionChanged();
+    Q_EMIT selectionChanged();
+    Q_EMIT subjectChanged();
+    continues_ = false;
+}
+
 void Context::showDirectRoot(Pfn root) {
     if (!session_)
         return;

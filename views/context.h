@@ -44,6 +44,10 @@ public:
     Session* session() const { return session_.get(); }
     // Takes the session and stands at `at`; a frozen entry there is selected.
     void setSession(std::unique_ptr<Session> session, u64 at);
+    // The same run, of which there was only the beginning: all that was done in it stays.
+    void extendSession(std::unique_ptr<Session> session, u64 at);
+    // While `sessionChanged` tells of that.
+    bool continues() const { return continues_; }
 
     u64 position() const { return session_ ? session_->position() : 0; }
     void goTo(u64 position);
@@ -121,6 +125,7 @@ Q_SIGNALS:
     void themeChanged();
 
 private:
+    bool continues_ = false;
     std::unique_ptr<Session> session_;
     std::unique_ptr<GpaMap> map_;
     std::optional<Selection> selection_;

@@ -32,7 +32,7 @@ void LoadJob::run(std::function<Scenario()> read, bool previews) {
             const u64 all = RunOptions{}.maxSteps;
             if (previews) {
                 session = sessionOf(scenario, kFirst);
-                if (!(*session)->verdict().stopped.empty()) {
+                if ((*session)->verdict().bounded && !task.cancelled()->load()) {
                     task.report([this, session] {
                         result_ = std::move(*session);
                         Q_EMIT previewed();

@@ -281,7 +281,7 @@ void MainWindow::start(Opening opening, const QString& what, const QString& name
     opening_ = std::move(opening);
     previewAt_.reset();
     showBusy(what);
-    job_.startText(name, text, !opening_.stays);
+    job_.startText(name, text, !opening_.stays && !opening_.branched);
 }
 
 void MainWindow::open(const QString& file, std::optional<u64> at) {
@@ -335,24 +335,23 @@ void MainWindow::loaded() {
 
 void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     u64 at = opening_.at ? std::min(*opening_.at, session->end()) : session->openingPosition();
-    const bool continues = previewAt_.has_value(); // the same run, now with its rest
-    const bool stays = continues || (opening_.stays && context_.session() != nullptr);
-    std::optional<Selection> selection;
-    StopPoints stops;
-    std::vector<Bookmark> bookmarks;
-    if (stays) {
-        // As far as both runs are the same, the moment is, too.
-        if (!continues)
-            at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
-        else if (context_.position() != *previewAt_)
-            at = context_.position();
-        selection = context_.selection();
-        stops = context_.stops();
-    }
-    if (continues)
-        bookmarks = context_.bookmarks();
     title_ = QString::fromStdString(session->scenario().title);
-    if (!continues) {
+    settingSession_ = true; // that the bookmarks go with the session is nothing to remember
+    if (previewAt_) {
+        // The same run, now with its rest: who has gone somewhere stays there.
+        if (context_.position() != *previewAt_)
+            at = context_.position();
+        context_.extendSession(std::move(session), at);
+    } else {
+        std::optional<Selection> selection;
+        StopPoints stops;
+        const bool stays = opening_.stays && context_.session() != nullptr;
+        if (stays) {
+            // As far as both runs are the same, the moment is, too.
+            at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
+            selection = context_.selection();
+            stops = context_.stops();
+        }
         noteVisit(opening_);
         if (!opening_.edited) {
             Document::Script script = opening_.script;
@@ -361,27 +360,22 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
             document_->show(script);
             visits_->own(document_->current().key);
         }
-    }
-    settingSession_ = true; // that the bookmarks go with the session is nothing to remember
-    const bool moved = continues && at == context_.position();
-    context_.setSession(std::move(session), at);
-    if (stays) {
-        if (!continues || moved)
+        context_.setSession(std::move(session), at);
+        if (stays) {
             context_.select(selection);
-        context_.stops() = std::move(stops);
-        context_.stopsWereChanged();
+            context_.stops() = std::move(stops);
+            context_.stopsWereChanged();
+        }
     }
     previewAt_ = whole ? std::nullopt : std::optional<u64>(at);
-    settingSession_ = false;
     if (title_.isEmpty())
         title_ = document_->name();
     updateTitle();
-    if (!document_->file().isEmpty() && whole) {
+    if (!document_->file().isEmpty()) {
         addRecent(document_->file());
         readBookmarks();
     }
-    for (const Bookmark& bookmark : bookmarks)
-        context_.setBookmark(bookmark.position, bookmark.note);
+    settingSession_ = false;
     refreshActions();
 }
 
@@ -413,11 +407,11 @@ void MainWindow::updateTitle() {
 }
 
 void MainWindow::failed(const QString& message, unsigned line, unsigned column) {
-    previewAt_.reset();
+    const bool begun = std::exchange(previewAt_, std::nullopt).has_value();
     busy_->hide();
     cancel_->hide();
     banner_->showError(message);
-    if (!opening_.edited && (line > 0 || opening_.script.draft)) {
+    if (!begun && !opening_.edited && (line > 0 || opening_.script.draft)) {
         // The script is there to be mended, beside the last good picture.
         Document::Script script = opening_.script;
         if (QFile file(script.file); script.text.isEmpty() && file.open(QIODevice::ReadOnly))

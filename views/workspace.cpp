@@ -296,12 +296,16 @@ void MainWindow::addRecent(const QString& file) {
 }
 
 void MainWindow::keepBookmarks() const {
-    if (!settings_ || settingSession_ || previewAt_ || document_->file().isEmpty() || context_.session() == nullptr)
+    if (!settings_ || settingSession_ || document_->file().isEmpty() || context_.session() == nullptr)
         return;
     QSettings s = userSettings();
     QStringList list;
     for (const Bookmark& bookmark : context_.bookmarks())
         list << QString::number(bookmark.position) + " " + bookmark.note;
+    // Of a run of which only the beginning is there.
+    for (const QString& line : s.value(bookmarkGroup(document_->file())).toStringList())
+        if (line.section(' ', 0, 0).toULongLong() > context_.session()->end())
+            list << line;
     if (list.isEmpty())
         s.remove(bookmarkGroup(document_->file()));
     else

@@ -120,7 +120,7 @@ private:
     const Scenario& scenario_;
     ExploreOptions options_;
     Runner runner_;
-    HashSet ownSeen_, ownSeenStacks_{HashSet::Use::Own, HashSet::kMost / 2}, top_{HashSet::Use::Own, HashSet::kMost / 8};
+    HashSet ownSeen_, ownSeenStacks_, top_{HashSet::Use::Own, HashSet::kMost / 8};
     std::unordered_set<u64> finals_;
     HashSet& seen_;
     HashSet& seenStacks_;

@@ -17,7 +17,8 @@ u64* HashSet::map(u64 size, Use use) {
     void* memory = mmap(nullptr, size * sizeof(u64), PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED)
         throw std::bad_alloc();
-    madvise(memory, size * sizeof(u64), MADV_HUGEPAGE); // each look-up is somewhere else
+    if (use == Use::Own)
+        madvise(memory, size * sizeof(u64), MADV_HUGEPAGE); // each look-up is somewhere else
     return static_cast<u64*>(memory);
 }
 
@@ -25,17 +26,17 @@ bool HashSet::insert(u64 hash) {
     if (hash == 0)
         hash = 1;
     while (true) {
-        u64* const bucket = slots_ + (hash & (size_ - 1) & ~(kWays - 1));
-        for (u64 i = 0; i < kWays; ++i) {
-            const std::atomic_ref slot(bucket[i]);
-            u64 found = slot.load(std::memory_order_relaxed);
-            if (found == 0 && slot.compare_exchange_strong(found, hash, std::memory_order_relaxed))
-                return true;
-            if (found == hash)
-                return false;
-        }
+        for (u64* const line : {first(hash), second(hash)})
+            for (u64 i = 0; i < kWays; ++i) {
+                const std::atomic_ref slot(line[i]);
+                u64 found = slot.load(std::memory_order_relaxed);
+                if (found == 0 && slot.compare_exchange_strong(found, hash, std::memory_order_relaxed))
+                    return true;
+                if (found == hash)
+                    return false;
+            }
         if (size_ == most_) {
-            std::atomic_ref(bucket[hash >> 32 & (kWays - 1)]).store(hash, std::memory_order_relaxed);
+            std::atomic_ref(first(hash)[hash >> 32 & (kWays - 1)]).store(hash, std::memory_order_relaxed);
             return true;
         }
         grow();

@@ -9,7 +9,7 @@ namespace mirrorscope {
 
 class HashSet {
 public:
-    static constexpr u64 kMost = u64{1} << 23; // 64 MB
+    static constexpr u64 kMost = u64{1} << 25; // 256 MB
     enum class Use : u8 { Own, Shared };
 
     explicit HashSet(Use use = Use::Own, u64 most = kMost);
@@ -19,10 +19,13 @@ public:
 
     bool insert(u64 hash); // false if it was there
     // It will be asked for soon: the memory is fetched while other things are done.
-    void expect(u64 hash) const { __builtin_prefetch(slots_ + (hash & (size_ - 1) & ~(kWays - 1)), 1); }
+    void expect(u64 hash) const { __builtin_prefetch(first(hash), 1); }
 
 private:
     static constexpr u64 kWays = 8; // a cache line
+    // A hash may stand in two lines: in the second one only once the first was full, so that the table is well filled before it grows.
+    u64* first(u64 hash) const { return slots_ + (hash & (size_ - 1) & ~(kWays - 1)); }
+    u64* second(u64 hash) const { return slots_ + ((hash >> 29 ^ hash * 0x9e3779b97f4a7c15ull) & (size_ - 1) & ~(kWays - 1)); }
     static u64* map(u64 size, Use use);
     void grow();
 

@@ -112,7 +112,7 @@ private:
     std::vector<bool> done_;
     ExploreResult total_;      // of the tasks that are done
     ExploreResult unfinished_; // of those that were begun only
-    HashSet seen_{HashSet::Use::Shared}, seenStacks_{HashSet::Use::Shared, HashSet::kMost / 2};
+    HashSet seen_{HashSet::Use::Shared}, seenStacks_{HashSet::Use::Shared};
     std::unique_ptr<Common> common_;
     std::vector<Worker> workers_;
     unsigned ended_ = 0; // workers that said so

@@ -67,7 +67,9 @@ Session::Session(Scenario scenario, const RunOptions& options, bool toWander) : 
 Session::Session(Session&&) noexcept = default;
 Session::~Session() = default;
 
-Session::Verdict Session::verdict() const { return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped()}; }
+Session::Verdict Session::verdict() const {
+    return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped(), runner_->bounded()};
+}
 bool Session::expects(Rule rule) const { return runner_->namesViolation(rule); }
 const System& Session::system() const { return runner_->system(); }
 bool Session::isNpt() const { return system().isSnp(); }

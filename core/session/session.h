@@ -125,7 +125,8 @@ public:
         bool ok = false;
         u64 failed = 0;       // expectations that do not hold
         u64 expectations = 0; // of all
-        std::string stopped;  // by what bound; empty: by none
+        std::string stopped;  // why it ended early; empty: it did not
+        bool bounded = false; // what would follow is not known
     };
     Verdict verdict() const;
     // Does the scenario say that this rule is violated?

@@ -19,6 +19,14 @@ TEST(HashSet, keeps_what_fits_and_never_grows_beyond_its_bound) {
         EXPECT_TRUE(set.insert(mix(i, 1)));
     for (u64 i = 1; i < kMost / 4; ++i)
         EXPECT_FALSE(set.insert(mix(i, 1)));
+    // Most of its room is used before anything makes room.
+    HashSet full(HashSet::Use::Own, kMost);
+    for (u64 i = 0; i < kMost * 7 / 10; ++i)
+        full.insert(mix(i, 3));
+    u64 lost = 0;
+    for (u64 i = 0; i < kMost * 7 / 10; ++i)
+        lost += full.insert(mix(i, 3));
+    EXPECT_LT(lost, kMost / 200);
     // Far more than it holds: what comes last is there, and some of what came first is not.
     for (u64 i = 0; i < kMost * 8; ++i)
         set.insert(mix(i, 2));

@@ -7,7 +7,9 @@
 #include "views/timeline/timeline_view.h"
 
 #include <QLabel>
+#include <QSettings>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QToolButton>
 #include <QTreeWidget>
 #include <QWheelEvent>
@@ -15,6 +17,13 @@
 using namespace mirrorscope;
 using namespace mirrorscope::views;
 using namespace mirrorscope::test;
+
+namespace {
+// More than a million micro-steps.
+const char* const kLong = "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 1G}]}\nscript:\n  - finalize-vm\n"
+                          "  - repeat:\n      times: 30\n      do:\n        - vcpu0: {accept: {gpa: 0, size: 2M}}\n"
+                          "        - host: {punch-hole: {gpa: 0, size: 2M}}\n";
+} // namespace
 
 class TimeTest : public QObject {
     Q_OBJECT
@@ -72,34 +81,97 @@ private Q_SLOTS:
         Window w;
         QVERIFY(w.openShipped(kLesson1));
         QSignalSpy begun(w.window.get(), &MainWindow::begun), opened(w.window.get(), &MainWindow::opened);
-        w.window->openText("long",
-                           "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 1G}]}\nscript:\n  - finalize-vm\n"
-                           "  - repeat:\n      times: 12\n      do:\n        - vcpu0: {accept: {gpa: 0, size: 2M}}\n"
-                           "        - host: {punch-hole: {gpa: 0, size: 2M}}\n");
+        w.window->openText("long", kLong);
         QTRY_VERIFY_WITH_TIMEOUT(begun.count() == 1, 20'000);
         QCOMPARE(opened.count(), 0);
         QCOMPARE(w.session().end(), LoadJob::kFirst);
         QVERIFY2(w.status().contains("the first 100,000 micro-steps; the rest is being run"), qPrintable(w.status()));
         QVERIFY(!w.status().contains("everything holds"));
+        w.context().goTo(w.session().end());
+        const QString end = w.child<QLabel>("banner-detail").text();
+        QVERIFY2(end.contains("what follows is not known") && !end.contains("failed"), qPrintable(end));
         // One works in it, and all stays when the rest comes.
+        w.context().goTo(400);
+        w.key(Qt::Key_A, Qt::ShiftModifier);
         w.context().goTo(500);
+        w.key(Qt::Key_B, Qt::ShiftModifier);
         w.context().setBookmark(500, "here");
         QVERIFY(w.context().toggleLine(8));
+        w.child<TimelineView>("timeline").show(300, 700);
         QTRY_VERIFY_WITH_TIMEOUT(opened.count() == 1, 60'000);
-        QVERIFY(w.session().end() > 2 * LoadJob::kFirst);
+        QVERIFY(w.session().end() > 5 * LoadJob::kFirst);
         QCOMPARE(w.position(), u64{500});
         QCOMPARE(w.context().bookmarks().size(), std::size_t{1});
         QVERIFY(w.context().stops().atLine(8) != nullptr);
+        QVERIFY(w.context().marker(0) == 400 && w.context().marker(1) == 500 && w.context().difference());
+        QCOMPARE(w.child<TimelineView>("timeline").visible(), 700.0);
         QVERIFY2(w.status().contains("everything holds"), qPrintable(w.status()));
-        // It is one visit, and one script without changes.
         QCOMPARE(begun.count(), 1);
         QVERIFY(!w.window->isWindowModified());
-        // Who stays where it began is taken to where one reads: here, the end.
-        w.window->openText("again", QString::fromStdString(w.session().scenario().source));
+        // It is one visit: back leads to the lesson.
+        w.trigger(Command::Back);
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 2, 20'000);
+        QVERIFY2(w.window->windowTitle().startsWith("Lesson 1"), qPrintable(w.window->windowTitle()));
+    }
+
+    void bookmarks_of_a_run_that_was_given_up_lose_none_of_the_others() {
+        QSettings settings(QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope");
+        settings.clear();
+        settings.sync();
+        QTemporaryDir folder;
+        QFile file(folder.filePath("long.yaml"));
+        QVERIFY(file.open(QIODevice::WriteOnly) && file.write(kLong) > 0);
+        file.close();
+        const auto positions = [](Window& w) {
+            std::vector<u64> all;
+            for (const Bookmark& bookmark : w.context().bookmarks())
+                all.push_back(bookmark.position);
+            return all;
+        };
+        {
+            Window w;
+            w.window->rememberSettings();
+            QVERIFY(w.open(file.fileName()));
+            w.context().setBookmark(300, "early");
+            w.context().setBookmark(300'000, "late");
+        }
+        {
+            Window w;
+            w.window->rememberSettings();
+            QSignalSpy begun(w.window.get(), &MainWindow::begun);
+            w.window->open(file.fileName());
+            QTRY_COMPARE_WITH_TIMEOUT(begun.count(), 1, 20'000);
+            QCOMPARE(positions(w), std::vector<u64>{300});
+            w.context().setBookmark(500, "meanwhile");
+            w.child<QToolButton>("cancel").click();
+            w.context().setBookmark(600, "afterwards");
+        }
+        Window w;
+        w.window->rememberSettings();
+        QVERIFY(w.open(file.fileName()));
+        QCOMPARE(positions(w), (std::vector<u64>{300, 500, 600, 300'000}));
+        settings.clear();
+    }
+
+    void who_waits_for_a_long_run_is_taken_to_where_one_reads() {
+        Window w;
+        QSignalSpy begun(w.window.get(), &MainWindow::begun), opened(w.window.get(), &MainWindow::opened);
+        // Nothing is frozen and nothing pauses in it: one reads at its end.
+        w.window->openText("ordinary", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 1G}]}\nscript:\n"
+                                       "  - vcpu0: {write: {gpa: 0, pages: 40000}}\n");
+        QTRY_VERIFY_WITH_TIMEOUT(opened.count() == 1, 60'000);
+        QCOMPARE(begun.count(), 1);
+        QCOMPARE(w.position(), w.session().end());
+        QVERIFY(w.position() > LoadJob::kFirst);
+        // A position that the beginning does not have is gone to when it is there.
+        w.window->openText("long", kLong, 250'000);
         QTRY_VERIFY_WITH_TIMEOUT(opened.count() == 2, 60'000);
-        QCOMPARE(w.position(), w.session().openingPosition());
+        QCOMPARE(w.position(), u64{250'000});
+        // A short run that nothing can end is no beginning.
+        QVERIFY(w.openShipped("scenarios/broken/no-rollback.yaml"));
+        QCOMPARE(begun.count(), 2);
         // What was given up keeps its beginning, and says so.
-        w.window->openText("given up", QString::fromStdString(w.session().scenario().source));
+        w.window->openText("given up", kLong);
         QTRY_VERIFY_WITH_TIMEOUT(begun.count() == 3, 20'000);
         w.child<QToolButton>("cancel").click();
         QVERIFY2(w.status().contains("Given up"), qPrintable(w.status()));

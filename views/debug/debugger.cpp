@@ -19,8 +19,10 @@ Debugger::Debugger(Context& context, QObject* parent) : QObject(parent), context
 void Debugger::sessionChanged() {
     slice_.stop();
     console_ = std::make_unique<Console>(*context_.session(), context_.stops());
-    script_.clear();
     left_ = 0;
+    if (context_.continues())
+        return;
+    script_.clear();
     Q_EMIT cleared();
 }
 

@@ -360,6 +360,8 @@ void ExploreView::compare() {
 }
 
 void ExploreView::sessionChanged() {
+    if (context_.continues()) // what was explored is the script
+        return;
     const Session* session = context_.session();
     const bool own = !ownTitle_.isEmpty() && session && QString::fromStdString(session->scenario().file) == ownTitle_;
     if (!own) {

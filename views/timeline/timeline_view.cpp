@@ -34,8 +34,10 @@ TimelineView::TimelineView(Context& context, QWidget* parent)
     bar_->setAccessibleName(tr("Scroll the lanes"));
     connect(bar_, &QScrollBar::valueChanged, this, qOverload<>(&QWidget::update));
     connect(&context_, &Context::sessionChanged, this, [this] {
-        scale_ = 12;
-        start_ = 0;
+        if (!context_.continues()) {
+            scale_ = 12;
+            start_ = 0;
+        }
         layoutLanes();
         follow();
     });

@@ -109,7 +109,8 @@ void Banner::refresh() {
     if (session->vmIsDead())
         detail << tr("the VM is dead: each of its ioctls answers EIO");
     if (at == session->end())
-        detail << tr("the end: ") + endText();
+        detail << (session->verdict().bounded ? tr("what there is of the run ends here; what follows is not known")
+                                              : tr("the end: ") + endText());
     if (context_.presenting())
         detail << tr("F11: next micro-step   Ctrl+F11: back   Esc ends the presentation");
     else

@@ -45,7 +45,7 @@ MapView::MapView(Context& context, QWidget* parent) : QWidget(parent), context_(
     connect(&more_, &QTimer::timeout, this, &MapView::changed);
     connect(&context_, &Context::sessionChanged, this, [this] {
         miniFor_ = ~u64{0};
-        showAll();
+        context_.continues() ? changed() : showAll();
     });
     connect(&context_, &Context::positionChanged, this, &MapView::changed);
     connect(&context_, &Context::selectionChanged, this, qOverload<>(&QWidget::update));

@@ -32,8 +32,10 @@ NodesView::NodesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(360, 160);
     connect(&context_, &Context::sessionChanged, this, [this] {
-        opened_.clear();
-        fitted_ = false;
+        if (!context_.continues()) {
+            opened_.clear();
+            fitted_ = false;
+        }
         refresh(true);
     });
     connect(&context_, &Context::positionChanged, this, [this] { refresh(true); });

@@ -23,8 +23,10 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(360, 160);
     connect(&context_, &Context::sessionChanged, this, [this] {
-        collapsed_.clear();
-        opened_.clear();
+        if (!context_.continues()) {
+            collapsed_.clear();
+            opened_.clear();
+        }
         refresh(true);
     });
     connect(&context_, &Context::positionChanged, this, [this] { refresh(true); });
