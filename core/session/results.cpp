@@ -2,6 +2,7 @@
 // What the script's steps returned.
 #include "session/session.h"
 
+#include "base/text.h"
 #include "scenario/runner.h"
 #include "scenario/verbs.h"
 
