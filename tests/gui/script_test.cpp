@@ -17,8 +17,6 @@
 #include <QMimeData>
 #include <QProcess>
 #include <QPushButton>
-#include <QSettings>
-#include <QStandardPaths>
 
 using namespace mirrorscope;
 using namespace mirrorscope::views;
@@ -28,7 +26,6 @@ class ScriptTest : public QObject {
     Q_OBJECT
 
 private:
-    QTemporaryDir settingsFolder_;
     static constexpr const char* kTwo =
         "mirrorscope: 1\ntitle: Two\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
         "  - vcpu0: {accept: 0x1000}\n  - vcpu0: {accept: 0x2000}\n";
@@ -53,11 +50,7 @@ private:
 
 private Q_SLOTS:
     void init() { QDir(Drafts::folder()).removeRecursively(); }
-    // Nobody's own settings and scripts are touched.
-    void initTestCase() {
-        QStandardPaths::setTestModeEnabled(true);
-        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, settingsFolder_.path());
-    }
+    void initTestCase() { useOwnSettings(); }
 
     void what_is_wrong_is_said_at_the_word_while_typing() {
         Window w;
@@ -70,7 +63,7 @@ private Q_SLOTS:
         QVERIFY(waitChecked(w));
         QVERIFY2(script.problem().contains("accept"), qPrintable(script.problem()));
         // The picture is still that of the last good run.
-        QCOMPARE(QString::fromStdString(w.session().scenario().title), QString("Two"));
+        QCOMPARE(w.title(), QString("Two"));
         setText(w, kTwo);
         QVERIFY(waitChecked(w));
         QCOMPARE(script.problem(), QString());
@@ -190,7 +183,7 @@ private Q_SLOTS:
         QVERIFY(opened.wait(10000));
         QVERIFY(inEditor(w).contains("0x7000"));
         QVERIFY(w.window->document().isModified());
-        QCOMPARE(QString::fromStdString(w.session().scenario().title), QString("Two"));
+        QCOMPARE(w.title(), QString("Two"));
         // It is kept until it is saved.
         QVERIFY(!drafts().isEmpty());
         QVERIFY(w.window->save(w.folder.filePath("recovered.yaml")));
@@ -323,7 +316,7 @@ private Q_SLOTS:
         QDropEvent drop(QPointF(50, 50), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
         QCoreApplication::sendEvent(w.window.get(), &drop);
         QVERIFY(opened.wait(10000));
-        QCOMPARE(QString::fromStdString(w.session().scenario().title), QString("Two"));
+        QCOMPARE(w.title(), QString("Two"));
         QCOMPARE(w.window->recentFiles().value(0), file);
     }
 

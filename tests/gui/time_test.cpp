@@ -7,7 +7,6 @@
 #include "views/timeline/timeline_view.h"
 
 #include <QLabel>
-#include <QSettings>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QToolButton>
@@ -29,6 +28,8 @@ class TimeTest : public QObject {
     Q_OBJECT
 
 private Q_SLOTS:
+    void initTestCase() { useOwnSettings(); }
+
     void there_is_a_lane_for_each_actor_for_seamcalls_and_for_locks() {
         Window w;
         w.window->resize(1366, 1400); // room for all lanes
@@ -115,7 +116,7 @@ private Q_SLOTS:
     }
 
     void bookmarks_of_a_run_that_was_given_up_lose_none_of_the_others() {
-        QSettings settings(QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope");
+        QSettings settings = userSettings();
         settings.clear();
         settings.sync();
         QTemporaryDir folder;

@@ -20,13 +20,6 @@ using namespace mirrorscope::test;
 class VisitsTest : public QObject {
     Q_OBJECT
 
-    static bool openAgain(Window& w, Command command) {
-        QSignalSpy opened(w.window.get(), &MainWindow::opened);
-        w.trigger(command);
-        return opened.wait(20000) && opened.first().first().toBool();
-    }
-    static QString title(Window& w) { return QString::fromStdString(w.session().scenario().title); }
-
 private Q_SLOTS:
     // 8, and the library
     void one_browser_finds_every_scenario() {
@@ -66,7 +59,7 @@ private Q_SLOTS:
         QSignalSpy opened(w.window.get(), &MainWindow::opened);
         QTest::keyClick(&w.child<QLineEdit>("library-search"), Qt::Key_Return);
         QVERIFY(opened.wait(20000));
-        QCOMPARE(title(w), QString("A fault, and the host takes the page away"));
+        QCOMPARE(w.title(), QString("A fault, and the host takes the page away"));
         QVERIFY(!library.isVisible());
     }
 
@@ -79,7 +72,7 @@ private Q_SLOTS:
         QSignalSpy opened(w.window.get(), &MainWindow::opened);
         next.click();
         QVERIFY(opened.wait(20000));
-        QVERIFY2(title(w).startsWith("Lesson 2"), qPrintable(title(w)));
+        QVERIFY2(w.title().startsWith("Lesson 2"), qPrintable(w.title()));
         QVERIFY(before.isEnabled());
         QVERIFY(w.openShipped("scenarios/broken/skip-flush.yaml"));
         QVERIFY(!next.isVisible());
@@ -87,7 +80,7 @@ private Q_SLOTS:
         opened.clear();
         Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl("mirrorscope://scenario/races/04-fault-and-discard.yaml"));
         QVERIFY(opened.wait(20000));
-        QCOMPARE(title(w), QString("A fault, and the host takes the page away"));
+        QCOMPARE(w.title(), QString("A fault, and the host takes the page away"));
         Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl("mirrorscope://scenario/../README.yaml"));
         QVERIFY(w.status().contains("There is no scenario"));
     }
@@ -118,16 +111,16 @@ private Q_SLOTS:
         QSignalSpy opened(w.window.get(), &MainWindow::opened);
         w.window->branch({"vcpu0", "read: 0x4000", "vcpu0 reads here"});
         QVERIFY(opened.wait(20000));
-        QVERIFY2(title(w).contains("what if vcpu0 reads here"), qPrintable(title(w)));
+        QVERIFY2(w.title().contains("what if vcpu0 reads here"), qPrintable(w.title()));
         const u64 left = std::min<u64>(w.session().end(), 110);
         w.context().goTo(left);
         QVERIFY(w.window->action(Command::Back)->isEnabled() && !w.window->action(Command::Forward)->isEnabled());
-        QVERIFY(openAgain(w, Command::Back));
-        QVERIFY2(title(w).startsWith("Lesson 1: the first private page"), qPrintable(title(w)));
-        QVERIFY(!title(w).contains("what if"));
+        QVERIFY(w.openAgain(Command::Back));
+        QVERIFY2(w.title().startsWith("Lesson 1: the first private page"), qPrintable(w.title()));
+        QVERIFY(!w.title().contains("what if"));
         QCOMPARE(w.position(), u64{100});
-        QVERIFY(openAgain(w, Command::Forward));
-        QVERIFY(title(w).contains("what if"));
+        QVERIFY(w.openAgain(Command::Forward));
+        QVERIFY(w.title().contains("what if"));
         QCOMPARE(w.position(), left);
         // The tree: the what-if came of the lesson.
         auto& list = w.child<QTreeWidget>("visits-list");
@@ -138,12 +131,12 @@ private Q_SLOTS:
         // What was changed in it is there again, unsaved as it was.
         auto& script = w.child<ScriptView>("script");
         script.replaceText(script.text() + "# a thought\n", false);
-        QVERIFY(openAgain(w, Command::Back));
-        QVERIFY(openAgain(w, Command::Forward));
+        QVERIFY(w.openAgain(Command::Back));
+        QVERIFY(w.openAgain(Command::Forward));
         QVERIFY(script.text().endsWith("# a thought\n"));
         QVERIFY(w.window->document().isModified());
         // Thrown away it is gone from the way, too.
-        QVERIFY(openAgain(w, Command::Back));
+        QVERIFY(w.openAgain(Command::Back));
         QTRY_VERIFY(list.topLevelItem(0)->childCount() == 1);
         list.setCurrentItem(list.topLevelItem(0)->child(0));
         w.child<QPushButton>("visits-remove").click();
@@ -166,7 +159,7 @@ private Q_SLOTS:
         w.trigger(Command::Forward);
         QVERIFY(opened.wait(20000));
         QTRY_COMPARE(w.child<ScriptView>("script").text(), mine);
-        QVERIFY(title(w).contains("what if"));
+        QVERIFY(w.title().contains("what if"));
     }
 
     // 11: what the script lets somebody do later is not done beside it.

@@ -23,8 +23,6 @@
 #include <QMenu>
 #include <QMenuBar>
 #include <QProcess>
-#include <QSettings>
-#include <QStandardPaths>
 #include <QToolBar>
 #include <QToolButton>
 #include <QTranslator>
@@ -51,7 +49,6 @@ class WorkbenchTest : public QObject {
     Q_OBJECT
 
 private:
-    QTemporaryDir settingsFolder_;
     static double luminance(const QColor& c) {
         const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
         return 0.2126 * part(c.redF()) + 0.7152 * part(c.greenF()) + 0.0722 * part(c.blueF());
@@ -67,11 +64,7 @@ private:
     }
 
 private Q_SLOTS:
-    // Nobody's own settings and scripts are touched.
-    void initTestCase() {
-        QStandardPaths::setTestModeEnabled(true);
-        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, settingsFolder_.path());
-    }
+    void initTestCase() { useOwnSettings(); }
 
     void every_chart_leads_to_the_micro_steps_that_it_counts() {
         Window w;
@@ -256,7 +249,7 @@ private Q_SLOTS:
     }
 
     void settings_keep_the_layout_the_theme_and_the_users_keys() {
-        QSettings settings(QSettings::IniFormat, QSettings::UserScope, "Mirrorscope", "mirrorscope");
+        QSettings settings = userSettings();
         settings.clear();
         settings.setValue("keys/run.micro", "F8");
         settings.sync();

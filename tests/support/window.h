@@ -7,11 +7,13 @@
 #include "views/trees/nodes_view.h"
 #include "views/trees/tree_pane.h"
 #include "views/trees/trees_view.h"
+#include "views/user_settings.h"
 
 #include <QAction>
 #include <QDockWidget>
 #include <QFile>
 #include <QSignalSpy>
+#include <QStandardPaths>
 #include <QStatusBar>
 #include <QTemporaryDir>
 #include <QTest>
@@ -20,11 +22,19 @@
 
 namespace mirrorscope::test {
 
+// Nobody's own settings and scripts are touched.
+inline void useOwnSettings() {
+    static const QTemporaryDir folder;
+    QStandardPaths::setTestModeEnabled(true);
+    QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, folder.path());
+}
+
 struct Window {
     std::unique_ptr<views::MainWindow> window = std::make_unique<views::MainWindow>();
     QTemporaryDir folder;
 
     Window() {
+        useOwnSettings();
         window->resize(1366, 768);
         window->show();
     }
@@ -59,6 +69,13 @@ struct Window {
     }
     void key(Qt::Key key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) { QTest::keyClick(trees().currentWidget(), key, modifiers); }
     void trigger(views::Command command) { window->action(command)->trigger(); }
+    // By Back or Forward.
+    bool openAgain(views::Command command) {
+        QSignalSpy opened(window.get(), &views::MainWindow::opened);
+        trigger(command);
+        return opened.wait(20000) && opened.first().first().toBool();
+    }
+    QString title() { return QString::fromStdString(session().scenario().title); }
     QString status() { return window->saying(); }
     void raise(const char* dock) {
         auto& d = child<QDockWidget>((std::string("dock-") + dock).c_str());
