@@ -56,19 +56,20 @@ for preset in $presets; do
     failed=$((failed + bad))
 done
 if [ "$others" = 1 ]; then
-    for preset in asan tsan; do
+    # attempt WHAT LOG COMMAND...: one more test; of one that fails the end of its log is shown.
+    attempt() {
+        echo "== $1" >&2
+        log=$2
+        shift 2
         ran=$((ran + 1))
-        echo "== $preset: 500 windows that are closed, given other files and asked for more at random moments" >&2
-        MIRRORSCOPE_MOMENTS=500 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment >"build/$preset/moments.log" 2>&1 ||
-            { tail -30 "build/$preset/moments.log" >&2; failed=$((failed + 1)); }
+        "$@" >"$log" 2>&1 || { tail -30 "$log" >&2; failed=$((failed + 1)); }
+    }
+    for preset in asan tsan; do
+        attempt "$preset: 500 windows that are closed, given other files and asked for more at random moments" "build/$preset/moments.log" \
+            env MIRRORSCOPE_MOMENTS=500 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment
     done
-    ran=$((ran + 1))
-    echo "== the patches of contributing.md, built" >&2
-    sh tests/contributing.sh --build >build/release/contributing.log 2>&1 || { tail -30 build/release/contributing.log >&2; failed=$((failed + 1)); }
-    ran=$((ran + 1))
-    echo "== release: killed 200 times while editing and saving" >&2
-    MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed >build/release/killed.log 2>&1 ||
-        { tail -30 build/release/killed.log >&2; failed=$((failed + 1)); }
+    attempt "the patches of contributing.md, built" build/release/contributing.log sh tests/contributing.sh --build
+    attempt "release: killed 200 times while editing and saving" build/release/killed.log env MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed
     ran=$((ran + 1))
     seed=$(date +%s)
     echo "== random races explored in three ways for 20 minutes, seed $seed" >&2

@@ -8,22 +8,20 @@ namespace mirrorscope::views {
 Context::Context(QObject* parent) : QObject(parent), theme_(makeTheme(ThemeKind::Light)) {}
 Context::~Context() = default;
 
-void Context::setSession(std::unique_ptr<Session> session, u64 at) {
+void Context::take(std::unique_ptr<Session> session, u64 at) {
     map_.reset();
     session_ = std::move(session);
     map_ = std::make_unique<GpaMap>(*session_);
-    stops_ = {};
-    divergence_.reset();
-    markers_ = {};
-    difference_.reset();
-    differing_.clear();
-    bookmarks_.clear();
-    subject_ = {};
-    asked_.reset();
     session_->seek(std::min(at, session_->end()));
+}
+
+void Context::selectByItself() {
     selection_ = session_->frozenNearby();
     if (!selection_)
         selection_ = session_->lastChange();
+}
+
+void Context::tellAll() {
     Q_EMIT sessionChanged();
     Q_EMIT breakpointsChanged();
     Q_EMIT markersChanged();
@@ -33,23 +31,27 @@ void Context::setSession(std::unique_ptr<Session> session, u64 at) {
     Q_EMIT subjectChanged();
 }
 
+void Context::setSession(std::unique_ptr<Session> session, u64 at) {
+    stops_ = {};
+    divergence_.reset();
+    markers_ = {};
+    difference_.reset();
+    differing_.clear();
+    bookmarks_.clear();
+    subject_ = {};
+    asked_.reset();
+    take(std::move(session), at);
+    selectByItself();
+    tellAll();
+}
+
 void Context::extendSession(std::unique_ptr<Session> session, u64 at) {
     const bool stays = at == position();
-    map_.reset();
-    session_ = std::move(session);
-    map_ = std::make_unique<GpaMap>(*session_);
-    session_->seek(std::min(at, session_->end()));
-    if (!stays) {
-        selection_ = session_->frozenNearby();
-        if (!selection_)
-            selection_ = session_->lastChange();
-    }
+    take(std::move(session), at);
+    if (!stays)
+        selectByItself();
     continues_ = true;
-    Q_EMIT sessionChanged();
-    Q_EMIT breakpointsChanged();
-    Q_EMIT positionChanged();
-    Q_EMIT selectionChanged();
-    Q_EMIT subjectChanged();
+    tellAll();
     continues_ = false;
 }
 

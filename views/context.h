@@ -125,6 +125,10 @@ Q_SIGNALS:
     void themeChanged();
 
 private:
+    void take(std::unique_ptr<Session> session, u64 at);
+    void selectByItself();
+    void tellAll();
+
     bool continues_ = false;
     std::unique_ptr<Session> session_;
     std::unique_ptr<GpaMap> map_;

@@ -30,16 +30,12 @@ void LoadJob::run(std::function<Scenario()> read, bool previews) {
         try {
             Scenario scenario = read();
             const u64 all = RunOptions{}.maxSteps;
-            if (previews) {
-                session = sessionOf(scenario, kFirst);
-                if ((*session)->verdict().bounded && !task.cancelled()->load()) {
-                    task.report([this, session] {
-                        result_ = std::move(*session);
-                        Q_EMIT previewed();
-                    });
-                    session = sessionOf(std::move(scenario), all);
-                }
-            } else {
+            session = sessionOf(scenario, previews ? kFirst : all);
+            if (previews && (*session)->verdict().bounded && !task.cancelled()->load()) {
+                task.report([this, session] {
+                    result_ = std::move(*session);
+                    Q_EMIT previewed();
+                });
                 session = sessionOf(std::move(scenario), all);
             }
         } catch (const InputError& e) {

@@ -278,10 +278,14 @@ void MainWindow::showBusy(const QString& what) {
     busyLater_.start();
 }
 
-void MainWindow::start(Opening opening, const QString& what, const QString& name, const QString& text) {
+void MainWindow::begin(Opening opening, const QString& what) {
     opening_ = std::move(opening);
     previewAt_.reset();
     showBusy(what);
+}
+
+void MainWindow::start(Opening opening, const QString& what, const QString& name, const QString& text) {
+    begin(std::move(opening), what);
     job_.startText(name, text, !opening_.stays && !opening_.branched);
 }
 
@@ -294,9 +298,7 @@ void MainWindow::open(const QString& file, std::optional<u64> at) {
         start({{file, {}, text, draft, {}}, at, false, false, false, false}, what, file, *draft);
         return;
     }
-    opening_ = {{file, {}, {}, {}, {}}, at, false, false, false, false};
-    previewAt_.reset();
-    showBusy(what);
+    begin({{file, {}, {}, {}, {}}, at, false, false, false, false}, what);
     job_.start(file);
 }
 

@@ -117,7 +117,7 @@ private:
     void buildActions();
     void buildDocks();
     void perform(Command command);
-    void showPane(const char* id);
+    void showPane(const QString& id);
     // To that position, or says why there is none.
     void goOrSay(std::optional<u64> position, const QString& none);
     void goToFrozen(bool forward);
@@ -140,6 +140,7 @@ private:
     // For a while; 0: until something else is said.
     void say(const QString& text, int milliseconds = 4000);
     void showBusy(const QString& what);
+    void begin(Opening opening, const QString& what);
     void start(Opening opening, const QString& what, const QString& name, const QString& text);
     void updateTitle();
 
@@ -161,6 +162,7 @@ private:
 
     // workspace.cpp
     int sideWidth() const;
+    void raiseFront(Layout layout);
     void arrangeTitles();
     void arrangeTabs();
     void setPresentation(bool on);

@@ -25,6 +25,7 @@ struct PaneInfo {
     Qt::DockWidgetArea area;
     const char* manual; // the heading that is about it
     std::array<Shown, kLayouts> layouts;
+    Shown in(Layout layout) const { return layouts[static_cast<unsigned>(layout)]; }
 };
 
 // In the order of their tabs, and of the focus.

@@ -58,7 +58,7 @@ void MainWindow::refreshActions() {
         formButtons_[i]->setChecked(static_cast<std::size_t>(trees_->form()) == i);
 }
 
-void MainWindow::showPane(const char* id) {
+void MainWindow::showPane(const QString& id) {
     docks_.at(id)->show();
     docks_.at(id)->raise();
 }

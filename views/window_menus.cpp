@@ -244,9 +244,8 @@ void MainWindow::showPalette() {
     for (QAction* action : exportMenu_->actions())
         items.push_back({tr("Export: %1").arg(plain(action)), {}, [action] { action->trigger(); }, context_.session() != nullptr});
     for (const auto& [id, dock] : docks_)
-        items.push_back({tr("Pane: %1").arg(dock->windowTitle()), {}, [dock = dock] {
-                             dock->show();
-                             dock->raise();
+        items.push_back({tr("Pane: %1").arg(dock->windowTitle()), {}, [this, id = id, dock = dock] {
+                             showPane(id);
                              if (dock->widget() != nullptr)
                                  dock->widget()->setFocus();
                          }});

@@ -87,8 +87,7 @@ void MainWindow::buildDocks() {
             tabifyDockWidget(before, dock);
         before = dock;
     }
-    for (const char* front : {"inspector", "timeline"})
-        docks_.at(front)->raise();
+    raiseFront(Layout::Debug);
     for (const Qt::DockWidgetArea area : {Qt::RightDockWidgetArea, Qt::BottomDockWidgetArea, Qt::LeftDockWidgetArea})
         setTabPosition(area, QTabWidget::North);
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
@@ -177,16 +176,18 @@ void MainWindow::showEvent(QShowEvent* event) {
     shown_ = true;
 }
 
-void MainWindow::setLayout(Layout layout) {
-    const auto table = paneTable();
-    const auto shown = [&](const PaneInfo& info) { return info.layouts[static_cast<unsigned>(layout)]; };
-    for (const PaneInfo& info : table) {
-        docks_.at(info.id)->setFloating(false);
-        docks_.at(info.id)->setVisible(shown(info) != Shown::No);
-    }
-    for (const PaneInfo& info : table)
-        if (shown(info) == Shown::Front)
+void MainWindow::raiseFront(Layout layout) {
+    for (const PaneInfo& info : paneTable())
+        if (info.in(layout) == Shown::Front)
             docks_.at(info.id)->raise();
+}
+
+void MainWindow::setLayout(Layout layout) {
+    for (const PaneInfo& info : paneTable()) {
+        docks_.at(info.id)->setFloating(false);
+        docks_.at(info.id)->setVisible(info.in(layout) != Shown::No);
+    }
+    raiseFront(layout);
     const auto wide = [&](std::initializer_list<const char*> ids, int pixels) {
         QList<QDockWidget*> docks;
         for (const char* id : ids)

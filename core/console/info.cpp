@@ -55,15 +55,15 @@ std::string Console::infoPoints() const {
 // The last ones: a script may have a hundred thousand.
 std::string Console::infoResults() const {
     constexpr std::size_t kMost = 200;
-    const std::vector<StepResult> results = session_.resultsIn(0, session_.position());
+    std::span<const std::size_t> marks = session_.returnsIn(0, session_.position());
     std::string text;
-    if (results.size() > kMost)
-        text = fmt::format("{} before these\n", results.size() - kMost);
-    for (std::size_t i = results.size() - std::min(results.size(), kMost); i < results.size(); ++i) {
-        const StepResult& r = results[i];
-        text += fmt::format("{:<8}line {:<5}{:<8}{} → {}{}\n", r.position, r.step != nullptr ? r.step->line : 0, r.actor, r.call, r.outcome,
-                            r.details.empty() ? "" : " (" + r.details + ")");
+    if (marks.size() > kMost) {
+        text = fmt::format("{} before these\n", marks.size() - kMost);
+        marks = marks.last(kMost);
     }
+    for (const std::size_t mark : marks)
+        if (const auto result = session_.resultOf(mark))
+            text += fmt::format("{:<8}line {:<5}{:<8}{}\n", result->position, result->step->line, result->actor, result->text());
     return text.empty() ? "No step has returned yet.\n" : text;
 }
 

@@ -224,8 +224,7 @@ Block PlainSearch::blockOf(u32 number) const {
 // What was changed since the machine was set last.
 void PlainSearch::look() {
     std::set<u32> touched;
-    machine_.forEachNewChange(
-        machine_.changesUpTo(position_), [&](Place place, u64) { touched.insert(place.v / kBlock); }, [](Pfn, u64, u64) { return false; });
+    machine_.forEachNewChange(machine_.changesUpTo(position_), [&](Place place, u64) { touched.insert(place.v / kBlock); });
     for (const u32 number : touched) {
         const Block* block = blocks_.one(blockOf(number));
         if (block == base_[number])

@@ -190,8 +190,6 @@ std::string runText(const Session& session, bool verbose) {
     std::string out = fmt::format("{}: {}\n", scenario.file, scenario.title);
     if (verbose) {
         const auto& marks = session.system().sim().marks();
-        const std::vector<StepResult> results = session.resultsIn(0, session.end());
-        std::size_t returned = 0;
         for (std::size_t i = 0; i < marks.size(); ++i) {
             const Step* step = scenario.step(marks[i].script);
             if (step == nullptr)
@@ -205,11 +203,10 @@ std::string runText(const Session& session, bool verbose) {
                 if (!step->answer.empty())
                     out += fmt::format("    answer: {}{}\n", step->answer, step->why.empty() ? "" : " (" + step->why + ")");
             }
-            if (marks[i].kind == MarkKind::StepEnd && static_cast<Verb>(marks[i].code) != Verb::Race) {
-                const StepResult& result = results[returned++];
-                out += fmt::format("  {:<12} {:<6} {} → {}\n", result.path, result.actor, result.call, result.outcome);
-                if (!result.details.empty())
-                    out += fmt::format("  {:<20}{}\n", "", result.details);
+            if (const auto result = session.resultOf(i)) {
+                out += fmt::format("  {:<12} {:<6} {} → {}\n", result->path, result->actor, result->call, result->outcome);
+                if (!result->details.empty())
+                    out += fmt::format("  {:<20}{}\n", "", result->details);
             }
         }
     }

@@ -79,12 +79,9 @@ u64 Machine::frameHash(u32 first, const u64* words) const {
 void Machine::fill(Pfn pfn, u64 value) {
     const u32 first = wordOf(pfn, 0).v;
     u64* words = words_ + first;
-    if (accesses_ != nullptr) {
-        if (accesses_->capacity() - accesses_->size() < 512)
-            accesses_->reserve(2 * (accesses_->size() + 512));
+    if (accesses_ != nullptr)
         for (u32 k = 0; k < 512; ++k)
             accesses_->push_back({first + k, WordAccess::Kind::Write, words[k], value});
-    }
     const u64 old = words[0];
     u64 differs = 0;
     for (u32 k = 0; k < 512; ++k)

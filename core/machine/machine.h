@@ -172,10 +172,13 @@ public:
     // The changes of the step before the present position, newest state: what a rule looks at.
     template <class F>
     void forEachChange(u64 step, F&& f) const;
+    struct WordByWord {
+        bool operator()(Pfn, u64, u64) const { return false; }
+    };
     // Every place that the changes with numbers [from, end of journal) touched; only at the end of the recording. A page that was filled
     // and had one value before is not gone through word by word if `whole(frame, old, now)` says that this was all.
-    template <class F, class Whole>
-    void forEachNewChange(u64 from, F&& f, Whole&& whole) const;
+    template <class F, class Whole = WordByWord>
+    void forEachNewChange(u64 from, F&& f, Whole&& whole = {}) const;
     u64 changeCount() const { return places_.size(); }
 
     // The steps that changed `place`, oldest first, found by reading the journal.
@@ -246,12 +249,8 @@ private:
     // The word that a read of the place reads: the place, or that of the latest store to it which waits in the reader's own buffer.
     Place seen(Place place) const { return ownStores_.v == 0 || words_[ownStores_.v] == 0 ? place : waitingStore(place); }
     Place waitingStore(Place place) const;
-    template <class F, class Whole>
-    void forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const;
-    template <class F>
-    void forEachChangeIn(u64 from, u64 end, F&& f) const {
-        forEachChangeIn(from, end, f, [](Pfn, u64, u64) { return false; });
-    }
+    template <class F, class Whole = WordByWord>
+    void forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole = {}) const;
     // What a frame's words add to the hash, when all of them have that value.
     u64 frameHash(u32 first, u64 value) const;
     u64 frameHash(u32 first, const u64* words) const; // these

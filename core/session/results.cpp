@@ -12,38 +12,36 @@
 
 namespace mirrorscope {
 
-StepResult Session::resultOfMark(u64 position, std::size_t index) const {
+u64 Session::positionAfter(const Mark& mark) const { return std::min(mark.n + 1, end()); }
+
+std::optional<StepResult> Session::resultOf(std::size_t mark) const {
     const Sim& sim = system().sim();
-    const Mark& mark = sim.marks()[index];
-    const Outcome outcome = outcomeOf(sim, index);
-    StepResult result;
-    result.position = position;
-    result.outcome = outcomeName(outcome);
-    if (mark.a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
-        result.outcome += fmt::format(", value {}", outcome.value);
-    if (outcome.kind != Outcome::Kind::Ok)
-        result.details = detailsText(outcome.details);
-    const Step* step = result.step = scenario_.step(mark.script);
-    if (step == nullptr)
-        return result;
-    result.path = step->path;
-    result.actor = actorName(step->actor);
-    result.call = info(step->verb).name;
+    const Mark& end = sim.marks()[mark];
+    const Step* step = scenario_.step(end.script);
+    if (step == nullptr || !std::binary_search(returns_.begin(), returns_.end(), mark))
+        return std::nullopt;
+    const Outcome outcome = outcomeOf(sim, mark);
+    StepResult result{positionAfter(end),   step, step->path, actorName(step->actor), std::string(info(step->verb).name),
+                      outcomeName(outcome), {}};
     if (step->has("gpa"))
         result.call += fmt::format(" {:#x}{}", step->number("gpa"), step->number("smm") != 0 ? " in SMM" : "");
     if (step->has("level"))
         result.call += fmt::format(" at {}", levelName(levelOf(static_cast<unsigned>(step->number("level")))));
     if (step->verb == Verb::Seamcall)
         result.call += " " + step->text;
+    if (end.a[3] != 0 && outcome.kind == Outcome::Kind::Ok)
+        result.outcome += fmt::format(", value {}", outcome.value);
+    if (outcome.kind != Outcome::Kind::Ok)
+        result.details = detailsText(outcome.details);
     return result;
 }
 
-std::vector<StepResult> Session::resultsIn(u64 from, u64 to) const {
-    std::vector<StepResult> results;
-    for (auto at = std::lower_bound(returns_.begin(), returns_.end(), from, [](const auto&r, u64 n) { return r.first < n; });
-         at != returns_.end() && at->first <= to; ++at)
-        results.push_back(resultOfMark(at->first, at->second));
-    return results;
+std::span<const std::size_t> Session::returnsIn(u64 from, u64 to) const {
+    const auto& marks = system().sim().marks();
+    const auto before = [&](std::size_t mark, u64 position) { return positionAfter(marks[mark]) < position; };
+    const auto begin = std::lower_bound(returns_.begin(), returns_.end(), from, before);
+    const auto end = std::lower_bound(begin, returns_.end(), to + 1, before);
+    return {begin, end};
 }
 
 } // namespace mirrorscope

@@ -132,14 +132,14 @@ void Session::indexScript() {
     const auto& marks = system().sim().marks();
     for (std::size_t i = 0; i < marks.size(); ++i) {
         const Mark& mark = marks[i];
-        const u64 at = std::min(mark.n + 1, machine.steps());
         if (mark.kind == MarkKind::StepEnd && static_cast<Verb>(mark.code) != Verb::Race)
-            returns_.emplace_back(at, i);
+            returns_.push_back(i);
         if (mark.kind != MarkKind::Pause && mark.kind != MarkKind::Note)
             continue;
         const Step* step = scenario_.step(mark.script);
         if (step == nullptr)
             continue;
+        const u64 at = positionAfter(mark);
         lineStarts_[step->line].push_back(at);
         // What is noted before anything is done holds from the beginning.
         if (mark.kind == MarkKind::Note)

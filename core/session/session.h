@@ -33,6 +33,7 @@ namespace mirrorscope {
 class Machine;
 class Runner;
 class System;
+struct Mark;
 
 enum class Column : u8 { Shared, Mirror, Private };
 inline constexpr unsigned kColumns = 3;
@@ -98,11 +99,13 @@ struct StepView {
 // What a step of the script returned. A step that is repeated returns each time.
 struct StepResult {
     u64 position = 0; // at which it has returned
-    const Step* step = nullptr;
+    const Step* step; // never null
     std::string path, actor;
     std::string call;    // "accept 0x4000"
     std::string outcome; // "ok", "ok, value 42", "EAGAIN", the name of a status
     std::string details; // what an exit or a status carries; empty if nothing
+    // "read 0x4000 → ok, value 42", with the details behind it.
+    std::string text() const { return call + " → " + outcome + (details.empty() ? "" : " (" + details + ")"); }
 };
 
 struct HistoryEntry {
@@ -153,8 +156,10 @@ public:
     u32 scriptAt(u64 position) const;
     // One sentence: what the micro-step before the position did.
     std::string sentence(u64 position) const;
-    // Of the steps that returned at positions from `from` to `to`, in that order.
-    std::vector<StepResult> resultsIn(u64 from, u64 to) const;
+    // The marks of the steps that returned at positions from `from` to `to`, in that order.
+    std::span<const std::size_t> returnsIn(u64 from, u64 to) const;
+    // What the step of that mark returned; nothing for a mark of another kind.
+    std::optional<StepResult> resultOf(std::size_t mark) const;
     // Where a script step begins and ends, as positions; nothing if it took no micro-step.
     std::optional<std::pair<u64, u64>> extent(u32 script) const;
     // The next position at which another script step of the top level begins, or the script pauses.
@@ -328,7 +333,7 @@ private:
         u32 script = 0;
     };
     const Note* noteIn(u64 at) const;
-    StepResult resultOfMark(u64 position, std::size_t index) const;
+    u64 positionAfter(const Mark& mark) const;
     bool fits(const EventFilter::Word& word, u64 n) const;
     std::string changedWords(u64 n) const;
     FoundEvent eventHere(u64 n) const;
@@ -347,8 +352,8 @@ private:
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
     std::vector<u64> pauses_;
-    std::vector<Note> notes_;                          // ascending
-    std::vector<std::pair<u64, std::size_t>> returns_; // position -> its mark, ascending
+    std::vector<Note> notes_;          // ascending
+    std::vector<std::size_t> returns_; // the marks of steps that returned, ascending
     mutable std::unique_ptr<Lanes> lanes_;
 };
 

@@ -151,10 +151,11 @@ NOT_INSTRUMENTED void copyStack(void* to, const void* from, std::size_t size) {
 }
 } // namespace
 
-void Fiber::save(StackBytes& out) const {
-    const std::size_t used = done_ ? 0 : static_cast<std::size_t>(static_cast<char*>(stack_) + kStack - static_cast<char*>(context_));
-    copyStack(out.grow(used), context_, used);
+std::size_t Fiber::used() const {
+    return done_ ? 0 : static_cast<std::size_t>(static_cast<char*>(stack_) + kStack - static_cast<char*>(context_));
 }
+
+void Fiber::save(std::byte* to) const { copyStack(to, context_, used()); }
 
 // Down from the used part until so much is clear that nobody has been further down since it was cleared last.
 NOT_INSTRUMENTED void Fiber::clearBelow() {

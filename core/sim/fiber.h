@@ -5,35 +5,10 @@
 // its stack or in the machine. The sanitizers are told of every switch.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 namespace mirrorscope {
-
-// Saved stacks, one after another. A vector would clear the room before the bytes come, which costs as much as they do.
-class StackBytes {
-public:
-    std::size_t size() const { return size_; }
-    const std::byte* data() const { return bytes_.get(); }
-    // Room for so many more, whose bytes are anything.
-    std::byte* grow(std::size_t by) {
-        if (size_ + by > capacity_) {
-            capacity_ = 2 * (size_ + by);
-            auto bytes = std::make_unique_for_overwrite<std::byte[]>(capacity_);
-            std::copy_n(bytes_.get(), size_, bytes.get());
-            bytes_ = std::move(bytes);
-        }
-        size_ += by;
-        return bytes_.get() + size_ - by;
-    }
-    void shrink(std::size_t size) { size_ = size; }
-
-private:
-    std::unique_ptr<std::byte[]> bytes_;
-    std::size_t size_ = 0, capacity_ = 0;
-};
 
 class Fiber {
 public:
@@ -52,8 +27,9 @@ public:
     void suspend();
     bool done() const { return done_; }
 
-    // Where a suspended fiber stands: the used part of its stack, appended to `out`. Only this very fiber can be put back to it.
-    void save(StackBytes& out) const;
+    // Where a suspended fiber stands: the used part of its stack, so many bytes. Only this very fiber can be put back to it.
+    std::size_t used() const;
+    void save(std::byte* to) const;
     void restore(const std::byte* saved, std::size_t size);
     // What earlier calls left below the used part is cleared, so that equal ways on look equal.
     void clearBelow();

@@ -203,7 +203,7 @@ void Race::save(unsigned i) {
     const Lane& lane = lanes_[i];
     saved_.push_back({lane, i, serves(i) ? 0 : sim_.srcuInside_[lane.actor], stacks_.size(), lane.log.size()});
     if (!serves(i))
-        lane.fiber->save(stacks_);
+        lane.fiber->save(stacks_.grow(lane.fiber->used()));
 }
 
 void Race::undo() {
@@ -223,9 +223,8 @@ Race::Copy Race::copy(unsigned i) const {
     const Lane& lane = lanes_[i];
     Copy copy{lane, serves(i) ? 0 : sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};
     if (!serves(i)) {
-        StackBytes stack;
-        lane.fiber->save(stack);
-        copy.stack.assign(stack.data(), stack.data() + stack.size());
+        copy.stack.resize(lane.fiber->used());
+        lane.fiber->save(copy.stack.data());
     }
     for (unsigned n = 0; n < lane.retries.depth; ++n)
         copy.logBegin = std::min(copy.logBegin, lane.retries.visits[n].begin);

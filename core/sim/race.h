@@ -4,13 +4,38 @@
 
 #include "sim/sim.h"
 
+#include <algorithm>
 #include <bitset>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace mirrorscope {
+
+// Saved stacks, one after another. A vector would clear the room before the bytes come, which costs as much as they do.
+class StackBytes {
+public:
+    std::size_t size() const { return size_; }
+    const std::byte* data() const { return bytes_.get(); }
+    // Room for so many more, whose bytes are anything.
+    std::byte* grow(std::size_t by) {
+        if (size_ + by > capacity_) {
+            capacity_ = 2 * (size_ + by);
+            auto bytes = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+            std::copy_n(bytes_.get(), size_, bytes.get());
+            bytes_ = std::move(bytes);
+        }
+        size_ += by;
+        return bytes_.get() + size_ - by;
+    }
+    void shrink(std::size_t size) { size_ = size; }
+
+private:
+    std::unique_ptr<std::byte[]> bytes_;
+    std::size_t size_ = 0, capacity_ = 0;
+};
 
 class Race {
 public:

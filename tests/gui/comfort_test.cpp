@@ -52,21 +52,17 @@ class ComfortTest : public QObject {
         const auto* label = w.window->findChild<QLabel*>("banner-violation");
         return label->isHidden() ? QString() : label->text();
     }
-    static bool openAgain(Window& w, Command command) {
-        QSignalSpy opened(w.window.get(), &MainWindow::opened);
-        w.trigger(command);
-        return opened.wait(20000) && opened.first().first().toBool();
-    }
-    static QString title(Window& w) { return QString::fromStdString(w.session().scenario().title); }
 
 private Q_SLOTS:
     void what_a_step_returned_is_said_when_it_has() {
         Window w;
         QVERIFY(w.openShipped(kLesson1));
         const auto& detail = w.child<QLabel>("banner-detail");
-        const auto results = w.session().resultsIn(0, w.session().end());
-        const auto read = std::find_if(results.begin(), results.end(), [](const StepResult& r) { return r.call == "read 0x4000"; });
-        QVERIFY(read != results.end());
+        std::optional<StepResult> read;
+        for (const std::size_t mark : w.session().returnsIn(0, w.session().end()))
+            if (const auto result = w.session().resultOf(mark); result->call == "read 0x4000")
+                read = result;
+        QVERIFY(read.has_value());
         w.context().goTo(read->position - 1);
         QVERIFY2(!detail.text().contains("→ ok, value"), qPrintable(detail.text()));
         w.key(Qt::Key_F11);
@@ -367,7 +363,7 @@ private Q_SLOTS:
         explore.openEnd(1);
         QVERIFY(opened.wait(20000));
         QCOMPARE(w.position(), w.session().end());
-        QVERIFY2(title(w).endsWith("one of its ends"), qPrintable(title(w)));
+        QVERIFY2(w.title().endsWith("one of its ends"), qPrintable(w.title()));
         QVERIFY(!QString::fromStdString(w.session().scenario().about).contains("0 runs"));
     }
 
@@ -448,9 +444,9 @@ private Q_SLOTS:
         QVERIFY(w.openShipped(kLesson1));
         QVERIFY2(story().contains("its role says that it mirrors"), qPrintable(story()));
         follow("the fault");
-        QVERIFY2(title(w).startsWith("Decided by the fault"), qPrintable(title(w)));
+        QVERIFY2(w.title().startsWith("Decided by the fault"), qPrintable(w.title()));
         QVERIFY(story().contains("nobody faults when a hole is punched"));
-        QVERIFY(openAgain(w, Command::Back));
+        QVERIFY(w.openAgain(Command::Back));
         // Why frozen?
         w.context().goTo(w.session().openingPosition());
         QVERIFY2(w.child<InspectorView>("inspector").asText().contains("another actor is in the middle of an update of two tables"),
@@ -461,7 +457,7 @@ private Q_SLOTS:
         w.trigger(Command::Restart);
         w.trigger(Command::NextViolation);
         QVERIFY2(banner(w).contains("TDX_GPA_RANGE_NOT_BLOCKED"), qPrintable(banner(w)));
-        QVERIFY(openAgain(w, Command::Back));
+        QVERIFY(w.openAgain(Command::Back));
         follow("without TRACK");
         w.trigger(Command::Restart);
         w.trigger(Command::NextViolation);

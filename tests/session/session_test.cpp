@@ -16,6 +16,13 @@ const TreeRow* rowOf(const std::vector<TreeRow>& rows, u64 gpa, Level level) {
             return &row;
     return nullptr;
 }
+
+std::vector<StepResult> resultsIn(const Session& session, u64 from, u64 to) {
+    std::vector<StepResult> results;
+    for (const std::size_t mark : session.returnsIn(from, to))
+        results.push_back(session.resultOf(mark).value());
+    return results;
+}
 } // namespace
 
 TEST(Session, opens_at_the_first_pause_on_a_frozen_entry) {
@@ -62,7 +69,7 @@ TEST(Session, knows_what_each_step_returned_and_when) {
                                  "  - race:\n      vcpu0: [{read: 0x4000}]\n      host: [{punch-hole: {gpa: 0x4000}}]\n"));
     std::vector<std::string> told;
     u64 before = 0;
-    for (const StepResult& result : session.resultsIn(0, session.end())) {
+    for (const StepResult& result : resultsIn(session, 0, session.end())) {
         EXPECT_GE(result.position, before);
         before = result.position;
         ASSERT_NE(result.step, nullptr);
@@ -74,10 +81,10 @@ TEST(Session, knows_what_each_step_returned_and_when) {
     EXPECT_EQ(told[3], "10 vcpu0 read 0x4000 → ok, value 42");
     EXPECT_EQ(told[5], told[3]) << "a step that is repeated returns each time";
     // At the position where it is over, and at no other.
-    const StepResult accept = session.resultsIn(0, session.end())[1];
+    const StepResult accept = resultsIn(session, 0, session.end())[1];
     EXPECT_EQ(session.extent(accept.step->index)->second, accept.position);
-    EXPECT_EQ(session.resultsIn(accept.position, accept.position).size(), 1u);
-    EXPECT_TRUE(session.resultsIn(accept.position - 1, accept.position - 1).empty());
+    EXPECT_EQ(resultsIn(session, accept.position, accept.position).size(), 1u);
+    EXPECT_TRUE(resultsIn(session, accept.position - 1, accept.position - 1).empty());
 }
 
 TEST(Session, finds_each_step_of_each_script_by_its_number) {

@@ -97,15 +97,13 @@ void Banner::refresh() {
     if (std::binary_search(session->pauses().begin(), session->pauses().end(), at))
         detail << tr("the script pauses here");
     // What a step returned is said when it has.
-    const std::vector<StepResult> results = at > 0 ? session->resultsIn(at, at) : std::vector<StepResult>{};
+    const std::span<const std::size_t> returns = at > 0 ? session->returnsIn(at, at) : std::span<const std::size_t>{};
     constexpr std::size_t kMost = 2;
-    for (std::size_t i = 0; i < std::min(results.size(), kMost); ++i) {
-        const StepResult& result = results[i];
-        detail << QString::fromStdString(result.actor + ": " + result.call + " → " + result.outcome +
-                                         (result.details.empty() ? "" : " (" + result.details + ")"));
-    }
-    if (results.size() > kMost)
-        detail << tr("%1 more steps returned").arg(results.size() - kMost);
+    for (const std::size_t mark : returns.first(std::min(returns.size(), kMost)))
+        if (const auto result = session->resultOf(mark))
+            detail << QString::fromStdString(result->actor + ": " + result->text());
+    if (returns.size() > kMost)
+        detail << tr("%1 more steps returned").arg(returns.size() - kMost);
     if (session->vmIsDead())
         detail << tr("the VM is dead: each of its ioctls answers EIO");
     if (at == session->end())
