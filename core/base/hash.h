@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include <cstddef>
+#include <initializer_list>
 
 namespace mirrorscope {
 
@@ -28,6 +29,12 @@ inline u64 wordHash(u32 place, u64 value) {
 // An ordered combination: mix(mix(h, a), b) differs from mix(mix(h, b), a).
 inline u64 mix(u64 hash, u64 value) {
     return foldMultiply(hash ^ 0xa0761d6478bd642full, value ^ 0xe7037ed1a0b428dbull) + 0x8ebc6af09c88c6e3ull;
+}
+inline u64 mixAll(std::initializer_list<u64> values) {
+    u64 hash = 0;
+    for (const u64 value : values)
+        hash = mix(hash, value);
+    return hash;
 }
 
 // Of many bytes at once.

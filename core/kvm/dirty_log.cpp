@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Dirty logging: by write protection, or by the D bits and the page-modification log (Linux v6.16 tdp_mmu.c, mmu.c,
 // kvm_main.c: kvm_get_dirty_log_protect(), kvm_clear_dirty_log_protect()).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 #include "kvm/windows.h"
 
@@ -27,9 +28,11 @@ bool Kvm::wrprot_gfn_range(Pfn root, const GfnRange& range, Level minLevel) {
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
     KVM_BUG_ON(minLevel > Level::k1G, Assert::WrprotLevel);
     bool changed = false;
+    Forget forget(sim_);
     sim_.rcuReadLock();
     TdpIter iter;
-    for (tdp_iter_start(iter, root, minLevel, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter))
+    for (tdp_iter_start(iter, root, minLevel, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(mix(iter.hash(), changed));
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (tdp_mmu_iter_cond_resched(iter, false, true))
                 break;
@@ -40,8 +43,9 @@ bool Kvm::wrprot_gfn_range(Pfn root, const GfnRange& range, Level minLevel) {
                 break;
             }
         }
+    }
     sim_.rcuReadUnlock();
-    return changed;
+    return forget.but(changed);
 }
 
 bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
@@ -55,9 +59,11 @@ bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
 void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
     const u64 bit = config_.adBits ? masks().format.dirty : u64{ept::kWrite};
+    Forget forget(sim_);
     sim_.rcuReadLock();
     TdpIter iter;
-    for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter))
+    for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(iter.hash());
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (!spte::isLeaf(iter.oldSpte, iter.level))
                 break;
@@ -66,7 +72,9 @@ void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
             if ((iter.oldSpte & bit) == 0 || tdp_mmu_set_spte_atomic(iter, iter.oldSpte & ~bit) == 0)
                 break;
         }
+    }
     sim_.rcuReadUnlock();
+    forget.all();
 }
 
 void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
@@ -79,11 +87,13 @@ void Kvm::kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range) {
 void Kvm::clear_dirty_pt_masked(Pfn root, Gfn gfn, u64 mask, bool wrprot) {
     const u64 bit = wrprot || !config_.adBits ? u64{ept::kWrite} : masks().format.dirty;
     lockdep_assert_held_write(LockId::MmuLock);
+    Forget forget(sim_);
     sim_.rcuReadLock();
     TdpIter iter;
     const Gfn first{gfn.v + static_cast<unsigned>(std::countr_zero(mask))};
     for (tdp_iter_start(iter, root, Level::k4K, first); mask != 0 && iter.valid && iter.gfn.v < gfn.v + 64;
          protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(mix(iter.hash(), mask));
         if (!spte::isLeaf(iter.oldSpte, iter.level))
             continue;
         if (iter.level > Level::k4K || iter.gfn < gfn || (mask >> (iter.gfn.v - gfn.v) & 1) == 0)
@@ -93,6 +103,7 @@ void Kvm::clear_dirty_pt_masked(Pfn root, Gfn gfn, u64 mask, bool wrprot) {
             iter.oldSpte = tdp_mmu_clear_spte_bits(iter.sptep, iter.oldSpte, bit, iter.level);
     }
     sim_.rcuReadUnlock();
+    forget.all();
 }
 
 void Kvm::kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // From an EPT violation, or a prefetch, to RET_PF_* (Linux v6.16 mmu.c: kvm_mmu_page_fault() and what it calls).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 
 namespace mirrorscope {
@@ -36,6 +37,7 @@ bool Kvm::isCurrentMmio(u64 spte) const {
 int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, bool prefetch, KvmRun& run,
                                Level* level) {
     Call call(sim_, "kvm_mmu_do_page_fault");
+    Forget forget(sim_);
     KvmPageFault fault;
     fault.vcpu = vcpu;
     fault.addr = addr;
@@ -46,9 +48,13 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     fault.prefetch = prefetch;
     fault.isPrivate = isPrivate;
     sim_.step(Site::SlotRead);
-    fault.slot = slotOf(fault.gfn);
-    if (fault.slot >= 0)
-        fault.memslot = slot(fault.slot);
+    {
+        Forget looking(sim_);
+        fault.slot = slotOf(fault.gfn);
+        if (fault.slot >= 0)
+            fault.memslot = slot(fault.slot);
+        looking.but(fault.hash());
+    }
     sim_.count(Counter::Fault);
     int r = kvm_tdp_mmu_page_fault(fault);
     if (r == RET_PF_EMULATE && fault.isPrivate) {
@@ -62,6 +68,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     sim_.mark({.kind = MarkKind::Fault,
                .code = static_cast<u8>(access),
                .a = {gpaOf(fault.gfn), alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, isSmm(fault.gfn)}});
+    forget.but(mixAll({static_cast<u64>(r), run.hash(), number(fault.goalLevel)}));
     return r;
 }
 
@@ -81,12 +88,20 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
         return r;
     if (r = mmu_topup_memory_caches(fault.vcpu); r != 0)
         return r;
-    if (r = protocol_->kvm_mmu_faultin_pfn(*this, fault); r != RET_PF_CONTINUE)
-        return r;
+    bool isStale;
+    {
+        Forget forget(sim_);
+        if (r = protocol_->kvm_mmu_faultin_pfn(*this, fault); r != RET_PF_CONTINUE)
+            return r;
+        forget.but(fault.hash());
+        sim_.readLock(LockId::MmuLock);
+        isStale = is_page_fault_stale(fault);
+        fault.mmuSeq = 0; // nobody asks for it any more
+        forget.but(mix(fault.hash(), isStale));
+    }
     r = RET_PF_RETRY;
     const Pfn page = fault.pfn; // a huge mapping rounds it down
-    sim_.readLock(LockId::MmuLock);
-    if (!is_page_fault_stale(fault))
+    if (!isStale)
         r = protocol_->kvm_tdp_mmu_map(*this, fault);
     fault.pfn = page;
     kvm_mmu_finish_page_fault(fault);

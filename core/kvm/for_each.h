@@ -148,6 +148,7 @@ int Kvm::kvm_gmem_populate(Gfn start, u64 pages, u64& done, Post&& post) {
 // flushed once. Returns whether there was one, so that an end is owed.
 template <class Parts, class F>
 bool Kvm::invalidateParts(Parts&& parts, F&& unmap) {
+    Forget forget(sim_);
     bool locked = false;
     bool flush = false;
     parts([&](const Memslot& s, const GfnRange& part) {
@@ -160,7 +161,7 @@ bool Kvm::invalidateParts(Parts&& parts, F&& unmap) {
         flush |= unmap(s, part);
     });
     flushAndUnlock(flush, locked);
-    return locked;
+    return forget.but(locked);
 }
 
 } // namespace mirrorscope

@@ -79,12 +79,14 @@ void Kvm::kvm_gmem_invalidate_end(bool begun) {
 
 void Kvm::truncate_inode_pages_range(const GmemRange& range) {
     Call call(sim_, "truncate_inode_pages_range");
+    Forget forget(sim_);
     if (range.ofFile)
         dropPages(gmem_ + range.first, range.end - range.first, Site::GmemRemove);
     else
         forEachGmemPart(range, [&](const Memslot& s, const GfnRange& part) {
             dropPages(gmemPlace(s, part.start), part.end.v - part.start.v, Site::GmemRemove);
         });
+    forget.all();
 }
 
 int Kvm::kvm_gmem_punch_hole(const GmemRange& range) {

@@ -51,9 +51,11 @@ void Kvm::flushAndUnlock(bool flush, bool locked) {
 void Kvm::endInvalidation(bool begun) {
     if (!begun)
         return;
+    Forget forget(sim_);
     sim_.writeLock(LockId::MmuLock);
     kvm_mmu_invalidate_end();
     sim_.writeUnlock(LockId::MmuLock);
+    forget.all();
 }
 
 } // namespace mirrorscope

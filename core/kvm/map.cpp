@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // kvm_tdp_mmu_map(): from a fault with its pfn to an entry in the tree (Linux v6.16 tdp_mmu.c).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 #include "kvm/windows.h"
 
@@ -85,6 +86,7 @@ int Kvm::tdp_mmu_map_handle_target_level(KvmPageFault& fault, TdpIter& iter) {
 
 int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
     Call call(sim_, "kvm_tdp_mmu_map");
+    Forget forget(sim_);
     const Pfn root = tdp_mmu_get_root_for_fault(fault);
     const Origin origin = Origin::ofFault(*this, fault.isPrivate);
     kvm_mmu_hugepage_adjust(fault);
@@ -92,6 +94,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, fault.gfn); iter.valid && iter.gfn <= fault.gfn; protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(mix(iter.hash(), fault.hash()));
         if (masks().nxHugePages)
             disallowed_hugepage_adjust(fault, iter.oldSpte, iter.level);
         if (spte::isFrozen(iter.oldSpte)) // somebody is changing this entry and its twin
@@ -123,6 +126,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
             track_possible_nx_huge_page(child);
     }
     sim_.rcuReadUnlock();
+    forget.but(mix(fault.hash(), static_cast<u64>(ret)));
     return ret;
 }
 

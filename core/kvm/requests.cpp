@@ -35,6 +35,7 @@ void Kvm::sendIpi(unsigned vcpu) {
 
 void Kvm::kvm_make_all_cpus_request(u64 request) {
     Call call(sim_, "kvm_make_all_cpus_request");
+    Forget forget(sim_);
     std::bitset<256> kicked;
     for (unsigned v = 0; v < config_.vcpus; ++v) {
         if (request != 0) {
@@ -49,6 +50,7 @@ void Kvm::kvm_make_all_cpus_request(u64 request) {
     for (unsigned v = 0; v < config_.vcpus; ++v)
         if (kicked[v])
             sim_.wait(Site::KickWait, {.kind = Condition::Kind::Equals, .place = vcpuWord(v, VcpuWord::Ipi)});
+    forget.all();
 }
 
 void Kvm::kvm_vcpu_kick(unsigned vcpu) {

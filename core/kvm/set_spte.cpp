@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How an SPTE changes, and how the change of a mirror is carried to the real table
 // (Linux v6.16 tdp_mmu.c: tdp_mmu_set_spte_atomic(), set_external_spte_present(), handle_changed_spte()).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 #include "kvm/windows.h"
 
@@ -12,10 +13,12 @@ bool Kvm::carriesOver(Pfn table, Gfn) const { return external_ != nullptr && rol
 int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
     Call call(sim_, "tdp_mmu_set_spte_atomic");
     lockdep_assert_held(LockId::MmuLock);
-    if (const int r = try_set_spte_atomic(iter, newSpte); r != 0)
-        return r;
-    handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
-    return 0;
+    Forget forget(sim_);
+    const int r = try_set_spte_atomic(iter, newSpte);
+    if (r == 0)
+        handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
+    forget.but(mix(iter.oldSpte, static_cast<u64>(r)));
+    return r;
 }
 
 int Kvm::try_set_spte_atomic(TdpIter& iter, u64 newSpte) {
@@ -120,7 +123,9 @@ void Kvm::tdp_mmu_unlink_sp(Pfn child) {
 void Kvm::remove_children(Pfn child, bool shared) {
     const Level level = role::level(spGet(child, kRole));
     const Gfn base{spGet(child, kGfn)};
+    Forget forget(sim_);
     for (unsigned i = 0; i < 512; ++i) {
+        forget.but(i);
         const Place sptep = wordOf(child, i);
         const Gfn gfn{base.v + i * pagesPer(level)};
         u64 old;
@@ -142,6 +147,7 @@ void Kvm::remove_children(Pfn child, bool shared) {
                 remove_external_spte(gfn, old, level);
         }
     }
+    forget.all();
 }
 
 void Kvm::free_external_spt(Pfn child) {
@@ -170,6 +176,7 @@ u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level 
     lockdep_assert_held_write(LockId::MmuLock);
     WARN_ON_ONCE(spte::isFrozen(oldSpte) || spte::isFrozen(newSpte), Assert::SetFrozen);
     const Clearing window(*this, sptep, gfn, level);
+    Forget forget(sim_);
     const bool carried = protocol_->carriesOver(*this, frameOf(sptep), gfn);
     oldSpte = kvm_tdp_mmu_write_spte(sptep, oldSpte, newSpte, level);
     handle_changed_spte(gfn, oldSpte, newSpte, level, false);
@@ -177,7 +184,7 @@ u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level 
         KVM_BUG_ON(spte::isPresent(newSpte), Assert::SetMirrorPresent);
         remove_external_spte(gfn, oldSpte, level);
     }
-    return oldSpte;
+    return forget.but(oldSpte);
 }
 
 void Kvm::tdp_mmu_iter_set_spte(TdpIter& iter, u64 newSpte) {

@@ -28,6 +28,7 @@ struct Memslot {
     bool invalid = false; // KVM_MEMSLOT_INVALID: it is about to go
     Level backing = Level::k4K;
     Level gmemBacking = Level::k4K;
+    u64 hash() const;
     bool contains(Gfn gfn) const { return used && gfn >= base && gfn.v < base.v + pages; }
     GfnRange range() const { return {base, {base.v + pages}}; }
 };
@@ -61,6 +62,7 @@ struct KvmPageFault {
     Pfn pfn;
     bool mapWritable = false;
     KvmRun run;
+    u64 hash() const;
 };
 
 // struct tdp_iter: walks one table tree.
@@ -77,6 +79,7 @@ struct TdpIter {
     bool valid = false;
     bool yielded = false; // mmu_lock was dropped: the walk begins anew at the goal
     Gfn yieldedGfn;       // the goal when it last began
+    u64 hash() const;
 };
 
 // A page of KVM's tables as the views and rules see it (struct kvm_mmu_page).

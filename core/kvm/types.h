@@ -46,6 +46,7 @@ std::string_view name(KvmExit exit);
 struct KvmRun {
     KvmExit reason = KvmExit::None;
     Details details = {};
+    u64 hash() const;
 };
 
 enum RootTypes : unsigned { KVM_INVALID_ROOTS = 1, KVM_DIRECT_ROOTS = 2, KVM_MIRROR_ROOTS = 4, KVM_VALID_ROOTS = 6, KVM_ALL_ROOTS = 7 };
@@ -101,12 +102,14 @@ struct EnterResult {
     Kind kind = Kind::Entered;
     int error = 0;   // of Failed
     KvmRun run = {}; // of Failed: user space gets its reason instead
+    u64 hash() const;
 };
 
 struct HandledExit {
     int result = 1; // 1 resume the guest, 0 to user space, negative errno
     KvmRun run = {};
     bool guestVe = false; // the guest got a #VE, or a #VC, instead
+    u64 hash() const;
 };
 
 } // namespace mirrorscope

@@ -80,11 +80,13 @@ void Kvm::leaveGuestMode(unsigned vcpu) {
 }
 
 void Kvm::vcpu_exit_guest(unsigned vcpu) {
+    Forget forget(sim_);
     sim_.step(Site::VcpuExit);
     machine_->set(vcpuWord(vcpu, VcpuWord::Running), 0);
     vcpuOps_->left(vcpu);
     leaveGuestMode(vcpu);
     vmx_flush_pml_buffer(vcpu);
+    forget.all();
 }
 
 // KVM_RUN until what the guest does in this script step is done, or user space is needed.
@@ -123,7 +125,9 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
                 inside = false;
             }
             if (!inside) {
+                Forget forget(sim_);
                 const EnterResult entered = vcpu_enter_guest(vcpu);
+                forget.but(entered.hash());
                 if (entered.kind == EnterResult::Kind::Again)
                     continue;
                 if (entered.kind == EnterResult::Kind::Failed)
@@ -152,7 +156,9 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
                 if (accessed == Accessed::Again)
                     continue;
             }
+            Forget forget(sim_);
             const HandledExit handled = vcpuOps_->handle_violation(vcpu, op, gpa, walk);
+            forget.but(handled.hash());
             if (watch_ != nullptr)
                 watch_->operationEnds();
             if (handled.guestVe) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Zapping: leaves of a range, and whole roots at the end of the VM (Linux v6.16 tdp_mmu.c).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 #include "kvm/windows.h"
 
@@ -10,9 +11,11 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
     Call call(sim_, "tdp_mmu_zap_leafs");
     lockdep_assert_held_write(LockId::MmuLock);
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
+    Forget forget(sim_);
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(mix(iter.hash(), flush));
         if (tdp_mmu_iter_cond_resched(iter, flush, false)) {
             flush = false;
             continue;
@@ -26,7 +29,7 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
             flush = true;
     }
     sim_.rcuReadUnlock();
-    return flush;
+    return forget.but(flush);
 }
 
 bool Kvm::kvm_tdp_mmu_zap_leafs(const GfnRange& range, bool flush) {
@@ -45,10 +48,11 @@ unsigned Kvm::unmap_root_types(unsigned filter) const {
 
 bool Kvm::kvm_tdp_mmu_unmap_gfn_range(const GfnRange& range, unsigned filter) {
     Call call(sim_, "kvm_tdp_mmu_unmap_gfn_range");
+    Forget forget(sim_);
     bool flush = false;
     forEachRootYieldSafe(protocol_->unmap_root_types(*this, filter), range,
                          [&](Pfn root) { flush = tdp_mmu_zap_leafs(root, range, flush); });
-    return flush;
+    return forget.but(flush);
 }
 
 // The notifier's release: valid mirror roots are left alone.
@@ -76,8 +80,10 @@ bool Kvm::kvm_unmap_gfn_range(const GfnRange& range, unsigned filter) {
 
 void Kvm::tdp_mmu_zap_root_at(Pfn root, bool shared, Level zapLevel) {
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
+    Forget forget(sim_);
     TdpIter iter;
-    for (tdp_iter_start(iter, root, zapLevel, {0}, 0); iter.valid; protocol_->tdp_iter_next(*this, iter))
+    for (tdp_iter_start(iter, root, zapLevel, {0}, 0); iter.valid; protocol_->tdp_iter_next(*this, iter)) {
+        forget.but(iter.hash());
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (tdp_mmu_iter_cond_resched(iter, false, shared))
                 break;
@@ -92,6 +98,8 @@ void Kvm::tdp_mmu_zap_root_at(Pfn root, bool shared, Level zapLevel) {
             if (tdp_mmu_set_spte_atomic(iter, spte::kNonpresent) == 0)
                 break;
         }
+    }
+    forget.all();
 }
 
 // Leaves first, then tables, so that no step is long; what is left hangs from the root's own entries.

@@ -39,6 +39,16 @@ struct Change {
     u64 now;
 };
 
+// What an actor has learnt, as a hash; and how often that began anew.
+struct Observed {
+    u64 hash = 0;
+    u32 begun = 0;
+};
+struct ObservedThen {
+    Observed observed;
+    u64 size = 0; // of the list
+};
+
 class Machine {
 public:
     Machine(u64 words, u64 hashedWords);
@@ -193,22 +203,37 @@ public:
     void note(u64 value) const {
         if (observer_ == nullptr)
             return;
-        *observer_ = mix(*observer_, value);
+        observer_->hash = mix(observer_->hash, value);
         if (observed_ != nullptr)
             observed_->push_back(value);
     }
     // Everything that is observed goes into the hash, and into the list if there is one.
-    void observe(u64* hash, std::vector<u64>* all = nullptr) {
-        observer_ = hash;
+    void observe(Observed* observer, std::vector<u64>* all = nullptr) {
+        observer_ = observer;
         observed_ = all;
     }
     // What was observed before does not matter any more.
     void observeAnew(u64 token) {
         if (observer_ == nullptr)
             return;
-        *observer_ = token;
+        observer_->hash = token;
+        ++observer_->begun;
         if (observed_ != nullptr)
             observed_->assign(1, token);
+    }
+    // All that was observed since `then` comes to that one value.
+    ObservedThen observedNow() const {
+        return observer_ == nullptr ? ObservedThen{} : ObservedThen{*observer_, observed_ == nullptr ? 0 : observed_->size()};
+    }
+    void forgetSince(const ObservedThen& then, u64 value) {
+        if (observer_ == nullptr)
+            return;
+        if (observer_->begun == then.observed.begun) { // else what was before is forgotten already
+            observer_->hash = then.observed.hash;
+            if (observed_ != nullptr)
+                observed_->resize(then.size);
+        }
+        note(value);
     }
     // Notes every access there while it is not null.
     void logAccesses(AccessLog* log) { accesses_ = log; }
@@ -268,7 +293,7 @@ private:
     u64 size_ = 0;
     u64 hashed_ = 0;
     u64 hash_ = 0;
-    mutable u64* observer_ = nullptr;
+    mutable Observed* observer_ = nullptr;
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
     struct FrameSum {

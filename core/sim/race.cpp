@@ -180,6 +180,26 @@ AccessLog Race::awaited(unsigned i) const {
     }
 }
 
+static_assert(2 * kLocks <= 8 * sizeof(Race::Locks));
+
+Race::Locks Race::wants(unsigned i) const {
+    const Condition& condition = lanes_[i].condition;
+    const bool write = condition.kind == Condition::Kind::CanWrite;
+    if (serves(i) || !(write || condition.kind == Condition::Kind::CanRead))
+        return 0;
+    const unsigned lock = condition.place.v - sim_.lockPlace(LockId{}).v;
+    return static_cast<Locks>(1u << (2 * lock + write));
+}
+
+Race::Locks Race::keepsOut(unsigned i) const {
+    if (serves(i))
+        return 0;
+    const u64 held = sim_.machine().look(sim_.heldPlace(lanes_[i].actor));
+    constexpr u64 kReading = 0x5555'5555'5555'5555;
+    const u64 reading = held & kReading, writing = held & ~kReading;
+    return static_cast<Locks>(reading << 1 | writing | writing >> 1);
+}
+
 std::string Race::whoWaits() const {
     std::string text;
     for (unsigned i = 0; i < actors_; ++i) {
@@ -256,8 +276,11 @@ u64 Race::standingHash(unsigned i, bool byStack) const {
     const bool blockedByRetry = lane.condition.kind == Condition::Kind::Changed && !sim_.holds(lane.condition);
     if (byStack && lane.stackHash == 0)
         lane.stackHash = lane.fiber->hash();
-    const u64 own = byStack ? mix(lane.stackHash, lane.path) : lane.observed;
-    return mix(mix(own, lane.script), static_cast<u64>(lane.site) << 1 | 1) + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
+    u64 hash = byStack ? mix(lane.stackHash, lane.path) : lane.observed.hash;
+    hash = mix(mix(hash, lane.script), static_cast<u64>(lane.site) << 1 | 1);
+    // What it waits for says how far a loop has come that waits and reads nothing.
+    hash = mix(hash, u64{lane.condition.place.v} << 8 | static_cast<u64>(lane.condition.kind));
+    return hash + (blockedByRetry ? mix(lane.condition.value, 7) : 0);
 }
 
 } // namespace mirrorscope

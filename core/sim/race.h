@@ -78,6 +78,15 @@ public:
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
     u32 pendingPath(unsigned i) const { return lanes_[i].path; }
+    u32 script(unsigned i) const { return lanes_[i].script; }
+    // Of locks bit 2n is about who wants lock n for reading, 2n+1 about who wants it for writing: what that micro-step wants (one bit, or
+    // none), and whom the actor keeps out with what it holds.
+    using Locks = u16;
+    Locks wants(unsigned i) const;
+    Locks keepsOut(unsigned i) const;
+    // RCU's callbacks wait for as long as actor i does not move.
+    bool keepsRcu(unsigned i) const { return !serves(i) && sim_.keepsRcu(lanes_[i].actor); }
+    bool isRcu(unsigned i) const { return i + 1 == count(); }
 
     // Runs actor i up to its first step(); what stands before it observes nothing.
     void start(unsigned i);
@@ -114,8 +123,9 @@ public:
         Condition condition;
         u32 path = 0;
         u32 script = 0;
-        u64 observed = 0;
+        Observed observed;
         Sim::Retries retries;
+        Sim::Forgets forgets;
         u64 steps = 0;             // micro-steps that it took
         mutable u64 stackHash = 0; // of its stack as it is; 0: not known
     };
@@ -133,6 +143,7 @@ public:
     void put(unsigned i, const Copy& copy);
 
 private:
+    friend class Forget;
     friend class Sim;
     struct Lane : Standing {
         ActorId actor = 0;
@@ -148,7 +159,6 @@ private:
         std::size_t stackBegin;
         std::size_t logSize;
     };
-    bool isRcu(unsigned i) const { return i + 1 == count(); }
     u8 ownerOfStores(unsigned i) const { return lanes_[i - actors_].actor; }
     void resume(unsigned i);
     void serve(unsigned i);

@@ -99,7 +99,8 @@ bool Sim::endRound(u64 carried) {
     return true;
 }
 
-Retry::Retry(Sim& sim, u64 carried) : sim_(sim), settles_(false) {
+Retry::Retry(Sim& sim, u64 carried) : sim_(sim), rounds_(sim), settles_(false) {
+    rounds_.but(carried);
     Sim::Retries& retries = sim.retries();
     if (retries.depth == retries.visits.size())
         throw std::logic_error("loops that try again are nested too deeply");
@@ -116,10 +117,14 @@ Retry::~Retry() { --sim_.retries().depth; }
 // The stores of a round leave before the next: a loop spins long enough for that.
 void Retry::again(u64 carried) {
     sim_.fence();
-    if (settles_)
-        sim_.settle(carried);
-    if (sim_.endRound(carried) && settles_)
-        sim_.settle(carried);
+    const auto forget = [&] {
+        rounds_.but(carried);
+        if (settles_)
+            sim_.settle(carried);
+    };
+    forget();
+    if (sim_.endRound(carried))
+        forget();
     Sim::Retries& retries = sim_.retries();
     retries.visits[retries.depth - 1] = sim_.visit(carried);
 }

@@ -122,7 +122,7 @@ void Sim::lock(LockId lock, bool write) {
     const Place place = lockPlace(lock);
     const Condition condition{.kind = write ? Condition::Kind::CanWrite : Condition::Kind::CanRead, .place = place};
     fence();
-    noteArrival(lock);
+    noteArrival(lock, write);
     if (inRace_ && !holds(condition))
         mark({.kind = MarkKind::LockWait, .code = static_cast<u8>(lock), .phase = write});
     arrive(Site::LockAcquire, condition);
@@ -130,7 +130,7 @@ void Sim::lock(LockId lock, bool write) {
         machine_->set(place, static_cast<u64>(actor_ + 1) << kWriterShift);
     else
         machine_->add(place, 1);
-    noteArrival(lock);
+    noteArrival(lock, write);
     const u64 held = machine_->peek(held_ + actor_);
     machine_->set(held_ + actor_, held | 1ull << (2 * static_cast<unsigned>(lock) + write));
 }
@@ -168,8 +168,11 @@ bool Sim::contended(LockId l) const {
         return &lane != &race_->lanes_[race_->current_] && lane.started && !lane.done && lane.site == Site::LockAcquire &&
                lane.condition.place == lockPlace(l) && (writing || lane.condition.kind == Condition::Kind::CanWrite);
     });
-    if (AccessLog* log = machine_->accesses())
-        log->push_back({arrivals(l), WordAccess::Kind::Read, waits, waits});
+    if (AccessLog* log = machine_->accesses()) {
+        log->push_back({arrivals(l, true), WordAccess::Kind::Read, waits, waits});
+        if (writing)
+            log->push_back({arrivals(l, false), WordAccess::Kind::Read, waits, waits});
+    }
     machine_->note(waits);
     return waits;
 }
@@ -277,6 +280,16 @@ bool Sim::rcuReady() const {
         if (machine_->peek(rcuQueue_ + i * 3 + 1) == 0 && machine_->peek(rcuQueue_ + i * 3 + 2) == 0)
             return true;
     return false;
+}
+
+bool Sim::keepsRcu(ActorId actor) const {
+    if (machine_->look(rcuDepth_ + actor) == 0)
+        return false;
+    const u64 queued = machine_->look(rcuCount_);
+    for (u64 i = 0; i < queued; ++i)
+        if ((machine_->look(rcuQueue_ + (i * 3 + 1 + actor / 64)) >> actor % 64 & 1) == 0)
+            return false;
+    return true;
 }
 
 void Sim::rcuRunOne() {

@@ -145,8 +145,9 @@ public:
     // What an actor holds: bit 2n for lock n held for reading, bit 2n+1 for writing.
     Place heldPlace(unsigned actor) const { return held_ + actor; }
     Place lockPlace(LockId lock) const { return locks_ + static_cast<unsigned>(lock); }
-    // No word of the machine: who has arrived at a lock. In an actor's log of accesses an arrival adds to it, contended() reads it.
-    static u64 arrivals(LockId lock) { return WordAccess::kNoWord | static_cast<u64>(lock); }
+    // No word of the machine: who has arrived at a lock, for reading or for writing. In an actor's log of accesses an arrival adds to it,
+    // contended() reads what it goes by.
+    static u64 arrivals(LockId lock, bool write) { return WordAccess::kNoWord | static_cast<u64>(lock) << 1 | u64{write}; }
 
     // RCU. Deferred frees run when every reader of the time of call_rcu has left.
     void rcuReadLock();
@@ -155,6 +156,8 @@ public:
     void callRcu(u64 object);
     void onRcuFree(std::function<void(u64 object)> callback) { rcuFree_ = std::move(callback); }
     bool rcuReady() const;
+    // Nothing is freed while that actor stays in its read-side section: every deferred free waits for it, and those to come would.
+    bool keepsRcu(ActorId actor) const;
     // One callback, as the RCU actor.
     void rcuRunOne();
     // Ends all grace periods; only when the machine is quiet.
@@ -206,9 +209,16 @@ public:
         u64 begun = 0; // rounds, of all loops
     };
 
+    // The parts that an actor is in of which only what they return will matter, the outermost first (see Forget).
+    struct Forgets {
+        std::array<ObservedThen, 12> then;
+        unsigned depth = 0;
+    };
+
 private:
     friend class Race; // drives the fibers of this simulator
     friend class Retry;
+    friend class Forget;
     static constexpr unsigned kLeaves = 80;
     static constexpr u64 kRcuCapacity = 1 << 16;
 
@@ -244,9 +254,9 @@ private:
     // After a loop's round, which is the log from `begin` on: Changed, with the words that the round depended on appended to the log as
     // reads; Always when another round could differ.
     Condition endOfRound(AccessLog& log, std::size_t begin);
-    void noteArrival(LockId lock) const {
+    void noteArrival(LockId lock, bool write) const {
         if (AccessLog* log = machine_->accesses())
-            log->push_back({arrivals(lock), WordAccess::Kind::Add, 0, 0});
+            log->push_back({arrivals(lock, write), WordAccess::Kind::Add, 0, 0});
     }
     void suspend(Site site, const Condition& condition);
     void lock(LockId lock, bool write);
@@ -301,6 +311,31 @@ private:
     Log<Mark, 10> marks_;
 };
 
+// A part of which only one value will matter to what follows, beside the machine: what its caller cannot know from that is no part of the
+// state any more. Whatever leaves it, by return, by reference or by a member, must be in the value.
+//
+//   Forget forget(sim);
+//   …
+//   return forget.but(result);
+class Forget {
+public:
+    explicit Forget(Sim& sim);
+    ~Forget();
+    Forget(const Forget&) = delete;
+    Forget& operator=(const Forget&) = delete;
+
+    template <class T>
+    T but(T value) {
+        forget(static_cast<u64>(value));
+        return value;
+    }
+    void all() { forget(0); }
+
+private:
+    void forget(u64 value);
+    Sim& sim_;
+};
+
 // A loop that tries again until somebody else has moved. No other form of such a loop is allowed, so that none can be missed: an actor
 // whose round read and wrote only what has the value that it had when the round began, and that carries nothing else over, could only
 // repeat itself. It is blocked until somebody changes a word that it read, and `progress` says which function it repeats.
@@ -326,6 +361,7 @@ public:
 
 private:
     Sim& sim_;
+    Forget rounds_; // what a round has read is no matter to the next
     bool settles_;
 };
 

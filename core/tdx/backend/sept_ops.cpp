@@ -93,6 +93,7 @@ int TdxBackend::tdx_sept_zap_private_spte(Gfn gfn, Level level, Pfn pfn) {
 
 void TdxBackend::tdx_track() {
     Call call(sim_, "tdx_track");
+    Forget forget(sim_);
     if (get(Word::State) != kRunnable)
         return;
     kvm_.lockdep_assert_held_write(LockId::MmuLock);
@@ -101,6 +102,7 @@ void TdxBackend::tdx_track() {
     if (status != tdx::kSuccess)
         bug(Leaf::MemTrack, status, kEIO);
     protocol_->kick_after_track(*this);
+    forget.all();
 }
 
 // KVM_REQ_OUTSIDE_GUEST_MODE: a vCPU that enters from now on does so in the new epoch.

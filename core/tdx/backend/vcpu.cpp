@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A TD's vCPUs: entry through TDH.VP.ENTER, exits, and EPT violations (v6.16 tdx.c).
+#include "base/hash.h"
 #include "kvm/exits.h"
 #include "tdx/backend/protocol.h"
 
@@ -57,7 +58,9 @@ Outcome TdxBackend::accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exit
 
 Outcome TdxBackend::acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits) {
     Outcome outcome;
+    Forget forget(sim_);
     const u64 status = module_.tdg_mem_page_accept(tdvpr(vcpu), gpaLevel(roundDown({gpa >> 12}, level), level), exits);
+    forget.but(mix(status, exits));
     if (status != tdx::kSuccess) {
         outcome.kind = Outcome::Kind::Status;
         outcome.code = status;

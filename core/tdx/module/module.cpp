@@ -2,6 +2,8 @@
 // Dispatch, injection, and what others may look at.
 #include "tdx/module/module.h"
 
+#include "base/hash.h"
+
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -63,6 +65,7 @@ void TdxModule::inject(Leaf leaf, u64 status, u64 times, u64 after) {
 
 u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     Call call(sim_, info(leaf).function.data());
+    Forget forget(sim_);
     sim_.countLeaf(static_cast<unsigned>(leaf));
     sim_.step(Site::SeamcallEnter);
     sim_.mark({.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 0, .a = {regs.rcx, regs.rdx, regs.r8, regs.r9, 0, 0}});
@@ -79,6 +82,7 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     c.releaseAll();
     sim_.mark(
         {.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 1, .a = {status, regs.rcx, regs.rdx, regs.r8, regs.r9, 0}});
+    forget.but(mixAll({status, regs.rcx, regs.rdx, regs.r8, regs.r9, regs.r10, regs.r11}));
     return status;
 }
 
