@@ -28,7 +28,8 @@ std::optional<ExploreMode> exploreModeFromName(std::string_view name) {
 Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
     : scenario_(scenario), options_(options), runner_(scenario, {}),
       seen_(options.split && options.split->seen != nullptr ? *options.split->seen : ownSeen_),
-      seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_) {
+      seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_),
+      ample_(options.ampleWithout) {
     runner_.setIgnoreRaceExpectations(true);
     if (options.deafTo)
         runner_.checker().ignore(*options.deafTo);
@@ -40,6 +41,12 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
 u64 Explorer::racesOf(const Scenario& scenario) {
     const auto isRace = [](const Step& step) { return step.verb == Verb::Race; };
     return static_cast<u64>(std::count_if(scenario.script.begin(), scenario.script.end(), isRace));
+}
+
+bool Explorer::isReduced(const Scenario& scenario, const ExploreOptions& options) {
+    const auto isLarge = [](const Step& step) { return step.verb == Verb::Race && step.actors.size() > kFewActors; };
+    return options.reduce != ExploreOptions::Reduce::Never && !options.preemptions &&
+           std::any_of(scenario.script.begin(), scenario.script.end(), isLarge);
 }
 
 namespace {
@@ -94,19 +101,13 @@ void Explorer::search() {
     if (mode == ExploreMode::Auto) {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
-        const auto begin = [&](u64 transitions) {
-            restore(beginning);
-            schedule_.clear();
-            finals_.clear();
-            maxTransitions_ = transitions;
-            return std::exchange(result_, empty);
-        };
         runOnce(ExploreMode::Stateless);
         if (undecided(result_) && !bounded) {
-            begin(options_.maxTransitions);
+            begin(beginning, empty);
+            maxTransitions_ = options_.maxTransitions;
             runOnce(ExploreMode::Stateful);
         } else if (result_.complete) {
-            ExploreResult traces = begin(maxTransitions_);
+            ExploreResult traces = begin(beginning, empty);
             runOnce(ExploreMode::Stateful);
             if (!result_.stopped)
                 mustAgree(traces, result_);
@@ -119,10 +120,40 @@ void Explorer::search() {
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
+ExploreResult Explorer::begin(const Snapshot& at, const ExploreResult& result) {
+    restore(at);
+    schedule_.clear();
+    finals_.clear();
+    top_.clear();
+    tasks_ = 0;
+    lookAgain_ = 0;
+    return std::exchange(result_, result);
+}
+
 void Explorer::runOnce(ExploreMode mode) {
     result_.mode = mode;
+    const Snapshot beginning = snapshot();
+    const ExploreResult empty = result_;
     try {
-        exploreFrom(0);
+        while (true) {
+            try {
+                exploreFrom(0);
+                lookAgain();
+                break;
+            } catch (const Again&) {
+                // Of two, most of what is left is real conflict, and beginning anew costs more than that is worth.
+                pays_ = branched_[true] > 3 * branched_[false];
+                branched_ = {};
+                const u64 inVain = result_.transitions;
+                begin(beginning, empty);
+                result_.transitions = inVain;
+                constexpr u64 kPart = 5;
+                walk_ = inVain / kPart;
+                lookAgain_ = 2 * inVain + walk_;
+                seen_.clear();
+                seenStacks_.clear();
+            }
+        }
         result_.complete = !result_.cut;
     } catch (const Stop&) {
         result_.complete = false;
@@ -190,15 +221,33 @@ u64 Explorer::stateHash(const Race& race, u64 memory, bool byStacks) {
     return hash;
 }
 
-bool Explorer::isNew(const Race& race, std::size_t item, u64 extra) {
+Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 extra) const {
     const u64 memory = memoryHash() + extra;
     const u64 byReads = mix(stateHash(race, memory, false), item);
     seen_.expect(byReads);
     const u64 byStacks = mix(stateHash(race, memory, true), item + (u64{1} << 40));
     seenStacks_.expect(byStacks);
-    const bool read = seen_.insert(byReads);
-    const bool stacked = seenStacks_.insert(byStacks);
+    return {byReads, byStacks};
+}
+
+bool Explorer::isNew(const StateHash& state) {
+    const bool read = seen_.insert(state.byReads);
+    const bool stacked = seenStacks_.insert(state.byStacks);
     return read && stacked;
+}
+
+bool Explorer::reduces(const Race& race) const {
+    using Reduce = ExploreOptions::Reduce;
+    // A task that others do, or that was told to be done, cannot be looked at again.
+    if (options_.reduce == Reduce::Never || options_.preemptions || (options_.split && options_.split->take) ||
+        race.count() > Ample::kMostActors)
+        return false;
+    return options_.reduce == Reduce::Always || race.actors() > kFewActors || pays_;
+}
+
+void Explorer::lookAgain() {
+    if (!ample_.holds())
+        throw Again{};
 }
 
 bool Explorer::takeTask() { return !options_.split->take || options_.split->take(tasks_++); }

@@ -10,11 +10,13 @@
 // (explore/plain.h) has none of that and judges the others.
 #pragma once
 
+#include "explore/ample.h"
 #include "explore/hash_set.h"
 #include "explore/reduction.h"
 #include "explore/result.h"
 #include "scenario/runner.h"
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -62,6 +64,10 @@ struct ExploreOptions {
     // For tests: a part of the reduction that is left out.
     Reduction::Part without = Reduction::Part::All;
     std::optional<Rule> deafTo = {}; // a rule that reports nothing
+    // Stateful: only the micro-steps of actors whom the others cannot disturb (explore/ample.h).
+    enum class Reduce : u8 { WhereItPays, Always, Never };
+    Reduce reduce = Reduce::WhereItPays;
+    Ample::Part ampleWithout = Ample::Part::All; // for tests
 };
 
 // The results of the steps that have an id, as ExploreEnd has them.
@@ -75,6 +81,8 @@ public:
     static constexpr u64 kTry = 20'000;
     static bool undecided(const ExploreResult& attempt) { return attempt.stopped && attempt.transitions >= kTry; }
     static u64 racesOf(const Scenario& scenario);
+    // Is a stateful search of it reduced in any case, as far as it is not cut into tasks? (Of races of two: only while that pays.)
+    static bool isReduced(const Scenario& scenario, const ExploreOptions& options);
 
 private:
     struct Snapshot {
@@ -82,11 +90,16 @@ private:
         std::size_t violations, expectations;
     };
     struct Stop {};
+    struct Again {}; // a decision of Ample turned out to be wrong
     class RaceWorld;
+    class ByStates;
+    static constexpr unsigned kFewActors = 2;
     // In a path: the actor woke up, read on to its next site and had to wait there. A schedule counts micro-steps only.
     static constexpr u16 kNoMicroStep = 0x8000;
 
     void search();
+    // Anew; the result so far.
+    ExploreResult begin(const Snapshot& at, const ExploreResult& result);
     void runOnce(ExploreMode mode);
     Snapshot snapshot() const;
     void restore(const Snapshot& at);
@@ -107,8 +120,22 @@ private:
     void taskDone();
     bool counts(std::size_t length) const { return !inTop(length) || options_.split->countsTop; }
     void endOfScript();
-    // Was the present state not entered before?
-    bool isNew(const Race& race, std::size_t item, u64 extra);
+    // The present state; was it not entered before?
+    struct StateHash {
+        u64 byReads = 0, byStacks = 0;
+    };
+    StateHash stateHash(const Race& race, std::size_t item, u64 extra) const;
+    bool isNew(const StateHash& state);
+    // Is the search of that race to be reduced?
+    bool reduces(const Race& race) const;
+    // Throws Again if a decision of ample_ was wrong; after twice as many micro-steps each time, so that little was in vain.
+    void lookAgain();
+    void lookAgainNowAndThen() {
+        if (result_.transitions < lookAgain_)
+            return;
+        lookAgain_ = 2 * result_.transitions;
+        lookAgain();
+    }
     u64 memoryHash() const { return runner_.system().machine().hash() + pathHash(); }
     // The same with where the actors stand; `memory` is memoryHash().
     static u64 stateHash(const Race& race, u64 memory, bool byStacks);
@@ -124,6 +151,12 @@ private:
     std::unordered_set<u64> finals_;
     HashSet& seen_;
     HashSet& seenStacks_;
+    Ample ample_;
+    u64 walk_ = 0; // micro-steps in random order before the next search
+    // States in which several could move: all were tried, and not all were. Does the reduction pay?
+    std::array<u64, 2> branched_ = {};
+    bool pays_ = true;
+    u64 lookAgain_ = 0; // at how many micro-steps ample_ is asked whether all that it decided holds
     u64 tasks_ = 0;
     std::unordered_map<u64, u64> executionsFrom_; // stateless: the end of a race, and how many executions followed from there
     u64 maxTransitions_ = 0;                      // of the present attempt

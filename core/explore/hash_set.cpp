@@ -43,6 +43,11 @@ bool HashSet::insert(u64 hash) {
     }
 }
 
+void HashSet::clear() {
+    munmap(slots_, size_ * sizeof(u64));
+    slots_ = map(size_, use_);
+}
+
 void HashSet::grow() {
     u64* const old = slots_;
     const u64 oldSize = size_;

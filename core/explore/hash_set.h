@@ -18,6 +18,7 @@ public:
     HashSet& operator=(const HashSet&) = delete;
 
     bool insert(u64 hash); // false if it was there
+    void clear();          // only of one's own
     // It will be asked for soon: the memory is fetched while other things are done.
     void expect(u64 hash) const { __builtin_prefetch(first(hash), 1); }
 

@@ -288,7 +288,13 @@ ExploreResult Workers::run() {
 ExploreResult exploreShared(const Scenario& scenario, const ExploreOptions& options, const ScaleOut& scale) {
     const auto start = std::chrono::steady_clock::now();
     ExploreResult result;
-    if (Explorer::racesOf(scenario) != 0)
+    ExploreOptions alone = options;
+    alone.mode = modeFor(scenario, options);
+    // What one process sees of a reduced search is more than what many see of the whole.
+    const bool isReduced = alone.mode == ExploreMode::Stateful && Explorer::isReduced(scenario, options);
+    if (isReduced && scale.shards == 1 && !scale.save)
+        result = Explorer(scenario, alone).run();
+    else if (Explorer::racesOf(scenario) != 0)
         result = Workers(scenario, options, scale).run();
     else if (scale.shard == 1)
         result = Explorer(scenario, options).run(); // one order only: there is nothing to share out

@@ -322,7 +322,11 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
     }
     const Verdict plain = verdictOf(all);
     options.mode = ExploreMode::Stateful;
-    compared.what = difference("plain", plain, "stateful", verdictOf(Explorer(scenario, options).run()));
+    options.reduce = ExploreOptions::Reduce::Never;
+    compared.what = difference("plain", plain, "stateful, not reduced", verdictOf(Explorer(scenario, options).run()));
+    options.reduce = ExploreOptions::Reduce::Always;
+    options.ampleWithout = mistake.ampleWithout;
+    compared.what += difference("plain", plain, "stateful, reduced", verdictOf(Explorer(scenario, options).run()));
     options.mode = ExploreMode::Stateless;
     options.without = mistake.without;
     options.deafTo = mistake.deafTo;

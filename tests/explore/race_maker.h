@@ -38,10 +38,11 @@ struct Compared {
     bool stateless = false;                                                        // that search took part, too
     u64 states = 0;
 };
-// A mistake planted in stateless mode.
+// A mistake planted in stateless mode, or in the reduction of stateful mode.
 struct Mistake {
     Reduction::Part without = Reduction::Part::All;
     std::optional<Rule> deafTo = {};
+    Ample::Part ampleWithout = Ample::Part::All;
 };
 // Exploring plainly ends within so many states, or the race is too large.
 Compared compareSearches(const std::string& scenario, u64 mostStates, const Mistake& mistake = {});

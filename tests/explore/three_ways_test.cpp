@@ -79,6 +79,12 @@ TEST(ThreeWaysMistakes, are_noticed) {
         noticed = compareSearches(randomRace(n).text(), 800, {.without = Reduction::Part::Waking, .deafTo = {}}).kind ==
                   Compared::Kind::Different;
     EXPECT_TRUE(noticed);
+    for (const Ample::Part part : {Ample::Part::Guards, Ample::Part::WhatComesLater, Ample::Part::LookingAgain}) {
+        noticed = false;
+        for (u64 n = 0; n < 200 && !noticed; ++n)
+            noticed = compareSearches(randomRace(n).text(), 800, {.ampleWithout = part}).kind == Compared::Kind::Different;
+        EXPECT_TRUE(noticed) << "ample sets without part " << static_cast<int>(part);
+    }
     const std::string broken =
         "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, break: [no-rollback], slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
         "  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n  - finalize-vm\n  - vcpu0: {read: 0x0}\n"

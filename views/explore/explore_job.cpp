@@ -65,7 +65,7 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
             shared->tasks = cut.tasks;
             ExploreSplit split;
             split.depth = cut.depth;
-            split.done = [&](u64, const ExploreResult&) { ++shared->done; };
+            split.done = [&](u64 part, const ExploreResult&) { shared->done = part + 1; };
             options.split = split;
             publish(Explorer(*given, options).run());
         };

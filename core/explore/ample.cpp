@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "explore/ample.h"
+
+#include "base/hash.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mirrorscope {
+
+namespace {
+void setBit(std::vector<u64>& bits, std::size_t n) {
+    if (bits.size() <= n / 64)
+        bits.resize(n / 64 + 1);
+    bits[n / 64] |= u64{1} << n % 64;
+}
+
+bool unite(std::vector<u64>& into, const std::vector<u64>& from) {
+    if (into.size() < from.size())
+        into.resize(from.size());
+    u64 isNew = 0;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        isNew |= from[i] & ~into[i];
+        into[i] |= from[i];
+    }
+    return isNew != 0;
+}
+
+bool meet(const std::vector<u64>& a, const std::vector<u64>& b) {
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+        if ((a[i] & b[i]) != 0)
+            return true;
+    return false;
+}
+} // namespace
+
+void Ample::Words::add(std::size_t word, WordAccess::Kind kind) {
+    if (kind != WordAccess::Kind::Read)
+        setBit(changed_, word);
+    if (kind != WordAccess::Kind::Add)
+        setBit(valued_, word);
+}
+
+bool Ample::Words::merge(const Words& other) {
+    const bool changed = unite(changed_, other.changed_);
+    return unite(valued_, other.valued_) || changed;
+}
+
+// Reads commute, and additions do.
+bool Ample::Words::clashes(const Words& other) const { return meet(changed_, other.valued_) || meet(valued_, other.changed_); }
+
+Ample::Standing Ample::standing(const Race& race, unsigned i) {
+    if (!race.serves(i) && race.done(i))
+        return 0;
+    const Condition& waits = race.condition(i);
+    u64 key = mix(i + 1, race.script(i));
+    key = mix(key, static_cast<u64>(race.pendingSite(i)) << 8 | static_cast<u64>(waits.kind));
+    key = mix(key, u64{race.pendingPath(i)} << 32 | waits.place.v);
+    const auto [at, isNew] = numbers_.try_emplace(key, static_cast<Standing>(nodes_.size()));
+    if (isNew)
+        nodes_.emplace_back().wants = race.wants(i);
+    return at->second;
+}
+
+Ample::Accessed Ample::accessed(const WordAccess* begin, const WordAccess* end) {
+    u64 key = 0;
+    for (const WordAccess* access = begin; access != end; ++access)
+        key += mix(access->place, static_cast<u64>(access->kind));
+    const auto [at, isNew] = setNumbers_.try_emplace(key, static_cast<Accessed>(sets_.size()));
+    if (isNew) {
+        Words& words = sets_.emplace_back();
+        for (const WordAccess* access = begin; access != end; ++access)
+            words.add(words_.try_emplace(access->place, words_.size()).first->second, access->kind);
+    }
+    return at->second;
+}
+
+void Ample::learn(Standing from, Standing to, Accessed what) {
+    if (!learned_.insert(mix(u64{from} << 32 | to, what)).second)
+        return;
+    Node& node = nodes_[from];
+    node.tried = true;
+    bool isNew = node.own.merge(sets_[what]);
+    if (std::find(node.next.begin(), node.next.end(), to) == node.next.end()) {
+        node.next.push_back(to);
+        isNew = true;
+    }
+    version_ += isNew;
+}
+
+Ample::Accessed Ample::learnGuard(const Race& race, unsigned i, Standing where) {
+    const AccessLog guard = race.awaited(i);
+    const Accessed what = accessed(guard.data(), guard.data() + guard.size());
+    version_ += nodes_[where].own.merge(sets_[what]);
+    return what;
+}
+
+const Ample::Words& Ample::ahead(Standing from, Locks keptOut) {
+    Ahead& ahead = ahead_[u64{from} << 16 | keptOut];
+    if (ahead.version == version_)
+        return ahead.words;
+    ahead.version = version_;
+    std::vector<Standing> open{from};
+    visited_.resize(nodes_.size());
+    visited_[from] = ++search_;
+    while (!open.empty()) {
+        const Node& node = nodes_[open.back()];
+        open.pop_back();
+        if ((node.wants & keptOut) != 0)
+            continue; // who stands here waits, and its guard is looked at beside this
+        ahead.words.merge(node.own);
+        if (without_ == Part::WhatComesLater)
+            break;
+        for (const Standing next : node.next)
+            if (std::exchange(visited_[next], search_) != search_)
+                open.push_back(next);
+    }
+    return ahead.words;
+}
+
+unsigned Ample::disturber(const Actor* actors, unsigned count, const Set& set) {
+    Locks keptOut = 0;
+    for (unsigned i = 0; i < count; ++i)
+        if (set[i])
+            keptOut |= actors[i].keepsOut;
+    bool rcuKept = false;
+    for (unsigned i = 0; i < count; ++i)
+        rcuKept |= set[i] && actors[i].keepsRcu;
+    const auto isOutside = [&](unsigned i) { return !set[i] && actors[i].standing != 0 && (actors[i].moves || without_ != Part::Guards); };
+    // Waits, and none of the others outside can change that.
+    const auto isStuck = [&](unsigned i) {
+        if (actors[i].moves)
+            return false;
+        if (actors[i].isRcu && rcuKept)
+            return true;
+        for (unsigned other = 0; other < count; ++other)
+            if (other != i && isOutside(other) && first(actors[i]).clashes(ahead(actors[other].standing, keptOut)))
+                return false;
+        return true;
+    };
+    for (unsigned other = 0; other < count; ++other) {
+        if (!isOutside(other))
+            continue;
+        const Words* may = isStuck(other) ? nullptr : &ahead(actors[other].standing, keptOut);
+        for (unsigned i = 0; i < count; ++i)
+            if (set[i] && ((may != nullptr && first(actors[i]).clashes(*may)) || first(actors[i]).clashes(first(actors[other]))))
+                return other;
+    }
+    return count;
+}
+
+Ample::Set Ample::choose(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable) {
+    const unsigned count = race.count();
+    present_.clear();
+    u64 key = count;
+    for (unsigned i = 0; i < count; ++i) {
+        Actor actor{.standing = standings[i]};
+        if (actor.standing != 0) {
+            if (movable[i] && !nodes_[actor.standing].tried)
+                return movable;
+            actor.moves = movable[i];
+            actor.first = next[i];
+            actor.keepsOut = race.keepsOut(i);
+            actor.isRcu = race.isRcu(i);
+            actor.keepsRcu = race.keepsRcu(i);
+        }
+        key = mix(mix(key, u64{actor.standing} << 2 | u64{actor.keepsRcu} << 1 | actor.moves), u64{actor.first} << 16 | actor.keepsOut);
+        present_.push_back(actor);
+    }
+    const auto [at, isNew] = decisions_.try_emplace(key);
+    if (!isNew)
+        return at->second.stay & movable;
+    Set best = movable;
+    for (unsigned first = 0; first < count && best.count() > 1; ++first) {
+        if (!movable[first])
+            continue;
+        Set set;
+        set.set(first);
+        for (unsigned more; (set & movable).count() < best.count() && (more = disturber(present_.data(), count, set)) != count;)
+            set.set(more);
+        if ((set & movable).count() < best.count())
+            best = set;
+    }
+    at->second = {actors_.size(), count, best};
+    actors_.insert(actors_.end(), present_.begin(), present_.end());
+    return best & movable;
+}
+
+bool Ample::holds() {
+    if (without_ == Part::LookingAgain)
+        return true;
+    return std::erase_if(decisions_, [&](const auto& known) {
+               const Decision& decision = known.second;
+               const Actor* actors = actors_.data() + decision.begin;
+               bool reduces = false;
+               for (unsigned i = 0; i < decision.count; ++i)
+                   reduces |= actors[i].moves && !decision.stay[i];
+               return reduces && disturber(actors, decision.count, decision.stay) != decision.count;
+           }) == 0;
+}
+
+} // namespace mirrorscope

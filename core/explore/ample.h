@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which actors' micro-steps are enough to go on with from a state: those of a set of actors whom the others cannot disturb as long as
+// nobody of the set has moved (ample sets; Peled, "Combining partial order reductions with on-the-fly model-checking", FMSD 8, 1996).
+//
+// What an actor may still touch is not known beforehand but learned: each micro-step that the search takes joins two standings (the actor,
+// its call path, the site, what it waits for) in a graph, with the words that it touched. A decision rests on the graph as it was then.
+// When the search has ended, each is looked at again with all that was learned; one that no longer holds makes the search begin anew with
+// the better graph. resources/docs/exploring.md has the argument.
+#pragma once
+
+#include "machine/access.h"
+#include "sim/race.h"
+
+#include <bitset>
+#include <cstddef>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace mirrorscope {
+
+class Ample {
+public:
+    using Standing = u32;                          // a node of the graph; the first is that of whoever is done
+    using Accessed = u32;                          // a set of words and what is done with each
+    static constexpr std::size_t kMostActors = 64; // races of more are not reduced
+    using Set = std::bitset<kMostActors>;          // of a race's actors, in its own numbering
+    static constexpr Accessed kUnknown = 0xffffffff;
+    // Parts of the argument, for tests that leave one out and see what is lost.
+    enum class Part : u8 { All, Guards, WhatComesLater, LookingAgain };
+    explicit Ample(Part without = Part::All) : without_(without) {}
+
+    // The present standing of actor i.
+    Standing standing(const Race& race, unsigned i);
+    Accessed accessed(const WordAccess* begin, const WordAccess* end);
+    // A micro-step led from one standing to another and accessed that.
+    void learn(Standing from, Standing to, Accessed what);
+    // Actor i waits there: for what, which it looks at as long as it waits.
+    Accessed learnGuard(const Race& race, unsigned i, Standing where);
+    bool independent(Accessed a, Accessed b) const { return !sets_[a].clashes(sets_[b]); }
+    // Of those that can move, whose micro-steps are to be tried. `standings`: of each actor, where the race is. `next`: what each one's
+    // next micro-step accesses or, if it waits, its guard; where that is not known, all that is known of its standing counts.
+    Set choose(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable);
+    // Do all decisions hold with what is known now? Those that do not are forgotten.
+    bool holds();
+
+private:
+    // Words by their number in words_, as bits.
+    class Words {
+    public:
+        void add(std::size_t word, WordAccess::Kind kind);
+        bool merge(const Words& other); // true if that changed it
+        bool clashes(const Words& other) const;
+
+    private:
+        std::vector<u64> changed_, valued_; // written or added to; read or written
+    };
+    using Locks = Race::Locks;
+    struct Node {
+        Locks wants = 0; // one bit: the micro-step that begins here takes that lock
+        bool tried = false;
+        Words own; // of that micro-step
+        std::vector<Standing> next;
+    };
+    // Of an actor, what a decision is made from.
+    struct Actor {
+        Standing standing = 0;
+        Accessed first = kUnknown; // by its next micro-step or, if it waits, by its guard
+        Locks keepsOut = 0;        // by the locks that it holds
+        bool moves = false;
+        bool isRcu = false, keepsRcu = false;
+    };
+    struct Decision {
+        std::size_t begin = 0; // of its actors in actors_
+        u32 count = 0;
+        Set stay; // the actors of which one must move
+    };
+    struct Ahead {
+        u64 version = 0;
+        Words words;
+    };
+
+    // What whoever stands there may touch from there on, while those locks are not to be had.
+    const Words& ahead(Standing from, Locks keptOut);
+    const Words& first(const Actor& actor) const { return actor.first == kUnknown ? nodes_[actor.standing].own : sets_[actor.first]; }
+    // Of the others, the first that may disturb one of the set; `count` if none does.
+    unsigned disturber(const Actor* actors, unsigned count, const Set& set);
+
+    std::unordered_map<u64, std::size_t> words_;
+    std::unordered_map<u64, Accessed> setNumbers_;
+    std::vector<Words> sets_;
+    std::unordered_map<u64, Standing> numbers_;
+    std::vector<Node> nodes_{1};
+    std::unordered_set<u64> learned_; // standings and what was accessed between them
+    std::unordered_map<u64, Ahead> ahead_;
+    std::unordered_map<u64, Decision> decisions_; // by all that their actors are
+    std::vector<Actor> actors_, present_;
+    Part without_;
+    u64 version_ = 1;          // of the graph
+    std::vector<u32> visited_; // by ahead(): the search that came by last
+    u32 search_ = 0;
+};
+
+} // namespace mirrorscope
