@@ -142,6 +142,7 @@ void Explorer::ByStates::spare() {
         tried = choose();
     }
     explorer_.branched_[tried.count() < node.choices.size()] += 1;
+    explorer_.result_.reduced |= tried.count() < node.choices.size();
     const auto spared = std::stable_partition(node.choices.begin(), node.choices.end(), [&](u16 choice) { return tried.test(choice); });
     node.spared.assign(spared, node.choices.end());
     node.choices.erase(spared, node.choices.end());

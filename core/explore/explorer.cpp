@@ -44,7 +44,10 @@ u64 Explorer::racesOf(const Scenario& scenario) {
 }
 
 bool Explorer::isReduced(const Scenario& scenario, const ExploreOptions& options) {
-    const auto isLarge = [](const Step& step) { return step.verb == Verb::Race && step.actors.size() > kFewActors; };
+    const auto isLarge = [&](const Step& step) {
+        const std::size_t lanes = step.actors.size() * (scenario.machine.storeBuffers ? 2 : 1) + 1;
+        return step.verb == Verb::Race && step.actors.size() > kFewActors && lanes <= Ample::kMostActors;
+    };
     return options.reduce != ExploreOptions::Reduce::Never && !options.preemptions &&
            std::any_of(scenario.script.begin(), scenario.script.end(), isLarge);
 }
@@ -98,7 +101,10 @@ void Explorer::search() {
     maxTransitions_ = options_.maxTransitions;
     if (options_.split && mode == ExploreMode::Auto)
         throw std::logic_error("a part of a search needs to be told its mode");
-    if (mode == ExploreMode::Auto) {
+    if (options_.fewestFirst && !options_.preemptions) {
+        if (!searchWithFew(beginning, empty))
+            runOnce(ExploreMode::Stateful);
+    } else if (mode == ExploreMode::Auto) {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
         runOnce(ExploreMode::Stateless);
@@ -118,6 +124,35 @@ void Explorer::search() {
         runOnce(mode);
     }
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+// Each bound anew: what the one before saw costs less to see again than what it did not see. True: that was the answer.
+bool Explorer::searchWithFew(const Snapshot& beginning, const ExploreResult& empty) {
+    constexpr unsigned kFew = 3;
+    for (unsigned bound = 0; bound < kFew; ++bound) {
+        options_.preemptions = bound;
+        runOnce(ExploreMode::Stateful);
+        options_.preemptions.reset();
+        if (!result_.findings.empty())
+            result_.preemptions = bound;
+        if (!result_.findings.empty() || result_.stopped || result_.complete)
+            return true;
+        beginAnew(beginning, empty);
+    }
+    return false;
+}
+
+// What was found stays found, and the micro-steps that were taken are counted.
+void Explorer::beginAnew(const Snapshot& at, const ExploreResult& empty) {
+    std::unordered_set<u64> finals = std::move(finals_);
+    ExploreResult found = begin(at, empty);
+    finals_ = std::move(finals);
+    result_.transitions = found.transitions;
+    result_.findings = std::move(found.findings);
+    result_.sometimes = std::move(found.sometimes);
+    result_.ends = std::move(found.ends);
+    seen_.clear();
+    seenStacks_.clear();
 }
 
 ExploreResult Explorer::begin(const Snapshot& at, const ExploreResult& result) {
@@ -144,14 +179,10 @@ void Explorer::runOnce(ExploreMode mode) {
                 // Of two, most of what is left is real conflict, and beginning anew costs more than that is worth.
                 pays_ = branched_[true] > 3 * branched_[false];
                 branched_ = {};
-                const u64 inVain = result_.transitions;
-                begin(beginning, empty);
-                result_.transitions = inVain;
+                beginAnew(beginning, empty);
                 constexpr u64 kPart = 5;
-                walk_ = inVain / kPart;
-                lookAgain_ = 2 * inVain + walk_;
-                seen_.clear();
-                seenStacks_.clear();
+                walk_ = result_.transitions / kPart;
+                lookAgain_ = 2 * result_.transitions + walk_;
             }
         }
         result_.complete = !result_.cut;
@@ -242,7 +273,10 @@ bool Explorer::reduces(const Race& race) const {
     if (options_.reduce == Reduce::Never || options_.preemptions || (options_.split && options_.split->take) ||
         race.count() > Ample::kMostActors)
         return false;
-    return options_.reduce == Reduce::Always || race.actors() > kFewActors || pays_;
+    unsigned active = 0; // some do nothing
+    for (unsigned i = 0; i < race.actors(); ++i)
+        active += race.done(i) ? 0 : 1;
+    return options_.reduce == Reduce::Always || active > kFewActors || pays_;
 }
 
 void Explorer::lookAgain() {

@@ -53,6 +53,9 @@ struct ExploreOptions {
     ExploreMode mode = ExploreMode::Auto;
     // At most so many times does another actor go on although the one before it could have. Only stateful.
     std::optional<unsigned> preemptions = {};
+    // For those who look for a bug and not for a proof: first all executions without a preemption, then those with one, with two, and then
+    // the rest. With a bound of its own it has no meaning.
+    bool fewestFirst = false;
     bool all = false;                                              // go on after the first violation
     double seconds = 0;                                            // 0: no bound
     u64 maxTransitions = 0;                                        // 0: no bound
@@ -98,6 +101,8 @@ private:
     static constexpr u16 kNoMicroStep = 0x8000;
 
     void search();
+    bool searchWithFew(const Snapshot& beginning, const ExploreResult& empty);
+    void beginAnew(const Snapshot& at, const ExploreResult& empty);
     // Anew; the result so far.
     ExploreResult begin(const Snapshot& at, const ExploreResult& result);
     void runOnce(ExploreMode mode);

@@ -25,7 +25,7 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     switch (result.mode) {
     case ExploreMode::Stateless: out.push_back("of orders that differ by independent actions one is run (exploring.md)"); break;
     case ExploreMode::Stateful:
-        if (!options.preemptions)
+        if (result.reduced)
             out.push_back("actors whom the others cannot disturb go first (exploring.md)");
         out.push_back("states are compared by a hash of 64 bits");
         break;

@@ -42,9 +42,11 @@ struct ExploreResult {
     u64 transitions = 0;                      // micro-steps taken for the first time
     u64 races = 0;
     bool complete = true;
-    bool stopped = false;  // by a bound
-    bool cut = false;      // by the bound on preemptions
-    bool compared = false; // with another search, which came to the same
+    bool stopped = false;                // by a bound
+    bool cut = false;                    // by the bound on preemptions
+    bool reduced = false;                // stateful: where others cannot disturb an actor only its micro-steps were tried
+    bool compared = false;               // with another search, which came to the same
+    std::optional<unsigned> preemptions; // the least that the first finding needs, if that was asked for
     std::vector<ExploreFinding> findings;
     std::vector<std::pair<std::string, bool>> sometimes;
     std::vector<ExploreEnd> ends;     // each once, as far as there are not too many

@@ -167,6 +167,7 @@ u64 Kvm::takeDirtyPages(const Memslot& memslot, u64 first, u64 end, u64 wanted, 
         const Place word = dirtyWord(memslot, gfn);
         if (machine_->peek(word) == 0)
             continue;
+        machine_->note(first); // how far it has come, since it passed by words that it did not read
         sim_.step(Site::DirtyTake);
         const u64 mask = machine_->get(word) & wanted;
         pages += static_cast<unsigned>(std::popcount(mask));

@@ -155,8 +155,11 @@ void Kvm::dropPages(Place first, u64 pages, Site site, u64 together) {
 
 void Kvm::freeGuestMemory() {
     const auto drop = [&](Place place) {
-        if (const u64 page = machine_->peek(place) & kHostPfn; page != 0) {
-            sim_.step(Site::PageFree);
+        if ((machine_->peek(place) & kHostPfn) == 0)
+            return;
+        machine_->note(place.v); // how far it has come, since it passed by words that it did not read
+        sim_.step(Site::PageFree);
+        if (const u64 page = machine_->get(place) & kHostPfn; page != 0) {
             machine_->set(place, 0);
             dropReference({page});
         }

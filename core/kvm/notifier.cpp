@@ -83,6 +83,7 @@ int Kvm::migrate(const GfnRange& range) {
                 gfn = block.end;
                 if (machine_->peek(first) == 0)
                     continue;
+                machine_->note(block.start.v); // how far it has come, since it passed by words that it did not read
                 sim_.step(Site::HostUnmap);
                 if (machine_->get(first) == 0) // discarded meanwhile
                     continue;

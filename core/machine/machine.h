@@ -44,10 +44,6 @@ struct Observed {
     u64 hash = 0;
     u32 begun = 0;
 };
-struct ObservedThen {
-    Observed observed;
-    u64 size = 0; // of the list
-};
 
 class Machine {
 public:
@@ -222,17 +218,13 @@ public:
             observed_->assign(1, token);
     }
     // All that was observed since `then` comes to that one value.
-    ObservedThen observedNow() const {
-        return observer_ == nullptr ? ObservedThen{} : ObservedThen{*observer_, observed_ == nullptr ? 0 : observed_->size()};
-    }
-    void forgetSince(const ObservedThen& then, u64 value) {
+    Observed observedNow() const { return observer_ == nullptr ? Observed{} : *observer_; }
+    void forgetSince(const Observed& then, u64 value) {
         if (observer_ == nullptr)
             return;
-        if (observer_->begun == then.observed.begun) { // else what was before is forgotten already
-            observer_->hash = then.observed.hash;
-            if (observed_ != nullptr)
-                observed_->resize(then.size);
-        }
+        // Whoever keeps all of it judges those who do not, and forgets nothing.
+        if (observed_ == nullptr && observer_->begun == then.begun) // else what was before is forgotten already
+            observer_->hash = then.hash;
         note(value);
     }
     // Notes every access there while it is not null.

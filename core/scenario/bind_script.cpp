@@ -159,6 +159,8 @@ void Binder::verbStep(const YamlNode& key, const YamlNode* value, const YamlNode
         }
         return;
     }
+    if (*verb == Verb::DestroyVm && context.inRace)
+        fail(key, "`destroy-vm` cannot stand in a race: rcu_barrier(), which it waits in, is no action of its own here");
     Step& made = newStep(out, key, *verb, path, context);
     Step step = std::move(made);
     const std::size_t at = out.size() - 1;

@@ -4,7 +4,9 @@
 #include "sim/race.h"
 #include "sim/sim.h"
 
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 namespace mirrorscope {
 
@@ -20,10 +22,23 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
     const std::size_t mask = round_.size() - 1;
     ++roundNumber_;
     roundWords_.clear();
+    std::vector<u64> arrivals;
     for (std::size_t i = begin; i < end; ++i) {
         const WordAccess a = log[i];
+        if ((a.place & WordAccess::kNoWord) != 0) {
+            if (a.kind != WordAccess::Kind::Read)
+                continue;
+            // Who waits for a lock that it holds: a round that finds somebody else there may drop it.
+            if (const bool waits = waitedFor(a.place, &log); waits != (a.now != 0)) {
+                log.push_back({a.place, WordAccess::Kind::Read, waits, waits});
+                return {};
+            }
+            if (std::find(arrivals.begin(), arrivals.end(), a.place) == arrivals.end())
+                arrivals.push_back(a.place);
+            continue;
+        }
         // Counters and indexes follow from the rest.
-        if ((a.place & WordAccess::kNoWord) != 0 || static_cast<u32>(a.place) >= machine_->hashedWords())
+        if (static_cast<u32>(a.place) >= machine_->hashedWords())
             continue;
         // A round begins and ends with an empty store buffer: what was in it meanwhile is its own doing, and told with the words
         // themselves.
@@ -61,6 +76,11 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
             continue;
         log.push_back({word.id, WordAccess::Kind::Read, word.first, word.first});
         changed.value += mix(word.id, 2);
+    }
+    for (const u64 which : arrivals) {
+        const bool waits = waitedFor(which, &log);
+        log.push_back({which, WordAccess::Kind::Read, waits, waits});
+        changed.value += mix(which, 2 + waits);
     }
     changed.end = log.size();
     return changed;

@@ -85,8 +85,10 @@ bool Sim::holds(const Condition& condition) const {
     if (condition.kind != Condition::Kind::Changed)
         return condition.holdsWith(machine_->look(condition.place));
     return std::any_of(condition.log->begin() + static_cast<std::ptrdiff_t>(condition.begin),
-                       condition.log->begin() + static_cast<std::ptrdiff_t>(condition.end),
-                       [&](const WordAccess& a) { return machine_->lookAt(a.place) != a.now; });
+                       condition.log->begin() + static_cast<std::ptrdiff_t>(condition.end), [&](const WordAccess& a) {
+                           return ((a.place & WordAccess::kNoWord) != 0 ? waitedFor(a.place, condition.log) : machine_->lookAt(a.place)) !=
+                                  a.now;
+                       });
 }
 
 void Sim::wait(Site site, const Condition& condition) {
@@ -162,19 +164,28 @@ bool Sim::heldByMe(LockId l) const { return (machine_->peek(held_ + actor_) >> 2
 bool Sim::contended(LockId l) const {
     if (!inRace_)
         return false;
+    AccessLog* const log = machine_->accesses();
+    const AccessLog* const own = &race_->lanes_[race_->current_].log;
+    const auto look = [&](bool write) {
+        const bool waits = waitedFor(arrivals(l, write), own);
+        if (log != nullptr)
+            log->push_back({arrivals(l, write), WordAccess::Kind::Read, waits, waits});
+        return waits;
+    };
     // Whoever holds it for reading keeps out writers only.
-    const bool writing = heldForWriting(l);
-    const bool waits = std::any_of(race_->lanes_.begin(), race_->lanes_.end(), [&](const Race::Lane& lane) {
-        return &lane != &race_->lanes_[race_->current_] && lane.started && !lane.done && lane.site == Site::LockAcquire &&
-               lane.condition.place == lockPlace(l) && (writing || lane.condition.kind == Condition::Kind::CanWrite);
+    const bool writers = look(true);
+    const bool readers = heldForWriting(l) && look(false);
+    machine_->note(writers || readers);
+    return writers || readers;
+}
+
+bool Sim::waitedFor(u64 which, const AccessLog* without) const {
+    const bool write = (which & 1) != 0;
+    const Place place = lockPlace(static_cast<LockId>((which & ~WordAccess::kNoWord) >> 1));
+    return std::any_of(race_->lanes_.begin(), race_->lanes_.end(), [&](const Race::Lane& lane) {
+        return &lane.log != without && lane.started && !lane.done && lane.site == Site::LockAcquire && lane.condition.place == place &&
+               lane.condition.kind == (write ? Condition::Kind::CanWrite : Condition::Kind::CanRead);
     });
-    if (AccessLog* log = machine_->accesses()) {
-        log->push_back({arrivals(l, true), WordAccess::Kind::Read, waits, waits});
-        if (writing)
-            log->push_back({arrivals(l, false), WordAccess::Kind::Read, waits, waits});
-    }
-    machine_->note(waits);
-    return waits;
 }
 
 void Sim::rcuReadLock() {

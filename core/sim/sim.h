@@ -142,6 +142,8 @@ public:
     bool heldByMe(LockId lock) const;
     // rwlock_needbreak(): does another actor of the race wait for a lock that this one holds?
     bool contended(LockId lock) const;
+    // The same for a round of a loop that was told so: is what stands in the log as an arrival still so? Without those of that log's actor.
+    bool waitedFor(u64 arrivals, const AccessLog* without) const;
     // What an actor holds: bit 2n for lock n held for reading, bit 2n+1 for writing.
     Place heldPlace(unsigned actor) const { return held_ + actor; }
     Place lockPlace(LockId lock) const { return locks_ + static_cast<unsigned>(lock); }
@@ -211,7 +213,7 @@ public:
 
     // The parts that an actor is in of which only what they return will matter, the outermost first (see Forget).
     struct Forgets {
-        std::array<ObservedThen, 12> then;
+        std::array<Observed, 12> then;
         unsigned depth = 0;
     };
 

@@ -12,7 +12,7 @@
 namespace mirrorscope::test {
 
 namespace {
-const std::string kLesson1 = (kSource / "scenarios/lessons/01-first-private-page.yaml").string();
+const std::string kPicturedLesson = (kSource / "scenarios/lessons/01-first-private-page.yaml").string();
 } // namespace
 
 TEST(Csv, has_the_entries_of_the_json) {
@@ -38,7 +38,7 @@ TEST(Csv, has_the_entries_of_the_json) {
 }
 
 TEST(Dot, has_a_node_for_each_shown_entry_and_joins_twins_in_flight) {
-    Session session(loadScenario(kLesson1));
+    Session session(loadScenario(kPicturedLesson));
     session.seek(session.openingPosition());
     const std::string dot = treesDot(session);
     EXPECT_EQ(std::count(dot.begin(), dot.end(), '{'), std::count(dot.begin(), dot.end(), '}'));
@@ -121,7 +121,7 @@ TEST(Html, a_title_cannot_break_out) {
 
 // The picture of the README is what the program draws of lesson 1 today.
 TEST(Svg, the_moving_picture_of_the_readme_is_that_of_lesson_1) {
-    Session session(loadScenario(kLesson1));
+    Session session(loadScenario(kPicturedLesson));
     const u64 frozen = session.openingPosition();
     const std::string svg = treesSvgMoving(session, frozen - 4, frozen + 12);
     EXPECT_TRUE(svg == readFile((kSource / "resources/docs/freeze.svg").string()))
