@@ -8,6 +8,7 @@
 #include "explore/result_json.h"
 #include "explore/scale_out.h"
 #include "explored.h"
+#include "export/export.h"
 #include "scenario/yaml.h"
 
 #include <fmt/format.h>
@@ -27,7 +28,7 @@ struct ExploreArguments {
     u64 maxSteps = 0;
     unsigned jobs = 1;
     std::optional<unsigned> preemptions;
-    bool all = false;
+    bool all = false, fewestFirst = false;
 };
 
 // Which exploration this is: the scenario's text and what was overridden.
@@ -42,6 +43,27 @@ std::string identityOf(const Scenario& scenario, const std::vector<Override>& ov
     for (const Override& o : overrides)
         add(o.key + "=" + o.value);
     return fmt::format("{:016x}", hash);
+}
+
+// A finding belongs to the race, a `sometimes` that was never seen to its own line.
+std::vector<SarifResult> sarifOf(const Scenario& scenario, const std::string& file, const ExploreResult& result) {
+    const auto race =
+        std::find_if(scenario.script.begin(), scenario.script.end(), [](const Step& step) { return step.verb == Verb::Race; });
+    const unsigned line = race == scenario.script.end() ? 0 : race->line;
+    std::vector<SarifResult> out;
+    for (const ExploreFinding& f : result.findings) {
+        std::string text = f.text + "; in this order:";
+        for (const auto& runs : f.schedule)
+            for (const auto& [actor, count] : runs)
+                text += fmt::format(" {} {}", actor, count);
+        out.push_back({f.rule, text, file, line});
+    }
+    for (std::size_t i = 0; i < result.sometimes.size(); ++i)
+        if (result.complete && !result.sometimes[i].second)
+            out.push_back({"expect", "sometimes " + result.sometimes[i].first + ": never seen", file, scenario.sometimes[i].line});
+    if (result.stopped)
+        out.push_back({"explore", "stopped by a bound: undecided", file, line, false});
+    return out;
 }
 } // namespace
 
@@ -61,6 +83,8 @@ std::string exploredText(const std::string& title, const ExploreResult& r, bool 
     std::string out = fmt::format("{}: {} race{}, {}\n", title, r.races, r.races == 1 ? "" : "s", name(r.mode));
     for (const auto& f : r.findings) {
         out += fmt::format("  {}: {}\n", f.rule, f.text);
+        if (r.preemptions && &f == &r.findings.front())
+            out += fmt::format("    with {} preemption{}, and none with fewer\n", *r.preemptions, *r.preemptions == 1 ? "" : "s");
         for (const auto& race : f.schedule) {
             out += "    schedule:\n";
             for (const auto& [actor, count] : race)
@@ -104,6 +128,10 @@ int explore(const ExploreArguments& args) {
     if (!part || part->second > kMostShards)
         throw UsageError("--shard: `" + args.shard + "` is not I/N with 1 <= I <= N");
     const auto [shard, shards] = *part;
+    if (args.fewestFirst && (args.all || args.preemptions || args.jobs != 1 || shards != 1 || !args.frontier.empty() ||
+                             (args.mode != "auto" && args.mode != "stateful")))
+        throw UsageError("--fewest-preemptions ends at the first violation, in one stateful search: it goes with none of --all, "
+                         "--bound-preemptions, --jobs, --shard, --frontier and the other modes");
     interrupted();
     const Scenario scenario = loadScenario(args.file, args.overrides.parse());
     ExploreOptions options;
@@ -112,6 +140,7 @@ int explore(const ExploreArguments& args) {
         throw UsageError("--mode plain is not shared out: --jobs, --shard and --frontier have no meaning with it");
     options.preemptions = args.preemptions;
     options.all = args.all;
+    options.fewestFirst = args.fewestFirst;
     options.seconds = args.seconds;
     options.maxTransitions = args.maxSteps;
     options.cancelled = [] { return interrupted(); };
@@ -154,7 +183,11 @@ int explore(const ExploreArguments& args) {
         saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
                             small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
     }
-    if (args.format == "jsonl") {
+    if (args.format == "junit") {
+        put("", junitXml({{args.file, result.seconds, ok ? "" : exploredText(args.file, result, ok)}}));
+    } else if (args.format == "sarif") {
+        put("", sarif(sarifOf(scenario, args.file, result)));
+    } else if (args.format == "jsonl") {
         auto json = exploredJson(result);
         json["ok"] = ok;
         json["of"] = identityOf(scenario, args.overrides.parse());
@@ -183,9 +216,11 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--shard", args->shard, "I/N: one part of N");
     sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");
+    sub->add_flag("--fewest-preemptions", args->fewestFirst,
+                  "look for a bug first where nobody is interrupted, then with one interruption, with two, then everywhere");
     sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");
     addOverrides(*sub, args->overrides);
-    sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
+    sub->add_option("--format", args->format, "text, jsonl, junit or sarif")->check(CLI::IsMember({"text", "jsonl", "junit", "sarif"}));
     sub->callback([args, &invoke] { invoke = [args] { return explore(*args); }; });
 }
 

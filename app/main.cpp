@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     addRun(root, invoke);
     addCheck(root, invoke);
     addExplore(root, invoke);
+    addDiff(root, invoke);
     addExport(root, invoke);
     addScreenshot(root, invoke);
     addVocabulary(root, invoke);
@@ -68,6 +69,7 @@ int main(int argc, char** argv) {
     addBench(root, invoke);
     addMerge(root, invoke);
     addMutants(root, invoke);
+    addShell(root, invoke);
     addUnbuilt(root, invoke);
     try {
         root.parse(argc, argv);

@@ -27,7 +27,24 @@ struct RunArguments {
 struct FileResult {
     int status = kOk;
     JunitCase junit;
+    std::vector<SarifResult> sarif = {};
 };
+
+std::vector<SarifResult> sarifOf(const Session& session, const std::string& file) {
+    std::vector<SarifResult> out;
+    for (const auto& e : session.runner().expectations())
+        if (!e.holds)
+            out.push_back({"expect", fmt::format("expected {}; found {}", e.text, e.found), file, e.line});
+    for (const Violation& v : session.violations())
+        if (!session.runner().namesViolation(v.rule)) {
+            const Step* step = session.scenario().step(session.scriptOf(v.n));
+            out.push_back(
+                {std::string(info(v.rule).name), fmt::format("at micro-step {}: {}", v.n, v.text), file, step == nullptr ? 0 : step->line});
+        }
+    if (!session.runner().stopped().empty())
+        out.push_back({"explore", session.runner().stopped(), file, 0, false});
+    return out;
+}
 
 std::string failureText(const Session& session) {
     std::string text;
@@ -88,6 +105,7 @@ FileResult runFile(const std::string& file, const RunArguments& args, const std:
         }
     }
     result.junit.failure = failureText(session);
+    result.sarif = sarifOf(session, file);
     if (runner.bounded())
         result.status = kBounded;
     else if (!runner.ok())
@@ -103,6 +121,7 @@ int run(const RunArguments& args) {
     if (!args.commands.empty() && args.format != "text")
         throw UsageError("--commands prints what the words say, so it goes with --format text");
     std::vector<JunitCase> cases;
+    std::vector<SarifResult> found;
     std::size_t good = 0;
     int status = kOk;
     for (const auto& file : args.files) {
@@ -111,7 +130,7 @@ int run(const RunArguments& args) {
             result = runFile(file, args, overrides);
         } catch (const InputError& error) {
             std::fprintf(stderr, "%s\n", error.what());
-            result = {kUnusable, {file, 0, error.what()}};
+            result = {kUnusable, {file, 0, error.what()}, {{"input", error.message, error.file, error.line}}};
         }
         // Unusable input outweighs a bound, a bound outweighs a failure.
         const auto weight = [](int s) { return s == kUnusable ? 3 : s == kBounded ? 2 : s; };
@@ -119,11 +138,14 @@ int run(const RunArguments& args) {
             status = result.status;
         good += result.status == kOk ? 1 : 0;
         cases.push_back(result.junit);
+        found.insert(found.end(), result.sarif.begin(), result.sarif.end());
         if (interrupted())
             break;
     }
     if (args.format == "junit")
         put("", junitXml(cases));
+    else if (args.format == "sarif")
+        put("", sarif(found));
     else if (args.format == "text" && args.files.size() > 1)
         put("", fmt::format("\n{} of {} files hold\n", good, args.files.size()));
     return status;
@@ -134,7 +156,7 @@ void addRun(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<RunArguments>();
     CLI::App* sub = root.add_subcommand("run", "run scenarios; several are run one after the other, with a summary");
     sub->add_option("FILE", args->files, "scenarios")->required();
-    sub->add_option("--format", args->format, "text, jsonl or junit")->check(CLI::IsMember({"text", "jsonl", "junit"}));
+    sub->add_option("--format", args->format, "text, jsonl, junit or sarif")->check(CLI::IsMember({"text", "jsonl", "junit", "sarif"}));
     addOverrides(*sub, args->overrides);
     sub->add_option("--at", args->at, "show the trees at this position (0: before the first micro-step) or `end`");
     sub->add_option("--commands", args->commands,

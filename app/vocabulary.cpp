@@ -60,8 +60,8 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
 }
 
 void addUnbuilt(CLI::App& root, Invocation& invoke) {
-    for (const char* name : {"review", "diff", "import", "conform"}) {
-        CLI::App* sub = root.add_subcommand(name, "not built yet");
+    for (const char* name : {"review", "import", "conform"}) {
+        CLI::App* sub = root.add_subcommand(name, kNotBuilt);
         sub->allow_extras();
         sub->callback([name, &invoke] { invoke = [name]() -> int { throw UsageError("`" + std::string(name) + "` is not built yet"); }; });
     }

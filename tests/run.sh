@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sh tests/run.sh [--all]: installs what is missing, builds, and runs every test, once optimized and once under
-# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, windows at 500 random moments, the
-# patches of contributing.md, 20 minutes of random races, a job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
+# AddressSanitizer and UndefinedBehaviorSanitizer. --all adds what is slow: the second compiler, ThreadSanitizer, windows at
+# 500 random moments, the patches of contributing.md, the Debian package, 10 minutes of each fuzzing target, 20 minutes of
+# random races, a job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -13,7 +14,7 @@ for argument; do
     case $argument in
     --all)
         presets="$presets clang tsan"
-        packages="$packages clang-14 slurm-wlm munge spin chromium"
+        packages="$packages clang-14 libclang-rt-14-dev slurm-wlm munge spin chromium lintian appstream desktop-file-utils mmdebstrap"
         others=1
         ;;
     *)
@@ -69,6 +70,8 @@ if [ "$others" = 1 ]; then
             env MIRRORSCOPE_MOMENTS=500 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment
     done
     attempt "the patches of contributing.md, built" build/release/contributing.log sh tests/contributing.sh --build
+    attempt "the Debian package, in a bare Debian 12" build/release/package.log sh tests/package.sh
+    attempt "what reads text from outside, fuzzed for 10 minutes each" build/release/fuzz.log sh tests/fuzz/run.sh 600
     attempt "release: killed 200 times while editing and saving" build/release/killed.log env MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed
     ran=$((ran + 1))
     seed=$(date +%s)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -25,13 +26,25 @@ Json racesJson(const Schedule& schedule) {
     return races;
 }
 
+// A number of another kind is refused, and not made one.
+u64 asCount(const Json& value) {
+    if (!value.is_number_unsigned())
+        throw std::runtime_error(value.dump() + " is no count");
+    return value.get<u64>();
+}
+
+u64 countOf(const Json& json, const char* key, std::optional<u64> otherwise = {}) {
+    const auto found = json.find(key);
+    return found == json.end() && otherwise ? *otherwise : asCount(json.at(key));
+}
+
 Schedule scheduleOf(const Json& races) {
     Schedule schedule;
     for (const Json& runs : races) {
         schedule.emplace_back();
         for (const Json& run : runs)
             for (const auto& [actor, steps] : run.items())
-                schedule.back().emplace_back(actor, steps.get<u64>());
+                schedule.back().emplace_back(actor, asCount(steps));
     }
     return schedule;
 }
@@ -49,6 +62,8 @@ Json exploredJson(const ExploreResult& r) {
         json["stopped"] = true;
     if (r.cut)
         json["cut"] = true;
+    if (r.preemptions)
+        json["preemptions"] = *r.preemptions;
     json["races"] = r.races;
     json["violations"] = Json::array();
     for (const ExploreFinding& f : r.findings) {
@@ -78,14 +93,14 @@ ExploreResult exploredFromJson(const Json& json) {
         throw std::runtime_error("not the result of an exploration");
     ExploreResult r;
     r.mode = exploreModeFromName(json.at("mode").get<std::string>()).value_or(ExploreMode::Stateful);
-    r.executions = json.at("executions");
-    r.states = json.value("states", u64{0});
-    r.redundant = json.value("redundant", u64{0});
-    r.transitions = json.at("transitions");
+    r.executions = countOf(json, "executions");
+    r.states = countOf(json, "states", 0);
+    r.redundant = countOf(json, "redundant", 0);
+    r.transitions = countOf(json, "transitions");
     r.complete = json.at("complete");
     r.stopped = json.value("stopped", false);
     r.cut = json.value("cut", false);
-    r.races = json.at("races");
+    r.races = countOf(json, "races");
     for (const Json& v : json.at("violations")) {
         ExploreFinding f{v.at("rule"), v.at("text"), {}};
         f.schedule = scheduleOf(v.contains("races") ? v.at("races") : Json::array({v.at("schedule")}));

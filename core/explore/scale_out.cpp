@@ -140,8 +140,11 @@ void Workers::readFrontier() {
         if (json.at("of") != scale_.identity || json.at("shard") != scale_.shard || json.at("shards") != scale_.shards ||
             json.at("depth") != cut_.depth || json.at("tasks") != cut_.tasks || json.at("mode") != name(options_.mode))
             throw FrontierMismatch("it belongs to another exploration");
-        for (const Json& task : json.at("done"))
+        for (const Json& task : json.at("done")) {
+            if (!task.is_number_unsigned())
+                throw FrontierMismatch("it cannot be read");
             done_.at(task.get<u64>()) = true;
+        }
         total_ = exploredFromJson(json.at("result"));
     } catch (const FrontierMismatch&) {
         throw;

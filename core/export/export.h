@@ -33,6 +33,15 @@ struct JunitCase {
     std::string failure; // empty: passed
 };
 std::string junitXml(const std::vector<JunitCase>& cases);
+// SARIF 2.1.0, for what annotates a change: what is wrong, each with its place in a scenario.
+struct SarifResult {
+    std::string rule; // a rule's name, "expect", "input", or "explore" where a bound left it open
+    std::string text;
+    std::string file;
+    unsigned line = 0; // from 1; 0: of the whole file
+    bool isError = true;
+};
+std::string sarif(const std::vector<SarifResult>& results);
 // What `run --format text` says about one run.
 std::string runText(const Session& session, bool verbose);
 

@@ -190,6 +190,64 @@ TEST_F(CommandLine, a_broken_expectation_exits_1_and_prints_what_was_found) {
     }
 }
 
+TEST_F(CommandLine, sarif_says_what_is_wrong_at_its_line) {
+    const auto results = [&](const Result& r) {
+        const auto log = nlohmann::json::parse(r.out);
+        EXPECT_EQ(log.at("version"), "2.1.0");
+        return log.at("runs").at(0).at("results");
+    };
+    const auto lineOf = [](const nlohmann::json& result) {
+        return result.at("locations").at(0).at("physicalLocation").at("region").at("startLine").get<int>();
+    };
+    const std::string head =
+        "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, break: [no-rollback], slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+        "  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n  - finalize-vm\n  - {vcpu0: {read: 0x0}, id: a}\n"
+        "  - {inject: {seamcall: TDH.MEM.PAGE.AUG, status: OPERAND_BUSY}}\n";
+    const std::string broken = write("two words.yaml", head + "  - race: {vcpu0: [{accept: 0x1000}], host: [{age: {gpa: 0x1000}}]}\n");
+    const Result explored = call("explore --format sarif " + broken);
+    EXPECT_EQ(explored.status, 1) << explored.error;
+    const auto found = results(explored);
+    ASSERT_EQ(found.size(), 1u) << explored.out;
+    EXPECT_EQ(found[0].at("ruleId"), "coherent");
+    EXPECT_EQ(lineOf(found[0]), 8);
+    EXPECT_NE(explored.out.find("/two%20words.yaml"), std::string::npos) << explored.out;
+
+    const Result run = call("run --format sarif " + write("a.yaml", head + "expect: [{result: a, is: EAGAIN}]\n") + " " +
+                            write("b.yaml", "mirrorscope: 1\nscript: [{punch-hol: {gpa: 0}}]\n"));
+    EXPECT_EQ(run.status, 2);
+    const auto wrong = results(run);
+    ASSERT_EQ(wrong.size(), 2u) << run.out;
+    EXPECT_EQ(wrong[0].at("ruleId"), "expect");
+    EXPECT_EQ(lineOf(wrong[0]), 8);
+    EXPECT_EQ(wrong[1].at("ruleId"), "input");
+    EXPECT_EQ(lineOf(wrong[1]), 2);
+
+    const Result good = call("explore --format junit " + race("05-fault-and-punch-hole.yaml"));
+    EXPECT_EQ(good.status, 0);
+    EXPECT_NE(good.out.find("tests=\"1\" failures=\"0\""), std::string::npos) << good.out;
+    EXPECT_NE(call("explore --format junit " + broken).out.find("coherent"), std::string::npos);
+}
+
+TEST_F(CommandLine, diff_exits_1_where_two_runs_differ) {
+    const std::string file =
+        write("hole.yaml", "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
+                           "  - {init-mem-region: {gpa: 0, size: 4K}}\n  - finalize-vm\n  - {vcpu0: {accept: 0x1000}}\n"
+                           "  - {punch-hole: {gpa: 0x1000}}\n");
+    const Result same = call("diff " + file + " --set machine.dispatch=role --set machine.dispatch=iter");
+    EXPECT_EQ(same.status, 0) << same.out << same.error;
+    const Result other = call("diff " + file + " --set machine.dispatch=role --set machine.dispatch=fault");
+    EXPECT_EQ(other.status, 1);
+    EXPECT_NE(other.out.find("private 0x1000 4K"), std::string::npos) << other.out;
+    EXPECT_EQ(call("diff " + file + " --kernel 6.16 --kernel fixed").status, 1);
+    EXPECT_EQ(call("diff " + file + " " + file).status, 0);
+    EXPECT_EQ(call("diff " + file + " --at 0 --at end").status, 1);
+    EXPECT_EQ(nlohmann::json::parse(call("diff " + file + " --at 3 --at 3 --format json").out).at("equal"), true);
+    expectOneLine(call("diff " + file));
+    expectOneLine(call("diff " + file + " --set machine.vcpus=1 --kernel 6.16"));
+    expectOneLine(call("diff " + file + " --kernel 6.16 --kernel 5.0"));
+    expectOneLine(call("diff " + file + " " + file + " " + file));
+}
+
 TEST_F(CommandLine, bounds_exit_3) {
     const Result r = call("run --max-steps 50 " + lesson("01-first-private-page.yaml"));
     EXPECT_EQ(r.status, 3) << r.out;
