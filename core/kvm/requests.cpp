@@ -12,7 +12,8 @@ bool Kvm::kvm_check_request(unsigned vcpu, u64 request) {
     if ((machine_->get(requests) & request) == 0)
         return false;
     sim_.step(Site::RequestTake);
-    machine_->clearBits(requests, request);
+    // Whether it is gone or asked for depends on who came last: that cannot be exchanged, as an actor's own bits can.
+    machine_->set(requests, machine_->peek(requests) & ~request);
     return true;
 }
 

@@ -98,8 +98,8 @@ public:
         logged(place.v, WordAccess::Kind::Write, words_[place.v], value);
         change(place, value);
     }
-    // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit of one's own is
-    // set or cleared in it.
+    // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit is set in it; or a
+    // bit is cleared that nobody else sets.
     void add(Place place, u64 by) { setCommuting(place, words_[place.v] + by); }
     void setBits(Place place, u64 mask) { setCommuting(place, words_[place.v] | mask); }
     void addToCount(Place place, int by) {

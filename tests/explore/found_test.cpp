@@ -65,6 +65,16 @@ TEST(Found, beginning_anew_forgets_no_violation) {
     EXPECT_FALSE(before.empty());
 }
 
+// A request that is asked for once more and one that is taken cannot be exchanged: what is left depends on who came last.
+TEST(Found, a_request_taken_and_asked_for_again_are_two_orders) {
+    const std::string text =
+        "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 64K}], break: [skip-track], yield: never}\n"
+        "script:\n  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n  - finalize-vm\n"
+        "  - race: {vcpu0: [{read: 0x1000}], host1: [{punch-hole: {gpa: 0x1000, size: 4K}}], vcpu1: [{hypercall: {}}]}\n";
+    EXPECT_EQ(exploreText(text, ExploreMode::Stateful).ends.size(), 17u);
+    EXPECT_EQ(exploreText(text, ExploreMode::Stateless).ends.size(), 17u);
+}
+
 // A round that drops the lock when somebody waits for it, and found nobody, is not in vain once somebody does.
 TEST(Found, who_comes_to_wait_for_a_lock_wakes_who_would_drop_it) {
     expectTheSameEnds("mirrorscope: 1\nmachine: {vm: default, vcpus: 1, kernel: fixed, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M, "
