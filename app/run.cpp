@@ -46,16 +46,10 @@ std::vector<SarifResult> sarifOf(const Session& session, const std::string& file
     return out;
 }
 
-std::string failureText(const Session& session) {
+std::string failureText(const std::vector<SarifResult>& results) {
     std::string text;
-    for (const auto& e : session.runner().expectations())
-        if (!e.holds)
-            text += fmt::format("line {}: expected {}; found {}\n", e.line, e.text, e.found);
-    for (const Violation& v : session.violations())
-        if (!session.runner().namesViolation(v.rule))
-            text += fmt::format("{} violated at micro-step {}: {}\n", info(v.rule).name, v.n, v.text);
-    if (!session.runner().stopped().empty())
-        text += session.runner().stopped() + "\n";
+    for (const SarifResult& r : results)
+        text += (r.rule == "expect" ? fmt::format("line {}: ", r.line) : r.rule == "explore" ? "" : r.rule + " violated ") + r.text + "\n";
     return text;
 }
 
@@ -104,8 +98,8 @@ FileResult runFile(const std::string& file, const RunArguments& args, const std:
             put("", "\n" + treesText(session));
         }
     }
-    result.junit.failure = failureText(session);
     result.sarif = sarifOf(session, file);
+    result.junit.failure = failureText(result.sarif);
     if (runner.bounded())
         result.status = kBounded;
     else if (!runner.ok())

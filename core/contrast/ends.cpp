@@ -28,18 +28,6 @@ std::string nameOf(const Session& session, const Step& step) {
     return fmt::format("{} (line {})", name, step.line);
 }
 
-// Without the frame: which one it is says nothing.
-std::string valueOf(const Session& session, Column column, const TreeCell& cell) {
-    std::string text = session.stateName(column, cell);
-    const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
-    if (leaf)
-        text += fmt::format(" {}{}{}", (cell.rights & 1) != 0 ? 'r' : '-', (cell.rights & 2) != 0 ? 'w' : '-',
-                            (cell.rights & 4) != 0 ? 'x' : '-');
-    if (leaf && cell.dirty)
-        text += " dirty";
-    return text;
-}
-
 Features featuresOf(Session& session) {
     Features features;
     session.seek(session.end());
@@ -58,7 +46,7 @@ Features featuresOf(Session& session) {
         for (unsigned c = 0; c < kColumns && row.more == 0; ++c) {
             const auto column = static_cast<Column>(c);
             if (row.cells[c].exists && !row.cells[c].initial(column))
-                features.emplace(session.nameOf({column, row.gfn, row.level}), valueOf(session, column, row.cells[c]));
+                features.emplace(session.nameOf({column, row.gfn, row.level}), session.contentName(column, row.cells[c]));
         }
     for (const TlbLine& line : session.cachedTranslations())
         features[fmt::format("{}'s TLB", session.actorName(line.vcpu))] +=

@@ -43,7 +43,6 @@ private:
 
 constexpr std::array<std::string_view, 4> kAddressesOfFrames{"tdr", "tdvpr", "page", "source"};
 constexpr std::array<std::string_view, 5> kNotCompared{"n", "line", "step", "where", "site"};
-constexpr u64 kPfnBits = 0x000f'ffff'ffff'f000;
 
 template <std::size_t N>
 bool isOne(const std::array<std::string_view, N>& of, const std::string& key) {
@@ -65,7 +64,7 @@ Json withoutFrames(const Json& event, FramesMet& frames) {
         else if (kind == "seamcall" && isOne(kAddressesOfFrames, key))
             out[key] = frames(numberOf(value) >> 12);
         else if ((kind == "spte" || kind == "sept") && (key == "old" || key == "new"))
-            out[key] = fmt::format("{:#x}", numberOf(value) & ~kPfnBits);
+            out[key] = fmt::format("{:#x}", numberOf(value) & ~u64{ept::kPfnMask});
         else
             out[key] = value;
     }
@@ -137,11 +136,7 @@ std::map<std::string, Entry> entriesOf(Session& session) {
             const TreeCell& cell = row.cells[c];
             if (!cell.exists || cell.initial(column))
                 continue;
-            Entry entry{session.stateName(column, cell), fmt::format("{:#018x}", cell.raw & ~kPfnBits), std::nullopt};
-            const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
-            if (leaf)
-                entry.state += fmt::format(" {}{}{}{}", (cell.rights & 1) != 0 ? 'r' : '-', (cell.rights & 2) != 0 ? 'w' : '-',
-                                           (cell.rights & 4) != 0 ? 'x' : '-', cell.dirty ? " dirty" : "");
+            Entry entry{session.contentName(column, cell), fmt::format("{:#018x}", cell.raw & ~u64{ept::kPfnMask}), std::nullopt};
             if (cell.pfn.v != 0)
                 entry.pfn = cell.pfn.v;
             entries.emplace(session.nameOf({column, row.gfn, row.level}), std::move(entry));

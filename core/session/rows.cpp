@@ -263,6 +263,15 @@ std::string Session::stateName(Column column, const TreeCell& cell) const {
     return std::string(column == Column::Private ? name(cell.sept) : name(cell.spte));
 }
 
+std::string Session::contentName(Column column, const TreeCell& cell) const {
+    std::string text = stateName(column, cell);
+    const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
+    if (leaf)
+        text += fmt::format(" {}{}{}{}", (cell.rights & 1) != 0 ? 'r' : '-', (cell.rights & 2) != 0 ? 'w' : '-',
+                            (cell.rights & 4) != 0 ? 'x' : '-', cell.dirty ? " dirty" : "");
+    return text;
+}
+
 std::string Session::stateNameOfRaw(Column column, u64 raw, Level level) const {
     return std::string(column == Column::Private ? name(sept::stateOf(raw)) : name(stateOf(system().kvm().masks(), raw, level)));
 }

@@ -224,6 +224,8 @@ public:
     std::optional<Where> frozenNearby() const;
     std::vector<BitField> decode(Column column, u64 raw, Level level) const;
     std::string stateName(Column column, const TreeCell& cell) const;
+    // The same with what a leaf allows: "leaf rw- dirty". Without the frame: which one it is says nothing where runs are compared.
+    std::string contentName(Column column, const TreeCell& cell) const;
     std::string stateNameOfRaw(Column column, u64 raw, Level level) const;
     // "none → frozen", or what else changed when the state did not.
     std::string changeText(Column column, u64 old, u64 now, Level level) const;
