@@ -164,14 +164,22 @@ Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding) {
 }
 
 namespace {
+// What stands inside of a race is about the order that the file gives, as is that order.
+void forgetOrder(YamlNode& steps) {
+    std::erase_if(steps.items, [](const YamlNode& step) { return step.kind == YamlNode::Kind::Map && step.find("expect") != nullptr; });
+}
+
 std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t& race) {
     const YamlNode* actors = item.kind == YamlNode::Kind::Map ? item.find("race") : nullptr;
     if (actors == nullptr)
         return "  - " + flowText(item) + "\n";
     std::string out = "  - race:\n";
-    for (const auto& [key, value] : actors->entries)
-        if (key.text != "schedule")
-            out += "      " + key.text + ": " + flowText(value) + "\n";
+    for (const auto& [key, value] : actors->entries) {
+        YamlNode steps = value;
+        forgetOrder(steps);
+        if (key.text != "schedule" && !(steps.items.empty() && !value.items.empty()))
+            out += "      " + key.text + ": " + flowText(steps) + "\n";
+    }
     if (race < schedule.size() && !schedule[race].empty()) {
         out += "    schedule:\n";
         for (const auto& [name, count] : schedule[race])
@@ -185,9 +193,10 @@ std::string itemText(const YamlNode& item, const Schedule& schedule, std::size_t
 namespace {
 std::string titleOf(const Scenario& scenario, const Counterexample& example) {
     std::string title = scenario.title.empty() ? scenario.file : scenario.title;
-    const std::string_view what = example.kind == Counterexample::Kind::Violation ? std::string_view(example.rule)
-                                  : example.kind == Counterexample::Kind::End     ? "one of its ends"
-                                                                                  : "another order";
+    using As = Counterexample::Kind;
+    const std::string_view what = example.kind == As::End      ? std::string_view("one of its ends")
+                                  : example.kind == As::Chosen ? std::string_view("another order")
+                                                               : std::string_view(example.rule);
     // Of an order that was opened from another one it is said once.
     const std::string tail = fmt::format(": {}", what);
     return title.ends_with(tail) ? title : title + tail;
@@ -221,7 +230,8 @@ std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& ov
     std::size_t race = 0;
     if (const YamlNode* script = document.find("script"))
         for (const YamlNode& item : script->items)
-            out += itemText(item, example.schedule, race);
+            out += example.kind == Counterexample::Kind::Moment && example.schedule.empty() ? "  - " + flowText(item) + "\n"
+                                                                                            : itemText(item, example.schedule, race);
     if (example.kind == Counterexample::Kind::Violation && example.rule != "expect") {
         out += "expect:\n  - {violation: " + example.rule + "}\n";
         for (const std::string& rule : example.also)
