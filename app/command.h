@@ -25,6 +25,7 @@ void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);
 void addMerge(CLI::App& root, Invocation& invoke);
 void addMutants(CLI::App& root, Invocation& invoke);
+void addReview(CLI::App& root, Invocation& invoke);
 void addScreenshot(CLI::App& root, Invocation& invoke);
 void addShell(CLI::App& root, Invocation& invoke);
 void addSeamcalls(CLI::App& root, Invocation& invoke);

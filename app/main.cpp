@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
     addBench(root, invoke);
     addMerge(root, invoke);
     addMutants(root, invoke);
+    addReview(root, invoke);
     addShell(root, invoke);
     addUnbuilt(root, invoke);
     try {

@@ -34,7 +34,8 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("explore", {"scenario"});
     add("session", {"scenario"});
     add("contrast", {"session", "explore"});
-    add("export", {"contrast", "tdx/matrix"});
+    add("review", {"explore"});
+    add("export", {"contrast", "review", "tdx/matrix"});
     add("console", {"export"});
     return below;
 }();

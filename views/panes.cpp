@@ -21,6 +21,7 @@ std::span<const PaneInfo> paneTable() {
         {"console", "Console", kBelow, "The console", {Y, N, N, N}},
         {"stops", "Breakpoints", kBelow, "Breakpoints", {Y, N, N, N}},
         {"ends", "Ends", kBelow, "Exploring", {Y, N, Y, N}},
+        {"review", "Review", kBelow, "Review tables", {Y, N, Y, N}},
         {"charts", "Charts", kBelow, "Finding", {Y, N, N, Y}},
         {"difference", "Difference", kBelow, "Time", {Y, N, F, Y}},
         {"bookmarks", "Bookmarks", kBelow, "Time", {Y, N, N, Y}},

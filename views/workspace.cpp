@@ -13,6 +13,7 @@
 #include "views/main_window.h"
 #include "views/notice_bar.h"
 #include "views/panes.h"
+#include "views/review/review_view.h"
 #include "views/script/script_view.h"
 #include "views/tdx/frames_view.h"
 #include "views/tdx/td_view.h"
@@ -56,6 +57,8 @@ void MainWindow::buildDocks() {
         visit(visits_->to(id));
     });
     connect(visits, &VisitsView::saveWanted, this, &MainWindow::saveVisit);
+    auto* review = new ReviewView(context_, this);
+    connect(review, &ReviewView::scenarioChosen, this, &MainWindow::openText);
     const std::map<QString, QWidget*> contents = {{"story", story},
                                                   {"script", script_},
                                                   {"inspector", inspector_},
@@ -68,6 +71,7 @@ void MainWindow::buildDocks() {
                                                   {"console", console_},
                                                   {"stops", new StopsView(context_, *debugger_, this)},
                                                   {"ends", new EndsView(context_, *explore_, this)},
+                                                  {"review", review},
                                                   {"charts", charts_},
                                                   {"difference", new DifferenceView(context_, this)},
                                                   {"bookmarks", bookmarks_},

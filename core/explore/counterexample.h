@@ -15,9 +15,9 @@
 namespace mirrorscope {
 
 struct Counterexample {
-    // A violation; another of the ends that were found; an order that somebody chose step by step.
-    enum class Kind : u8 { Violation, End, Chosen } kind = Kind::Violation;
-    std::string rule; // a rule's name, or "expect"
+    // A violation; another of the ends that were found; an order that somebody chose step by step; an order in which something happens.
+    enum class Kind : u8 { Violation, End, Chosen, Moment } kind = Kind::Violation;
+    std::string rule; // a rule's name, or "expect"; of a moment what happens
     std::string text;
     // Race by race: how many micro-steps of whom. What they leave open runs in the order of the file.
     std::vector<std::vector<std::pair<std::string, u64>>> schedule;
@@ -35,7 +35,8 @@ Scenario inOrder(const Scenario& scenario, const Schedule& schedule);
 Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding);
 
 // The scenario with that schedule, expecting that violation and nothing else. Of "expect", and where nothing is violated, the expectations
-// stay as they are.
+// stay as they are, but for those inside of a race, which are about the file's own order. A moment without a schedule leaves all of it as it
+// is.
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
 
 } // namespace mirrorscope

@@ -33,6 +33,10 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
     runner_.setIgnoreRaceExpectations(true);
     if (options.deafTo)
         runner_.checker().ignore(*options.deafTo);
+    if (options.prepare)
+        options.prepare(runner_.system());
+    if (options.census != nullptr)
+        runner_.system().kvm().countedBy(*options.census);
     for (const auto& e : scenario.sometimes)
         result_.sometimes.emplace_back(e.text, false);
     result_.races = racesOf(scenario);
@@ -312,8 +316,10 @@ void Explorer::exploreFrom(std::size_t item) {
             exploreRace(item);
             return;
         }
+        const u64 marks = runner_.system().sim().marks().size();
         try {
             runner_.runItem(scenario_.script[item]);
+            look(marks, [this] { return schedule_; });
         } catch (const Stuck& stuck) {
             runner_.checker().report(Rule::Progress, item,
                                      runner_.system().sim().actorName(runner_.system().sim().actor()) +
@@ -428,6 +434,10 @@ void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::ve
     path.push_back(static_cast<u16>(choice));
     if (!race.run(choice))
         path.back() |= kNoMicroStep;
+    look(at.marks, [&] {
+        setSchedule(race, path);
+        return schedule_;
+    });
     checkBounds();
     if (runner_.checker().violations().size() > at.violations) {
         setSchedule(race, path);

@@ -61,9 +61,16 @@ struct ExploreOptions {
     u64 maxTransitions = 0;                                        // 0: no bound
     std::function<void(const ExploreResult& soFar)> progress = {}; // told every thousand micro-steps or so
     std::function<bool()> cancelled = {};
+    // Counts what calls are made, in every execution (kvm/census.h).
+    Census* census = nullptr;
+    // Told after each micro-step of a race, and after each step outside of one: the machine, and which of its marks are new. `order` is how
+    // the execution came there.
+    std::function<void(const System&, u64 firstMark, const std::function<Schedule()>& order)> look = {};
     // Told the hash of the machine at the end of each execution.
     std::function<void(u64 hash)> finalState = {};
     std::optional<ExploreSplit> split = {};
+    // For tests: done to the machine before anything runs.
+    std::function<void(System&)> prepare = {};
     // For tests: a part of the reduction that is left out.
     Reduction::Part without = Reduction::Part::All;
     std::optional<Rule> deafTo = {}; // a rule that reports nothing
@@ -80,6 +87,7 @@ class Explorer {
 public:
     Explorer(const Scenario& scenario, const ExploreOptions& options);
     ExploreResult run();
+    const System& system() const { return runner_.system(); }
     // So many micro-steps does Auto try without remembering states; did such an attempt end without an answer?
     static constexpr u64 kTry = 20'000;
     static bool undecided(const ExploreResult& attempt) { return attempt.stopped && attempt.transitions >= kTry; }
@@ -118,6 +126,10 @@ private:
     // From the state `at`, which the path has led to, that actor's next micro-step; it joins the path.
     void advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u16>& path, unsigned choice);
     void setSchedule(const Race& race, const std::vector<u16>& path);
+    void look(u64 firstMark, const std::function<Schedule()>& order) const {
+        if (options_.look)
+            options_.look(runner_.system(), firstMark, order);
+    }
     // Is that length of the first race's path above, or at, the cut into tasks?
     bool inTop(std::size_t length) const { return options_.split && schedule_.size() == 1 && length < options_.split->depth; }
     bool atCut(std::size_t length) const { return options_.split && schedule_.size() == 1 && length == options_.split->depth; }

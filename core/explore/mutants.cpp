@@ -10,8 +10,10 @@ namespace {
 void forgetNamed(std::vector<Expectation>& list) {
     std::erase_if(list, [](const Expectation& e) { return e.form == Expectation::Form::Violation; });
 }
-void forgetNamed(Scenario& scenario) {
-    scenario.expectations.clear(); // what else it expects is about the broken run
+} // namespace
+
+void forgetExpectations(Scenario& scenario) {
+    scenario.expectations.clear();
     scenario.sometimes.clear();
     const auto visit = [&](const auto& self, std::vector<Step>& steps) -> void {
         for (Step& step : steps) {
@@ -22,14 +24,13 @@ void forgetNamed(Scenario& scenario) {
     };
     visit(visit, scenario.script);
 }
-} // namespace
 
 std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std::vector<std::string>& names, u64 limit,
                                const std::function<void(const Mutant&)>& done) {
     std::vector<std::pair<std::string, Scenario>> breaking; // each file is read once
     for (const std::string& file : files)
         if (Scenario scenario = loadScenario(file); scenario.machine.breaks.any()) {
-            forgetNamed(scenario);
+            forgetExpectations(scenario);
             breaking.emplace_back(file, std::move(scenario));
         }
     ExploreOptions options;

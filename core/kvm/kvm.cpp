@@ -226,6 +226,21 @@ bool Kvm::KVM_BUG_ON(bool condition, Assert which) {
     return true;
 }
 
+u64 Kvm::peekFired() const {
+    u64 fired = 0;
+    for (unsigned i = 0; i < kAsserts; ++i)
+        fired += machine_->peek(assertWord(static_cast<Assert>(i)));
+    return fired;
+}
+
+void Kvm::countedBy(Census& census) {
+    census_ = &census;
+    if (external_ == nullptr)
+        return;
+    counted_ = std::make_unique<CountedOps>(*external_, census);
+    external_ = counted_.get();
+}
+
 void Kvm::lockdep_assert_held(LockId lock) {
     if (sim_.heldByMe(lock))
         return;

@@ -12,6 +12,7 @@
 
 #include "kvm/asserts.h"
 #include "kvm/attribute_map.h"
+#include "kvm/census.h"
 #include "kvm/dirty_ring.h"
 #include "kvm/ops.h"
 #include "kvm/structs.h"
@@ -52,6 +53,9 @@ public:
     const Tlb& tlb(unsigned vcpu) const { return tlbs_[vcpu]; }
     const SpteMasks& masks() const { return traits_.masks; }
     void watchedBy(Watch* watch) { watch_ = watch; }
+    // Counts what calls are made from here on; lives as long as this does.
+    void countedBy(Census& census);
+    Census* census() const { return census_; }
     VcpuOps& vcpuOps() { return *vcpuOps_; }
     const VcpuOps& vcpuOps() const { return *vcpuOps_; }
     ExternalOps& external() { return *external_; }
@@ -351,6 +355,8 @@ public:
         return actor_ + actor * static_cast<unsigned>(ActorWord::Count_) + static_cast<unsigned>(word);
     }
     Place assertWord(Assert which) const { return asserts_ + static_cast<unsigned>(which); }
+    // How often any of them fired.
+    u64 peekFired() const;
 
     // ---- for those who look
     MmuPage peekPage(Pfn spt) const;
@@ -576,6 +582,8 @@ private:
     VcpuOps* vcpuOps_ = nullptr;
     GmemOps* gmemOps_ = nullptr;
     Watch* watch_ = nullptr;
+    Census* census_ = nullptr;
+    std::unique_ptr<ExternalOps> counted_; // external_, told to census_ as well
 
     Injection hostFaults_; // the errno, and above it the gfn + 1
     Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemFiles_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;

@@ -14,9 +14,12 @@ int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
     Call call(sim_, "tdp_mmu_set_spte_atomic");
     lockdep_assert_held(LockId::MmuLock);
     Forget forget(sim_);
+    Changing change(*this, iter.sptep, iter.gfn, iter.oldSpte, newSpte, iter.level, true);
     const int r = try_set_spte_atomic(iter, newSpte);
-    if (r == 0)
+    if (r == 0) {
+        change.reached(iter.oldSpte);
         handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
+    }
     forget.but(mix(iter.oldSpte, static_cast<u64>(r)));
     return r;
 }
@@ -140,6 +143,8 @@ void Kvm::remove_children(Pfn child, bool shared) {
             old = kvm_tdp_mmu_read_spte(sptep);
             old = kvm_tdp_mmu_write_spte(sptep, old, spte::kFrozen, level);
         }
+        Changing change(*this, sptep, gfn, old, spte::kFrozen, level, shared);
+        change.reached(old);
         handle_changed_spte(gfn, old, spte::kFrozen, level, shared);
         if (protocol_->carriesOver(*this, child, gfn)) {
             KVM_BUG_ON(shared, Assert::RemovedShared);
@@ -174,11 +179,13 @@ void Kvm::remove_external_spte(Gfn gfn, u64 oldSpte, Level level) {
 u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level) {
     Call call(sim_, "tdp_mmu_set_spte");
     lockdep_assert_held_write(LockId::MmuLock);
+    Changing change(*this, sptep, gfn, oldSpte, newSpte, level, false);
     WARN_ON_ONCE(spte::isFrozen(oldSpte) || spte::isFrozen(newSpte), Assert::SetFrozen);
     const Clearing window(*this, sptep, gfn, level);
     Forget forget(sim_);
     const bool carried = protocol_->carriesOver(*this, frameOf(sptep), gfn);
     oldSpte = kvm_tdp_mmu_write_spte(sptep, oldSpte, newSpte, level);
+    change.reached(oldSpte);
     handle_changed_spte(gfn, oldSpte, newSpte, level, false);
     if (carried) {
         KVM_BUG_ON(spte::isPresent(newSpte), Assert::SetMirrorPresent);

@@ -54,6 +54,42 @@ private:
     Kvm& kvm_;
 };
 
+// A change of an entry, told to whoever counts them (kvm/census.h) when it is over.
+class Changing {
+public:
+    Changing(Kvm& kvm, Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared)
+        : kvm_(kvm), sptep_(sptep), gfn_(gfn), old_(oldSpte), new_(newSpte), level_(level), shared_(shared),
+          fired_(kvm.census() != nullptr ? kvm.peekFired() : 0) {}
+    ~Changing() {
+        if (kvm_.census() != nullptr)
+            kvm_.census()->changed({.oldSpte = old_,
+                                    .newSpte = new_,
+                                    .gfn = gfn_,
+                                    .level = level_,
+                                    .mirror = role::isMirror(kvm_.machine().peek(kvm_.sp(frameOf(sptep_), Kvm::kRole))),
+                                    .shared = shared_,
+                                    .reached = reached_,
+                                    .fired = kvm_.peekFired() != fired_,
+                                    .script = kvm_.sim().script()});
+    }
+    Changing(const Changing&) = delete;
+    Changing& operator=(const Changing&) = delete;
+    // handle_changed_spte() is called with `oldSpte`.
+    void reached(u64 oldSpte) {
+        old_ = oldSpte;
+        reached_ = true;
+    }
+
+private:
+    Kvm& kvm_;
+    Place sptep_;
+    Gfn gfn_;
+    u64 old_, new_;
+    Level level_;
+    bool shared_, reached_ = false;
+    u64 fired_;
+};
+
 // On whose behalf the actor changes entries from here on; only the dispatch policies that were not merged ask (kvm/dispatch/).
 class Origin {
 public:

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "kvm/kvm.h"
 #include "scenario/binder.h"
+#include "scenario/forced_change.h"
 #include "scenario/kernel_calls.h"
 #include "snp/rmp.h"
 #include "tdx/module/data.h"
@@ -316,6 +317,10 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
                 oneWord(value, std::array<std::string_view, 5>{"normal", "zero", "unmeasured", "secrets", "cpuid"}, "type of page");
         } else if (name == "memory") {
             step.numbers[name] = 0; // bound below, with its size
+        } else if (name == "from" || name == "to") {
+            step.numbers[name] = oneWord(value, kEntryKinds, "kind of entry");
+        } else if (name == "frame") {
+            step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"own", "another"}, "frame");
         } else if (name == "call") {
             const auto names = kernelCallNames();
             step.numbers[name] = oneWord(value, names, "kernel function");

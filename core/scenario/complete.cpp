@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/vocab.h"
 #include "kvm/types.h"
+#include "scenario/forced_change.h"
 #include "scenario/kernel_calls.h"
 #include "scenario/presets.h"
 #include "scenario/verbs.h"
@@ -230,6 +231,10 @@ void addValues(std::vector<Completion>& out, ArgType type, std::string_view name
     if (name == "call")
         for (const KernelCall& call : kernelCalls())
             out.push_back({std::string(call.name), std::string(call.help)});
+    if (name == "from" || name == "to")
+        addNames(out, kEntryKinds);
+    if (name == "frame")
+        addNames(out, std::array<std::string_view, 2>{"own", "another"});
     if (name == "status")
         for (const auto status : tdx::statusNames())
             out.push_back({"TDX_" + std::string(status), "a completion status"});

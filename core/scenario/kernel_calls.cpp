@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "scenario/kernel_calls.h"
 
+#include "scenario/forced_change.h"
+
 namespace mirrorscope {
 
 namespace {
@@ -150,6 +152,16 @@ const KernelCall kTable[] = {
          if (index < 0 || kvm.slot(index).guestMemfd) // those are never logged, and nobody calls it for them
              return errnoOf(-kEINVAL);
          return underReadLock(kvm, [&] { return yes(kvm.kvm_tdp_mmu_recover_huge_pages(index)); });
+     }},
+    {"tdp_mmu_set_spte_atomic", "vcpu, gpa, as, level, from, to, frame",
+     "change one entry, mmu_lock held for reading; with `from`, a plain store makes it hold that before",
+     [](Kvm& kvm, const Step& step, const GfnRange& range) {
+         return withVcpu(kvm, step, [&] { return forceChange(kvm, forcedChangeOf(kvm, step, range.start, true)); });
+     }},
+    {"tdp_mmu_set_spte", "vcpu, gpa, as, level, from, to, frame",
+     "change one entry, mmu_lock held for writing; with `from`, a plain store makes it hold that before",
+     [](Kvm& kvm, const Step& step, const GfnRange& range) {
+         return withVcpu(kvm, step, [&] { return forceChange(kvm, forcedChangeOf(kvm, step, range.start, false)); });
      }},
 };
 } // namespace

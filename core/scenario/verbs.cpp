@@ -108,7 +108,10 @@ constexpr std::array kKernelArgs{ArgInfo{"call", T::Name, true, "the TDP MMU ent
                                  ArgInfo{"id", T::SlotId, false, "the slot, where one is asked for"},
                                  ArgInfo{"mask", T::Number, false, "of 64 pages"},
                                  ArgInfo{"wrprot", T::Bool, false, "clear W in place of D"},
-                                 ArgInfo{"types", T::RootTypes, false, "direct (default), mirror, valid or all roots"}};
+                                 ArgInfo{"types", T::RootTypes, false, "direct (default), mirror, valid or all roots"},
+                                 ArgInfo{"from", T::Name, false, "what the entry is made to hold before: none, leaf, table or frozen"},
+                                 ArgInfo{"to", T::Name, false, "what it becomes: none (default), leaf, table or frozen"},
+                                 ArgInfo{"frame", T::Name, false, "of a leaf: own (default), or another page than the address's"}};
 constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see `mirrorscope seamcalls`"},
                                    ArgInfo{"gpa", T::Address, false, "0 by default"},
                                    ArgInfo{"level", T::Level, false, "of the entry, 4K by default"},

@@ -57,10 +57,7 @@ SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidg
         new QLabel(tr("The runs are the same up to position %1.  F11, Ctrl+F11: a micro-step forth and back").arg(common_), this));
     layout->addWidget(split, 1);
     layout->addLayout(row);
-    connect(parts, &QPushButton::clicked, this, [this] {
-        for (Context* context : contexts_)
-            context->goTo(std::min(common_ + 1, context->session()->end()));
-    });
+    connect(parts, &QPushButton::clicked, this, &SideBySide::showWhereTheyPart);
     connect(ends, &QPushButton::clicked, this, [this] {
         const bool linked = linked_->isChecked();
         linked_->setChecked(false);
@@ -69,6 +66,11 @@ SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidg
         linked_->setChecked(linked);
     });
     resize(parent->window()->size() * 0.9);
+}
+
+void SideBySide::showWhereTheyPart() {
+    for (Context* context : contexts_)
+        context->goTo(std::min(common_ + 1, context->session()->end()));
 }
 
 void SideBySide::move(unsigned side, u64 to) {

@@ -21,6 +21,7 @@ public:
     Context& context(unsigned side) { return *contexts_.at(side); }
     // Where the runs part.
     u64 common() const { return common_; }
+    void showWhereTheyPart();
 
 protected:
     bool event(QEvent* event) override;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The review tables in the window: computed beside it, a cell opens its run, two open side by side.
+#include "support/window.h"
+
+#include "views/explore/side_by_side.h"
+#include "views/review/review_view.h"
+
+#include <QComboBox>
+#include <QLabel>
+#include <QPushButton>
+#include <QTreeWidget>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+using namespace mirrorscope::test;
+
+class ReviewTest : public QObject {
+    Q_OBJECT
+
+private:
+    static QTreeWidgetItem* rowOf(QTreeWidget& list, const QString& name) {
+        const auto found = list.findItems(name, Qt::MatchExactly);
+        return found.isEmpty() ? nullptr : found.first();
+    }
+    static void select(QTreeWidget& list, const QString& row, int column, bool more = false) {
+        QTreeWidgetItem* item = rowOf(list, row);
+        QVERIFY2(item != nullptr, qPrintable(row));
+        const QModelIndex index = list.indexFromItem(item, column);
+        list.scrollTo(index);
+        QTest::mouseClick(list.viewport(), Qt::LeftButton, more ? Qt::ControlModifier : Qt::NoModifier, list.visualRect(index).center());
+    }
+
+private Q_SLOTS:
+    void a_cell_opens_its_run_where_it_is_decided() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/01-first-private-page.yaml"));
+        w.raise("review");
+        auto& view = w.child<ReviewView>("review");
+        auto& list = w.child<QTreeWidget>("review-list");
+        QVERIFY(view.isVisible() && !list.isVisible()); // nothing was computed yet, and the pane says what it would
+        QVERIFY(w.child<QLabel>("review-state").text().contains("private table"));
+        QSignalSpy computed(&view, &ReviewView::computed);
+        w.child<QPushButton>("review-compute").click();
+        QVERIFY(computed.wait(120000));
+        QCOMPARE(w.child<QComboBox>("review-parts").currentText(), QString("tdx"));
+        QVERIFY(list.topLevelItemCount() >= 20);
+        QTreeWidgetItem* punch = rowOf(list, "punch a hole");
+        QVERIFY(punch != nullptr);
+        QCOMPARE(punch->text(1), QString("right"));
+        QCOMPARE(punch->text(2), QString("missed"));
+        select(list, "punch a hole", 2);
+        QVERIFY2(w.child<QLabel>("review-detail").text().contains("was not carried over"),
+                 qPrintable(w.child<QLabel>("review-detail").text()));
+        if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
+            w.window->grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/review.png");
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.child<QPushButton>("review-open").click();
+        QVERIFY(opened.wait(20000));
+        QVERIFY2(w.title().startsWith("punch a hole, on tdx, dispatched by fault"), qPrintable(w.title()));
+        bool violated = false;
+        for (const Violation& v : w.session().violations())
+            violated |= v.n == w.position() || v.n + 1 == w.position();
+        QVERIFY2(violated, "it does not stand at the violation");
+        // What was open before is one step back.
+        QVERIFY(w.openAgain(Command::Back));
+        QVERIFY(w.title().startsWith("Lesson 1"));
+    }
+
+    void two_cells_open_where_they_part() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/01-first-private-page.yaml"));
+        w.raise("review");
+        auto& view = w.child<ReviewView>("review");
+        QSignalSpy computed(&view, &ReviewView::computed);
+        view.compute(ReviewKind::Dispatch);
+        QVERIFY(computed.wait(120000));
+        auto& list = w.child<QTreeWidget>("review-list");
+        select(list, "punch a hole", 1);
+        QVERIFY(!w.child<QPushButton>("review-beside").isEnabled());
+        select(list, "punch a hole", 2, true);
+        QVERIFY(w.child<QPushButton>("review-beside").isEnabled());
+        w.child<QPushButton>("review-beside").click();
+        auto* beside = view.findChild<SideBySide*>();
+        QVERIFY(beside != nullptr);
+        QVERIFY(beside->common() > 0);
+        QCOMPARE(beside->context(0).position(), beside->common() + 1);
+        QCOMPARE(beside->context(1).position(), beside->common() + 1);
+        beside->close();
+    }
+
+    void computing_is_given_up() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/01-first-private-page.yaml"));
+        w.raise("review");
+        auto& view = w.child<ReviewView>("review");
+        QSignalSpy computed(&view, &ReviewView::computed);
+        view.compute(ReviewKind::Transitions);
+        QVERIFY(view.running());
+        auto& button = w.child<QPushButton>("review-compute");
+        QCOMPARE(button.text(), QString("Cancel"));
+        button.click();
+        QVERIFY(!view.running());
+        QVERIFY(view.table() == nullptr);
+        QVERIFY(!computed.wait(100));
+        view.compute(ReviewKind::Transitions); // and while it runs, the window goes
+    }
+};
+
+QTEST_MAIN(ReviewTest)
+#include "review_test.moc"
