@@ -3,7 +3,7 @@
 
 #include "export/export.h"
 #include "export/exports.h"
-#include "views/picture.h"
+#include "views/handout.h"
 
 #include <cstdio>
 #include <memory>
@@ -18,7 +18,7 @@ struct Cancelled {};
 void write(Session& session, u64 position, const ExportInfo& kind, const std::string& file, const std::atomic<bool>& cancelled) {
     session.seek(std::min(position, session.end()));
     if (kind.write == nullptr) {
-        svgToPng(treesSvg(session), file);
+        writePainted(session, kind.id, {0, session.end()}, file);
         return;
     }
     const std::string beside = file + ".part";

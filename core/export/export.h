@@ -5,7 +5,9 @@
 #include "session/session.h"
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace mirrorscope {
 
@@ -18,12 +20,19 @@ std::string treesText(const Session& session);
 std::string treesSvg(const Session& session);
 // One that moves: a frame for each position from one to another, again and again. Moves the session and puts it back.
 std::string treesSvgMoving(Session& session, u64 from, u64 to);
+// The micro-steps between two positions, one column an actor, in 78 columns. Moves the session and puts it back.
+std::string columnsText(Session& session, u64 from, u64 to);
+// From the first position of the first race to the last one of the last; the whole run where there is no race.
+std::pair<u64, u64> racesOf(const Session& session);
+// The trees at one position, what each micro-step up to another did, and the trees there. Moves the session and puts it back.
+std::string stepsText(Session& session, u64 from, u64 to);
 // For Graphviz; twins that differ or are in flight are joined.
 std::string treesDot(const Session& session);
 // The entries of `stateJson`, one a line: tree,root,gfn,level,raw,is,pfn.
 std::string stateCsv(const Session& session);
-// One self-contained page that steps with the keys and opens at a position. Moves the session and puts it back.
-std::string pageHtml(Session& session, u64 open);
+// One self-contained page that steps with the keys and opens at a position; of these positions alone, if they are given. Moves the session
+// and puts it back.
+std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u64>> range = {});
 // The run in the JSON form of the Chrome trace, piece by piece.
 void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write);
 // JUnit XML over the results of several runs.

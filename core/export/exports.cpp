@@ -13,13 +13,25 @@ using Piece = std::function<void(const std::string&)>;
 
 std::span<const ExportInfo> exportTable() {
     static constexpr ExportInfo kTable[] = {
-        {"text", "Text, 78 columns…", "txt", [](Session& s, const Piece& piece) { piece(treesText(s)); }},
-        {"svg", "SVG picture…", "svg", [](Session& s, const Piece& piece) { piece(treesSvg(s)); }},
+        {"text", "Text, 78 columns…", "txt", [](Session& s, const Piece& piece) { piece(treesText(s)); },
+         [](Session& s, u64 from, u64 to, const Piece& piece) { piece(stepsText(s, from, to)); }},
+        {"columns", "Steps as text, one column an actor…", "txt",
+         [](Session& s, const Piece& piece) {
+             const auto [from, to] = racesOf(s);
+             piece(columnsText(s, from, to));
+         },
+         [](Session& s, u64 from, u64 to, const Piece& piece) { piece(columnsText(s, from, to)); }},
+        {"svg", "SVG picture…", "svg", [](Session& s, const Piece& piece) { piece(treesSvg(s)); },
+         [](Session& s, u64 from, u64 to, const Piece& piece) { piece(treesSvgMoving(s, from, to)); }},
         {"png", "PNG picture…", "png", nullptr},
+        {"pdf", "PDF handout…", "pdf", nullptr},
         {"dot", "Graphviz DOT…", "dot", [](Session& s, const Piece& piece) { piece(treesDot(s)); }},
         {"csv", "CSV table…", "csv", [](Session& s, const Piece& piece) { piece(stateCsv(s)); }},
         {"json", "JSON, the whole state…", "json", [](Session& s, const Piece& piece) { piece(stateJson(s)); }},
-        {"html", "Web page that steps…", "html", [](Session& s, const Piece& piece) { piece(pageHtml(s, s.position())); }},
+        {"html", "Web page that steps…", "html", [](Session& s, const Piece& piece) { piece(pageHtml(s, s.position())); },
+         [](Session& s, u64 from, u64 to, const Piece& piece) {
+             piece(pageHtml(s, from, std::pair{from, to}));
+         }},
         {"perfetto", "Perfetto trace of the run…", "json", [](Session& s, const Piece& piece) { writePerfetto(s, piece); }},
     };
     return kTable;

@@ -17,6 +17,8 @@ struct ExportInfo {
     std::string_view suffix; // of the file
     // Hands the content over piece by piece; the session stands at the position. Null: made of the SVG by who can draw (views/picture.h).
     void (*write)(Session& session, const std::function<void(const std::string&)>& piece);
+    // The same of what lies between two positions (`--range`). Null: there is no such thing.
+    void (*writeRange)(Session& session, u64 from, u64 to, const std::function<void(const std::string&)>& piece) = nullptr;
 };
 std::span<const ExportInfo> exportTable();
 const ExportInfo* exportOf(std::string_view id);

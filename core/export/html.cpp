@@ -178,12 +178,14 @@ std::string valueOf(const Session& session, Session::Where where) {
 }
 } // namespace
 
-std::string pageHtml(Session& session, u64 open) {
+std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u64>> range) {
     // A page of the whole run as long as it is small enough to mail; else what lies around the position.
     constexpr u64 kSteps = 20'000;
     const u64 here = session.position();
-    const u64 first = session.end() <= kSteps || open < kSteps / 2 ? 0 : std::min(open - kSteps / 2, session.end() - kSteps);
-    const u64 last = std::min(session.end(), first + kSteps);
+    const u64 first = range                                          ? range->first
+                      : session.end() <= kSteps || open < kSteps / 2 ? 0
+                                                                     : std::min(open - kSteps / 2, session.end() - kSteps);
+    const u64 last = std::min(range ? range->second : session.end(), first + kSteps);
     const bool tdx = session.hasColumn(Column::Mirror);
     session.seek(first);
     // What each entry was before: the values as they were written into the page.

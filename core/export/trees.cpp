@@ -7,22 +7,36 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 namespace mirrorscope {
 
 namespace {
-// Columns are counted in characters, not in bytes.
-std::string pad(const std::string& text, std::size_t width) {
-    std::size_t length = 0;
-    std::string out;
-    for (const char c : text) {
-        if ((c & 0xc0) != 0x80) {
-            if (length == width)
-                break;
-            ++length;
-        }
-        out += c;
+// Columns are counted in characters, not in bytes. What does not fit stays in `text`, for the next line.
+std::string pad(std::string& text, std::size_t width) {
+    const auto isBegin = [](char c) { return (c & 0xc0) != 0x80; };
+    std::size_t characters = 0, end = 0, blank = 0;
+    for (; end < text.size(); ++end) {
+        if (!isBegin(text[end]))
+            continue;
+        if (characters == width)
+            break;
+        ++characters;
+        if (text[end] == ' ')
+            blank = end;
     }
-    return out + std::string(width - length, ' ');
+    if (end == text.size()) {
+        const std::string out = text + std::string(width - characters, ' ');
+        text.clear();
+        return out;
+    }
+    // No word is cut that fits into a line of its own.
+    if (blank == 0 || text.find_first_not_of(' ') >= blank)
+        blank = end;
+    std::string line = text.substr(0, blank);
+    text = "  " + text.substr(std::min(text.find_first_not_of(' ', blank), text.size()));
+    return pad(line, width);
 }
 
 std::string trimmed(std::string line) {
@@ -42,10 +56,17 @@ std::string treesText(const Session& session) {
     out += wrapped(session.sentence(session.position()), "", 2) + "\n";
     const bool tdx = session.hasColumn(Column::Mirror);
     const std::size_t width = tdx ? 18 : 40;
-    std::string head = pad("GPA", 22) + pad(tdx ? "shared" : "direct", width);
-    if (tdx)
-        head += " " + pad("mirror", width) + " " + pad("private", width);
-    out += trimmed(head) + std::string(78, '-') + "\n";
+    std::array<std::string, 1 + kColumns> words{"GPA", tdx ? "shared" : "direct", tdx ? "mirror" : "", tdx ? "private" : ""};
+    const auto line = [&] {
+        while (std::any_of(words.begin(), words.end(), [](const std::string& word) { return !word.empty(); })) {
+            std::string one = pad(words[0], 22);
+            for (std::size_t c = 1; c < words.size(); ++c)
+                one += (c == 1 ? "" : " ") + pad(words[c], width);
+            out += trimmed(one);
+        }
+    };
+    line();
+    out += std::string(78, '-') + "\n";
     const auto rows = session.rows();
     if (rows.empty())
         out += "no table yet: no vCPU has run\n";
@@ -54,14 +75,27 @@ std::string treesText(const Session& session) {
             out += fmt::format("{}… {} more\n", std::string(row.depth, ' '), row.more);
             continue;
         }
-        std::string line = pad(rowLabel(row), 22);
+        words[0] = rowLabel(row);
         for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
-            line += (c == 0 ? "" : " ") + pad(cellText(static_cast<Column>(c), row.cells[c]), width);
-        out += trimmed(line);
+            words[1 + c] = cellText(static_cast<Column>(c), row.cells[c]);
+        line();
     }
     for (const Violation& v : session.violations())
         if (v.n < session.position())
             out += "\n" + wrapped(fmt::format("{} (micro-step {}): {}", info(v.rule).name, v.n, v.text), "! ", 2);
+    return out;
+}
+
+std::string stepsText(Session& session, u64 from, u64 to) {
+    const u64 here = session.position();
+    session.seek(from);
+    std::string out = treesText(session) + "\n";
+    for (u64 n = from; n < to; ++n) {
+        session.seek(n + 1);
+        out += wrapped(session.sentence(n + 1), fmt::format("{:>6}  ", n + 1), 8);
+    }
+    out += "\n" + treesText(session);
+    session.seek(here);
     return out;
 }
 

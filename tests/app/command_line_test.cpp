@@ -165,7 +165,11 @@ TEST_F(CommandLine, unusable_input_is_one_line_and_exit_2) {
     expectOneLine(call("run --formatt text " + lesson("01-first-private-page.yaml")));
     expectOneLine(call("run --set vcpus " + lesson("01-first-private-page.yaml")));
     expectOneLine(call("run --at 999999 " + lesson("01-first-private-page.yaml")));
-    expectOneLine(call("export --at 1 --as pdf " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("export --at 1 --as pdf " + lesson("01-first-private-page.yaml"))); // to no file
+    expectOneLine(call("export --at 1 --as pdg " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("export --range 5..3 " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("export --range 5 " + lesson("01-first-private-page.yaml")));
+    expectOneLine(call("export --range 1..9 --as csv " + lesson("01-first-private-page.yaml")));
     expectOneLine(call("mutants no-such-break"));
 }
 
@@ -360,6 +364,77 @@ TEST_F(CommandLine, a_bound_on_preemptions_is_no_failure) {
     const Result r = call("explore --bound-preemptions 0 --format jsonl " + race("12-busy-sept-and-kick.yaml"));
     EXPECT_EQ(r.status, 0) << r.out;
     EXPECT_EQ(nlohmann::json::parse(r.out)["complete"], false);
+}
+
+namespace {
+std::vector<std::string> linesOf(const std::string& text) {
+    std::vector<std::string> lines;
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        lines.push_back(text.substr(from, end - from));
+        from = end + 1;
+    }
+    return lines;
+}
+long charactersOf(const std::string& line) {
+    return std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
+}
+} // namespace
+
+// As changelogs of the kernel draw races: in 78 columns, each actor in its own.
+TEST_F(CommandLine, steps_in_columns) {
+    const std::string race = (kSource / "scenarios/races/01-two-faults-one-page.yaml").string();
+    const auto lines = linesOf(call("export --as columns " + race).out);
+    const auto head = std::find_if(lines.begin(), lines.end(), [](const std::string& line) { return line.starts_with("vcpu0"); });
+    ASSERT_NE(head, lines.end());
+    const std::size_t second = head->find("vcpu1");
+    ASSERT_NE(second, std::string::npos);
+    unsigned left = 0, right = 0;
+    for (auto at = head + 2; at < lines.end(); ++at) {
+        ASSERT_FALSE(at->empty());
+        const bool isSecond = at->find_first_not_of(' ') >= second;
+        (isSecond ? right : left) += 1;
+        if (!isSecond) { // no line runs into the column beside it
+            EXPECT_LT(charactersOf(*at), static_cast<long>(second)) << *at;
+        }
+        EXPECT_LE(charactersOf(*at), 78) << *at;
+    }
+    EXPECT_GT(left, 20u);
+    EXPECT_GT(right, 20u);
+    // More actors than there is room for share a column, by name.
+    const std::string many =
+        write("many.yaml", "mirrorscope: 1\nmachine: {vm: default, vcpus: 6, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                           "  - race:\n      vcpu0: [{read: 0}]\n      vcpu1: [{read: 0}]\n      vcpu2: [{read: 0}]\n"
+                           "      vcpu3: [{read: 0}]\n      vcpu4: [{read: 0}]\n      vcpu5: [{read: 0}]\n");
+    const std::string out = call("export --as columns " + many).out;
+    EXPECT_NE(out.find("others"), std::string::npos);
+    EXPECT_NE(out.find("vcpu5:\n"), std::string::npos);
+    for (const std::string& line : linesOf(out))
+        EXPECT_LE(charactersOf(line), 78) << line;
+}
+
+TEST_F(CommandLine, a_part_of_the_run) {
+    const std::string lesson1 = lesson("01-first-private-page.yaml");
+    const auto text = linesOf(call("export --as text --range 185..190 " + lesson1).out);
+    unsigned steps = 0, trees = 0;
+    for (const std::string& line : text) {
+        steps += line.starts_with("   18") || line.starts_with("   190");
+        trees += line.starts_with("GPA ");
+        EXPECT_LE(charactersOf(line), 78) << line;
+    }
+    EXPECT_EQ(steps, 5u);
+    EXPECT_EQ(trees, 2u);
+    const std::string whole = call("export --as html " + lesson1).out, part = call("export --as html --range 185..190 " + lesson1).out;
+    EXPECT_LT(part.size(), whole.size());
+    EXPECT_NE(part.find("\"first\":185"), std::string::npos);
+    EXPECT_EQ(call("export --as svg --at 185 --to 190 " + lesson1).out, call("export --as svg --range 185..190 " + lesson1).out);
+    const std::string pdf = (folder_ / "handout.pdf").string();
+    ASSERT_EQ(call("export --as pdf -o " + pdf + " " + lesson1).status, 0);
+    const std::string content = readFile(pdf);
+    EXPECT_TRUE(content.starts_with("%PDF-"));
+    EXPECT_NE(content.find("/Type /Page\n"), std::string::npos);
+    EXPECT_NE(content.find("/Subtype /Image"), std::string::npos); // the trees
+    EXPECT_NE(call("export --as pdf -o /nonexistent/h.pdf " + lesson1).status, 0);
 }
 
 TEST_F(CommandLine, exports_and_vocabulary_are_what_they_say) {

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/handout.h"
+
+#include "export/export.h"
+#include "views/picture.h"
+
+#include <QAbstractTextDocumentLayout>
+#include <QImage>
+#include <QPdfWriter>
+#include <QSaveFile>
+#include <QTextBlock>
+#include <QTextCursor>
+#include <QTextDocument>
+
+#include <set>
+#include <stdexcept>
+
+namespace mirrorscope::views {
+
+namespace {
+class Paper {
+public:
+    // `page` is what lies between the margins, in the units of `on`.
+    Paper(QSizeF page, QPaintDevice& on) : page_(page) {
+        document_.documentLayout()->setPaintDevice(&on);
+        document_.setPageSize(page);
+        document_.setDocumentMargin(0);
+        document_.setDefaultFont(QFont("DejaVu Sans", 10));
+        cursor_ = QTextCursor(&document_);
+    }
+
+    void heading(const QString& text, int level) {
+        block(level == 1 ? 0 : 10, 4);
+        QTextCharFormat format;
+        format.setFontWeight(QFont::Bold);
+        format.setFontPointSize(level == 1 ? 16 : 12);
+        cursor_.insertText(text, format);
+        heading_ = cursor_.block().blockNumber();
+    }
+    void paragraph(const QString& text, bool dim = false) {
+        block(0, 6);
+        QTextCharFormat format;
+        if (dim)
+            format.setForeground(QColor("#57606a"));
+        cursor_.insertText(text, format);
+    }
+    // As much of Markdown as stories use; links are left as their text.
+    void prose(const std::string& markdown) {
+        QTextDocument part;
+        part.setDefaultFont(document_.defaultFont());
+        part.setMarkdown(QString::fromStdString(markdown));
+        for (QTextBlock at = part.begin(); at.isValid(); at = at.next()) {
+            if (at.text().isEmpty())
+                continue;
+            block(0, 6);
+            if (at.textList() != nullptr)
+                cursor_.insertText("•  ", QTextCharFormat());
+            for (auto piece = at.begin(); !piece.atEnd(); ++piece) {
+                QTextCharFormat format = piece.fragment().charFormat();
+                format.setAnchor(false);
+                format.clearForeground();
+                format.setFontUnderline(false);
+                cursor_.insertText(piece.fragment().text(), format);
+            }
+        }
+    }
+    void picture(const std::string& svg) {
+        // Without the picture's own heading: that stands above.
+        constexpr int kHeading = 2 * 50;
+        const QImage whole = imageOf(svg);
+        if (whole.height() <= kHeading)
+            return;
+        const QImage image = whole.copy(0, kHeading, whole.width(), whole.height() - kHeading);
+        const QString name = QString("picture:%1").arg(++pictures_);
+        document_.addResource(QTextDocument::ImageResource, QUrl(name), image);
+        block(2, 8);
+        QTextImageFormat format;
+        format.setName(name);
+        // A document's pictures are measured in dots of a screen.
+        constexpr double kScreen = 96;
+        const double dots = kScreen / document_.documentLayout()->paintDevice()->logicalDpiX();
+        const double scale = dots * std::min(page_.width() / image.width(), page_.height() * 0.8 / image.height());
+        format.setWidth(image.width() * scale);
+        format.setHeight(image.height() * scale);
+        cursor_.insertImage(format);
+        together_.emplace_back(heading_, cursor_.block().blockNumber());
+    }
+    // A heading goes to the next page with its picture.
+    void keepTogether() {
+        const auto pageOf = [&](int number, bool end) {
+            const QRectF rect = document_.documentLayout()->blockBoundingRect(document_.findBlockByNumber(number));
+            return static_cast<int>((end ? rect.bottom() - 1 : rect.top()) / page_.height());
+        };
+        for (const auto& [heading, picture] : together_)
+            if (pageOf(heading, false) != pageOf(picture, true)) {
+                QTextCursor at(document_.findBlockByNumber(heading));
+                QTextBlockFormat format = at.blockFormat();
+                format.setPageBreakPolicy(QTextFormat::PageBreak_AlwaysBefore);
+                at.setBlockFormat(format);
+            }
+    }
+    void newPage() {
+        block(0, 0);
+        QTextBlockFormat format;
+        format.setPageBreakPolicy(QTextFormat::PageBreak_AlwaysBefore);
+        cursor_.setBlockFormat(format);
+        fresh_ = true;
+    }
+    QTextDocument& document() { return document_; }
+
+private:
+    void block(double above, double below) {
+        QTextBlockFormat format;
+        format.setTopMargin(above);
+        format.setBottomMargin(below);
+        if (fresh_) {
+            format.setPageBreakPolicy(cursor_.blockFormat().pageBreakPolicy());
+            cursor_.setBlockFormat(format);
+        } else {
+            cursor_.insertBlock(format, QTextCharFormat());
+        }
+        fresh_ = false;
+    }
+
+    QSizeF page_;
+    QTextDocument document_;
+    QTextCursor cursor_;
+    int pictures_ = 0, heading_ = 0;
+    std::vector<std::pair<int, int>> together_; // the blocks of a heading and of its picture
+    bool fresh_ = true;                         // nothing is in the block yet
+};
+
+// Where a note comes into force, where the script pauses, and the end.
+std::vector<u64> momentsOf(const Session& session, u64 from, u64 to) {
+    constexpr std::size_t kMost = 40;
+    std::set<u64> moments;
+    for (u64 n = from; n <= to; ++n)
+        if (!session.noteAt(n).empty() && session.noteSince(n) == n)
+            moments.insert(n);
+    for (const u64 pause : session.pauses())
+        if (pause >= from && pause <= to)
+            moments.insert(pause);
+    moments.insert(to);
+    std::vector<u64> some(moments.begin(), moments.end());
+    if (some.size() > kMost)
+        some.erase(some.begin() + kMost - 1, some.end() - 1);
+    return some;
+}
+
+QString verdictOf(const Session& session) {
+    const Session::Verdict verdict = session.verdict();
+    QString text = QString("%1 micro-steps; %2 of %3 expectations hold; %4 violations.")
+                       .arg(session.end())
+                       .arg(verdict.expectations - verdict.failed)
+                       .arg(verdict.expectations)
+                       .arg(session.violations().size());
+    for (const Violation& v : session.violations())
+        text += QString("\n%1, at micro-step %2: %3")
+                    .arg(QString::fromUtf8(info(v.rule).name.data(), static_cast<int>(info(v.rule).name.size())))
+                    .arg(v.n)
+                    .arg(QString::fromStdString(v.text));
+    return text;
+}
+} // namespace
+
+void writePainted(Session& session, std::string_view kind, std::pair<u64, u64> range, const std::string& file) {
+    if (kind == "pdf")
+        writeHandout(session, range.first, range.second, file);
+    else
+        svgToPng(treesSvg(session), file);
+}
+
+void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
+    const OwnApplication application;
+    const u64 here = session.position();
+    const Scenario& scenario = session.scenario();
+    QSaveFile out(QString::fromStdString(file));
+    if (!out.open(QIODevice::WriteOnly))
+        throw std::runtime_error(file + ": cannot be written");
+    {
+        QPdfWriter pdf(&out);
+        pdf.setPageSize(QPageSize(QPageSize::A4));
+        pdf.setPageMargins(QMarginsF(18, 18, 18, 18), QPageLayout::Millimeter);
+        pdf.setTitle(QString::fromStdString(scenario.title));
+        pdf.setCreator("Mirrorscope");
+        pdf.setResolution(72);
+        Paper paper(pdf.pageLayout().paintRectPixels(pdf.resolution()).size(), pdf);
+        paper.heading(QString::fromStdString(scenario.title.empty() ? scenario.file : scenario.title), 1);
+        if (!scenario.reference.empty())
+            paper.paragraph(QString::fromStdString(scenario.reference), true);
+        paper.prose(scenario.about);
+        std::vector<const Step*> questions;
+        anyStep(scenario.script, [&](const Step& step) {
+            if (step.verb == Verb::Ask)
+                questions.push_back(&step);
+            return false;
+        });
+        int number = 0;
+        for (const Step* question : questions) {
+            paper.heading(QString("Before it runs: question %1").arg(++number), 2);
+            paper.prose(question->text);
+            for (const std::string& choice : question->choices)
+                paper.paragraph("☐  " + QString::fromStdString(choice));
+        }
+        std::string before;
+        for (const u64 at : momentsOf(session, from, to)) {
+            session.seek(at);
+            paper.heading(at == to ? QString("Position %1, the last one").arg(at) : QString("Position %1").arg(at), 2);
+            if (const std::string note = session.noteAt(at); note != before) {
+                paper.prose(note);
+                before = note;
+            }
+            paper.paragraph(QString::fromStdString(session.sentence(at)), true);
+            paper.picture(treesSvg(session));
+        }
+        paper.paragraph(verdictOf(session));
+        if (!questions.empty()) {
+            paper.newPage();
+            paper.heading("Answers", 2);
+            number = 0;
+            for (const Step* question : questions)
+                paper.paragraph(QString("%1. %2  %3")
+                                    .arg(++number)
+                                    .arg(QString::fromStdString(question->answer), QString::fromStdString(question->why)));
+        }
+        paper.keepTogether();
+        paper.document().print(&pdf);
+    }
+    session.seek(here);
+    if (!out.commit())
+        throw std::runtime_error(file + ": cannot be written");
+}
+
+} // namespace mirrorscope::views
