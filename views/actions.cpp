@@ -102,6 +102,16 @@ std::span<const CommandInfo> commandTable() {
          false,
          true},
 
+        {C::Compare,
+         "run.compare",
+         "&Run",
+         "Compare with…",
+         "Ctrl+D",
+         "this run beside another: under another dispatch, kernel, variant or key, or another scenario",
+         {},
+         false,
+         true},
+
         {C::GoTo, "go.to", "&Go", "Go to…", "Ctrl+G", "a GPA, a position, or a site such as spte.freeze", {}, false, true},
         {C::Back,
          "go.back",

@@ -45,6 +45,7 @@ enum class Command {
     Console,
     Explore,
     WhatIf,
+    Compare,
     Back,
     Forward,
     NextChange,

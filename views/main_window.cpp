@@ -7,6 +7,7 @@
 #include "views/debug/console_view.h"
 #include "views/debug/debugger.h"
 #include "views/difference/difference_view.h"
+#include "views/explore/compare_job.h"
 #include "views/explore/explore_view.h"
 #include "views/find/find_view.h"
 #include "views/help/glossary_tip.h"
@@ -57,6 +58,9 @@ MainWindow::MainWindow(QWidget* parent)
       summary_(new QLabel(this)), console_(new ConsoleView(context_, *debugger_, this)), palette_(new Palette(this)),
       toolbar_(addToolBar(tr("Run"))), busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     document_ = new Document(*script_, *notice_, this);
+    compare_ = new CompareJob(context_, this);
+    connect(compare_, &CompareJob::opened, this, [this] { say({}); });
+    connect(compare_, &CompareJob::failed, this, [this](const QString& problem) { say(problem, 0); });
     setObjectName("main");
     setWindowTitle("Mirrorscope");
     setAcceptDrops(true);

@@ -34,6 +34,7 @@ namespace mirrorscope::views {
 class Banner;
 class BookmarksView;
 class ChartsView;
+class CompareJob;
 class ConsoleView;
 class Debugger;
 class LibraryView;
@@ -175,6 +176,8 @@ private:
     // window_menus.cpp
     void buildFileMenus(std::map<QString, QMenu*>& menus);
     void askPlace();
+    void askCompare();
+    void compareWith(const QString& name, const std::vector<Override>& overrides);
     void askSaveConsole(const QString& lines);
     void askNewMachine();
     void askExport(const QString& kind, const QString& suffix);
@@ -187,6 +190,7 @@ private:
     Context context_;
     LoadJob job_;
     ExportJob export_;
+    CompareJob* compare_;
     Document* document_;
     QString busyWith_, exportedTo_;
     QString title_;

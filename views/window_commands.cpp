@@ -282,6 +282,7 @@ void MainWindow::perform(Command command) {
         bookmarks_->edit(at);
         return;
     case Command::GoTo: askPlace(); return;
+    case Command::Compare: askCompare(); return;
     case Command::WhatIf: {
         const auto& s = context_.selection();
         makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));

@@ -346,8 +346,8 @@ private Q_SLOTS:
         list.setCurrentItem(list.topLevelItem(1));
         list.topLevelItem(0)->setSelected(true);
         w.child<QPushButton>("ends-beside").click();
+        QTRY_VERIFY_WITH_TIMEOUT(w.window->findChild<SideBySide*>() != nullptr, 20000);
         auto* beside = w.window->findChild<SideBySide*>();
-        QVERIFY(beside != nullptr);
         for (unsigned side = 0; side < 2; ++side)
             QCOMPARE(beside->context(side).position(), beside->context(side).session()->end());
         beside->findChild<QPushButton*>("where-they-part")->click();

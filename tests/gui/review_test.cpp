@@ -3,10 +3,13 @@
 #include "support/window.h"
 
 #include "views/explore/side_by_side.h"
+#include "views/palette.h"
 #include "views/review/review_view.h"
 
 #include <QComboBox>
 #include <QLabel>
+#include <QLineEdit>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QTreeWidget>
 
@@ -80,12 +83,36 @@ private Q_SLOTS:
         select(list, "punch a hole", 2, true);
         QVERIFY(w.child<QPushButton>("review-beside").isEnabled());
         w.child<QPushButton>("review-beside").click();
+        QTRY_VERIFY_WITH_TIMEOUT(view.findChild<SideBySide*>() != nullptr, 20000);
         auto* beside = view.findChild<SideBySide*>();
-        QVERIFY(beside != nullptr);
         QVERIFY(beside->common() > 0);
         QCOMPARE(beside->context(0).position(), beside->common() + 1);
         QCOMPARE(beside->context(1).position(), beside->common() + 1);
         beside->close();
+    }
+
+    // Any run beside another one of the same script, or beside another script.
+    void the_open_run_is_compared() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
+        w.trigger(Command::Compare);
+        auto& palette = w.child<Palette>("palette");
+        QVERIFY(palette.isVisible());
+        QTest::keyClicks(palette.findChild<QLineEdit*>(), "dispatch: fault");
+        QTest::keyClick(palette.findChild<QLineEdit*>(), Qt::Key_Return);
+        QTRY_VERIFY_WITH_TIMEOUT(w.window->findChild<SideBySide*>() != nullptr, 20000);
+        auto* beside = w.window->findChild<SideBySide*>();
+        const QString told = beside->findChild<QPlainTextEdit*>("what-differs")->toPlainText();
+        QVERIFY2(told.contains("TDH.MEM.RANGE.BLOCK"), qPrintable(told)); // which is missing by fault
+        QCOMPARE(beside->context(0).position(), beside->common() + 1);
+        if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
+            beside->grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/compare.png");
+        beside->close();
+        // What is no key is said in one line.
+        w.trigger(Command::Compare);
+        QTest::keyClicks(palette.findChild<QLineEdit*>(), "machine.vcpu=3");
+        QTest::keyClick(palette.findChild<QLineEdit*>(), Qt::Key_Return);
+        QVERIFY2(w.status().contains("vcpus"), qPrintable(w.status()));
     }
 
     void computing_is_given_up() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/explore/ends_view.h"
 
+#include "views/explore/compare_job.h"
 #include "views/explore/explore_view.h"
-#include "views/explore/side_by_side.h"
 #include "views/wrap_delegate.h"
 
 #include <QHeaderView>
@@ -14,7 +14,8 @@ namespace mirrorscope::views {
 
 EndsView::EndsView(Context& context, ExploreView& explore, QWidget* parent)
     : QWidget(parent), context_(context), explore_(explore), empty_(new QLabel(this)), list_(new QTreeWidget(this)),
-      open_(new QPushButton(tr("Open"), this)), beside_(new QPushButton(tr("Side by side"), this)) {
+      open_(new QPushButton(tr("Open"), this)), beside_(new QPushButton(tr("Side by side"), this)),
+      compare_(new CompareJob(context, this)) {
     setObjectName("ends");
     empty_->setObjectName("ends-empty");
     empty_->setWordWrap(true);
@@ -111,11 +112,8 @@ void EndsView::sideBySide() {
     if (rows.size() != 2)
         return;
     std::sort(rows.begin(), rows.end());
-    auto* window = new SideBySide(context_, explore_.scenarioOfEnd(rows[0]), explore_.scenarioOfEnd(rows[1]), this);
-    window->setAttribute(Qt::WA_DeleteOnClose);
-    window->setWindowTitle(
-        tr("Ends %1 and %2 of %3").arg(rows[0] + 1).arg(rows[1] + 1).arg(QString::fromStdString(context_.session()->scenario().title)));
-    window->show();
+    const auto name = [&](std::size_t row) { return tr("end %1").arg(row + 1); };
+    compare_->start({{{explore_.scenarioOfEnd(rows[0]), name(rows[0])}, {explore_.scenarioOfEnd(rows[1]), name(rows[1])}}}, false);
 }
 
 } // namespace mirrorscope::views

@@ -13,6 +13,7 @@ class QTreeWidget;
 
 namespace mirrorscope::views {
 
+class CompareJob;
 class ExploreView;
 
 class EndsView : public QWidget {
@@ -29,6 +30,7 @@ private:
     QTreeWidget* list_;
     QPushButton* open_;
     QPushButton* beside_;
+    CompareJob* compare_;
 };
 
 } // namespace mirrorscope::views

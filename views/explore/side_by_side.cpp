@@ -5,20 +5,21 @@
 #include "views/trees/trees_view.h"
 
 #include <QCheckBox>
+#include <QFontDatabase>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSlider>
 #include <QSplitter>
 
 namespace mirrorscope::views {
 
-SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidget* parent)
+SideBySide::SideBySide(const Context& like, std::array<std::unique_ptr<Session>, 2> runs, const QString& differs, QWidget* parent)
     : QDialog(parent), linked_(new QCheckBox(tr("move both"), this)) {
     setObjectName("side-by-side");
     auto* layout = new QVBoxLayout(this);
     auto* split = new QSplitter(this);
-    std::array<Scenario*, 2> scenarios{&left, &right};
     for (unsigned side = 0; side < 2; ++side) {
         auto* context = new Context(this);
         contexts_[side] = context;
@@ -34,9 +35,8 @@ SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidg
         column->addWidget(slider);
         sliders_[side] = slider;
         split->addWidget(half);
-        auto session = std::make_unique<Session>(std::move(*scenarios[side]), RunOptions{}, true);
-        const u64 end = session->end();
-        context->setSession(std::move(session), end);
+        const u64 end = runs[side]->end();
+        context->setSession(std::move(runs[side]), end);
         slider->setRange(0, static_cast<int>(std::min<u64>(end, 1 << 30)));
         slider->setValue(slider->maximum());
         connect(slider, &QSlider::valueChanged, this, [this, side](int value) { move(side, static_cast<u64>(value)); });
@@ -55,7 +55,19 @@ SideBySide::SideBySide(const Context& like, Scenario left, Scenario right, QWidg
     row->addStretch(1);
     row->addWidget(
         new QLabel(tr("The runs are the same up to position %1.  F11, Ctrl+F11: a micro-step forth and back").arg(common_), this));
-    layout->addWidget(split, 1);
+    auto* told = new QPlainTextEdit(differs, this);
+    told->setObjectName("what-differs");
+    told->setAccessibleName(tr("What differs"));
+    told->setReadOnly(true);
+    told->setLineWrapMode(QPlainTextEdit::NoWrap);
+    told->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
+    told->setTabChangesFocus(true);
+    auto* upright = new QSplitter(Qt::Vertical, this);
+    upright->addWidget(split);
+    upright->addWidget(told);
+    upright->setStretchFactor(0, 3);
+    upright->setStretchFactor(1, 1);
+    layout->addWidget(upright, 1);
     layout->addLayout(row);
     connect(parts, &QPushButton::clicked, this, &SideBySide::showWhereTheyPart);
     connect(ends, &QPushButton::clicked, this, [this] {

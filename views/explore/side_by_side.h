@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two runs beside each other, each with its sentence and its trees, at positions of their own or linked.
+// Two runs beside each other, each with its sentence and its trees, at positions of their own or linked, and what differs at their ends.
 #pragma once
 
 #include "views/context.h"
@@ -16,8 +16,8 @@ namespace mirrorscope::views {
 class SideBySide : public QDialog {
     Q_OBJECT
 public:
-    // Runs both; they stand at their ends. As far as the runs are the same, so are positions.
-    SideBySide(const Context& like, Scenario left, Scenario right, QWidget* parent = nullptr);
+    // They stand at their ends. As far as the runs are the same, so are positions. `differs`: what of all that is told below.
+    SideBySide(const Context& like, std::array<std::unique_ptr<Session>, 2> runs, const QString& differs, QWidget* parent);
     Context& context(unsigned side) { return *contexts_.at(side); }
     // Where the runs part.
     u64 common() const { return common_; }

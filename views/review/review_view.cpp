@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/review/review_view.h"
 
-#include "views/explore/side_by_side.h"
+#include "views/explore/compare_job.h"
 #include "views/text.h"
 #include "views/wrap_delegate.h"
 
@@ -23,7 +23,8 @@ QString nameOf(const ReviewCell& cell) {
 ReviewView::ReviewView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), kinds_(new QComboBox(this)), own_(new QCheckBox(tr("Of this scenario"), this)),
       compute_(new QPushButton(tr("Compute"), this)), parts_(new QComboBox(this)), state_(new QLabel(this)), list_(new QTreeWidget(this)),
-      detail_(new QLabel(this)), open_(new QPushButton(tr("Open"), this)), beside_(new QPushButton(tr("Side by side"), this)) {
+      detail_(new QLabel(this)), open_(new QPushButton(tr("Open"), this)), beside_(new QPushButton(tr("Side by side"), this)),
+      compare_(new CompareJob(context, this)) {
     setObjectName("review");
     kinds_->setObjectName("review-kinds");
     kinds_->setAccessibleName(tr("Table"));
@@ -210,11 +211,9 @@ void ReviewView::openTwo() {
     if (cells.size() != 2)
         return;
     try {
-        auto* window = new SideBySide(context_, bindScenario("review", cells[0]->witness), bindScenario("review", cells[1]->witness), this);
-        window->setAttribute(Qt::WA_DeleteOnClose);
-        window->setWindowTitle(nameOf(*cells[0]) + " — " + nameOf(*cells[1]));
-        window->show();
-        window->showWhereTheyPart();
+        compare_->start({{{bindScenario("review", cells[0]->witness), nameOf(*cells[0])},
+                          {bindScenario("review", cells[1]->witness), nameOf(*cells[1])}}},
+                        true);
     } catch (const std::exception& problem) { // of a scenario of one's own that includes what is not beside it
         detail_->setText(QString::fromUtf8(problem.what()));
     }

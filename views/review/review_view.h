@@ -22,6 +22,8 @@ class QTreeWidget;
 
 namespace mirrorscope::views {
 
+class CompareJob;
+
 class ReviewView : public QWidget {
     Q_OBJECT
 public:
@@ -56,6 +58,7 @@ private:
     QLabel* detail_;
     QPushButton* open_;
     QPushButton* beside_;
+    CompareJob* compare_;
     std::array<std::shared_ptr<const ReviewTable>, kReviewKinds> tables_;
     std::vector<ReviewGrid> grids_; // of the table that is shown
     Worker worker_;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// "Compare with…": what the open run can be set beside.
+#include "views/explore/compare_job.h"
+#include "views/main_window.h"
+#include "views/palette.h"
+#include "views/script/script_view.h"
+#include "views/text.h"
+
+#include <QFileDialog>
+
+namespace mirrorscope::views {
+
+// The text in the editor, bound with these.
+void MainWindow::compareWith(const QString& name, const std::vector<Override>& overrides) {
+    const std::string file = document_->file().isEmpty() ? "script" : document_->file().toStdString();
+    const std::string source = script_->text().toStdString();
+    try {
+        compare_->start({{{bindScenario(file, source), document_->name()}, {bindScenario(file, source, overrides), name}}}, true);
+        say(tr("Running both …"), 0);
+    } catch (const std::exception& problem) {
+        say(QString::fromUtf8(problem.what()), 0);
+    }
+}
+
+void MainWindow::askCompare() {
+    const Scenario& scenario = context_.session()->scenario();
+    std::vector<Palette::Item> items;
+    const auto add = [&](const QString& name, const QString& hint, std::vector<Override> overrides) {
+        items.push_back({name, hint, [this, name, overrides = std::move(overrides)] { compareWith(name, overrides); }});
+    };
+    for (const std::string& variant : scenario.variants)
+        add(tr("variant %1").arg(QString::fromStdString(variant)), tr("as the file has it"), {{std::string(kVariant), variant}});
+    for (const char* dispatch : {"role", "fault", "iter", "gfn"})
+        add(tr("dispatch: %1").arg(dispatch), tr("who decides that the private table follows"), {{"machine.dispatch", dispatch}});
+    for (const char* kernel : {"6.16", "fixed"})
+        add(tr("kernel: %1").arg(kernel), tr("another version of the protocol"), {{"machine.kernel", kernel}});
+    for (const std::string_view step : breakNames())
+        add(tr("break: %1").arg(text(step)), text(info(*breakFromName(step)).help), {{"machine.break", "[" + std::string(step) + "]"}});
+    items.push_back(
+        {tr("another scenario…"), tr("a file"), [this] {
+             const QString file = QFileDialog::getOpenFileName(this, tr("Compare with"), document_->file(), tr("Scenarios (*.yaml *.yml)"));
+             if (file.isEmpty())
+                 return;
+             try {
+                 compare_->start({{{context_.session()->scenario(), document_->name()}, {loadScenario(file.toStdString()), file}}}, true);
+             } catch (const std::exception& problem) {
+                 say(QString::fromUtf8(problem.what()), 0);
+             }
+         }});
+    palette_->open(tr("dispatch, kernel, break, or KEY=VALUE such as machine.vcpus=3"), std::move(items), [this](const QString& typed) {
+        const qsizetype equals = typed.indexOf('=');
+        if (equals <= 0)
+            say(tr("KEY=VALUE is what differs, such as machine.dispatch=fault."));
+        else
+            compareWith(typed, {{typed.left(equals).toStdString(), typed.mid(equals + 1).toStdString()}});
+    });
+}
+
+} // namespace mirrorscope::views

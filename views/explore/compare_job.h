@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Two scenarios are run beside the window, compared, and opened side by side.
+#pragma once
+
+#ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "scenario/scenario.h"
+#endif
+#include "views/worker.h"
+
+#include <QString>
+
+#include <array>
+
+class QWidget;
+
+namespace mirrorscope::views {
+
+class Context;
+
+class CompareJob : public QObject {
+    Q_OBJECT
+public:
+    // `window`: over which the two are shown.
+    CompareJob(const Context& like, QWidget* window) : QObject(window), like_(like), window_(window) {}
+    struct Side {
+        Scenario scenario;
+        QString name;
+    };
+    // What runs is given up. They stand where they part, or at their ends.
+    void start(std::array<Side, 2> sides, bool whereTheyPart);
+    bool running() const { return worker_.running(); }
+
+Q_SIGNALS:
+    void opened();
+    void failed(QString problem);
+
+private:
+    const Context& like_;
+    QWidget* window_;
+    Worker worker_;
+};
+
+} // namespace mirrorscope::views
