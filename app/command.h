@@ -21,6 +21,7 @@ void addRun(CLI::App& root, Invocation& invoke);
 void addBench(CLI::App& root, Invocation& invoke);
 void addCheck(CLI::App& root, Invocation& invoke);
 void addDiff(CLI::App& root, Invocation& invoke);
+void addExplain(CLI::App& root, Invocation& invoke);
 void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);
 void addMerge(CLI::App& root, Invocation& invoke);

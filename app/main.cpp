@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
     addMerge(root, invoke);
     addMutants(root, invoke);
     addReview(root, invoke);
+    addExplain(root, invoke);
     addShell(root, invoke);
     addUnbuilt(root, invoke);
     try {

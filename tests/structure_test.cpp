@@ -34,6 +34,7 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("explore", {"scenario"});
     add("session", {"scenario"});
     add("contrast", {"session", "explore"});
+    add("explain", {"scenario", "tdx/matrix"});
     add("review", {"explore"});
     add("export", {"contrast", "review", "tdx/matrix"});
     add("console", {"export"});
