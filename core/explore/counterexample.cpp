@@ -208,7 +208,7 @@ std::string originOf(const Counterexample& example) {
     if (!example.shortened)
         return "Found by exploring every interleaving.\n\n";
     if (example.switches == 0)
-        return "Every order shows it: it comes before any two actors run beside each other.\n\n";
+        return "The order of the file shows it: no actor has to be interrupted.\n\n";
     return fmt::format("Found by exploring every interleaving, then shortened to {}.\n\n",
                        example.switches == 1 ? std::string("1 run of micro-steps")
                                              : fmt::format("{} runs of micro-steps", example.switches));

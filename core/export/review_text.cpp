@@ -285,7 +285,8 @@ std::string cellText(std::string text) {
 
 std::string asMarkdown(const ReviewTable& table) {
     const ReviewInfo& what = info(table.kind);
-    std::string out = fmt::format("## {}\n\n{}\n\n", what.title, what.help);
+    std::string out = fmt::format("## {}\n\n{}\n\n{}", what.title, what.help,
+                                  table.whole ? "" : "**Interrupted: what is missing was not looked at.**\n\n");
     for (const ReviewGrid& grid : onPaper(table)) {
         if (!grid.title.empty())
             out += fmt::format("**{}**\n\n", grid.title);
@@ -311,7 +312,8 @@ std::string asMarkdown(const ReviewTable& table) {
 
 std::string asHtml(const ReviewTable& table, std::size_t& number) {
     const ReviewInfo& what = info(table.kind);
-    std::string out = fmt::format("<h2>{}</h2>\n<p>{}</p>\n", xmlText(what.title), xmlText(what.help));
+    std::string out = fmt::format("<h2>{}</h2>\n<p>{}</p>\n{}", xmlText(what.title), xmlText(what.help),
+                                  table.whole ? "" : "<p><b>Interrupted: what is missing was not looked at.</b></p>\n");
     std::string below;
     std::map<const ReviewCell*, std::size_t> numbers;
     for (const ReviewCell& cell : table.cells) {
@@ -385,7 +387,7 @@ std::string asCsv(const ReviewTable& table) {
     out += ",outcome";
     if (table.kind == ReviewKind::Transitions)
         out += ",legal,reached,attempted,bug,same-frame";
-    out += ",rule,step,executions,why\n";
+    out += ",violated,step,executions,why\n";
     for (const ReviewCell& cell : table.cells) {
         out += what.name;
         for (const auto& values : {cell.row, cell.column})

@@ -12,7 +12,7 @@ enum class PrivateOp : u8 { Link, Set, Free, Remove };
 
 class Census {
 public:
-    // handle_changed_spte(old, new), or the change that it would have followed was asked for and refused before the entry changed.
+    // A call of handle_changed_spte(old, new), or a change that was asked for and refused before the entry changed.
     struct Change {
         u64 oldSpte = 0, newSpte = 0;
         Gfn gfn;
@@ -20,11 +20,13 @@ public:
         bool mirror = false;  // of a table of a mirror root
         bool shared = false;  // mmu_lock is held for reading
         bool reached = false; // else refused
-        bool fired = false;   // a BUG or a WARN did, inside of it
         u32 script = 0;       // the step that asked for it
     };
     virtual ~Census() = default;
+    // When it is called, or was refused.
     virtual void changed(const Change&) {}
+    // That change is over, and a BUG or a WARN fired inside of it.
+    virtual void fired(const Change&) {}
     // The private table is told; `result` is what it answers.
     virtual void told(PrivateOp, Gfn, Level, int /*result*/) {}
 };

@@ -54,23 +54,19 @@ private:
     Kvm& kvm_;
 };
 
-// A change of an entry, told to whoever counts them (kvm/census.h) when it is over.
+// A change of an entry, told to whoever counts them (kvm/census.h).
 class Changing {
 public:
     Changing(Kvm& kvm, Place sptep, Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared)
         : kvm_(kvm), sptep_(sptep), gfn_(gfn), old_(oldSpte), new_(newSpte), level_(level), shared_(shared),
           fired_(kvm.census() != nullptr ? kvm.peekFired() : 0) {}
     ~Changing() {
-        if (kvm_.census() != nullptr)
-            kvm_.census()->changed({.oldSpte = old_,
-                                    .newSpte = new_,
-                                    .gfn = gfn_,
-                                    .level = level_,
-                                    .mirror = role::isMirror(kvm_.machine().peek(kvm_.sp(frameOf(sptep_), Kvm::kRole))),
-                                    .shared = shared_,
-                                    .reached = reached_,
-                                    .fired = kvm_.peekFired() != fired_,
-                                    .script = kvm_.sim().script()});
+        if (kvm_.census() == nullptr)
+            return;
+        if (!reached_)
+            kvm_.census()->changed(change());
+        if (kvm_.peekFired() != fired_)
+            kvm_.census()->fired(change());
     }
     Changing(const Changing&) = delete;
     Changing& operator=(const Changing&) = delete;
@@ -78,9 +74,22 @@ public:
     void reached(u64 oldSpte) {
         old_ = oldSpte;
         reached_ = true;
+        if (kvm_.census() != nullptr)
+            kvm_.census()->changed(change());
     }
 
 private:
+    Census::Change change() const {
+        return {.oldSpte = old_,
+                .newSpte = new_,
+                .gfn = gfn_,
+                .level = level_,
+                .mirror = role::isMirror(kvm_.machine().peek(kvm_.sp(frameOf(sptep_), Kvm::kRole))),
+                .shared = shared_,
+                .reached = reached_,
+                .script = kvm_.sim().script()};
+    }
+
     Kvm& kvm_;
     Place sptep_;
     Gfn gfn_;

@@ -29,8 +29,8 @@ struct Operation {
     bool ofPrivate = false;        // where there is no private memory there is no such operation
 };
 constexpr std::array<Operation, 22> kOperations{{
-    {"map a private page by fault", kSet, "@p 0x5000", "@p 0x2000"},
-    {"map a shared page by fault", kAll, "@s 0x1005000", "@s 0x1006000"},
+    {"map by fault", kSet, "@p 0x5000", "@p 0x2000"},
+    {"map shared memory by fault", kAll, "@s 0x1005000", "@s 0x1006000"},
     {"pre-fault", kSet, "@p 0x5000", "pre-fault: {vcpu: 0, gpa: 0x2000, size: 4K}"},
     {"link a table", kLink, "@p 0x5000", "@p 0x200000"},
     {"access upgrade", kAll, "@s 0x1005000; dirty-log: {id: 1, do: start}", "@s 0x1005000", "pml: false"},
@@ -74,6 +74,7 @@ std::string scenarioText(const Operation& operation, const KindOfVm& vm, std::st
 class Counted final : public Census {
 public:
     struct Told {
+        bool refused; // the backend answered an error
         u64 n;
         u32 script;
         PrivateOp op;
@@ -82,20 +83,24 @@ public:
     };
     struct Changed {
         u64 n;
+        bool ofPrivate; // by the attribute as it was then
         Change change;
     };
-    Counted(const Scenario& scenario, const ReviewOptions& options) : runner_(scenario) {
+    Counted(const Scenario& scenario, const ReviewOptions& options)
+        : runner_(scenario, {.maxSteps = options.maxTransitions, .cancelled = options.cancelled}) {
         if (options.prepare)
             options.prepare(runner_.system());
         runner_.system().kvm().countedBy(*this);
         runner_.runAll();
     }
-    void changed(const Change& change) override { changes.push_back({runner_.system().machine().steps(), change}); }
+    void changed(const Change& change) override {
+        const Kvm& kvm = runner_.system().kvm();
+        changes.push_back({runner_.system().machine().steps(), kvm.config().hasPrivateMem() && kvm.peekPrivate(change.gfn), change});
+    }
     void told(PrivateOp op, Gfn gfn, Level level, int result) override {
         // The table that goes is named by its own level, all else by that of the entry.
-        if (result == 0)
-            calls.push_back({runner_.system().machine().steps(), runner_.system().sim().script(), op, gfn,
-                             op == PrivateOp::Free ? above(level) : level});
+        calls.push_back({result != 0, runner_.system().machine().steps(), runner_.system().sim().script(), op, gfn,
+                         op == PrivateOp::Free ? above(level) : level});
     }
     const Runner& runner() const { return runner_; }
 
@@ -130,13 +135,13 @@ struct Window {
     bool has(u32 script) const { return script >= first && script <= last; }
 };
 
-void judge(ReviewCell& cell, const Counted& run, const Window& window, unsigned counts) {
+// How many private operations were called there.
+u64 judge(ReviewCell& cell, const Counted& run, const Window& window, unsigned counts) {
     using Key = std::tuple<PrivateOp, u64, Level>;
     std::map<Key, std::vector<u64>> open; // had to be told and was not, with the positions
     const bool mirrored = run.runner().system().kvm().kvm_has_mirrored_tdp();
-    u64 needed = 0, privateChanges = 0, told = 0, needless = 0;
-    const Kvm& kvm = run.runner().system().kvm();
-    for (const auto& [n, change] : run.changes) {
+    u64 needed = 0, privateChanges = 0, told = 0, refused = 0, needless = 0;
+    for (const auto& [n, ofPrivate, change] : run.changes) {
         if (!window.has(change.script))
             continue;
         const auto op = mustBeTold(change);
@@ -145,8 +150,8 @@ void judge(ReviewCell& cell, const Counted& run, const Window& window, unsigned 
         if (change.mirror) {
             ++needed;
             open[{*op, change.gfn.v, change.level}].push_back(n);
-        } else if (kvm.config().hasPrivateMem() && kvm.peekPrivate(change.gfn)) {
-            ++privateChanges;
+        } else {
+            privateChanges += ofPrivate;
         }
     }
     std::string what;
@@ -154,9 +159,11 @@ void judge(ReviewCell& cell, const Counted& run, const Window& window, unsigned 
         if (!window.has(call.script) || (bit(call.op) & counts) == 0)
             continue;
         ++told;
+        refused += call.refused;
         const auto at = open.find({call.op, call.gfn.v, call.level});
         if (at == open.end() || at->second.empty()) {
-            if (needless++ == 0) {
+            // What was refused on the way up has changed no mirror either.
+            if (!call.refused && needless++ == 0) {
                 what = fmt::format("{} {} {} was told, and no mirror changed so", nameOf(call.op), gpaHex(call.gfn), levelName(call.level));
                 cell.step = call.n;
             }
@@ -187,12 +194,28 @@ void judge(ReviewCell& cell, const Counted& run, const Window& window, unsigned 
     if (mirrored && needed == 0 && told == 0)
         cell.why = "no entry of the mirror changes, and the private table is not told";
     else if (mirrored)
-        cell.why = fmt::format("{} of the mirror, {} of the private table", times(needed, "change"), times(told, "call"));
+        cell.why = fmt::format("{} of the mirror, {} of the private table{}", times(needed, "change"), times(told, "call"),
+                               refused == 0 ? "" : fmt::format(", {} refused", refused));
     else
         cell.why =
             fmt::format("one table only; a backend would hear of {} of {} of private entries", told, times(privateChanges, "change"));
     if (!what.empty())
         cell.why += ": " + what;
+    if (run.runner().bounded()) {
+        cell.outcome = "unknown";
+        cell.why = run.runner().stopped();
+    }
+    return told;
+}
+
+// How that step of the script ended; nothing if it has not.
+std::optional<Outcome> endOf(const Runner& runner, u32 script) {
+    std::optional<Outcome> outcome;
+    const auto& marks = runner.system().sim().marks();
+    for (u64 i = 0; i < marks.size(); ++i)
+        if (marks[i].kind == MarkKind::StepEnd && marks[i].script == script)
+            outcome = Outcome{static_cast<Outcome::Kind>(marks[i].a[0]), marks[i].a[1], marks[i].a[2]};
+    return outcome;
 }
 
 // Of the operation that stands under the id `operation`: does it exist here at all?
@@ -261,7 +284,9 @@ std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std:
     std::vector<ReviewCell> cells;
     const auto begin = [&](const Step& step) -> ReviewCell& {
         ReviewCell& cell = cells.emplace_back();
-        cell.row = {fmt::format("line {}: {}", step.line, info(step.verb).name)};
+        // A step that is repeated or included has a path of its own.
+        const bool plain = step.path.find('.') == std::string::npos;
+        cell.row = {fmt::format("{}: {}{}", step.path, info(step.verb).name, plain ? fmt::format(", line {}", step.line) : "")};
         cell.column = {std::string(vm.name), std::string(dispatch)};
         cell.executions = 1;
         return cell;
@@ -274,7 +299,19 @@ std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std:
             if (!asked(step))
                 continue;
             ReviewCell& cell = begin(step);
-            judge(cell, run, {step.index, lastIndexOf(step)}, kAll);
+            const auto ended = endOf(run.runner(), step.index);
+            if (!ended) {
+                cell.outcome = "unknown";
+                cell.why = "the run ended before: " + (run.runner().stopped().empty() ? "it was not reached" : run.runner().stopped());
+                continue;
+            }
+            const u64 tells = judge(cell, run, {step.index, lastIndexOf(step)}, kAll);
+            if (cell.outcome == "right" && ended->kind == Outcome::Kind::Errno && tells == 0) {
+                notThere(cell, "it is refused: " + outcomeName(*ended));
+                continue;
+            }
+            if (own.source.find("include:") != std::string::npos)
+                continue; // a copy elsewhere would not find what it includes
             Counterexample moment;
             moment.kind = Counterexample::Kind::Moment;
             moment.rule = cell.columnText();

@@ -20,7 +20,9 @@ struct Cause {
     std::string_view other;         // another vCPU at the same page
     std::string_view taken;         // what takes the page away meanwhile
     std::string_view machine = {};
-    bool tdOnly = false;
+    // Where there is such a thing at all: on a TD, elsewhere than on one, where a guest says what it takes the memory for.
+    enum class Where : u8 { Any, Td, NoTd, Aliases } where = Where::Any;
+    bool alone = true; // without interference there is something to see
 };
 constexpr std::array<Cause, 15> kCauses{{
     {"first touch of private memory", "", "@0 @p 0x2000", "@1 @p 0x2000", "punch-hole: {gpa: 0x2000}"},
@@ -29,27 +31,26 @@ constexpr std::array<Cause, 15> kCauses{{
     {"private memory that is mapped", "@p 0x2000", "kernel: {call: kvm_mmu_do_page_fault, vcpu: 0, gpa: 0x2000}", "@1 @p 0x2000",
      "punch-hole: {gpa: 0x2000}"},
     {"private memory, attribute says shared", "set-memory-attributes: {gpa: 0x2000, size: 4K, as: shared}", "@0 @p 0x2000", "@1 @p 0x2000",
-     "set-memory-attributes: {gpa: 0x2000, size: 4K, as: private}"},
+     "set-memory-attributes: {gpa: 0x2000, size: 4K, as: private}", "", Cause::Where::Aliases},
     {"write to what the dirty log protects", "@w 0x1005000; dirty-log: {id: 1, do: start}", "@0 @w 0x1005000", "@1 @w 0x1005000",
      "dirty-log: {id: 1, do: get}", "pml: false"},
     {"page whose access is tracked", "@1 @w 0x1005000; age: {gpa: 0x1005000, size: 4K}", "@0 @r 0x1005000", "@1 @w 0x1005000",
      "discard: {gpa: 0x1005000, size: 4K}", "ad-bits: false"},
     {"execution in an NX huge page", "@r 0x1005000", "@0 @x 0x1005000", "@1 @r 0x1006000", "discard: {gpa: 0x1005000, size: 4K}",
-     "nx-huge-pages: true"},
+     "nx-huge-pages: true", Cause::Where::NoTd},
     {"no slot there", "", "@0 @r 64M", "@1 @r 64M", "set-memory-region: {id: 2, gpa: 64M, size: 2M, private: false}"},
     {"read-only slot, write", "", "@0 @w 32M", "@1 @w 32M", "delete-memory-region: {id: 2}",
      "slots: [{id: 0, gpa: 0, size: 4M}, {id: 1, gpa: 16M, size: 4M, private: false, backing: 2M}, {id: 2, gpa: 32M, size: 2M, private: "
      "false, readonly: true}]"},
-    {"the slot goes", "", "@0 @w 0x1005000", "@1 @w 0x1005000", "delete-memory-region: {id: 1}"},
-    {"the roots become invalid", "", "@0 @w 0x1005000", "@1 @w 0x1005000", "zap-all"},
-    {"no memory for tables", "inject: {alloc: fail, times: 1000}", "@0 @w 0x1005000", "@1 @w 0x1005000",
-     "discard: {gpa: 0x1005000, size: 4K}"},
+    {"the slot goes", "", "@0 @w 0x1005000", "@1 @w 0x1005000", "delete-memory-region: {id: 1}", "", Cause::Where::Any, false},
+    {"the roots become invalid", "", "@0 @w 0x1005000", "@1 @w 0x1005000", "zap-all", "", Cause::Where::Any, false},
+    {"memory is full", "inject: {alloc: fail, times: 1000}", "@0 @w 0x1005000", "@1 @w 0x1005000", "discard: {gpa: 0x1005000, size: 4K}"},
     {"the host's page cannot be had", "inject: {host-fault: EFAULT, gpa: 0x1005000, times: 1000}", "@0 @w 0x1005000", "@1 @w 0x1005000",
      "discard: {gpa: 0x1005000, size: 4K}"},
     {"TDH.MEM.PAGE.AUG is busy once", "@p 0x5000; inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY, times: 1}", "@0 @p 0x2000",
-     "@1 @p 0x2000", "punch-hole: {gpa: 0x2000}", "", true},
+     "@1 @p 0x2000", "punch-hole: {gpa: 0x2000}", "", Cause::Where::Td},
 }};
-constexpr std::array<std::string_view, 3> kBeside{"nobody", "another vCPU", "the page is taken"};
+constexpr std::array<std::string_view, 3> kBeside{"nobody", "another vCPU", "the host"};
 
 // As an actor of a race: "vcpu0: [{accept: 0x2000}]".
 std::string actorOf(const KindOfVm& vm, std::string_view step) {
@@ -80,6 +81,22 @@ std::string faultText(const Cause& cause, const KindOfVm& vm, std::size_t beside
     if (beside == 2)
         text += "      " + actorOf(vm, cause.taken).replace(0, 4, cause.access.starts_with("kernel") ? "host1" : "host") + "\n";
     return text;
+}
+
+std::string notThere(const Cause& cause, const KindOfVm& vm, bool isPrivate, std::size_t beside) {
+    using Where = Cause::Where;
+    const bool td = vm.type == VmType::Tdx;
+    if (cause.where == Where::Td && !td)
+        return "there is no TDX module";
+    if (isPrivate && vm.type == VmType::Default)
+        return "there is no private memory";
+    if (cause.where == Where::NoTd && td)
+        return "a TD cannot execute shared memory, and its private pages are small";
+    if (cause.where == Where::Aliases && vm.type == VmType::SwProtected)
+        return "the attribute alone says what an access is of";
+    if (!cause.alone && beside != 2)
+        return "nothing happens to it there";
+    return "";
 }
 
 std::string resultName(std::int64_t result) {
@@ -120,9 +137,8 @@ ReviewTable faults(const ReviewOptions& options) {
         cell.column = {std::string(piece.vm->name), std::string(kBeside[piece.beside])};
         const std::string text = faultText(*piece.cause, *piece.vm, piece.beside);
         const bool isPrivate = piece.cause->access.find("@p") != std::string_view::npos || piece.cause->access.starts_with("kernel");
-        if ((piece.cause->tdOnly && piece.vm->type != VmType::Tdx) || (isPrivate && piece.vm->type == VmType::Default)) {
+        if (cell.why = notThere(*piece.cause, *piece.vm, isPrivate, piece.beside); !cell.why.empty()) {
             cell.outcome = "n/a";
-            cell.why = piece.cause->tdOnly ? "there is no TDX module" : "there is no private memory";
             return;
         }
         try {

@@ -7,10 +7,12 @@
 namespace mirrorscope::review_tables {
 
 Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
-                    const std::function<std::string(const System& system, const Mark& mark)>& told) {
+                    const std::function<std::string(const System& system, const Mark& mark)>& told, bool everyOrder) {
     Outcomes outcomes;
     ExploreOptions explore;
     explore.mode = ExploreMode::Stateful;
+    if (everyOrder)
+        explore.reduce = ExploreOptions::Reduce::Never;
     explore.all = true;
     explore.maxTransitions = options.maxTransitions;
     explore.cancelled = options.cancelled;
@@ -22,7 +24,7 @@ Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
             if (what.empty())
                 continue;
             if (const auto [at, isNew] = outcomes.answers.try_emplace(what); isNew)
-                at->second = {order(), system.machine().steps()};
+                at->second = {order(), marks[i].n};
         }
     };
     outcomes.result = Explorer(scenario, explore).run();
@@ -30,6 +32,8 @@ Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
 }
 
 std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what, const std::vector<Override>& overrides) {
+    if (scenario.source.find("include:") != std::string::npos)
+        return ""; // a copy elsewhere would not find what it includes
     Counterexample moment;
     moment.kind = Counterexample::Kind::Moment;
     moment.rule = what;

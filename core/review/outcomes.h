@@ -19,9 +19,9 @@ struct Outcomes {
     ExploreResult result;
     std::map<std::string, Answer> answers;
 };
-// `told` names what a mark says, or nothing where it is not asked about.
+// `told` names what a mark says, or nothing where it is not asked about. `everyOrder`: those that come to the same, too.
 Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
-                    const std::function<std::string(const System& system, const Mark& mark)>& told);
+                    const std::function<std::string(const System& system, const Mark& mark)>& told, bool everyOrder = false);
 // The scenario, which was bound with these overrides, in that order.
 std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what, const std::vector<Override>& overrides = {});
 

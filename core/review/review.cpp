@@ -36,8 +36,8 @@ constexpr std::array<ReviewInfo, kReviewKinds> kTable{{
      "TDX_OPERAND_BUSY (kvm).",
      kLeaf, kAgainst},
     {ReviewKind::Faults, "faults", "What does a fault end with?",
-     "Each cause of a fault, with nobody beside it, with another vCPU at the same page, and with the page being taken away: every result "
-     "that any interleaving gives.",
+     "Each cause of a fault, with nobody beside it, with another vCPU at the same page, and with the host doing what concerns that page: "
+     "every result that any interleaving gives.",
      kCause, kVmLock},
     {ReviewKind::Rules, "rules", "Which rule notices a step that is left out?",
      "Each value of `break` with the rules that notice it, and the smallest race in which they do.", kBreak, kRule},

@@ -66,7 +66,7 @@ struct ReviewOptions {
     std::optional<Scenario> scenario = {};
     std::vector<Override> overrides = {}; // with which it was bound
     std::string only;                     // rows whose text contains this; empty: all
-    // Of the built-in set only the files whose name has one of these in it; empty: all.
+    // Of the built-in set only the files whose name has one of these in it; "more races": those that are in no file. Empty: all.
     std::vector<std::string> files = {};
     // Each exploration ends after so many micro-steps.
     u64 maxTransitions = 30'000'000;

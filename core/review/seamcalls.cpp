@@ -14,84 +14,83 @@
 namespace mirrorscope::review_tables {
 
 namespace {
-enum class Phase : u8 { Build, Run, Both };
-
-// @e is the entry: an address of which KVM builds nothing, with tables above it down to 4K.
+// A call of the host, or a step of a guest, on one entry: @e, an address of which KVM builds nothing, at the level @l.
 struct Caller {
     std::string_view name;  // of the leaf, or what a guest does
-    Phase phase;            // when the module accepts it
-    std::string_view setup; // that makes it succeed, after the tables
-    std::string_view call;  // "@n: …": an actor and its step
+    bool build, run;        // the module accepts it before, or after the TD is finalized
+    bool large;             // its own entry is one of 2M, else of 4K
+    std::string_view setup; // that makes it succeed, after the tables: words, or one step
+    std::string_view call;
     bool guest = false;
 };
-constexpr std::string_view kAug = "seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: @e}", kBlock = "seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: @e}",
-                           kTrack = "seamcall: {leaf: TDH.MEM.TRACK}", kAccept = "vcpu0: {accept: @e}";
+constexpr std::string_view kAccept = "accept: {gpa: @e, level: @l}";
 constexpr std::array<Caller, 20> kCallers{{
-    {"TDH.MEM.PAGE.ADD", Phase::Build, "", "seamcall: {leaf: TDH.MEM.PAGE.ADD, gpa: @e}"},
-    {"TDH.MR.EXTEND", Phase::Build, "seamcall: {leaf: TDH.MEM.PAGE.ADD, gpa: @e}", "seamcall: {leaf: TDH.MR.EXTEND, gpa: @e}"},
-    {"TDH.MR.FINALIZE", Phase::Build, "", "seamcall: {leaf: TDH.MR.FINALIZE}"},
-    {"TDH.VP.CREATE", Phase::Build, "", "seamcall: {leaf: TDH.VP.CREATE}"},
-    {"TDH.VP.INIT", Phase::Build, "", "init-vcpu: {vcpu: 1}"},
-    {"TDH.MEM.SEPT.ADD", Phase::Both, "", "seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: @e+2M, level: 2M}"},
-    {"TDH.MEM.PAGE.AUG", Phase::Both, "", kAug},
-    {"TDH.MEM.RANGE.BLOCK", Phase::Both, kAug, kBlock},
-    {"TDH.MEM.TRACK", Phase::Both, "", kTrack},
-    {"TDH.MEM.PAGE.REMOVE", Phase::Both, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.PAGE.REMOVE, gpa: @e}"},
-    {"TDH.MEM.RANGE.UNBLOCK", Phase::Both, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.RANGE.UNBLOCK, gpa: @e}"},
-    {"TDH.MEM.SEPT.RD", Phase::Both, "", "seamcall: {leaf: TDH.MEM.SEPT.RD, gpa: @e}"},
-    {"TDH.MEM.SEPT.REMOVE", Phase::Both, "BLOCK2M TRACK", "seamcall: {leaf: TDH.MEM.SEPT.REMOVE, gpa: @e, level: 2M}"},
-    {"TDH.MEM.PAGE.DEMOTE", Phase::Run, "AUG2M BLOCK2M TRACK", "seamcall: {leaf: TDH.MEM.PAGE.DEMOTE, gpa: @e, level: 2M}"},
-    {"TDH.MEM.PAGE.RELOCATE", Phase::Run, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.PAGE.RELOCATE, gpa: @e}"},
-    {"TDH.VP.FLUSH", Phase::Run, "vcpu0: {read: 0x0}", "seamcall: {leaf: TDH.VP.FLUSH}"},
-    {"TDH.MNG.VPFLUSHDONE", Phase::Run, "", "seamcall: {leaf: TDH.MNG.VPFLUSHDONE}"},
-    {"TDH.PHYMEM.PAGE.RDMD", Phase::Both, "", "seamcall: {leaf: TDH.PHYMEM.PAGE.RDMD, page: {of: 0x0}}"},
-    {"TDH.VP.ENTER", Phase::Run, "", "vcpu0: {read: 0x0}", true},
-    {"TDG.MEM.PAGE.ACCEPT", Phase::Run, kAug, kAccept, true},
+    {"TDH.MEM.PAGE.ADD", true, false, false, "", "seamcall: {leaf: TDH.MEM.PAGE.ADD, gpa: @e}"},
+    {"TDH.MR.EXTEND", true, false, false, "ADD", "seamcall: {leaf: TDH.MR.EXTEND, gpa: @e}"},
+    {"TDH.MR.FINALIZE", true, false, false, "", "seamcall: {leaf: TDH.MR.FINALIZE}"},
+    {"TDH.VP.CREATE", true, false, false, "", "seamcall: {leaf: TDH.VP.CREATE}"},
+    {"TDH.VP.INIT", true, false, false, "", "init-vcpu: {vcpu: 1}"},
+    {"TDH.MEM.SEPT.ADD", true, true, true, "", "seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: @e, level: 2M}"},
+    {"TDH.MEM.PAGE.AUG", true, true, false, "", "seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: @e, level: @l}"},
+    {"TDH.MEM.RANGE.BLOCK", true, true, false, "AUG", "seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: @e, level: @l}"},
+    {"TDH.MEM.TRACK", true, true, false, "", "seamcall: {leaf: TDH.MEM.TRACK}"},
+    {"TDH.MEM.PAGE.REMOVE", true, true, false, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.PAGE.REMOVE, gpa: @e, level: @l}"},
+    {"TDH.MEM.RANGE.UNBLOCK", true, true, false, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.RANGE.UNBLOCK, gpa: @e, level: @l}"},
+    {"TDH.MEM.SEPT.RD", true, true, false, "", "seamcall: {leaf: TDH.MEM.SEPT.RD, gpa: @e, level: @l}"},
+    {"TDH.MEM.SEPT.REMOVE", true, true, true, "TABLE BLOCK TRACK", "seamcall: {leaf: TDH.MEM.SEPT.REMOVE, gpa: @e, level: 2M}"},
+    {"TDH.MEM.PAGE.DEMOTE", true, true, true, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.PAGE.DEMOTE, gpa: @e, level: 2M}"},
+    {"TDH.MEM.PAGE.RELOCATE", true, true, false, "AUG BLOCK TRACK", "seamcall: {leaf: TDH.MEM.PAGE.RELOCATE, gpa: @e}"},
+    {"TDH.VP.FLUSH", true, true, false, "READ", "seamcall: {leaf: TDH.VP.FLUSH}"},
+    {"TDH.MNG.VPFLUSHDONE", true, true, false, "", "seamcall: {leaf: TDH.MNG.VPFLUSHDONE}"},
+    {"TDH.PHYMEM.PAGE.RDMD", true, true, false, "AUG", "seamcall: {leaf: TDH.PHYMEM.PAGE.RDMD, page: {of: @e}}"},
+    {"TDH.VP.ENTER", false, true, false, "", "read: 0x0", true},
+    {"TDG.MEM.PAGE.ACCEPT", false, true, false, "AUG", kAccept, true},
 }};
-
-constexpr std::string_view kEntry = "0x8000000000", kNextTable = "0x8000200000";
 
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
     for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
         text.replace(at, what.size(), with);
     return text;
 }
-std::string placed(std::string_view text) { return replaced(replaced(std::string(text), "@e+2M", kNextTable), "@e", kEntry); }
-
-std::string line(std::string_view step) { return "  - " + (step.starts_with("vcpu") ? placed(step) : "{" + placed(step) + "}") + "\n"; }
+std::string placed(std::string_view text, bool large) {
+    return replaced(replaced(std::string(text), "@e", "0x8000000000"), "@l", large ? "2M" : "4K");
+}
 
 std::string setupOf(const Caller& caller) {
-    // The large page and the table that goes need no small table at their place.
-    const bool large = caller.setup.find("AUG2M") != std::string_view::npos;
-    std::string text =
-        line("seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: @e, level: 512G}") + line("seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: @e, level: 1G}");
-    if (!large)
-        text += line("seamcall: {leaf: TDH.MEM.SEPT.ADD, gpa: @e, level: 2M}");
-    std::string_view rest = caller.setup;
-    if (rest.find(':') != std::string_view::npos)
-        return text + line(rest);
-    while (!rest.empty()) {
+    std::string text;
+    const auto line = [&](std::string_view step) { text += "  - {" + placed(step, caller.large) + "}\n"; };
+    const auto table = [&](std::string_view level) {
+        line(fmt::format("seamcall: {{leaf: TDH.MEM.SEPT.ADD, gpa: @e, level: {}}}", level));
+    };
+    table("512G");
+    table("1G");
+    if (!caller.large)
+        table("2M");
+    for (std::string_view rest = caller.setup; !rest.empty();) {
         const std::size_t end = std::min(rest.find(' '), rest.size());
         const std::string_view word = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
-        if (word == "AUG")
-            text += line(kAug);
-        else if (word == "AUG2M")
-            text += line("seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: @e, level: 2M}");
-        else if (word == "BLOCK")
-            text += line(kBlock);
-        else if (word == "BLOCK2M")
-            text += line("seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: @e, level: 2M}");
+        if (word == "TABLE")
+            table("2M");
+        else if (word == "READ")
+            line("vcpu0: {read: 0x0}");
+        else if (word == "TRACK") // twice: the first may find vCPUs of an older epoch
+            text += "  - {seamcall: {leaf: TDH.MEM.TRACK}}\n  - {seamcall: {leaf: TDH.MEM.TRACK}}\n";
         else
-            text += line(kTrack) + line(kTrack);
+            line(fmt::format("seamcall: {{leaf: TDH.MEM.{}.{}, gpa: @e, level: @l}}", word == "BLOCK" ? "RANGE" : "PAGE", word));
     }
     return text;
 }
 
-std::string actor(const Caller& caller, std::string_view host) {
-    if (caller.guest)
-        return "      vcpu0: [" + placed(caller.call.substr(7)) + "]\n";
-    return fmt::format("      {}: [{{{}}}]\n", host, placed(caller.call));
+// Can the leaf be asked for an entry of 2M?
+bool takesLarge(const Caller& caller) {
+    const LeafInfo& leaf = info(*leafFromName(caller.name));
+    return leaf.rcx == Operand::GpaLevel && leaf.maxLevel >= 1;
+}
+
+std::string actor(const Caller& caller, std::string_view host, bool large, bool twice) {
+    const std::string step = placed(caller.call, large);
+    return fmt::format("      {}: [{{{}}}{}]\n", caller.guest ? "vcpu0" : host, step, twice ? fmt::format(", {{{}}}", step) : "");
 }
 
 std::string pairText(const Caller& runs, const Caller& comes, bool build) {
@@ -101,8 +100,10 @@ std::string pairText(const Caller& runs, const Caller& comes, bool build) {
                                    comes.name, runs.name, build ? 1 : 2);
     if (!build)
         text += "  - finalize-vm\n";
-    text += setupOf(runs) + "  - race:\n" + actor(runs, "host") + actor(comes, "host1");
-    return text;
+    // The second epoch since a vCPU went in is the one that cannot begin.
+    const bool twice = runs.guest && comes.name == "TDH.MEM.TRACK";
+    return text + setupOf(runs) + "  - race:\n" + actor(runs, "host", runs.large, false) +
+           actor(comes, "host1", runs.large && takesLarge(comes), twice);
 }
 
 // What the leaf could not have: what the operand in its status stands for. Nothing if it is not busy.
@@ -129,32 +130,71 @@ std::string busyWith(Leaf leaf, u64 status) {
     }
 }
 
+// Was the row's own leaf under way for as long as the call that the last mark ends? Whoever is in the way can be in the way for that long.
+// Of VP.ENTER the vCPU that runs behind it counts, too.
+bool isAround(const System& system, ActorId runs, const Caller& caller, ActorId comes, u64 end) {
+    const auto& marks = system.sim().marks();
+    const auto leaf = *leafFromName(caller.name);
+    const auto isCall = [](const Mark& mark) { return mark.kind == MarkKind::Seamcall || mark.kind == MarkKind::TdCall; };
+    u64 begin = end;
+    while (begin > 0 && !(isCall(marks[begin]) && marks[begin].actor == comes && marks[begin].phase == 0))
+        --begin;
+    bool inside = false;
+    for (u64 i = 0; i < end; ++i) {
+        const Mark& mark = marks[i];
+        if (mark.actor != runs)
+            continue;
+        bool now = inside;
+        if (isCall(mark) && static_cast<Leaf>(mark.code) == leaf)
+            now = mark.phase == 0 || leaf == Leaf::VpEnter;
+        else if (leaf == Leaf::VpEnter && (mark.kind == MarkKind::Exit || mark.kind == MarkKind::StepEnd))
+            now = false;
+        if (i > begin && now != inside)
+            return false;
+        inside = now;
+    }
+    return inside;
+}
+
 ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions& options) {
     ReviewCell cell;
     cell.row = {std::string(runs.name)};
     cell.column = {"leaf", std::string(comes.name)};
-    if ((runs.phase == Phase::Build && comes.phase == Phase::Run) || (runs.phase == Phase::Run && comes.phase == Phase::Build)) {
+    const auto notThere = [&](std::string why) {
         cell.outcome = "n/a";
-        cell.why = "the TD is never in a state that accepts both";
+        cell.why = std::move(why);
         return cell;
-    }
-    if (runs.guest && comes.guest) {
-        cell.outcome = "n/a";
-        cell.why = "one vCPU does one at a time";
-        return cell;
-    }
-    const bool build = runs.phase == Phase::Build || comes.phase == Phase::Build;
+    };
+    if (!(runs.build && comes.build) && !(runs.run && comes.run))
+        return notThere("the TD is never in a state that accepts both");
+    if (runs.guest && comes.guest)
+        return notThere("one vCPU does one at a time");
+    if (runs.name == comes.name && runs.call.starts_with("init-vcpu"))
+        return notThere("the vCPU's mutex lets one in at a time");
+    const bool build = !(runs.run && comes.run);
     const std::string text = pairText(runs, comes, build);
     const Scenario scenario = ownScenario(text);
     const Step& race = scenario.script.back();
-    const ActorId who = race.actors.back().first;
+    const ActorId first = race.actors.front().first, second = race.actors.back().first;
     const auto leaf = *leafFromName(comes.name);
-    const Outcomes outcomes = outcomesOf(scenario, options, [&](const System&, const Mark& mark) -> std::string {
-        const bool call = mark.kind == MarkKind::Seamcall || mark.kind == MarkKind::TdCall;
-        if (!call || mark.phase != 1 || mark.actor != who || mark.script < race.index || static_cast<Leaf>(mark.code) != leaf)
-            return "";
-        return busyWith(leaf, mark.a[0]);
-    });
+    const Outcomes outcomes = outcomesOf(
+        scenario, options,
+        [&](const System& system, const Mark& mark) -> std::string {
+            const bool call = mark.kind == MarkKind::Seamcall || mark.kind == MarkKind::TdCall;
+            if (!call || mark.phase != 1 || mark.actor != second || mark.script < race.index || static_cast<Leaf>(mark.code) != leaf)
+                return "";
+            const std::string what = busyWith(leaf, mark.a[0]);
+            if (what.empty())
+                return "";
+            const auto& marks = system.sim().marks();
+            u64 at = marks.size();
+            while (at > 0 && !(marks[at - 1].n == mark.n && marks[at - 1].actor == second && marks[at - 1].kind == mark.kind))
+                --at;
+            // A call of KVM_TDX_INIT_VCPU is several leaves, of which any may be in the way.
+            const bool several = runs.call.starts_with("init-vcpu");
+            return several || at == 0 || isAround(system, first, runs, second, at - 1) ? what : "";
+        },
+        true);
     cell.executions = outcomes.result.executions;
     cell.races = 1;
     cell.witness = text;
@@ -165,8 +205,9 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
     }
     if (cell.outcome.empty())
         cell.outcome = outcomes.result.stopped ? "unknown" : "never busy";
-    cell.why = outcomes.answers.empty() ? fmt::format("in {} executions", cell.executions)
-                                        : fmt::format("{} is answered TDX_OPERAND_BUSY", comes.name);
+    cell.why = outcomes.answers.empty()
+                   ? fmt::format("in every order: {} states, {} micro-steps", outcomes.result.states, outcomes.result.transitions)
+                   : fmt::format("{} is answered that", comes.name);
     return cell;
 }
 

@@ -108,7 +108,11 @@ private:
             constexpr u64 kOther = 1ull << 12;
             switch (change_.to) {
             case EntryKind::None: r = set(iter, spte::kNonpresent | (spte::isPresent(iter.oldSpte) ? 0 : kOther)); break;
-            case EntryKind::Leaf: r = set(iter, leaf()); break;
+            case EntryKind::Leaf: // of the same page: with another right
+                r = set(iter, change_.otherFrame || entryKindOf(iter.oldSpte, iter.level) != EntryKind::Leaf
+                                  ? leaf()
+                                  : iter.oldSpte & ~u64{ept::kWrite});
+                break;
             case EntryKind::Table: r = setTable(iter); break;
             case EntryKind::Frozen: r = set(iter, spte::kFrozen); break;
             }

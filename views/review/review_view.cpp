@@ -92,17 +92,21 @@ const ReviewTable* ReviewView::table() const { return tables_[static_cast<unsign
 void ReviewView::compute(ReviewKind kind) {
     kinds_->setCurrentIndex(static_cast<int>(kind));
     ReviewOptions options;
-    if (own_->isChecked() && context_.session() != nullptr)
+    QString of;
+    if (own_->isChecked() && context_.session() != nullptr) {
         options.scenario = context_.session()->scenario();
-    worker_.start([this, kind, options](const Worker::Task& task) mutable -> std::function<void()> {
+        of = QString::fromStdString(options.scenario->title.empty() ? options.scenario->file : options.scenario->title);
+    }
+    worker_.start([this, kind, options, of](const Worker::Task& task) mutable -> std::function<void()> {
         options.cancelled = [cancelled = task.cancelled()] { return cancelled->load(); };
-        options.progress = [this, &task](std::size_t done, std::size_t of) {
-            task.report([this, done, of] { state_->setText(tr("%1 of %2 …").arg(done).arg(of)); });
+        options.progress = [this, &task](std::size_t done, std::size_t count) {
+            task.report([this, done, count] { state_->setText(tr("%1 of %2 …").arg(done).arg(count)); });
         };
         try {
             auto table = std::make_shared<const ReviewTable>(review(kind, options));
-            return [this, kind, table] {
+            return [this, kind, table, of] {
                 tables_[static_cast<unsigned>(kind)] = table;
+                of_[static_cast<unsigned>(kind)] = of;
                 showTable();
                 Q_EMIT computed();
             };
@@ -122,9 +126,10 @@ void ReviewView::showTable() {
     const ReviewTable* shown = table();
     compute_->setText(running() ? tr("Cancel") : shown == nullptr ? tr("Compute") : tr("Compute again"));
     // Once it is there, the table has the room.
-    state_->setVisible(running() || shown == nullptr);
+    const QString& of = of_[static_cast<unsigned>(kind())];
+    state_->setVisible(running() || shown == nullptr || !of.isEmpty());
     const QString asks = "<p><b>" + text(info(kind()).title) + "</b> " + text(info(kind()).help).toHtmlEscaped() + "</p>";
-    state_->setText(running() ? tr("Computing …") : asks);
+    state_->setText(running() ? tr("Computing …") : shown != nullptr ? tr("Of the scenario “%1”").arg(of) : asks);
     kinds_->setToolTip(asks);
     grids_ = shown == nullptr ? std::vector<ReviewGrid>{} : reviewGrids(*shown);
     std::erase_if(grids_, [](const ReviewGrid& grid) { return grid.rows.empty(); });
