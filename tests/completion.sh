@@ -19,7 +19,7 @@ offers() {
     _mirrorscope
     echo "${COMPREPLY[*]}"
 }
-[ "$(offers exp)" = "explore export" ] || fail "exp: $(offers exp)"
+[ "$(offers exp)" = "explore export explain" ] || fail "exp: $(offers exp)"
 [ "$(offers explore --mode stat)" = "stateless stateful" ] || fail "--mode: $(offers explore --mode stat)"
 offers explore --b | grep -qx -- --bound-preemptions || fail "--b: $(offers explore --b)"
 offers export --as s | grep -qw svg || fail "--as: $(offers export --as s)"
