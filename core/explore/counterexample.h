@@ -35,8 +35,8 @@ Scenario inOrder(const Scenario& scenario, const Schedule& schedule);
 Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding);
 
 // The scenario with that schedule, expecting that violation and nothing else. Of "expect", and where nothing is violated, the expectations
-// stay as they are, but for those inside of a race, which are about the file's own order. A moment without a schedule leaves all of it as it
-// is.
+// stay as they are, but for those inside of a race, which are about the file's own order. A moment without a schedule leaves all of it as
+// it is.
 std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
 
 } // namespace mirrorscope

@@ -61,7 +61,7 @@ private:
     CompareJob* compare_;
     std::array<std::shared_ptr<const ReviewTable>, kReviewKinds> tables_;
     std::array<QString, kReviewKinds> of_; // the scenario that each is of; empty: of the built-in set
-    std::vector<ReviewGrid> grids_; // of the table that is shown
+    std::vector<ReviewGrid> grids_;        // of the table that is shown
     Worker worker_;
 };
 
