@@ -26,9 +26,9 @@ std::string RandomRace::text() const {
 }
 
 namespace {
-class Maker {
+class RaceMaker {
 public:
-    explicit Maker(u64 seed) : random_(seed) {}
+    explicit RaceMaker(u64 seed) : random_(seed) {}
 
     RandomRace make() {
         constexpr const char* vms[] = {"default", "sw-protected", "snp", "tdx"};
@@ -268,7 +268,7 @@ private:
 };
 } // namespace
 
-RandomRace randomRace(u64 seed) { return Maker(seed).make(); }
+RandomRace randomRace(u64 seed) { return RaceMaker(seed).make(); }
 
 Verdict verdictOf(const ExploreResult& result) {
     Verdict v;

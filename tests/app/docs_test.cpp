@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the docs say to type can be typed, and where they point to is something.
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <regex>
+#include <sys/wait.h>
+
+namespace mirrorscope::test {
+
+namespace {
+std::vector<std::filesystem::path> pages() {
+    std::vector<std::filesystem::path> files{kSource / "README.md"};
+    for (const auto& entry : std::filesystem::directory_iterator(kSource / "resources/docs"))
+        if (entry.path().extension() == ".md")
+            files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+// The lines between ```sh and ```.
+std::vector<std::string> commandsOf(const std::string& text) {
+    std::vector<std::string> commands;
+    bool inside = false;
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        const std::string line = text.substr(from, end - from);
+        from = end + 1;
+        if (line.starts_with("```"))
+            inside = line == "```sh";
+        else if (inside && !line.empty())
+            commands.push_back(line);
+    }
+    return commands;
+}
+} // namespace
+
+// "# exit 1" behind a command is what it is expected to end with.
+TEST(Docs, EachCommandDoesWhatIsSaid) {
+    unsigned run = 0;
+    for (const auto& page : pages())
+        for (const std::string& command : commandsOf(readFile(page.string()))) {
+            if (!command.starts_with("mirrorscope "))
+                continue;
+            const std::size_t said = command.find("# exit ");
+            const int expected = said == std::string::npos ? 0 : std::atoi(command.c_str() + said + 7);
+            const std::string typed = command.substr(0, command.find(" #")).substr(std::string_view("mirrorscope").size());
+            const int raw =
+                std::system(("cd '" + kSource.string() + "' && '" + MIRRORSCOPE_PROGRAM + "'" + typed + " >/dev/null 2>&1").c_str());
+            EXPECT_EQ(WIFEXITED(raw) ? WEXITSTATUS(raw) : 128, expected) << page << ": " << command;
+            ++run;
+        }
+    EXPECT_GE(run, 12u);
+}
+
+TEST(Docs, EachLinkLeadsSomewhere) {
+    const std::regex link(R"(\]\(([^)#\s]+)(#[^)]*)?\))");
+    unsigned links = 0;
+    for (const auto& page : pages()) {
+        if (page.filename() == "contributing.md") // its patches have C++ that looks like it
+            continue;
+        const std::string text = readFile(page.string());
+        for (std::sregex_iterator it(text.begin(), text.end(), link), end; it != end; ++it) {
+            const std::string target = (*it)[1];
+            if (target.starts_with("http") || target.starts_with("mirrorscope:"))
+                continue;
+            EXPECT_TRUE(std::filesystem::exists(page.parent_path() / target)) << page << ": " << target;
+            ++links;
+        }
+    }
+    EXPECT_GE(links, 80u);
+}
+
+} // namespace mirrorscope::test
