@@ -127,6 +127,10 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::NxRecoveryWithoutFlush, "nx-recovery-without-flush",
      "048f49809c52: the recovery of NX huge pages does not flush what it zapped"},
     {Break::FlushFromTheLastGfn, "flush-from-the-last-gfn", "574c3c55e969: the flush for a removed table begins at its last gfn"},
+    {Break::ZapUnderReadLock, "zap-under-read-lock", "35be969d1ef2: at the VM's end its roots are zapped with mmu_lock held for reading"},
+    {Break::ZapHalfOfTheRoot, "zap-half-of-the-root", "review of May 2024: the zap of a whole root ends before the shared half"},
+    {Break::PreparedBeforeItIs, "prepared-before-it-is",
+     "d04c77d23122: a page of guest_memfd counts as prepared though its preparation failed"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
     {Break::NoEntryBarrier, "no-entry-barrier",
      "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "

@@ -151,6 +151,9 @@ enum class Break : u8 {
     NextAfterRestart,
     NxRecoveryWithoutFlush,
     FlushFromTheLastGfn,
+    ZapUnderReadLock,
+    ZapHalfOfTheRoot,
+    PreparedBeforeItIs,
     NoSeqBarrier,
     NoEntryBarrier,
     Count_

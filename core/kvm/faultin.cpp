@@ -43,7 +43,7 @@ int Kvm::kvm_mmu_faultin_pfn_private(KvmPageFault& fault) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return -kEFAULT;
     }
-    if (const int r = kvm_gmem_get_pfn(fault.memslot, fault.gfn, fault.pfn); r != 0) {
+    if (const int r = protocol_->kvm_gmem_get_pfn(*this, fault.memslot, fault.gfn, fault.pfn); r != 0) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return r;
     }

@@ -20,6 +20,7 @@ struct Protocol {
     // walks and roots
     Replaceable<&Kvm::tdp_iter_next> tdp_iter_next;
     Replaceable<&Kvm::tdp_mmu_zap_root_at> tdp_mmu_zap_root_at;
+    Replaceable<&Kvm::kvm_tdp_mmu_zap_invalidated_roots> kvm_tdp_mmu_zap_invalidated_roots;
     Replaceable<&Kvm::unmap_root_types> unmap_root_types;
     Replaceable<&Kvm::kvm_gfn_range_filter_to_root_types> kvm_gfn_range_filter_to_root_types;
     Replaceable<&Kvm::is_obsolete_root> is_obsolete_root;
@@ -31,6 +32,7 @@ struct Protocol {
     Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
+    Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;
     // flushes and vCPUs
     Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;
     Replaceable<&Kvm::kvm_flush_remote_tlbs_gfn> kvm_flush_remote_tlbs_gfn;

@@ -132,7 +132,7 @@ bool Kvm::kvm_tdp_mmu_zap_sp(Pfn child) {
 void Kvm::kvm_mmu_uninit_tdp_mmu() {
     Call call(sim_, "kvm_mmu_uninit_tdp_mmu");
     kvm_tdp_mmu_invalidate_roots(KVM_VALID_ROOTS);
-    kvm_tdp_mmu_zap_invalidated_roots(false);
+    protocol_->kvm_tdp_mmu_zap_invalidated_roots(*this, false);
     WARN_ON_ONCE(machine_->get(vm(VmWord::TablePages)) != 0, Assert::UninitPages);
     WARN_ON_ONCE(machine_->get(vm(VmWord::RootsHead)) != 0, Assert::UninitRoots);
     sim_.rcuBarrier();

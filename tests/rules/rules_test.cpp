@@ -121,10 +121,10 @@ TEST(Rules, lock_order_knows_each_pair) {
 
 TEST(Rules, each_step_of_the_protocol_has_a_scenario_that_shows_what_it_is_for) {
     std::bitset<kBreaks> shown;
-    std::vector<std::filesystem::path> files = shippedScenarios("broken");
+    // The order that shows a bug of history is found by exploring: History.EachFileShowsItsBugAndItsFix.
     for (const auto& file : shippedScenarios("history"))
-        files.push_back(file);
-    for (const auto& file : files) {
+        shown |= loadScenario(file.string()).machine.breaks;
+    for (const auto& file : shippedScenarios("broken")) {
         SCOPED_TRACE(file);
         const Scenario broken = loadScenario(file.string());
         EXPECT_LE(broken.machine.breaks.count(), 1u);

@@ -23,6 +23,9 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::NextAfterRestart, broken::nextAfterRestart},
         {Break::NxRecoveryWithoutFlush, broken::nxRecoveryWithoutFlush},
         {Break::FlushFromTheLastGfn, broken::flushFromTheLastGfn},
+        {Break::ZapUnderReadLock, broken::zapUnderReadLock},
+        {Break::ZapHalfOfTheRoot, broken::zapHalfOfTheRoot},
+        {Break::PreparedBeforeItIs, broken::preparedBeforeItIs},
     };
     for (auto entry = std::rbegin(kBroken); entry != std::rend(kBroken); ++entry)
         if (config.broken(entry->first))

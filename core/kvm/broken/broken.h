@@ -24,5 +24,8 @@ void unmapValidRootsOnly(Protocol& protocol);
 void nextAfterRestart(Protocol& protocol);
 void nxRecoveryWithoutFlush(Protocol& protocol);
 void flushFromTheLastGfn(Protocol& protocol);
+void zapUnderReadLock(Protocol& protocol);
+void zapHalfOfTheRoot(Protocol& protocol);
+void preparedBeforeItIs(Protocol& protocol);
 
 } // namespace mirrorscope::broken
