@@ -80,6 +80,7 @@ enum class Command {
     PresetTrace,
     Manual,
     Glossary,
+    Explain,
     Help,
     Keys,
     FrameTimes,

@@ -41,6 +41,7 @@ class LibraryView;
 class ManualView;
 class Visits;
 struct Visit;
+class ExplainView;
 class ExploreView;
 class FindView;
 class InspectorView;
@@ -157,6 +158,7 @@ private:
     void followLink(const QString& link);
     void showManual();
     void showGlossary();
+    void explainCopied();
     void showAbout();
     ManualView& manual();
     void focusPane(int by);
@@ -219,6 +221,7 @@ private:
     QLabel* summary_;                // what was said to stay
     LibraryView* library_ = nullptr; // made when it is first asked for, as the next
     ManualView* manual_ = nullptr;
+    ExplainView* explain_ = nullptr;
     ConsoleView* console_;
     Palette* palette_;
     std::vector<QToolButton*> formButtons_; // in the order of TreeForm

@@ -200,6 +200,7 @@ void MainWindow::perform(Command command) {
         return;
     case Command::Manual: showManual(); return;
     case Command::Glossary: showGlossary(); return;
+    case Command::Explain: explainCopied(); return;
     case Command::Palette: showPalette(); return;
     case Command::ToggleTheme: toggleTheme(); return;
     case Command::HighContrast: toggleHighContrast(); return;

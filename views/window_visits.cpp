@@ -2,6 +2,7 @@
 // From one scenario to another: the library, back and forward, links of a story; the manual.
 #include "scenario/catalogue.h"
 #include "scenario/presets.h"
+#include "views/help/explain_view.h"
 #include "views/help/manual_view.h"
 #include "views/library/library_view.h"
 #include "views/links.h"
@@ -12,6 +13,7 @@
 #include "views/visits.h"
 
 #include <QApplication>
+#include <QClipboard>
 #include <QDesktopServices>
 #include <QDockWidget>
 #include <QFileDialog>
@@ -154,6 +156,15 @@ void MainWindow::showManual() {
 }
 
 void MainWindow::showGlossary() { manual().showGlossary(); }
+
+void MainWindow::explainCopied() {
+    if (explain_ == nullptr) {
+        explain_ = new ExplainView(this);
+        connect(explain_, &ExplainView::linkWanted, this, &MainWindow::followLink);
+        connect(explain_, &ExplainView::scenarioWanted, this, [this](const QString& title, const QString& text) { openText(title, text); });
+    }
+    explain_->explainText(QApplication::clipboard()->text());
+}
 
 void MainWindow::showAbout() {
     auto* box = new QMessageBox(

@@ -157,6 +157,11 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
 
 // Esc leads out: of the presentation, of the full screen, of a pane to the trees.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
+    // What is pasted where nothing can be typed is asked about.
+    if (event->matches(QKeySequence::Paste)) {
+        perform(Command::Explain);
+        return;
+    }
     if (event->key() != Qt::Key_Escape) {
         QMainWindow::keyPressEvent(event);
         return;

@@ -371,7 +371,8 @@ Found word(std::string_view line) {
     e.name = std::string(name);
     e.text = helpOn(name);
     if (const Term* term = termOf(name)) {
-        e.text += (e.text.empty() ? "" : " ") + std::string(term->meaning);
+        // Help on a word is a phrase, a term's meaning a sentence.
+        e.text += (e.text.empty() ? "" : e.text.ends_with('.') ? " " : ". ") + std::string(term->meaning);
         e.scenarioFile = std::string(term->shownBy);
     }
     return e.text.empty() ? std::nullopt : Found(e);

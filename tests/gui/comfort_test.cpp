@@ -9,6 +9,7 @@
 #include "session/branch.h"
 #include "views/explore/explore_view.h"
 #include "views/explore/side_by_side.h"
+#include "views/help/explain_view.h"
 #include "views/help/glossary_tip.h"
 #include "views/help/manual_view.h"
 #include "views/inspector/inspector_view.h"
@@ -19,10 +20,13 @@
 #include "views/trees/banner.h"
 #include "views/trees/legend.h"
 
+#include <QClipboard>
+#include <QGuiApplication>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
 #include <QMenu>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QScrollBar>
 #include <QStatusBar>
@@ -386,6 +390,37 @@ private Q_SLOTS:
         for (const Term& term : glossary())
             QVERIFY2(text.toPlainText().contains(QString::fromUtf8(term.name.data(), static_cast<int>(term.name.size()))),
                      term.name.data());
+    }
+
+    void what_is_pasted_on_the_window_is_explained() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QVERIFY(QTest::qWaitForWindowActive(w.window.get()));
+        QGuiApplication::clipboard()->setText("> [  12.3] kvm_intel: SEAMCALL (0x1c) failed: 0xc000030000000001 RCX 0x0\n");
+        w.child<QWidget>("trees").setFocus();
+        QTest::keySequence(w.child<QWidget>("trees").window(), QKeySequence::Paste);
+        auto& view = w.child<ExplainView>("explain");
+        QVERIFY(view.isVisible());
+        auto& answer = w.child<QTextBrowser>("explain-answer");
+        QTRY_VERIFY2(answer.toPlainText().contains("TDX_PAGE_METADATA_INCORRECT"), qPrintable(answer.toPlainText()));
+        if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
+            view.grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/explain.png");
+        // A scenario that gets there is one click away.
+        auto& input = w.child<QPlainTextEdit>("explain-input");
+        input.setPlainText("0xc000030000000001 nonsense");
+        input.setPlainText("TDH.MEM.PAGE.AUG");
+        QTRY_VERIFY2(answer.toPlainText().contains("AUG") && !answer.toPlainText().contains("METADATA"), qPrintable(answer.toPlainText()));
+        input.setPlainText("nothing of that kind");
+        QTRY_VERIFY2(answer.toPlainText().startsWith("Nothing in that"), qPrintable(answer.toPlainText()));
+        input.setPlainText("TDX_EPT_ENTRY_STATE_INCORRECT");
+        QTRY_VERIFY(answer.toHtml().contains("href="));
+        const QString html = answer.toHtml();
+        const qsizetype from = html.indexOf("href=\"") + 6;
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        Q_EMIT answer.anchorClicked(QUrl(html.mid(from, html.indexOf('"', from) - from)));
+        QVERIFY(opened.wait(20000));
+        QVERIFY(opened.at(0).at(0).toBool());
+        QVERIFY(!w.title().startsWith("Lesson 1"));
     }
 
     void f1_opens_the_manual_at_the_pane_that_has_the_focus() {
