@@ -54,6 +54,22 @@ TEST(Docs, EachCommandDoesWhatIsSaid) {
     EXPECT_GE(run, 12u);
 }
 
+TEST(Docs, EachBugOfHistoryIsInTheTable) {
+    const std::string table = readFile((kSource / "resources/docs/history.md").string());
+    for (const auto& file : shippedScenarios("history")) {
+        const Scenario scenario = loadScenario(file.string());
+        const std::size_t row = table.find("scenarios/history/" + file.filename().string() + ")");
+        ASSERT_NE(row, std::string::npos) << file;
+        const std::string line = table.substr(row, table.find('\n', row) - row);
+        EXPECT_NE(line.find(scenario.reference), std::string::npos) << file;
+        for (const auto* list : {&scenario.expectations, &scenario.sometimes})
+            for (const Expectation& e : *list)
+                if (e.form == Expectation::Form::Violation) {
+                    EXPECT_NE(line.find(info(e.rule).name), std::string::npos) << file << ": " << info(e.rule).name;
+                }
+    }
+}
+
 TEST(Docs, EachLinkLeadsSomewhere) {
     const std::regex link(R"(\]\(([^)#\s]+)(#[^)]*)?\))");
     unsigned links = 0;
