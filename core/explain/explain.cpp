@@ -113,15 +113,16 @@ Found fastFault(std::string_view line) {
     return e;
 }
 
-// Leaves that are not modelled are known by their numbers, so that a line that names one is understood.
+// Leaves that are not modelled are known by their numbers, so that a line that names one is understood. (TDX module 1.5:
+// seamcall_leaf_opcode_t.)
 std::string leafName(u64 number) {
     for (const LeafInfo& row : leafTable())
         if (!row.guest && row.number == number)
             return std::string(row.name);
     constexpr std::pair<u64, std::string_view> others[] = {
-        {12, "TDH.MNG.RD"},   {14, "TDH.MEM.RD"},          {26, "TDH.VP.RD"},       {31, "TDH.SYS.KEY.CONFIG"}, {32, "TDH.SYS.INFO"},
-        {33, "TDH.SYS.INIT"}, {34, "TDH.SYS.RD"},          {35, "TDH.SYS.LP.INIT"}, {36, "TDH.SYS.TDMR.INIT"},  {37, "TDH.SYS.RDALL"},
-        {43, "TDH.VP.WR"},    {44, "TDH.SYS.LP.SHUTDOWN"}, {45, "TDH.SYS.CONFIG"},  {13, "TDH.MNG.WR"},         {11, "TDH.MNG.RD"},
+        {11, "TDH.MNG.RD"},         {12, "TDH.MEM.RD"},    {13, "TDH.MNG.WR"},   {14, "TDH.MEM.WR"},          {26, "TDH.VP.RD"},
+        {31, "TDH.SYS.KEY.CONFIG"}, {32, "TDH.SYS.INFO"},  {33, "TDH.SYS.INIT"}, {34, "TDH.SYS.RD"},          {35, "TDH.SYS.LP.INIT"},
+        {36, "TDH.SYS.TDMR.INIT"},  {37, "TDH.SYS.RDALL"}, {43, "TDH.VP.WR"},    {44, "TDH.SYS.LP.SHUTDOWN"}, {45, "TDH.SYS.CONFIG"},
     };
     for (const auto& [n, name] : others)
         if (n == number)

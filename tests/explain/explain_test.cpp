@@ -17,6 +17,8 @@ constexpr Posted kPosted[] = {
      "TDH.PHYMEM.PAGE.RECLAIM: TDX_PAGE_METADATA_INCORRECT", "PT_NDA", "tdx_reclaim_page()"},
     {"tdx: SEAMCALL failed: CPU 94: leaf 33, error 0xc000092100000122.", "seamcall", "TDH.SYS.INIT: TDX_INCORRECT_MSR_VALUE",
      "The MSR is 0x122", ""},
+    {"tdx: SEAMCALL failed: CPU 0: leaf 12, error 0xc000060500000000", "seamcall", "TDH.MEM.RD: TDX_TD_NON_DEBUG", "debug", ""},
+    {"SEAMCALL (0x0e) failed: 0xc000060500000000", "seamcall", "TDH.MEM.WR: TDX_TD_NON_DEBUG", "debug", ""},
     {"SEAMCALL TDH_MEM_RANGE_BLOCK failed: 0x8000020000000092", "seamcall", "TDH.MEM.RANGE.BLOCK: TDX_OPERAND_BUSY", "SEPT_TREE",
      "tdx_sept_zap_private_spte()"},
     {"VCPU-0-NNNNN   [078] ..... 72276.115679: kvm_page_fault: address 84d000 error_code 4", "fault", "#NPF: read", "0x84d000", ""},
