@@ -127,10 +127,13 @@ std::string columnsText(Session& session, u64 from, u64 to) {
 }
 
 std::pair<u64, u64> racesOf(const Session& session) {
+    std::vector<bool> inRace(session.scenario().steps + 1); // by a step's index
+    for (const Step& item : session.scenario().script)
+        if (item.verb == Verb::Race)
+            std::fill(inRace.begin() + item.index, inRace.begin() + lastIndexOf(item) + 1, true);
     u64 first = session.end(), last = 0;
     for (u64 n = 0; n < session.end(); ++n) {
-        const Step* step = session.scenario().step(session.scriptOf(n));
-        if (step == nullptr || step->path.find('.') == std::string::npos)
+        if (!inRace[session.scriptOf(n)])
             continue;
         first = std::min(first, n);
         last = n + 1;

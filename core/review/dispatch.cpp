@@ -232,14 +232,6 @@ void notThere(ReviewCell& cell, std::string why) {
     cell.why = std::move(why);
 }
 
-u32 lastIndexOf(const Step& step) {
-    u32 last = step.index;
-    for (const auto& [actor, steps] : step.actors)
-        for (const Step& inner : steps)
-            last = std::max(last, lastIndexOf(inner));
-    return last;
-}
-
 std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, const ReviewOptions& options) {
     std::vector<ReviewCell> cells;
     // Why there is no such operation.

@@ -9,6 +9,7 @@
 #include "scenario/yaml.h"
 #include "sim/sim.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -105,6 +106,15 @@ bool anyStep(const std::vector<Step>& steps, Is&& is) {
                 return true;
     }
     return false;
+}
+
+// The steps of a race are numbered without a gap: from its own number to this one.
+inline u32 lastIndexOf(const Step& step) {
+    u32 last = step.index;
+    for (const auto& [actor, steps] : step.actors)
+        for (const Step& inner : steps)
+            last = std::max(last, lastIndexOf(inner));
+    return last;
 }
 
 struct Scenario {

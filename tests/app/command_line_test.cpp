@@ -413,6 +413,18 @@ TEST_F(CommandLine, steps_in_columns) {
         EXPECT_LE(charactersOf(line), 78) << line;
 }
 
+// What is repeated, or done by one actor in a row, is no race.
+TEST_F(CommandLine, steps_in_columns_are_those_of_the_races) {
+    const std::string file =
+        write("repeated.yaml", "mirrorscope: 1\nmachine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                               "  - vcpu1: [{write: 0x1000}, {write: 0x2000}]\n  - repeat: {times: 2, do: [{age: {gpa: 0, size: 4K}}]}\n"
+                               "  - race:\n      vcpu0: [{read: 0x1000}]\n      host: [{age: {gpa: 0x1000, size: 4K}}]\n"
+                               "  - repeat: {times: 2, do: [{vcpu1: {read: 0x3000}}]}\n");
+    const std::string out = call("export --as columns " + file).out;
+    EXPECT_NE(out.find("vcpu0"), std::string::npos);
+    EXPECT_EQ(out.find("vcpu1"), std::string::npos) << out;
+}
+
 TEST_F(CommandLine, a_part_of_the_run) {
     const std::string lesson1 = lesson("01-first-private-page.yaml");
     const auto text = linesOf(call("export --as text --range 185..190 " + lesson1).out);
