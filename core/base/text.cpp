@@ -81,19 +81,46 @@ std::string aliasedGpa(Gfn gfn, Alias alias) {
     return fmt::format("{} {:#x}", alias == Alias::Private ? "private" : "shared", gfn.v << 12);
 }
 
+std::size_t characters(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::vector<std::string> linesWithin(std::string_view text, std::size_t width) {
+    std::vector<std::string> lines(1);
+    std::size_t length = 0;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        std::string_view word = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (length != 0 && length + 1 + characters(word) > width) {
+            lines.emplace_back();
+            length = 0;
+        }
+        while (characters(word) > width) { // only names are as long, which are of one byte a character
+            lines.back() += word.substr(0, width);
+            word.remove_prefix(width);
+            lines.emplace_back();
+        }
+        if (word.empty())
+            continue;
+        lines.back() += (length == 0 ? "" : " ") + std::string(word);
+        length += (length == 0 ? 0 : 1) + characters(word);
+    }
+    if (lines.back().empty() && lines.size() > 1)
+        lines.pop_back();
+    return lines;
+}
+
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent) {
     constexpr std::size_t kWidth = 78;
-    const auto length = [](std::string_view s) {
-        return static_cast<std::size_t>(
-            std::count_if(s.begin(), s.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-    };
     std::string out(first);
-    std::size_t width = length(first.substr(first.rfind('\n') + 1));
+    std::size_t width = characters(first.substr(first.rfind('\n') + 1));
     bool empty = true; // nothing stands in this line yet
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find(' ', at), text.size());
         const std::string_view word = text.substr(at, end - at);
-        if (!empty && width + 1 + length(word) > kWidth) {
+        if (!empty && width + 1 + characters(word) > kWidth) {
             out += "\n" + std::string(indent, ' ');
             width = indent;
             empty = true;
@@ -103,7 +130,7 @@ std::string wrapped(std::string_view text, std::string_view first, std::size_t i
             ++width;
         }
         out += word;
-        width += length(word);
+        width += characters(word);
         empty = false;
         at = end + 1;
     }

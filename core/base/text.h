@@ -27,6 +27,10 @@ std::optional<u64> parseNumber(std::string_view text);
 std::string gpaHex(Gfn gfn);
 // "private 0x4000": a GPA is always shown with its alias.
 std::string aliasedGpa(Gfn gfn, Alias alias);
+// How long it is, in characters (of UTF-8), not in bytes.
+std::size_t characters(std::string_view text);
+// Broken at blanks into lines of at most `width` characters, at least one line. A word that is longer is broken, too.
+std::vector<std::string> linesWithin(std::string_view text, std::size_t width);
 // `text` in lines of at most 78 columns (characters, not bytes): the first begins with `first`, the others with `indent` blanks. Ends
 // with a newline.
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent);

@@ -15,36 +15,6 @@ namespace mirrorscope {
 namespace {
 constexpr std::size_t kPage = 78, kGap = 2, kMostColumns = 4;
 
-// Broken at blanks into lines of at most `width` characters; a word that is longer is broken, too.
-std::vector<std::string> linesOf(std::string_view text, std::size_t width) {
-    std::vector<std::string> lines(1);
-    std::size_t length = 0;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        std::string_view word = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        const auto characters = [](std::string_view of) {
-            return static_cast<std::size_t>(std::count_if(of.begin(), of.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-        };
-        if (length != 0 && length + 1 + characters(word) > width) {
-            lines.emplace_back();
-            length = 0;
-        }
-        while (characters(word) > width) { // only names are as long, which are of one byte a character
-            lines.back() += word.substr(0, width);
-            word.remove_prefix(width);
-            lines.emplace_back();
-        }
-        if (word.empty())
-            continue;
-        lines.back() += (length == 0 ? "" : " ") + std::string(word);
-        length += (length == 0 ? 0 : 1) + characters(word);
-    }
-    if (lines.back().empty() && lines.size() > 1)
-        lines.pop_back();
-    return lines;
-}
-
 // "vcpu0: TDH.MEM.PAGE.AUG begins  (tdh_mem_page_aug)": the part in the middle.
 std::string deedOf(std::string sentence, const std::string& actor) {
     if (sentence.starts_with(actor + ": "))
@@ -109,16 +79,16 @@ std::string columnsText(Session& session, u64 from, u64 to) {
         if (shares && last != view.actor)
             put(column, actor + ":");
         if ((inside[view.actor] != function || (shares && last != view.actor)) && !function.empty())
-            for (const std::string& line : linesOf(function + "()", width))
+            for (const std::string& line : linesWithin(function + "()", width))
                 put(column, line);
         inside[view.actor] = function;
         if (shares)
             last = view.actor;
-        for (const std::string& line : linesOf(deed, width - 2))
+        for (const std::string& line : linesWithin(deed, width - 2))
             put(column, "  " + line);
         for (const Violation& v : session.violations())
             if (v.n == n)
-                for (const std::string& line : linesOf(fmt::format("! {}: {}", info(v.rule).name, v.text), width))
+                for (const std::string& line : linesWithin(fmt::format("! {}: {}", info(v.rule).name, v.text), width))
                     put(column, line);
     }
     endRow();

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,11 +18,8 @@ constexpr std::size_t kReviewWidth = 78;
 
 std::string yesNo(const std::optional<bool>& fact) { return !fact ? "unknown" : *fact ? "yes" : "no"; }
 
-std::size_t columnsOf(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 std::string padded(const std::string& text, std::size_t width) {
-    const std::size_t is = columnsOf(text);
+    const std::size_t is = characters(text);
     return text + std::string(width > is ? width - is : 0, ' ');
 }
 
@@ -132,10 +130,10 @@ ReviewGrid ofRules(const ReviewTable& table) {
 std::vector<std::size_t> widthsOf(const ReviewGrid& grid) {
     std::vector<std::size_t> widths;
     for (const std::string& heading : grid.columns)
-        widths.push_back(columnsOf(heading));
+        widths.push_back(characters(heading));
     for (const auto& row : grid.rows)
         for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], columnsOf(row[i]));
+            widths[i] = std::max(widths[i], characters(row[i]));
     return widths;
 }
 
@@ -149,7 +147,7 @@ std::string gridText(const ReviewGrid& grid) {
         for (std::size_t i = 0; i < words.size(); ++i)
             for (std::size_t from = 0; from < words[i].size();) {
                 const std::size_t end = std::min(words[i].find(' ', from), words[i].size());
-                least[i] = std::max(least[i], columnsOf(words[i].substr(from, end - from)));
+                least[i] = std::max(least[i], characters(words[i].substr(from, end - from)));
                 from = end + 1;
             }
     };
@@ -168,22 +166,10 @@ std::string gridText(const ReviewGrid& grid) {
         --all;
     }
     const auto lines = [&](const std::vector<std::string>& words) {
-        std::vector<std::vector<std::string>> broken(words.size());
+        std::vector<std::vector<std::string>> broken;
         std::size_t height = 1;
         for (std::size_t i = 0; i < words.size(); ++i) {
-            std::string line;
-            std::size_t from = 0;
-            while (from <= words[i].size()) {
-                const std::size_t end = std::min(words[i].find(' ', from), words[i].size());
-                const std::string word = words[i].substr(from, end - from);
-                if (!line.empty() && columnsOf(line) + 1 + columnsOf(word) > widths[i]) {
-                    broken[i].push_back(line);
-                    line.clear();
-                }
-                line += (line.empty() ? "" : " ") + word;
-                from = end + 1;
-            }
-            broken[i].push_back(line);
+            broken.push_back(linesWithin(words[i], widths[i]));
             height = std::max(height, broken[i].size());
         }
         std::string out;

@@ -4,11 +4,10 @@
 
 #include "review/review.h"
 
-#include <nlohmann/json.hpp>
-
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mirrorscope {
 
