@@ -30,10 +30,11 @@ void MainWindow::askCompare() {
     };
     for (const std::string& variant : scenario.variants)
         add(tr("variant %1").arg(QString::fromStdString(variant)), tr("as the file has it"), {{std::string(kVariant), variant}});
-    for (const char* dispatch : {"role", "fault", "iter", "gfn"})
-        add(tr("dispatch: %1").arg(dispatch), tr("who decides that the private table follows"), {{"machine.dispatch", dispatch}});
-    for (const char* kernel : {"6.16", "fixed"})
-        add(tr("kernel: %1").arg(kernel), tr("another version of the protocol"), {{"machine.kernel", kernel}});
+    for (const std::string_view dispatch : kDispatches)
+        add(tr("dispatch: %1").arg(text(dispatch)), tr("who decides that the private table follows"),
+            {{"machine.dispatch", std::string(dispatch)}});
+    for (const std::string_view kernel : kKernels)
+        add(tr("kernel: %1").arg(text(kernel)), tr("another version of the protocol"), {{"machine.kernel", std::string(kernel)}});
     for (const std::string_view step : breakNames())
         add(tr("break: %1").arg(text(step)), text(info(*breakFromName(step)).help), {{"machine.break", "[" + std::string(step) + "]"}});
     items.push_back(

@@ -159,6 +159,7 @@ constexpr std::array<CounterInfo, kCounters> kCounterTable{{
     {Counter::NxLpageSplits, "nx_lpage_splits", "tables that stand in for a huge page because of NX, which the recovery worker may zap"},
 }};
 
+constexpr std::array<std::string_view, 4> kVmTypes{"default", "sw-protected", "snp", "tdx"};
 constexpr std::array<std::string_view, 5> kSpteStates{"none", "table", "leaf", "frozen", "mmio"};
 constexpr std::array<std::string_view, 8> kSeptStates{"free",    "table",   "table-blocked",   "mapped",
                                                       "pending", "blocked", "pending-blocked", "other"};
@@ -231,10 +232,8 @@ std::optional<SeptState> septStateFromName(std::string_view name) { return find<
 std::span<const std::string_view> spteStateNames() { return kSpteStates; }
 std::span<const std::string_view> septStateNames() { return std::span(kSeptStates).first(7); }
 
-std::string_view name(VmType type) {
-    constexpr std::array<std::string_view, 4> names{"default", "sw-protected", "snp", "tdx"};
-    return names[static_cast<unsigned>(type)];
-}
+std::string_view name(VmType type) { return kVmTypes[static_cast<unsigned>(type)]; }
+std::span<const std::string_view> vmTypeNames() { return kVmTypes; }
 
 std::string_view name(FrameKind kind) { return kFrameKinds[static_cast<unsigned>(kind)].name; }
 std::string_view help(FrameKind kind) { return kFrameKinds[static_cast<unsigned>(kind)].help; }

@@ -216,6 +216,7 @@ std::span<const std::string_view> septStateNames();
 // The VM types of KVM_CREATE_VM.
 enum class VmType : u8 { Default, SwProtected, Snp, Tdx };
 std::string_view name(VmType type);
+std::span<const std::string_view> vmTypeNames();
 
 // What a frame of host memory is used for, as the host sees it (the PAMT is the module's own view).
 enum class FrameKind : u8 { Free, Reserved, Cache, Table, ExternalTable, HostPage, Gmem, TdxControl, Raw, Count_ };

@@ -5,6 +5,7 @@
 #include "base/vocab.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct MemoryConfig {
 
 // Which rule decides that an update must also reach the private table (machine.dispatch).
 enum class Dispatch : u8 { Role, Fault, Iter, Gfn };
+inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "iter", "gfn"};
+// machine.kernel: as released, or with what came later.
+inline constexpr std::array<std::string_view, 2> kKernels{"6.16", "fixed"};
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
 // KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (machine.manual-dirty-log): off, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, with KVM_DIRTY_LOG_INITIALLY_SET.

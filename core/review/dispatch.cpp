@@ -2,7 +2,6 @@
 // `review --table dispatch`: was the private table updated exactly when it had to be? What had to be carried over is read from what
 // happened to the mirror, what was carried over from the calls of the private operations; no policy is asked.
 #include "base/text.h"
-#include "explore/counterexample.h"
 #include "kvm/census.h"
 #include "review/kinds_of_vm.h"
 #include "review/tables.h"
@@ -55,8 +54,6 @@ constexpr std::array<Operation, 22> kOperations{{
     {"migrate a page", kAll, "@s 0x1005000", "migrate: {gpa: 0x1005000, size: 2M}"},
 }};
 
-constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "iter", "gfn"};
-
 // The operation's own step, with its id.
 std::string decisive(const KindOfVm& vm, std::string_view step) { return "  - {" + stepOf(vm, step, true) + ", id: operation}\n"; }
 
@@ -65,7 +62,8 @@ std::string scenarioText(const Operation& operation, const KindOfVm& vm, std::st
                        "title: \"{}, on {}, dispatched by {}\"\n"
                        "machine:\n  vm: {}\n  vcpus: 1\n  dispatch: {}\n{}{}"
                        "  slots: {}\nscript:\n{}{}  - note: The operation that is asked about.\n{}",
-                       operation.name, vm.name, dispatch, vm.name, dispatch, vm.keys.empty() ? "" : fmt::format("  {}\n", vm.keys),
+                       operation.name, name(vm.type), dispatch, name(vm.type), dispatch,
+                       vm.keys.empty() ? "" : fmt::format("  {}\n", vm.keys),
                        operation.machine.empty() ? "" : fmt::format("  {}\n", operation.machine), kSlots, stepsOf(vm, vm.begin),
                        stepsOf(vm, operation.setup), decisive(vm, operation.step));
 }
@@ -227,11 +225,6 @@ std::string refused(const Scenario& scenario, const Counted& run) {
     return "";
 }
 
-void notThere(ReviewCell& cell, std::string why) {
-    cell.outcome = "n/a";
-    cell.why = std::move(why);
-}
-
 std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, const ReviewOptions& options) {
     std::vector<ReviewCell> cells;
     // Why there is no such operation.
@@ -239,7 +232,7 @@ std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, 
     for (const std::string_view dispatch : kDispatches) {
         ReviewCell& cell = cells.emplace_back();
         cell.row = {std::string(operation.name)};
-        cell.column = {std::string(vm.name), std::string(dispatch)};
+        cell.column = {std::string(name(vm.type)), std::string(dispatch)};
         cell.executions = 1;
         if (!missing.empty()) {
             notThere(cell, missing);
@@ -269,7 +262,7 @@ std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, 
 // One's own scenario: each step of its script is an operation.
 std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std::string_view dispatch, const ReviewOptions& options) {
     std::vector<Override> overrides = options.overrides;
-    overrides.push_back({"machine.vm", std::string(vm.name)});
+    overrides.push_back({"machine.vm", std::string(name(vm.type))});
     overrides.push_back({"machine.dispatch", std::string(dispatch)});
     if (vm.type != VmType::Tdx)
         overrides.push_back({"machine.private-ops", "observe"});
@@ -279,7 +272,7 @@ std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std:
         // A step that is repeated or included has a path of its own.
         const bool plain = step.path.find('.') == std::string::npos;
         cell.row = {fmt::format("{}: {}{}", step.path, info(step.verb).name, plain ? fmt::format(", line {}", step.line) : "")};
-        cell.column = {std::string(vm.name), std::string(dispatch)};
+        cell.column = {std::string(name(vm.type)), std::string(dispatch)};
         cell.executions = 1;
         return cell;
     };
@@ -302,13 +295,11 @@ std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std:
                 notThere(cell, "it is refused: " + outcomeName(*ended));
                 continue;
             }
-            if (own.source.find("include:") != std::string::npos)
-                continue; // a copy elsewhere would not find what it includes
             Counterexample moment;
             moment.kind = Counterexample::Kind::Moment;
             moment.rule = cell.columnText();
             moment.text = cell.why;
-            cell.witness = scenarioOf(own, overrides, moment);
+            cell.witness = witnessText(own, overrides, moment);
         }
     } catch (const InputError& error) {
         for (const Step& step : own.script)

@@ -67,7 +67,7 @@ std::string withId(std::string actor) { return actor.insert(actor.rfind("}]"), "
 std::string faultText(const Cause& cause, const KindOfVm& vm, std::size_t beside) {
     const bool ownSlots = cause.machine.starts_with("slots");
     std::string text = fmt::format("mirrorscope: 1\ntitle: \"{}, on {}, beside it: {}\"\nmachine:\n  vm: {}\n  vcpus: 2\n", cause.name,
-                                   vm.name, kBeside[beside], vm.name);
+                                   name(vm.type), kBeside[beside], name(vm.type));
     if (!cause.machine.empty())
         text += fmt::format("  {}\n", cause.machine);
     if (!ownSlots)
@@ -83,7 +83,7 @@ std::string faultText(const Cause& cause, const KindOfVm& vm, std::size_t beside
     return text;
 }
 
-std::string notThere(const Cause& cause, const KindOfVm& vm, bool isPrivate, std::size_t beside) {
+std::string whyNotThere(const Cause& cause, const KindOfVm& vm, bool isPrivate, std::size_t beside) {
     using Where = Cause::Where;
     const bool td = vm.type == VmType::Tdx;
     if (cause.where == Where::Td && !td)
@@ -108,8 +108,7 @@ std::string resultName(std::int64_t result) {
 
 ReviewTable faults(const ReviewOptions& options) {
     if (options.scenario)
-        return ofOneScenario(ReviewKind::Faults, options,
-                             {std::string(kindsOfVm()[static_cast<std::size_t>(options.scenario->machine.vm)].name), "as written"},
+        return ofOneScenario(ReviewKind::Faults, options, {std::string(name(options.scenario->machine.vm)), "as written"},
                              [&](const System& system, const Mark& mark) -> std::string {
                                  const Step* step = mark.kind == MarkKind::Fault ? options.scenario->step(mark.script) : nullptr;
                                  if (step == nullptr)
@@ -134,11 +133,11 @@ ReviewTable faults(const ReviewOptions& options) {
         Piece& piece = pieces[i];
         ReviewCell& cell = piece.cell;
         cell.row = {std::string(piece.cause->name)};
-        cell.column = {std::string(piece.vm->name), std::string(kBeside[piece.beside])};
+        cell.column = {std::string(name(piece.vm->type)), std::string(kBeside[piece.beside])};
         const std::string text = faultText(*piece.cause, *piece.vm, piece.beside);
         const bool isPrivate = piece.cause->access.find("@p") != std::string_view::npos || piece.cause->access.starts_with("kernel");
-        if (cell.why = notThere(*piece.cause, *piece.vm, isPrivate, piece.beside); !cell.why.empty()) {
-            cell.outcome = "n/a";
+        if (const std::string why = whyNotThere(*piece.cause, *piece.vm, isPrivate, piece.beside); !why.empty()) {
+            notThere(cell, why);
             return;
         }
         try {
@@ -177,8 +176,7 @@ ReviewTable faults(const ReviewOptions& options) {
                 cell.step = outcomes.answers.at(last).step;
             }
         } catch (const InputError& error) {
-            cell.outcome = "n/a";
-            cell.why = error.message;
+            notThere(cell, error.message);
         }
     });
     for (Piece& piece : pieces)

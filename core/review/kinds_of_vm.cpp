@@ -10,12 +10,11 @@ namespace mirrorscope::review_tables {
 
 namespace {
 constexpr std::array<KindOfVm, 4> kKinds{{
-    {VmType::Default, "default", "private-ops: observe", "", "write: {0}", "{1}: {0}"},
-    {VmType::SwProtected, "sw-protected", "private-ops: observe", "set-memory-attributes: {gpa: 0, size: 4M, as: private}", "write: {0}",
-     "{1}: {0}"},
-    {VmType::Snp, "snp", "private-ops: observe", "set-memory-attributes: {gpa: 16M, size: 4M, as: shared}", "write: {0}",
+    {VmType::Default, "private-ops: observe", "", "write: {0}", "{1}: {0}"},
+    {VmType::SwProtected, "private-ops: observe", "set-memory-attributes: {gpa: 0, size: 4M, as: private}", "write: {0}", "{1}: {0}"},
+    {VmType::Snp, "private-ops: observe", "set-memory-attributes: {gpa: 16M, size: 4M, as: shared}", "write: {0}",
      "{1}: {{gpa: {0}, as: shared}}"},
-    {VmType::Tdx, "tdx", "", "set-memory-attributes: {gpa: 16M, size: 4M, as: shared}; init-mem-region: {gpa: 0, size: 4K}; finalize-vm",
+    {VmType::Tdx, "", "set-memory-attributes: {gpa: 16M, size: 4M, as: shared}; init-mem-region: {gpa: 0, size: 4K}; finalize-vm",
      "accept: {0}", "{1}: {{gpa: {0}, as: shared}}"},
 }};
 } // namespace

@@ -15,7 +15,6 @@ inline constexpr std::string_view kSlots = "[{id: 0, gpa: 0, size: 4M}, {id: 1, 
 
 struct KindOfVm {
     VmType type;
-    std::string_view name;
     std::string_view keys, begin;         // of `machine`; the first steps
     std::string_view onPrivate, onShared; // a guest's first access; {} is the address
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "review/outcomes.h"
 
-#include "explore/counterexample.h"
 #include "review/tables.h"
 
 namespace mirrorscope::review_tables {
@@ -9,14 +8,10 @@ namespace mirrorscope::review_tables {
 Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
                     const std::function<std::string(const System& system, const Mark& mark)>& told, bool everyOrder) {
     Outcomes outcomes;
-    ExploreOptions explore;
+    ExploreOptions explore = exploration(options);
     explore.mode = ExploreMode::Stateful;
     if (everyOrder)
         explore.reduce = ExploreOptions::Reduce::Never;
-    explore.all = true;
-    explore.maxTransitions = options.maxTransitions;
-    explore.cancelled = options.cancelled;
-    explore.prepare = options.prepare;
     explore.look = [&](const System& system, u64 firstMark, const std::function<Schedule()>& order) {
         const auto& marks = system.sim().marks();
         for (u64 i = firstMark; i < marks.size(); ++i) {
@@ -32,14 +27,12 @@ Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
 }
 
 std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what, const std::vector<Override>& overrides) {
-    if (scenario.source.find("include:") != std::string::npos)
-        return ""; // a copy elsewhere would not find what it includes
     Counterexample moment;
     moment.kind = Counterexample::Kind::Moment;
     moment.rule = what;
     moment.text = "The first order in which this comes: " + what + ".";
     moment.schedule = answer.order;
-    return scenarioOf(scenario, overrides, moment);
+    return witnessText(scenario, overrides, moment);
 }
 
 ReviewTable ofOneScenario(ReviewKind kind, const ReviewOptions& options, std::vector<std::string> column,

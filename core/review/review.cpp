@@ -139,6 +139,24 @@ std::vector<Scenario> honestScenarios(const ReviewOptions& options) {
 
 Scenario ownScenario(const std::string& text) { return bindScenario("review", text); }
 
+ExploreOptions exploration(const ReviewOptions& options) {
+    ExploreOptions explore;
+    explore.all = true;
+    explore.maxTransitions = options.maxTransitions;
+    explore.cancelled = options.cancelled;
+    explore.prepare = options.prepare;
+    return explore;
+}
+
+std::string witnessText(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
+    return scenario.source.find("include:") != std::string::npos ? "" : scenarioOf(scenario, overrides, example);
+}
+
+void notThere(ReviewCell& cell, std::string why) {
+    cell.outcome = "n/a";
+    cell.why = std::move(why);
+}
+
 } // namespace review_tables
 
 } // namespace mirrorscope

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `review --table rules`: each step of the protocol that can be left out, and the rules that notice.
-#include "explore/counterexample.h"
-#include "explore/explorer.h"
 #include "explore/mutants.h"
 #include "review/tables.h"
 
@@ -24,12 +22,7 @@ struct Piece {
 };
 
 void exploreAll(Piece& piece, const ReviewOptions& options) {
-    ExploreOptions explore;
-    explore.all = true;
-    explore.maxTransitions = options.maxTransitions;
-    explore.cancelled = options.cancelled;
-    explore.prepare = options.prepare;
-    piece.result = Explorer(piece.scenario, explore).run();
+    piece.result = Explorer(piece.scenario, exploration(options)).run();
     for (const ExploreFinding& finding : piece.result.findings)
         if (!piece.smallest.contains(finding.rule))
             piece.smallest.emplace(finding.rule, shrink(piece.scenario, finding));
@@ -112,8 +105,7 @@ ReviewTable rules(const ReviewOptions& options) {
                                                            example.steps, example.text);
             cell.details = {
                 {"scenario", piece->name}, {"switches", std::to_string(example.switches)}, {"micro-steps", std::to_string(example.steps)}};
-            if (piece->scenario.source.find("include:") == std::string::npos) // a copy elsewhere would not find what it includes
-                cell.witness = scenarioOf(piece->scenario, piece->overrides, example);
+            cell.witness = witnessText(piece->scenario, piece->overrides, example);
         }
     }
     return table;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `review --table seamcalls`: which leaf is in the way of which, and what KVM does about it. Two leaves race on one TD, on one entry where
 // both name one; whoever is answered TDX_OPERAND_BUSY was in the way of the other.
-#include "explore/counterexample.h"
 #include "review/kinds_of_vm.h"
 #include "review/outcomes.h"
 #include "review/tables.h"
@@ -160,17 +159,14 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
     ReviewCell cell;
     cell.row = {std::string(runs.name)};
     cell.column = {"leaf", std::string(comes.name)};
-    const auto notThere = [&](std::string why) {
-        cell.outcome = "n/a";
-        cell.why = std::move(why);
-        return cell;
-    };
     if (!(runs.build && comes.build) && !(runs.run && comes.run))
-        return notThere("the TD is never in a state that accepts both");
-    if (runs.guest && comes.guest)
-        return notThere("one vCPU does one at a time");
-    if (runs.name == comes.name && runs.call.starts_with("init-vcpu"))
-        return notThere("the vCPU's mutex lets one in at a time");
+        notThere(cell, "the TD is never in a state that accepts both");
+    else if (runs.guest && comes.guest)
+        notThere(cell, "one vCPU does one at a time");
+    else if (runs.name == comes.name && runs.call.starts_with("init-vcpu"))
+        notThere(cell, "the vCPU's mutex lets one in at a time");
+    if (!cell.outcome.empty())
+        return cell;
     const bool build = !(runs.run && comes.run);
     const std::string text = pairText(runs, comes, build);
     const Scenario scenario = ownScenario(text);

@@ -2,6 +2,8 @@
 // What the tables share.
 #pragma once
 
+#include "explore/counterexample.h"
+#include "explore/explorer.h"
 #include "review/review.h"
 #include "scenario/runner.h"
 
@@ -26,5 +28,11 @@ std::vector<std::string> shippedFiles(const ReviewOptions& options);
 
 // A scenario of the tables' own.
 Scenario ownScenario(const std::string& text);
+
+// How each exploration of a table is made: every finding, within the reader's bounds.
+ExploreOptions exploration(const ReviewOptions& options);
+// scenarioOf(), or nothing where the scenario includes others: a copy elsewhere would not find them.
+std::string witnessText(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
+void notThere(ReviewCell& cell, std::string why);
 
 } // namespace mirrorscope::review_tables

@@ -2,8 +2,6 @@
 // `review --table transitions`: old × new × lock × root. What is reached and attempted comes from exploring scenarios; what no operation
 // reaches is made by force, through the function that changes entries (scenario/forced_change.h).
 #include "base/text.h"
-#include "explore/counterexample.h"
-#include "explore/explorer.h"
 #include "kvm/census.h"
 #include "review/tables.h"
 #include "scenario/forced_change.h"
@@ -90,12 +88,8 @@ public:
     void explore(const ReviewOptions& options) {
         if (options.scenario)
             overrides_ = options.overrides;
-        ExploreOptions explore;
+        ExploreOptions explore = exploration(options);
         explore.mode = ExploreMode::Stateful;
-        explore.all = true;
-        explore.maxTransitions = options.maxTransitions;
-        explore.cancelled = options.cancelled;
-        explore.prepare = options.prepare;
         explore.census = this;
         explore.look = [this](const System&, u64, const std::function<Schedule()>& order) {
             if (!fresh_.empty())
@@ -139,14 +133,12 @@ private:
         Counterexample moment;
         moment.kind = Counterexample::Kind::Moment;
         moment.schedule = order();
-        const bool included = scenario_.source.find("include:") != std::string::npos; // a copy elsewhere would not find it
         for (const auto& at : fresh_) {
             const auto& [transition, reached] = at->first;
             moment.rule = arrow(transition);
             moment.text =
                 reached ? "An entry changes so." : "An entry is to change so, and somebody else was faster or the change is refused.";
-            if (!included)
-                at->second.witness = scenarioOf(scenario_, overrides_, moment);
+            at->second.witness = witnessText(scenario_, overrides_, moment);
         }
         fresh_.clear();
     }

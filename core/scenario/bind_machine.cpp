@@ -184,9 +184,9 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "init-vcpus") {
         m.initVcpus = static_cast<unsigned>(number(value, "number of vCPUs"));
     } else if (key == "kernel") {
-        m.kernelFixed = oneOf(value, std::array<std::string_view, 2>{"6.16", "fixed"}, "kernel") == 1;
+        m.kernelFixed = oneOf(value, kKernels, "kernel") == 1;
     } else if (key == "dispatch") {
-        m.dispatch = static_cast<Dispatch>(oneOf(value, std::array<std::string_view, 4>{"role", "fault", "iter", "gfn"}, "dispatch"));
+        m.dispatch = static_cast<Dispatch>(oneOf(value, kDispatches, "dispatch"));
     } else if (key == "private-ops") {
         m.observePrivateOps = oneOf(value, std::array<std::string_view, 2>{"none", "observe"}, "private-ops") == 1;
     } else if (key == "memory-model") {
@@ -253,7 +253,7 @@ void Binder::machine(const YamlNode* node) {
 
     // The VM type first: the other keys depend on it.
     if (const YamlNode* vm = map.find("vm")) {
-        m.vm = static_cast<VmType>(oneOf(*vm, std::array<std::string_view, 4>{"default", "sw-protected", "snp", "tdx"}, "VM type"));
+        m.vm = static_cast<VmType>(oneOf(*vm, vmTypeNames(), "VM type"));
     }
     m.privateByDefault = m.vm == VmType::Tdx || m.vm == VmType::Snp;
     for (const auto& [key, value] : map.entries) {
