@@ -41,9 +41,9 @@ Json argument(ArgType type) {
     case ArgType::SlotId: return ref("number");
     case ArgType::Alias: return oneOf({"private", "shared"});
     case ArgType::Level: return oneOf({"4K", "2M", "1G", "512G", "256T"});
-    case ArgType::Order: return oneOf({"sequential", "random"});
-    case ArgType::Access: return oneOf({"read", "write", "exec"});
-    case ArgType::RootTypes: return oneOf({"direct", "mirror", "valid", "all"});
+    case ArgType::Order:
+    case ArgType::Access:
+    case ArgType::RootTypes: return {{"enum", names(argWords(type)->words)}};
     case ArgType::Bool: return {{"type", "boolean"}};
     case ArgType::Name:
     case ArgType::Text: return {{"type", "string"}};

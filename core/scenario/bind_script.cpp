@@ -2,7 +2,6 @@
 #include "base/text.h"
 #include "kvm/kvm.h"
 #include "scenario/binder.h"
-#include "scenario/forced_change.h"
 #include "scenario/kernel_calls.h"
 #include "snp/rmp.h"
 #include "tdx/module/data.h"
@@ -252,6 +251,10 @@ u64 Binder::oneWord(const YamlNode& value, std::span<const std::string_view> nam
 
 void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     const std::string name(arg.name);
+    if (const ArgWords* known = argWords(arg.type, name)) {
+        step.numbers[name] = oneWord(value, known->words, std::string(known->what));
+        return;
+    }
     switch (arg.type) {
     case ArgType::Address: step.numbers[name] = number(value, "address"); break;
     case ArgType::Size: step.numbers[name] = number(value, "size"); break;
@@ -273,12 +276,10 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     }
     case ArgType::Alias: step.numbers[name] = alias(value) == Alias::Shared; break;
     case ArgType::Level: step.numbers[name] = mirrorscope::number(level(value)); break;
-    case ArgType::Order: step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"sequential", "random"}, "order"); break;
+    case ArgType::Order:
+    case ArgType::Access:
+    case ArgType::RootTypes: break; // words
     case ArgType::Bool: step.numbers[name] = boolean(value); break;
-    case ArgType::Access: step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read", "write", "exec"}, "access"); break;
-    case ArgType::RootTypes:
-        step.numbers[name] = oneWord(value, std::array<std::string_view, 4>{"direct", "mirror", "valid", "all"}, "kind of roots");
-        break;
     case ArgType::Name:
         if (name == "leaf" || name == "seamcall") {
             const auto leaf = leafFromName(word(value, "a leaf"));
@@ -299,10 +300,6 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         } else if (name == "rmpupdate") {
             const auto known = rmpStatusNames().first(4);
             step.numbers[name] = static_cast<u64>(*rmpStatusFromName(known[oneWord(value, known, "answer of RMPUPDATE")]));
-        } else if (name == "host-fault") {
-            step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"EFAULT", "HWPOISON"}, "failure of a host fault");
-        } else if (name == "prot") {
-            step.numbers[name] = oneWord(value, std::array<std::string_view, 3>{"read-write", "read", "none"}, "protection");
         } else if (name == "do") {
             constexpr std::array<std::string_view, 2> ring{"collect", "reset"}, uffd{"register", "copy"};
             step.numbers[name] = step.verb == Verb::Gmem        ? oneWord(value, kGmemWays, "way")
@@ -312,15 +309,8 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
                                      : oneWord(value, std::array<std::string_view, 4>{"start", "stop", "get", "clear"}, "way");
         } else if (name == "file" || name == "gmem") {
             step.numbers[name] = gmemFile(value);
-        } else if (name == "type") {
-            step.numbers[name] =
-                oneWord(value, std::array<std::string_view, 5>{"normal", "zero", "unmeasured", "secrets", "cpuid"}, "type of page");
         } else if (name == "memory") {
             step.numbers[name] = 0; // bound below, with its size
-        } else if (name == "from" || name == "to") {
-            step.numbers[name] = oneWord(value, kEntryKinds, "kind of entry");
-        } else if (name == "frame") {
-            step.numbers[name] = oneWord(value, std::array<std::string_view, 2>{"own", "another"}, "frame");
         } else if (name == "call") {
             const auto names = kernelCallNames();
             step.numbers[name] = oneWord(value, names, "kernel function");

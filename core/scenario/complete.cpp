@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "base/vocab.h"
 #include "kvm/types.h"
-#include "scenario/forced_change.h"
 #include "scenario/kernel_calls.h"
 #include "scenario/presets.h"
 #include "scenario/verbs.h"
@@ -207,34 +206,21 @@ void addValues(std::vector<Completion>& out, ArgType type, std::string_view name
         for (const char* level : {"4K", "2M", "1G"})
             out.push_back({level, ""});
         break;
-    case ArgType::Order:
-        out.push_back({"sequential", ""});
-        out.push_back({"random", ""});
-        break;
     case ArgType::Bool:
         out.push_back({"true", ""});
         out.push_back({"false", ""});
         break;
-    case ArgType::Access:
-        for (const char* access : {"read", "write", "exec"})
-            out.push_back({access, ""});
-        break;
-    case ArgType::RootTypes:
-        for (const char* types : {"direct", "mirror", "valid", "all"})
-            out.push_back({types, ""});
-        break;
     case ArgType::PageRef: out.push_back({"new", "a free frame"}); break;
     default: break;
     }
+    if (const ArgWords* known = argWords(type, name))
+        for (const std::string_view word : known->words)
+            out.push_back({std::string(word), std::string(known->help)});
     if (name == "leaf" || name == "seamcall")
         addNames(out, leafNames());
     if (name == "call")
         for (const KernelCall& call : kernelCalls())
             out.push_back({std::string(call.name), std::string(call.help)});
-    if (name == "from" || name == "to")
-        addNames(out, kEntryKinds);
-    if (name == "frame")
-        addNames(out, std::array<std::string_view, 2>{"own", "another"});
     if (name == "status")
         for (const auto status : tdx::statusNames())
             out.push_back({"TDX_" + std::string(status), "a completion status"});
@@ -244,12 +230,6 @@ void addValues(std::vector<Completion>& out, ArgType type, std::string_view name
     if (name == "do")
         for (const auto what : kGmemWays)
             out.push_back({std::string(what), "a guest_memfd with a name"});
-    if (name == "prot")
-        for (const char* what : {"read-write", "read", "none"})
-            out.push_back({what, "the host's mapping"});
-    if (name == "host-fault")
-        for (const char* what : {"EFAULT", "HWPOISON"})
-            out.push_back({what, "a fault of the host's mapping fails"});
     if (name == "rmpupdate")
         addNames(out, rmpStatusNames().first(4));
     if (name == "alloc")

@@ -6,14 +6,10 @@
 #include "kvm/kvm.h"
 #include "scenario/scenario.h"
 
-#include <array>
 #include <optional>
-#include <string_view>
 
 namespace mirrorscope {
 
-enum class EntryKind : u8 { None, Leaf, Table, Frozen };
-inline constexpr std::array<std::string_view, 4> kEntryKinds{"none", "leaf", "table", "frozen"};
 EntryKind entryKindOf(u64 spte, Level level);
 
 struct ForcedChange {

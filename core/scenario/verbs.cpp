@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "scenario/verbs.h"
 
+#include <algorithm>
 #include <array>
 
 namespace mirrorscope {
@@ -206,6 +207,22 @@ constexpr auto kNames = [] {
     return names;
 }();
 
+constexpr std::array<std::string_view, 2> kOrders{"sequential", "random"}, kFailures{"EFAULT", "HWPOISON"}, kFrames{"own", "another"};
+constexpr std::array<std::string_view, 3> kAccesses{"read", "write", "exec"}, kProtections{"read-write", "read", "none"};
+constexpr std::array<std::string_view, 4> kRootTypes{"direct", "mirror", "valid", "all"};
+constexpr std::array<std::string_view, 5> kPageTypes{"normal", "zero", "unmeasured", "secrets", "cpuid"};
+constexpr ArgWords kArgWords[] = {
+    {T::Order, "", "order", "", kOrders},
+    {T::Access, "", "access", "", kAccesses},
+    {T::RootTypes, "", "kind of roots", "", kRootTypes},
+    {T::Name, "host-fault", "failure of a host fault", "a fault of the host's mapping fails", kFailures},
+    {T::Name, "prot", "protection", "the host's mapping", kProtections},
+    {T::Name, "type", "type of page", "", kPageTypes},
+    {T::Name, "from", "kind of entry", "", kEntryKinds},
+    {T::Name, "to", "kind of entry", "", kEntryKinds},
+    {T::Name, "frame", "frame", "", kFrames},
+};
+
 constexpr std::array kMachineKeys{
     MachineKey{"vm", "default, sw-protected, snp, tdx", "tdx", "KVM VM type"},
     MachineKey{"vcpus", "1..256", "1", "vCPUs vcpu0…"},
@@ -241,6 +258,12 @@ constexpr std::array kMachineKeys{
     MachineKey{"preset", "name", "", "a named machine from resources/machines"},
 };
 } // namespace
+
+const ArgWords* argWords(ArgType type, std::string_view name) {
+    const auto* at = std::find_if(std::begin(kArgWords), std::end(kArgWords),
+                                  [&](const ArgWords& row) { return row.type == type && (row.name.empty() || row.name == name); });
+    return at == std::end(kArgWords) ? nullptr : at;
+}
 
 const VerbInfo& info(Verb verb) { return kTable[static_cast<unsigned>(verb)]; }
 std::span<const std::string_view> verbNames() { return kNames; }

@@ -65,6 +65,10 @@ enum class Verb : u8 {
 enum class GmemWay : u8 { Create, Allocate, Punch, Read, Write, Mmap, Close };
 inline constexpr std::array<std::string_view, 7> kGmemWays{"create", "allocate", "punch", "read", "write", "mmap", "close"};
 
+// What an entry is before and after `kernel: {call: tdp_mmu_set_spte…, from: …, to: …}`.
+enum class EntryKind : u8 { None, Leaf, Table, Frozen };
+inline constexpr std::array<std::string_view, 4> kEntryKinds{"none", "leaf", "table", "frozen"};
+
 inline constexpr unsigned kVerbs = static_cast<unsigned>(Verb::Count_);
 
 enum class ArgType : u8 {
@@ -104,6 +108,17 @@ struct VerbInfo {
     std::span<const ArgInfo> args;
     std::string_view help;
 };
+
+// The words that an argument takes; the step keeps which of them it is.
+struct ArgWords {
+    ArgType type;
+    std::string_view name; // of the argument, where the type alone does not say it
+    std::string_view what; // for messages
+    std::string_view help; // for completion
+    std::span<const std::string_view> words;
+};
+// Null: it takes something else, or its words depend on more.
+const ArgWords* argWords(ArgType type, std::string_view name = {});
 
 const VerbInfo& info(Verb verb);
 std::optional<Verb> verbFromName(std::string_view name);
