@@ -3,6 +3,7 @@
 
 #include "export/export.h"
 #include "views/picture.h"
+#include "views/text.h"
 
 #include <QAbstractTextDocumentLayout>
 #include <QImage>
@@ -149,17 +150,14 @@ std::vector<u64> momentsOf(const Session& session, u64 from, u64 to) {
 
 QString verdictOf(const Session& session) {
     const Session::Verdict verdict = session.verdict();
-    QString text = QString("%1 micro-steps; %2 of %3 expectations hold; %4 violations.")
+    QString told = QString("%1 micro-steps; %2 of %3 expectations hold; %4 violations.")
                        .arg(session.end())
                        .arg(verdict.expectations - verdict.failed)
                        .arg(verdict.expectations)
                        .arg(session.violations().size());
     for (const Violation& v : session.violations())
-        text += QString("\n%1, at micro-step %2: %3")
-                    .arg(QString::fromUtf8(info(v.rule).name.data(), static_cast<int>(info(v.rule).name.size())))
-                    .arg(v.n)
-                    .arg(QString::fromStdString(v.text));
-    return text;
+        told += QString("\n%1, at micro-step %2: %3").arg(text(info(v.rule).name)).arg(v.n).arg(QString::fromStdString(v.text));
+    return told;
 }
 } // namespace
 

@@ -41,8 +41,7 @@ std::optional<Explanation> explainSpte(u64 spte, std::optional<Level> level) {
     if (isFrozen(spte)) {
         e.name = "FROZEN_SPTE";
         e.text = "An actor is in the middle of changing this entry: of a mirror, the secure EPT is being updated and the final value "
-                 "follows; in a "
-                 "table that was removed, the value for good. Whoever meets it tries again (RET_PF_RETRY).";
+                 "follows; in a table that was removed, the value for good. Whoever meets it tries again (RET_PF_RETRY).";
         e.functions = {"set_external_spte_present()", "handle_removed_pt()"};
         e.scenarioFile = "lessons/01-first-private-page.yaml";
         return e;

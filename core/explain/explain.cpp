@@ -7,6 +7,7 @@
 #include "kvm/types.h"
 #include "scenario/complete.h"
 #include "scenario/evaluate.h"
+#include "snp/rmp.h"
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
 
@@ -198,8 +199,7 @@ Found beforeAccepting(std::string_view line) {
     e.kind = "exit";
     e.name = "access before TDG.MEM.PAGE.ACCEPT";
     e.text = "The guest touched a private page that it had not accepted, and its attributes say that no #VE is raised for that "
-             "(SEPT_VE_DISABLE): KVM "
-             "ends the TD, KVM_RUN answers EIO.";
+             "(SEPT_VE_DISABLE): KVM ends the TD, KVM_RUN answers EIO.";
     e.functions = {"tdx_is_sept_violation_unexpected_pending()", "tdx_handle_ept_violation()"};
     e.scenarioFile = "lessons/04-convert-and-back.yaml";
     return e;
@@ -210,15 +210,14 @@ Found snp(std::string_view line) {
     e.kind = "rmp";
     if (has(line, "RMPUPDATE failed") || has(line, "rmpupdate failed")) {
         const auto ret = numberAfter(line, "ret", 10);
-        constexpr std::array<std::string_view, 5> names{"SUCCESS", "FAIL_INPUT", "FAIL_PERMISSION", "FAIL_INUSE", "FAIL_OVERLAP"};
         constexpr std::array<std::string_view, 5> texts{
             "it did what it was asked for", "the address or the values are none that it takes",
             "the page is immutable, or its owner is another one: the firmware holds it",
             "another CPU is changing an RMP entry of these 2M at this moment; try again",
             "a larger or a smaller entry covers the page: PSMASH, or another size, has to come first"};
-        if (!ret || *ret >= names.size())
+        if (!ret || *ret >= texts.size())
             return std::nullopt;
-        e.name = fmt::format("RMPUPDATE: {}", names[*ret]);
+        e.name = fmt::format("RMPUPDATE: {}", *ret == 0 ? "SUCCESS" : name(static_cast<RmpStatus>(*ret)));
         e.text = std::string(texts[*ret]) + ".";
         e.functions = {"rmpupdate()", "rmp_make_private()", "rmp_make_shared()"};
         e.scenarioFile = "lessons/20-snp-the-host-takes-a-page.yaml";

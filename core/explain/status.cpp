@@ -41,8 +41,7 @@ constexpr Meaning kMeanings[] = {
     {0x90000205, "TDX_HOST_PRIORITY_BUSY_TIMEOUT", "the guest found the host's entry busy for too long and exits"},
     {tdx::PAGE_METADATA_INCORRECT, "",
      "what the PAMT says of the page is not what the call needs: it belongs to somebody else, has another size, or is not free. RCX, RDX "
-     "and R8 "
-     "tell its type, its owner and its size"},
+     "and R8 tell its type, its owner and its size"},
     {0x00000301, "TDX_PAGE_ALREADY_FREE", "the page is the host's already"},
     {tdx::TD_ASSOCIATED_PAGES_EXIST, "", "the TD still has pages: its TDR cannot be given back before them"},
     {0xC0000505, "TDX_SYS_NOT_READY", "the module is not initialized yet"},
@@ -68,16 +67,14 @@ constexpr Meaning kMeanings[] = {
     {0xC0000921, "TDX_INCORRECT_MSR_VALUE", "an MSR has not the value that the module needs; the low half is its number"},
     {tdx::EPT_WALK_FAILED, "",
      "the walk of the secure EPT did not reach the level: a table above is missing or blocked, or a large page is in the way. RCX and RDX "
-     "tell "
-     "the entry at which it ended, and its level and state"},
+     "tell the entry at which it ended, and its level and state"},
     {tdx::EPT_ENTRY_NOT_PRESENT, "", "the entry is there and translates nothing"},
     {tdx::GPA_RANGE_NOT_BLOCKED, "",
      "the entry has to be blocked first (TDH.MEM.RANGE.BLOCK), so that no new translation of it can be cached"},
     {tdx::GPA_RANGE_ALREADY_BLOCKED, "", "the entry is blocked already"},
     {tdx::TLB_TRACKING_NOT_DONE, "",
      "the entry is blocked, but a vCPU may still have its translation: TDH.MEM.TRACK, and an exit of each vCPU that ran, must come between "
-     "the "
-     "block and this call"},
+     "the block and this call"},
     {tdx::EPT_INVALID_PROMOTE_CONDITIONS, "", "the 512 small pages are not all mapped alike, or do not lie side by side"},
     {tdx::PAGE_ALREADY_ACCEPTED, "",
      "the guest accepts a page that it has accepted before: harmless, and a sign of two that accept at once"},

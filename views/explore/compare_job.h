@@ -28,7 +28,6 @@ public:
     };
     // What runs is given up. They stand where they part, or at their ends.
     void start(std::array<Side, 2> sides, bool whereTheyPart);
-    bool running() const { return worker_.running(); }
 
 Q_SIGNALS:
     void opened();

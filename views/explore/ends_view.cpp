@@ -55,6 +55,10 @@ EndsView::EndsView(Context& context, ExploreView& explore, QWidget* parent)
         open_->setEnabled(list_->selectedItems().size() == 1);
         beside_->setEnabled(list_->selectedItems().size() == 2);
     });
+    connect(compare_, &CompareJob::failed, this, [this](const QString& problem) {
+        empty_->setText(problem);
+        empty_->show();
+    });
     connect(&explore_, &ExploreView::endsChanged, this, &EndsView::refresh);
     connect(&context_, &Context::themeChanged, this, &EndsView::refresh);
     refresh();

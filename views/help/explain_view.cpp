@@ -59,13 +59,13 @@ ExplainView::ExplainView(QWidget* parent) : QDialog(parent), input_(new QPlainTe
     resize(760, 560);
     connect(input_, &QPlainTextEdit::textChanged, this, &ExplainView::begin);
     connect(answer_, &QTextBrowser::anchorClicked, this, [this](const QUrl& url) { follow(url.toString()); });
-    show({}, 0);
+    showFound({}, 0);
 }
 
 void ExplainView::explainText(const QString& pasted) {
     if (!pasted.trimmed().isEmpty())
         input_->setPlainText(pasted.left(kMostText));
-    QDialog::show();
+    show();
     raise();
     activateWindow();
     input_->setFocus();
@@ -80,14 +80,14 @@ void ExplainView::begin() {
     worker_.start([this, leftOut, typed = typed.left(kMostText).toStdString()](const Worker::Task&) -> std::function<void()> {
         std::vector<Explanation> found = mirrorscope::explain(typed);
         return [this, leftOut, found = std::move(found)] {
-            show(found, leftOut);
+            showFound(found, leftOut);
             if (again_)
                 begin();
         };
     });
 }
 
-void ExplainView::show(std::vector<Explanation> found, qsizetype leftOut) {
+void ExplainView::showFound(std::vector<Explanation> found, qsizetype leftOut) {
     found_ = std::move(found);
     QString html;
     if (leftOut > 0)
@@ -104,7 +104,6 @@ void ExplainView::show(std::vector<Explanation> found, qsizetype leftOut) {
     else if (found_.empty())
         html = tr("What it means, where it arises and a scenario that gets there will stand here. Quote marks of mails are passed over.");
     answer_->setHtml(html);
-    Q_EMIT explained();
 }
 
 void ExplainView::follow(const QString& link) {

@@ -22,14 +22,12 @@ public:
     void explainText(const QString& pasted);
 
 Q_SIGNALS:
-    // What is understood of the text stands there.
-    void explained();
     void linkWanted(QString link);
     void scenarioWanted(QString title, QString text);
 
 private:
     void begin();
-    void show(std::vector<Explanation> found, qsizetype leftOut);
+    void showFound(std::vector<Explanation> found, qsizetype leftOut);
     void follow(const QString& link);
     QPlainTextEdit* input_;
     QTextBrowser* answer_;

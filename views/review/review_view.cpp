@@ -81,6 +81,7 @@ ReviewView::ReviewView(Context& context, QWidget* parent)
     connect(list_, &QTreeWidget::itemActivated, this, &ReviewView::openCell);
     connect(open_, &QPushButton::clicked, this, &ReviewView::openCell);
     connect(beside_, &QPushButton::clicked, this, &ReviewView::openTwo);
+    connect(compare_, &CompareJob::failed, detail_, &QLabel::setText);
     connect(&context_, &Context::themeChanged, this, &ReviewView::showGrid);
     connect(&context_, &Context::sessionChanged, this, &ReviewView::explain);
     showTable();
