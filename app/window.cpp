@@ -25,7 +25,10 @@ int openWindow(const std::string& file) {
     QApplication::setOrganizationName("Mirrorscope");
     views::MainWindow window;
     window.rememberSettings();
-    window.open(file.empty() ? views::MainWindow::firstLesson() : QString::fromStdString(file));
+    if (file.empty())
+        window.openScene(views::MainWindow::firstLesson());
+    else
+        window.open(QString::fromStdString(file));
     window.show();
     return QApplication::exec();
 }

@@ -15,7 +15,7 @@ patch -d "$copy" -p1 --fuzz=2 --no-backup-if-mismatch <"$copy/all.patch" || exit
 cmake -S "$copy" -B "$copy/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 -DMIRRORSCOPE_WERROR=ON >/dev/null
 cmake --build "$copy/build" --target mirrorscope | grep -E 'error|FAILED' && exit 1
 program=$copy/build/mirrorscope
-lesson=$copy/scenarios/lessons/24-one-more.yaml
+lesson=$copy/scenarios/lessons/31-one-more.yaml
 says() {
     wanted=$1
     shift
@@ -25,8 +25,8 @@ says "ok:" "$program" run "$lesson"
 says "EPTP" "$program" glossary EPTP
 rows=$("$program" export "$lesson" --at end --as rows)
 [ "$rows" -gt 1 ] || { echo "the export says $rows" >&2; exit 1; }
-printf 'title\nbreak spte.freeze if step:1\ncontinue\nwhen\n' >"$copy/words"
-says "Lesson 24: one more" "$program" run "$lesson" --commands "$copy/words"
-says "spte.freeze  line 7" "$program" run "$lesson" --commands "$copy/words"
+printf 'title\nbreak spte.freeze if step:2\ncontinue\nwhen\n' >"$copy/words"
+says "One more" "$program" run "$lesson" --commands "$copy/words"
+says "spte.freeze  line 13" "$program" run "$lesson" --commands "$copy/words"
 QT_QPA_PLATFORM=offscreen "$program" screenshot "$lesson" --at end --pane hello -o "$copy/hello.png"
 [ -s "$copy/hello.png" ]

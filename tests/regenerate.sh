@@ -16,5 +16,5 @@ docs=resources/docs
 frozen=$("$m" run "$lesson" --format jsonl | sed -n 's/.*"n":\([0-9]*\).*"kind":"pause".*/\1/p;s/.*"n":\([0-9]*\).*"kind":"spte".*"is":"frozen".*/\1/p' | tail -1)
 frozen=$((frozen + 1))
 "$m" export "$lesson" --as svg --at $((frozen - 4)) --to $((frozen + 12)) -o $docs/freeze.svg
-"$m" screenshot "$lesson" --size 1366x768 -o $docs/window.png
+"$m" screenshot "$lesson" --size 1366x768 --at $frozen -o $docs/window.png
 "$m" screenshot "$lesson" --size 1366x768 --theme dark --form nodes --marks 100:200 --at 200 --pane difference -o $docs/difference.png

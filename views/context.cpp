@@ -69,8 +69,15 @@ void Context::goTo(u64 position) {
         const FrameTimes::Timer timer(frameTimes_, "seek");
         session_->seek(std::min(position, session_->end()));
     }
+    // Where the script pauses there is something to look at.
+    const auto& pauses = session_->pauses();
+    const bool selects = !selection_ && std::binary_search(pauses.begin(), pauses.end(), session_->position());
+    if (selects)
+        selectByItself();
     const FrameTimes::Timer timer(frameTimes_, "seek and refresh");
     Q_EMIT positionChanged();
+    if (selects)
+        Q_EMIT selectionChanged();
 }
 
 void Context::setDivergence(std::optional<Divergence> divergence) {

@@ -187,18 +187,13 @@ void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
         if (!scenario.reference.empty())
             paper.paragraph(QString::fromStdString(scenario.reference), true);
         paper.prose(scenario.about);
-        std::vector<const Step*> questions;
-        anyStep(scenario.script, [&](const Step& step) {
-            if (step.verb == Verb::Ask)
-                questions.push_back(&step);
-            return false;
-        });
+        const std::vector<Question>& questions = session.questions();
         int number = 0;
-        for (const Step* question : questions) {
-            paper.heading(QString("Before it runs: question %1").arg(++number), 2);
-            paper.prose(question->text);
-            for (const std::string& choice : question->choices)
-                paper.paragraph("☐  " + QString::fromStdString(choice));
+        for (const Question& question : questions) {
+            paper.heading(QString("Before it runs: question %1, at position %2").arg(++number).arg(question.asked), 2);
+            paper.prose(question.step->text);
+            for (const AskChoice& choice : question.step->choices)
+                paper.paragraph("☐  " + QString::fromStdString(choice.text));
         }
         std::string before;
         for (const u64 at : momentsOf(session, from, to)) {
@@ -216,10 +211,9 @@ void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
             paper.newPage();
             paper.heading("Answers", 2);
             number = 0;
-            for (const Step* question : questions)
-                paper.paragraph(QString("%1. %2  %3")
-                                    .arg(++number)
-                                    .arg(QString::fromStdString(question->answer), QString::fromStdString(question->why)));
+            for (const Question& question : questions)
+                paper.paragraph(QString("%1. %2").arg(++number).arg(
+                    QString::fromStdString(answerText(*question.step, question.right ? 1ull << *question.right : 0))));
         }
         paper.keepTogether();
         paper.document().print(&pdf);

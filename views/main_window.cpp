@@ -2,6 +2,7 @@
 #include "views/main_window.h"
 
 #include "scenario/catalogue.h"
+#include "scenario/presets.h"
 #include "session/branch.h"
 #include "views/charts/charts_view.h"
 #include "views/debug/console_view.h"
@@ -187,10 +188,7 @@ MainWindow::~MainWindow() {
     delete takeCentralWidget();
 }
 
-QString MainWindow::firstLesson() {
-    const std::vector<std::string> lessons = course();
-    return lessons.empty() ? QString() : QString::fromStdString(lessons.front());
-}
+QString MainWindow::firstLesson() { return QString::fromStdString(std::string(scenarioFolder()) + "/lessons/01-first-private-page.yaml"); }
 
 void MainWindow::buildActions() {
     std::map<QString, QMenu*> menus;
@@ -293,21 +291,26 @@ void MainWindow::start(Opening opening, const QString& what, const QString& name
     job_.startText(name, text, !opening_.stays && !opening_.branched);
 }
 
+void MainWindow::openScene(const QString& file) {
+    open(file);
+    opening_.scene = true;
+}
+
 void MainWindow::open(const QString& file, std::optional<u64> at) {
     const QString what = tr("Running %1 …").arg(file);
     if (auto draft = document_->draftOf(file)) {
         // As it was left: what is seen in the editor is what is run.
         QFile in(file);
         const QString text = in.open(QIODevice::ReadOnly) ? QString::fromUtf8(in.readAll()) : QString();
-        start({{file, {}, text, draft, {}}, at, false, false, false, false}, what, file, *draft);
+        start({{file, {}, text, draft, {}}, at, false, false, false, false, false}, what, file, *draft);
         return;
     }
-    begin({{file, {}, {}, {}, {}}, at, false, false, false, false}, what);
+    begin({{file, {}, {}, {}, {}}, at, false, false, false, false, false}, what);
     job_.start(file);
 }
 
 void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
-    start({{{}, title, text, {}, {}}, at, false, false, false, false}, tr("Running %1 …").arg(title), title, text);
+    start({{{}, title, text, {}, {}}, at, false, false, false, false, false}, tr("Running %1 …").arg(title), title, text);
 }
 
 void MainWindow::rerun() {
@@ -341,8 +344,12 @@ void MainWindow::loaded() {
 }
 
 void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
-    u64 at = opening_.at ? std::min(*opening_.at, session->end()) : session->openingPosition();
+    u64 at = opening_.at                                    ? std::min(*opening_.at, session->end())
+             : opening_.scene && !session->pauses().empty() ? session->pauses().front()
+                                                            : session->openingPosition();
     title_ = QString::fromStdString(session->scenario().title);
+    if (const std::size_t lesson = lessonNumber(opening_.script.file.toStdString()); lesson > 0)
+        title_ = tr("Lesson %1: %2").arg(lesson).arg(title_);
     settingSession_ = true; // that the bookmarks go with the session is nothing to remember
     if (previewAt_) {
         // The same run, now with its rest: who has gone somewhere stays there.
@@ -397,9 +404,12 @@ QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
                                : violations > 1       ? tr("%1 violations, as the scenario says").arg(violations)
                                : session.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
                                                       : tr("everything holds"));
-    if (!opensThere || session.position() == 0 || session.position() != session.openingPosition())
+    if (opensThere && session.position() == 0 && session.opening() == Session::Opening::Beginning)
+        return summary + tr(" · begin with the story on the left; F10 is the next step");
+    const bool scene = opening_.scene && !session.pauses().empty();
+    const Session::Opening why = scene ? Session::Opening::Pause : session.opening();
+    if (!opensThere || session.position() == 0 || session.position() != (scene ? session.pauses().front() : session.openingPosition()))
         return summary;
-    const Session::Opening why = session.opening();
     return summary + " · " +
            (why == Session::Opening::Pause ? tr("opened at its pause, position %1; Ctrl+Shift+F5 goes to the beginning")
             : why == Session::Opening::Frozen

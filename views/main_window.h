@@ -63,9 +63,11 @@ public:
     // Reads the file beside the window; `opened` follows, whether it could be read or not.
     // Stands at `at`, or where a reader would begin.
     void open(const QString& file, std::optional<u64> at = {});
+    // The same at its first pause, even of a script that asks something before: for those who want to see and not to learn.
+    void openScene(const QString& file);
     // The same of a text that is in no file yet.
     void openText(const QString& title, const QString& text, std::optional<u64> at = {});
-    // The first lesson, wherever the scenarios are.
+    // The lesson that a window begins with, wherever the scenarios are.
     static QString firstLesson();
 
     Context& context() { return context_; }
@@ -115,6 +117,7 @@ private:
         bool edited = false;   // it is what is in the editor already
         bool branched = false; // it came of what is open: a what-if, an end, an order
         bool again = false;    // one of the visits
+        bool scene = false;    // at its first pause, though it asks something before
     };
     void buildActions();
     void buildDocks();

@@ -236,12 +236,12 @@ void MainWindow::perform(Command command) {
     case Command::FrameTimes: showFrameTimes(); return;
     case Command::About: showAbout(); return;
     case Command::Restart: context_.goTo(0); return;
-    case Command::RunBack: debugger_->run("reverse-continue"); return;
+    case Command::RunBack: debugger_->run("reverse-continue", true); return;
     case Command::ScriptBack: context_.goTo(session->previousScriptPosition(at)); return;
     case Command::MicroBack: context_.goTo(at - 1); return;
     case Command::MicroForward: context_.goTo(at + 1); return;
     case Command::ScriptForward: context_.goTo(session->nextScriptPosition(at)); return;
-    case Command::Run: debugger_->run("continue"); return;
+    case Command::Run: debugger_->run("continue", true); return;
     case Command::OverCall: context_.goTo(session->overCall(at)); return;
     case Command::OverCallBack: context_.goTo(session->overCallBack(at)); return;
     case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;

@@ -101,8 +101,12 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         lesson->clear();
         const QString present = QFileInfo(document_->file()).canonicalFilePath();
         // The one that is open has a mark.
-        const auto add = [this, present](QMenu* menu, const QString& name) {
-            QAction* action = menu->addAction(titleIn(name).replace('&', "&&"));
+        const auto add = [this, present, lesson](QMenu* menu, const QString& name) {
+            const std::size_t number = menu == lesson ? lessonNumber(name.toStdString()) : 0;
+            QString title = titleIn(name);
+            if (number > 0)
+                title = tr("Lesson %1: %2").arg(number).arg(title);
+            QAction* action = menu->addAction(title.replace('&', "&&"));
             const bool isOpen = QFileInfo(name).canonicalFilePath() == present;
             action->setCheckable(isOpen);
             action->setChecked(isOpen);

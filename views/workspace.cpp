@@ -178,7 +178,7 @@ void MainWindow::showEvent(QShowEvent* event) {
     QMainWindow::showEvent(event);
     // Sizes of docks are kept from the first layout on.
     if (!shown_ && (!settings_ || saved().isEmpty())) {
-        resizeDocks({docks_.at("story"), docks_.at("script")}, {height() * 36 / 100, height() * 50 / 100}, Qt::Vertical);
+        resizeDocks({docks_.at("story"), docks_.at("script")}, {height() * 46 / 100, height() * 40 / 100}, Qt::Vertical);
         resizeDocks({docks_.at("story"), docks_.at("inspector")}, {sideWidth(), sideWidth()}, Qt::Horizontal);
         resizeDocks({docks_.at("timeline")}, {std::max(235, height() * 28 / 100)}, Qt::Vertical);
     }

@@ -45,7 +45,9 @@ std::string Console::stopped(const StopHit& hit) {
         if (point->once)
             points_.remove(point->id);
     } else if (hit.pause) {
-        text = "The script pauses here.\n";
+        const auto& pauses = session_.pauses();
+        asked_ = !std::binary_search(pauses.begin(), pauses.end(), hit.position);
+        text = asked_ ? "The script asks what will happen.\n" : "The script pauses here.\n";
     } else if (hit.id == 0) {
         text = hit.position == 0 ? "The beginning of the run.\n" : "The end of the run.\n";
     }
@@ -53,10 +55,15 @@ std::string Console::stopped(const StopHit& hit) {
     return text + here();
 }
 
+StopSearch::Halts Console::halts() const {
+    return onlyHere_ ? StopSearch::Halts::None : stopsAtQuestions_ ? StopSearch::Halts::Story : StopSearch::Halts::Pauses;
+}
+
 std::string Console::run(bool back, Time until, u64 times) {
+    asked_ = false;
     back_ = back;
     times_ = std::max<u64>(times, 1);
-    search_ = std::make_unique<StopSearch>(session_, onlyHere_ ? *onlyHere_ : points_, back, !onlyHere_);
+    search_ = std::make_unique<StopSearch>(session_, onlyHere_ ? *onlyHere_ : points_, back, halts());
     return more(until);
 }
 
@@ -71,7 +78,7 @@ std::string Console::more(Time until) {
         // On the way nobody stands anywhere: the session stays where the run began.
         if (const StopPoint* point = points_.find(hit.id); point != nullptr && point->once)
             points_.remove(point->id);
-        search_ = std::make_unique<StopSearch>(session_, points_, back_, true, hit.position);
+        search_ = std::make_unique<StopSearch>(session_, points_, back_, halts(), hit.position);
     }
     return {};
 }

@@ -62,6 +62,11 @@ public:
     // What could stand at the end of that beginning of a line.
     std::vector<std::string> complete(std::string_view begun) const;
 
+    // A run ends at the script's questions, too, as it does in front of a reader.
+    void stopAtQuestions(bool on) { stopsAtQuestions_ = on; }
+    // The last run ended at one.
+    bool asked() const { return asked_; }
+
 private:
     struct Line; // the words of one, with their columns
     std::string run(bool back, Time until, u64 times);
@@ -100,6 +105,8 @@ private:
 
     Session& session_;
     StopPoints& points_;
+    StopSearch::Halts halts() const;
+    bool stopsAtQuestions_ = false, asked_ = false;
     std::unique_ptr<StopSearch> search_;
     std::unique_ptr<StopPoints> onlyHere_; // of `until`: not in the list
     bool back_ = false, over_ = false;

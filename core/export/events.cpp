@@ -73,6 +73,7 @@ const std::array kKinds{
     EventKind{"expect", "an expectation was looked at", kExpect, false},
     EventKind{"violation", "a rule was violated", kViolation, false},
     EventKind{"note", "a note, a question or a pause of the script", kNote, false},
+    EventKind{"answer", "what the run answers to a question of the script", kNote, false},
     EventKind{"end", "the run's outcome", kEnd, false},
 };
 } // namespace

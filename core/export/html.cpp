@@ -240,7 +240,7 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
     // The notes that come into force on the way.
     std::string notes, before;
     for (u64 n = first; n <= last; ++n)
-        if (const std::string note = session.noteAt(n); note != before) {
+        if (const std::string note = session.storyAt(n); note != before) {
             notes += fmt::format("{}[{},{}]", notes.empty() ? "" : ",", n, jsonString(note));
             before = note;
         }

@@ -307,6 +307,9 @@ private:
         case MarkKind::Ask:
             put(head(n, "note") + actor + fmt::format(",\"text\":{}", jsonString(step != nullptr ? step->text : "")));
             break;
+        case MarkKind::Answer:
+            put(head(n, "answer") + actor + fmt::format(",\"text\":{}", jsonString(step != nullptr ? answerText(*step, mark.a[0]) : "")));
+            break;
         case MarkKind::Pause: put(head(n, "note") + actor + ",\"text\":\"pause\""); break;
         }
     }

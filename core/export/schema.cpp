@@ -64,6 +64,16 @@ Json argument(ArgType type) {
     return Json::object();
 }
 
+Json choiceSchema() {
+    const Json conditions{{"anyOf", {ref("expectation"), {{"type", "array"}, {"items", ref("expectation")}}}}};
+    return {{"anyOf",
+             {{{"type", "string"}},
+              {{"type", "object"},
+               {"properties", {{"text", {{"type", "string"}}}, {"expect", conditions}}},
+               {"required", {"text"}},
+               {"additionalProperties", false}}}}};
+}
+
 Json verbSchema(const VerbInfo& verb) {
     switch (verb.verb) {
     case Verb::Note: return {{"type", "string"}, {"description", verb.help}};
@@ -78,7 +88,7 @@ Json verbSchema(const VerbInfo& verb) {
     for (const ArgInfo& arg : verb.args) {
         Json schema = argument(arg.type);
         if (arg.type == ArgType::Special)
-            schema = arg.name == "do" ? ref("steps") : Json{{"type", "array"}, {"items", {{"type", "string"}}}};
+            schema = arg.name == "do" ? ref("steps") : Json{{"type", "array"}, {"items", choiceSchema()}};
         schema["description"] = arg.help;
         properties[std::string(arg.name)] = schema;
         if (arg.required)

@@ -231,12 +231,12 @@ std::string runText(const Session& session, bool verbose) {
             if (marks[i].kind == MarkKind::Note)
                 out += commented(step->text);
             if (marks[i].kind == MarkKind::Ask) {
-                out += fmt::format("  ? {}\n", step->text);
-                for (const auto& choice : step->choices)
-                    out += fmt::format("    - {}\n", choice);
-                if (!step->answer.empty())
-                    out += fmt::format("    answer: {}{}\n", step->answer, step->why.empty() ? "" : " (" + step->why + ")");
+                out += wrapped(step->text, "  ? ", 4);
+                for (const AskChoice& choice : step->choices)
+                    out += wrapped(choice.text, "    - ", 6);
             }
+            if (marks[i].kind == MarkKind::Answer)
+                out += wrapped(answerText(*step, marks[i].a[0]), "  ! ", 4);
             if (const auto result = session.resultOf(i)) {
                 out += fmt::format("  {:<12} {:<6} {} → {}\n", result->path, result->actor, result->call, result->outcome);
                 if (!result->details.empty())

@@ -317,7 +317,9 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
             step.text = value.text;
         }
         break;
-    case ArgType::Text: (name == "question" ? step.text : name == "answer" ? step.answer : step.why) = word(value, name); break;
+    case ArgType::Text:
+        (name == "question" ? step.text : name == "answer" ? step.answer : name == "hint" ? step.hint : step.why) = word(value, name);
+        break;
     case ArgType::Content: content(step, value); break;
     case ArgType::PageRef: {
         PageRef ref;
@@ -336,9 +338,26 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
         if (value.kind != YamlNode::Kind::Sequence)
             fail(value, "`" + name + "` is a list");
         for (const auto& item : value.items)
-            step.choices.push_back(word(item, "a choice"));
+            step.choices.push_back(choice(item));
         break;
     }
+}
+
+AskChoice Binder::choice(const YamlNode& node) {
+    AskChoice choice;
+    if (node.kind != YamlNode::Kind::Map) {
+        choice.text = word(node, "a choice");
+        return choice;
+    }
+    onlyKeys(node, {"text", "expect"}, "a choice");
+    const YamlNode* text = node.find("text");
+    const YamlNode* when = node.find("expect");
+    if (text == nullptr)
+        fail(node, "a choice needs `text`");
+    choice.text = word(*text, "a choice");
+    if (when != nullptr)
+        expectations(*when, choice.when);
+    return choice;
 }
 
 void Binder::arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value) {

@@ -75,6 +75,7 @@ private:
 
     // ---- expectations (bind_expect.cpp)
     void expectations(const YamlNode& node, std::vector<Expectation>& out);
+    AskChoice choice(const YamlNode& node);
     Expectation expectation(const YamlNode& node);
     bool smmOf(const YamlNode& node) const; // does `smm: true` stand there?
     void resolveResults();

@@ -68,7 +68,10 @@ ScenarioCard cardOf(const std::string& file) {
             if (inAbout && inDanger)
                 danger += (danger.empty() ? "" : " ") + text;
             // The first paragraph tells what it is about.
-            if (inAbout && text.empty())
+            // What one does first stands before it.
+            if (inAbout && text.empty() && about.starts_with("**First:**"))
+                about.clear();
+            else if (inAbout && text.empty())
                 aboutEnds = aboutEnds || !about.empty();
             else if (inAbout && !aboutEnds)
                 about += (about.empty() ? "" : " ") + text;
@@ -108,7 +111,8 @@ ScenarioCard cardOf(const std::string& file) {
 
 std::span<const Shelf> shelves() {
     static constexpr Shelf kShelves[] = {
-        {"lessons", "Lessons", "a course: one thing after the other, from the first private page on"},
+        {"lessons", "Lessons",
+         "a course: one thing after the other, from a page table walked by hand to the question who decides; and what is beside it"},
         {"races", "Races", "who comes first decides; explore runs all orders"},
         {"history", "Bugs that were", "faults that kernels were released with, each found again"},
         {"broken", "Without one step of the protocol", "what goes wrong without BLOCK, TRACK, the freeze, a flush"},
@@ -119,7 +123,9 @@ std::span<const Shelf> shelves() {
     return kShelves;
 }
 
-std::vector<std::string> course() {
+namespace {
+// In the order of the course, and then those that are in no course.
+std::pair<std::vector<std::string>, std::size_t> lessons() {
     const fs::path folder = fs::path(scenarioFolder()) / "lessons";
     std::vector<std::string> rest = yamlIn(folder), files;
     std::ifstream in(folder / "course.txt");
@@ -128,14 +134,30 @@ std::vector<std::string> course() {
             files.push_back((folder / *found).string());
             rest.erase(found);
         }
+    const std::size_t inCourse = files.size();
     for (const std::string& name : rest)
         files.push_back((folder / name).string());
+    return {files, inCourse};
+}
+} // namespace
+
+std::vector<std::string> course() {
+    auto [files, inCourse] = lessons();
+    files.resize(inCourse);
     return files;
+}
+
+std::size_t lessonNumber(const std::string& file) {
+    std::error_code none;
+    const std::vector<std::string> lessons = course();
+    const auto found =
+        std::find_if(lessons.begin(), lessons.end(), [&](const std::string& lesson) { return fs::equivalent(lesson, file, none); });
+    return found == lessons.end() ? 0 : static_cast<std::size_t>(found - lessons.begin()) + 1;
 }
 
 std::vector<std::string> filesOf(const Shelf& shelf) {
     if (shelf.folder == "lessons")
-        return course();
+        return lessons().first;
     const fs::path folder = fs::path(scenarioFolder()) / shelf.folder;
     std::vector<std::string> files;
     for (const std::string& name : yamlIn(folder))

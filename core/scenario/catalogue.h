@@ -27,9 +27,11 @@ struct Shelf {
     std::string_view help;
 };
 std::span<const Shelf> shelves();
-// Its scenarios: lessons in the order of the course, the others by name.
+// Its scenarios: lessons in the order of the course, and behind them those that are in none; the others by name.
 std::vector<std::string> filesOf(const Shelf& shelf);
-// The lessons in the order in which they are taken: lessons/course.txt, a name a line, and behind it those that it does not have.
+// The lessons in the order in which they are taken: lessons/course.txt, a name a line.
 std::vector<std::string> course();
+// The place in the course, from 1; 0 for what is not in it.
+std::size_t lessonNumber(const std::string& file);
 
 } // namespace mirrorscope

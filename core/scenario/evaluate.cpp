@@ -9,6 +9,22 @@
 
 namespace mirrorscope {
 
+std::string answerText(const Step& question, u64 right) {
+    std::string text = "answer: ";
+    bool any = false;
+    for (std::size_t i = 0; i < question.choices.size() && i < 64; ++i)
+        if ((right >> i & 1) != 0) {
+            text += (any ? " · " : "") + question.choices[i].text;
+            any = true;
+        }
+    if (!any)
+        text += question.answer.empty() ? "none of these" : question.answer;
+    // What was typed in says nothing against the run.
+    else if (!question.answer.empty() && text != "answer: " + question.answer)
+        text += " (the file says: " + question.answer + ")";
+    return question.why.empty() ? text : text + " - " + question.why;
+}
+
 std::string outcomeName(const Outcome& outcome) {
     switch (outcome.kind) {
     case Outcome::Kind::Ok: return "ok";

@@ -78,6 +78,7 @@ bool Runner::runAll() {
 }
 
 void Runner::finish() {
+    answer();
     for (const auto& e : scenario_.expectations)
         expectation(e);
 }
@@ -89,6 +90,31 @@ void Runner::runItem(const Step& step) {
     else
         execute(step);
     quiet();
+    if (info(step.verb).where != VerbInfo::Where::Flow || step.verb == Verb::Race)
+        answer();
+}
+
+void Runner::answer(std::optional<ActorId> whose) {
+    for (std::size_t i = 0; i < asked_.size();) {
+        const auto [who, question] = asked_[i];
+        if (whose && who != *whose) {
+            ++i;
+            continue;
+        }
+        asked_.erase(asked_.begin() + static_cast<std::ptrdiff_t>(i));
+        system_.sim().finishStep();
+        const bool judged =
+            std::any_of(question->choices.begin(), question->choices.end(), [](const AskChoice& c) { return !c.when.empty(); });
+        u64 right = 0;
+        for (std::size_t c = 0; c < std::min<std::size_t>(question->choices.size(), 64); ++c) {
+            const AskChoice& choice = question->choices[c];
+            const auto holds = [&](const Expectation& e) { return evaluate(e, system_, checker_).holds; };
+            if (judged ? !choice.when.empty() && std::all_of(choice.when.begin(), choice.when.end(), holds)
+                       : choice.text == question->answer)
+                right |= 1ull << c;
+        }
+        system_.sim().mark({.script = question->index, .kind = MarkKind::Answer, .a = {right, 0, 0, 0, 0, 0}});
+    }
 }
 
 void Runner::expectation(const Expectation& e) {
@@ -112,7 +138,11 @@ void Runner::execute(const Step& step) {
                 expectation(e);
         break;
     case Verb::Note: sim.mark({.kind = MarkKind::Note}); break;
-    case Verb::Ask: sim.mark({.kind = MarkKind::Ask}); break;
+    case Verb::Ask:
+        sim.mark({.kind = MarkKind::Ask});
+        if (options_.recording)
+            asked_.push_back({outer != 0 ? step.actor : kOfTheScript, &step});
+        break;
     case Verb::Pause: sim.mark({.kind = MarkKind::Pause}); break;
     default: {
         sim.settle(0);
@@ -130,6 +160,8 @@ void Runner::execute(const Step& step) {
                   .phase = 1,
                   .a = {static_cast<u64>(outcome.kind), outcome.code, outcome.value, step.verb == Verb::Read || step.verb == Verb::HostRead,
                         outcome.details.present, outcome.details.error}});
+        if (outer != 0)
+            answer(step.actor);
         break;
     }
     }

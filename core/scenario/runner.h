@@ -81,6 +81,8 @@ private:
     void runSchedule(const Step& step, Race& race);
     void expectation(const Expectation& e);
     void deadlock(const Race& race);
+    // What was asked before the step that has just ended gets its answer: by that actor in a race, else by whoever.
+    void answer(std::optional<ActorId> whose = std::nullopt);
 
     const Scenario& scenario_;
     RunOptions options_;
@@ -90,6 +92,8 @@ private:
     bool bounded_ = false;
     std::string stopped_;
     bool demonstrated_ = false; // it ended because nobody can go on, which is what the scenario wants to show
+    static constexpr ActorId kOfTheScript = 0xff;
+    std::vector<std::pair<ActorId, const Step*>> asked_; // and not answered yet; only of a recorded run
     std::vector<ExpectationResult> expectations_;
     std::vector<std::string> remarks_;
 };

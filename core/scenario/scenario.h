@@ -58,6 +58,13 @@ struct PageRef {
     u64 value = 0; // pfn or GPA
 };
 
+// An answer that `ask` offers. It is right if all that it says holds once the step behind the question has ended; one without
+// conditions is right if it is the `answer`.
+struct AskChoice {
+    std::string text;
+    std::vector<Expectation> when;
+};
+
 // One step after `repeat` and `include` were unfolded.
 struct Step {
     Verb verb = Verb::Note;
@@ -71,8 +78,8 @@ struct Step {
     std::map<std::string, u64, std::less<>> numbers; // arguments by name
     std::map<std::string, PageRef, std::less<>> pages;
     std::string text; // note, question, leaf name
-    std::vector<std::string> choices;
-    std::string answer, why;
+    std::vector<AskChoice> choices;
+    std::string answer, why, hint;
     std::string content; // bytes that repeat over an image region
     std::vector<Expectation> expectations;
 
@@ -94,6 +101,9 @@ struct Step {
     }
     bool has(std::string_view name) const { return numbers.find(name) != numbers.end(); }
 };
+
+// What the run says to a question: the choice that held (`right`: a bit for each), and why.
+std::string answerText(const Step& question, u64 right);
 
 // Does that hold of a step, or of one of a race's actors?
 template <class Is>

@@ -143,8 +143,11 @@ constexpr std::array kInjectArgs{
     ArgInfo{"times", T::Count, false, "how often, 1 by default"},
     ArgInfo{"after", T::Number, false, "after how many calls, 0 by default"},
     ArgInfo{"alloc", T::Name, false, "fail"}};
-constexpr std::array kAskArgs{ArgInfo{"question", T::Text, true, "what is asked"}, ArgInfo{"choices", T::Special, false, "list of answers"},
-                              ArgInfo{"answer", T::Text, false, "the right one"}, ArgInfo{"why", T::Text, false, "the explanation"}};
+constexpr std::array kAskArgs{
+    ArgInfo{"question", T::Text, true, "what is asked"},
+    ArgInfo{"choices", T::Special, false, "list of answers: a text, or `{text, expect}`, right if that holds once the next step has ended"},
+    ArgInfo{"answer", T::Text, false, "the right one; not needed where choices say what must hold"},
+    ArgInfo{"why", T::Text, false, "the explanation"}, ArgInfo{"hint", T::Text, false, "what helps to find it"}};
 constexpr std::array kRepeatArgs{ArgInfo{"times", T::Count, true, "how often"}, ArgInfo{"do", T::Special, true, "list of steps"}};
 
 constexpr std::array<VerbInfo, kVerbs> kTable{{
@@ -192,7 +195,8 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::Psmash, "psmash", W::Host, E::Other, "", kPsmashArgs, "one raw PSMASH: a 2M RMP entry becomes 512 of 4K"},
     {Verb::Inject, "inject", W::Host, E::Other, "", kInjectArgs, "answer the next matching calls without making them"},
     {Verb::Note, "note", W::Flow, E::None, "", {}, "a remark in Markdown"},
-    {Verb::Ask, "ask", W::Flow, E::None, "", kAskArgs, "a question to the audience; without a window it is printed"},
+    {Verb::Ask, "ask", W::Flow, E::None, "", kAskArgs,
+     "a question to the audience, before the next step runs; the run answers it; without a window it is printed"},
     {Verb::Pause, "pause", W::Flow, E::None, "", {}, "the window stops here"},
     {Verb::Expect, "expect", W::Flow, E::None, "", {}, "what must hold here"},
     {Verb::Repeat, "repeat", W::Flow, E::None, "", kRepeatArgs, "the steps in `do`, `times` times"},

@@ -59,6 +59,10 @@ std::string withoutActor(const YamlNode& node) {
                 return flowText(value);
     return flowText(node);
 }
+// What the new end, or another step behind it, would not answer any more.
+bool isJudged(const YamlNode& node) {
+    return node.kind == YamlNode::Kind::Map && (node.find("expect") != nullptr || node.find("ask") != nullptr);
+}
 // What an actor of a race has begun by a position; what the script lets it do later is left out.
 std::vector<std::string> begunBy(const Session& session, const Step& race, const std::string& actor, const YamlNode& list, u64 position) {
     std::vector<const YamlNode*> nodes;
@@ -77,7 +81,8 @@ std::vector<std::string> begunBy(const Session& session, const Step& race, const
         }
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < begun; ++i)
-        texts.push_back(flowText(*nodes[i]));
+        if (nodes[i]->kind != YamlNode::Kind::Map || nodes[i]->find("ask") == nullptr)
+            texts.push_back(flowText(*nodes[i]));
     return texts;
 }
 } // namespace
@@ -150,7 +155,7 @@ std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
             }
         if (whole.any() && whole.begin >= position)
             break;
-        const bool isExpect = node.kind == YamlNode::Kind::Map && node.find("expect") != nullptr;
+        const bool isExpect = isJudged(node);
         if (!whole.any() || whole.end <= position) {
             if (!isExpect)
                 out += item(flowText(node));

@@ -35,18 +35,6 @@ unsigned GpaMap::stateOf(Column column, u64 raw, Level level) const {
     return static_cast<unsigned>(styleIndexOf(column, cell));
 }
 
-Pfn GpaMap::rootOf(Column column) const {
-    const System& system = session_.system();
-    if (column == Column::Shared)
-        return session_.shownDirectRoot();
-    if (!system.isTdx())
-        return {0};
-    if (column == Column::Mirror)
-        return system.mirrorRoot();
-    const Pfn tdr = system.backend().tdr();
-    return tdr.v == 0 ? Pfn{0} : system.module().septRoot(tdr);
-}
-
 const GpaMap::Summary& GpaMap::summary(Pfn table, Column column) const {
     Summary& s = summaries_[table.v];
     if (s.known && touched_[table.v] == 0)
@@ -122,7 +110,7 @@ void GpaMap::visit(Picture& picture, Pfn table, Level level, u64 base) const {
 MapStrip GpaMap::strip(Column column, Gfn first, u64 pages, unsigned buckets, std::chrono::steady_clock::time_point until) const {
     MapStrip strip;
     strip.buckets.resize(std::max(1u, buckets));
-    const Pfn root = rootOf(column);
+    const Pfn root = session_.rootOf(column);
     if (root.v == 0 || pages == 0)
         return strip;
     Picture picture{column, first.v, pages, strip, until};

@@ -62,7 +62,6 @@ private:
     void visit(Picture& picture, Pfn table, Level level, u64 base) const;
     void add(Picture& picture, u64 gfn, u64 pages, unsigned state) const;
     unsigned stateOf(Column column, u64 raw, Level level) const;
-    Pfn rootOf(Column column) const;
 
     Session& session_;
     mutable std::vector<u8> touched_; // frames that changed since they were counted

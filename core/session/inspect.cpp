@@ -210,37 +210,54 @@ StateDifference Session::difference(u64 a, u64 b) {
     // What each side has in its trees, of the places that differ. A table that was unlinked is in no tree, whatever is in it.
     using Key = std::tuple<u64, int, int>; // gfn, the higher level first, column
     std::map<Key, std::array<std::optional<u64>, 2>> sides;
-    for (const unsigned side : {0u, 1u}) {
+    unsigned side = 0;
+    const auto note = [&](const Where& at, const TreeCell& entry) {
+        sides[{at.gfn.v, -static_cast<int>(number(at.level)), static_cast<int>(at.column)}][side] = entry.raw;
+    };
+    const std::function<void(Column, Level, Pfn)> wholeTable = [&](Column column, Level level, Pfn table) {
+        for (unsigned i = 0; i < 512 && table.v != 0; ++i) {
+            const TreeCell entry = cellAt(column, wordOf(table, i), level);
+            const auto where = entry.initial(column) ? std::nullopt : locate(entry.place);
+            if (!where)
+                continue;
+            note(*where, entry);
+            if (level > Level::k4K)
+                wholeTable(column, mirrorscope::below(level), tableBelow(column, entry));
+        }
+    };
+    std::array<std::array<Pfn, kColumns>, 2> roots{};
+    for (side = 0; side < 2; ++side) {
         machine.seek(side == 0 ? a : b);
+        for (unsigned c = 0; c < kColumns; ++c)
+            roots[side][c] = rootOf(static_cast<Column>(c));
         for (const auto& [p, delta] : changes) {
             const Place place{p};
+            // A page that the module gave back is no table any more, though no entry says so.
+            for (auto run = p >= memoryWords && system().isTdx() ? system().module().framesOfPamt(place) : TdxModule::FrameRun{};
+                 run.count > 0; ++run.first.v, --run.count)
+                if (const auto at = system().module().isSeptPage(run.first) ? locate(wordOf(run.first, 0)) : std::nullopt)
+                    wholeTable(at->column, at->level, run.first);
             if (p >= memoryWords)
-                break;
+                continue;
             const auto where = locate(place);
             if (!where)
                 continue;
             const TreeCell inTree = cell(where->column, where->gfn, where->level);
             if (!inTree.exists || inTree.place != place)
                 continue;
-            sides[{where->gfn.v, -static_cast<int>(number(where->level)), static_cast<int>(where->column)}][side] = inTree.raw;
+            note(*where, inTree);
             // With a table that was linked or unlinked, what it holds came or went, changed or not.
-            const std::function<void(const Where&, const TreeCell&)> below = [&](const Where& at, const TreeCell& entry) {
-                const Pfn table = tableBelow(at.column, entry);
-                if (table.v == 0 || at.level == Level::k4K)
-                    return;
-                const Level level = mirrorscope::below(at.level);
-                for (unsigned i = 0; i < 512; ++i) {
-                    const Where child{at.column, {at.gfn.v + i * pagesPer(level)}, level};
-                    const TreeCell c = cellAt(at.column, wordOf(table, i), level);
-                    if (c.initial(at.column))
-                        continue;
-                    sides[{child.gfn.v, -static_cast<int>(number(level)), static_cast<int>(at.column)}][side] = c.raw;
-                    below(child, c);
-                }
-            };
             if (delta != 0 && where->level > Level::k4K)
-                below(*where, inTree);
+                wholeTable(where->column, mirrorscope::below(where->level), tableBelow(where->column, inTree));
         }
+    }
+    // So it did with a root.
+    for (side = 0; side < 2; ++side) {
+        if (roots[0] != roots[1])
+            machine.seek(side == 0 ? a : b);
+        for (unsigned c = 0; c < kColumns; ++c)
+            if (roots[0][c] != roots[1][c])
+                wholeTable(static_cast<Column>(c), levelOf(system().config().levels), roots[side][c]);
     }
     u64 memory = 0;
     for (const auto& [p, delta] : changes) {

@@ -87,13 +87,29 @@ Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
     return table && system().holdsTable(ept::pfnOf(cell.raw), column == Column::Private) ? ept::pfnOf(cell.raw) : Pfn{0};
 }
 
+Pfn Session::rootOf(Column column) const {
+    if (column == Column::Shared)
+        return shownDirectRoot();
+    if (!system().isTdx())
+        return {0};
+    if (column == Column::Mirror) {
+        // While it is torn down there is only an invalid one.
+        Pfn root = system().mirrorRoot();
+        for (const Pfn other : system().kvm().roots())
+            if (root.v == 0 && system().kvm().peekPage(other).isMirror())
+                root = other;
+        return root;
+    }
+    const Pfn tdr = system().backend().tdr();
+    return tdr.v == 0 ? Pfn{0} : system().module().septRoot(tdr);
+}
+
 TreeCell Session::cell(Column column, Gfn gfn, Level level) const {
     if (column == Column::Private) {
         const auto walk = system().septAt(gfn, level);
         return walk.reached ? cellAt(column, walk.place, level) : TreeCell{};
     }
-    const Pfn root = column == Column::Mirror ? system().mirrorRoot() : shownDirectRoot();
-    const auto at = system().spteAt(root, gfn, level);
+    const auto at = system().spteAt(rootOf(column), gfn, level);
     return at.exists && at.level == level ? cellAt(column, at.place, level) : TreeCell{};
 }
 
@@ -241,12 +257,9 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
 
 std::vector<TreeRow> Session::rows(const RowOptions& options) const {
     std::vector<TreeRow> out;
-    std::array<Pfn, kColumns> tables{shownDirectRoot(), {}, {}};
-    if (system().isTdx()) {
-        tables[1] = system().mirrorRoot();
-        if (const Pfn tdr = system().backend().tdr(); tdr.v != 0)
-            tables[2] = system().module().septRoot(tdr);
-    }
+    std::array<Pfn, kColumns> tables;
+    for (unsigned c = 0; c < kColumns; ++c)
+        tables[c] = rootOf(static_cast<Column>(c));
     if (tables[0].v == 0 && tables[1].v == 0 && tables[2].v == 0)
         return out;
     RowWalk walk{options, out, 0, {}};

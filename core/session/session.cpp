@@ -134,23 +134,32 @@ void Session::indexScript() {
         const Mark& mark = marks[i];
         if (mark.kind == MarkKind::StepEnd && static_cast<Verb>(mark.code) != Verb::Race)
             returns_.push_back(i);
-        if (mark.kind != MarkKind::Pause && mark.kind != MarkKind::Note)
+        if (mark.kind != MarkKind::Pause && mark.kind != MarkKind::Note && mark.kind != MarkKind::Ask && mark.kind != MarkKind::Answer)
             continue;
         const Step* step = scenario_.step(mark.script);
         if (step == nullptr)
             continue;
-        const u64 at = positionAfter(mark);
+        if (mark.kind == MarkKind::Answer) {
+            indexAnswer(mark, *step);
+            continue;
+        }
+        // A question before anything is done stands at the beginning.
+        const u64 at = mark.kind == MarkKind::Ask && mark.n == 0 ? 0 : positionAfter(mark);
         lineStarts_[step->line].push_back(at);
         // What is noted before anything is done holds from the beginning.
         if (mark.kind == MarkKind::Note)
             notes_.push_back({mark.n == 0 ? 0 : mark.n + 1, mark.script});
+        if (mark.kind == MarkKind::Ask)
+            questions_.push_back({at, std::nullopt, step, std::nullopt});
         if (mark.kind == MarkKind::Pause && (pauses_.empty() || pauses_.back() != at))
             pauses_.push_back(at);
+        if (mark.kind != MarkKind::Note && (halts_.empty() || halts_.back() != at))
+            halts_.push_back(at);
     }
     for (auto& [line, starts] : lineStarts_)
         std::sort(starts.begin(), starts.end());
     // A pause is a step, too, and one of its kind: whoever steps comes by it.
-    topStarts_.insert(topStarts_.end(), pauses_.begin(), pauses_.end());
+    topStarts_.insert(topStarts_.end(), halts_.begin(), halts_.end());
     std::sort(topStarts_.begin(), topStarts_.end());
     topStarts_.erase(std::unique(topStarts_.begin(), topStarts_.end()), topStarts_.end());
 }
@@ -406,11 +415,17 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
     return steps;
 }
 
+// Who is to predict begins before there is anything to see.
 Session::Opening Session::opening() const {
-    return !pauses_.empty() ? Opening::Pause : nextSite(Site::SpteFreeze, 0) ? Opening::Frozen : Opening::End;
+    return !questions_.empty()             ? Opening::Beginning
+           : !pauses_.empty()              ? Opening::Pause
+           : nextSite(Site::SpteFreeze, 0) ? Opening::Frozen
+                                           : Opening::End;
 }
 
-u64 Session::openingPosition() const { return !pauses_.empty() ? pauses_.front() : nextSite(Site::SpteFreeze, 0).value_or(end()); }
+u64 Session::openingPosition() const {
+    return !questions_.empty() ? 0 : !pauses_.empty() ? pauses_.front() : nextSite(Site::SpteFreeze, 0).value_or(end());
+}
 
 const Session::Note* Session::noteIn(u64 at) const {
     const auto after = std::upper_bound(notes_.begin(), notes_.end(), at, [](u64 p, const Note& note) { return p < note.from; });

@@ -108,6 +108,14 @@ struct StepResult {
     std::string text() const { return call + " → " + outcome + (details.empty() ? "" : " (" + details + ")"); }
 };
 
+// A question of the script, and what the run answers.
+struct Question {
+    u64 asked = 0;                    // the position at which it stands
+    std::optional<u64> answered;      // the position from which the run shows it; nothing: the run ended before
+    const Step* step = nullptr;       // never null
+    std::optional<std::size_t> right; // the choice that held; nothing: none of them did, or several
+};
+
 struct HistoryEntry {
     u64 n = 0;
     u64 old = 0;
@@ -192,9 +200,10 @@ public:
     // Race by race, in what order the actors ran up to a position: whole runs of micro-steps.
     std::vector<std::vector<std::pair<std::string, u64>>> ordersUpTo(u64 position) const;
     // Why it opens there.
-    enum class Opening : u8 { Pause, Frozen, End };
+    enum class Opening : u8 { Beginning, Pause, Frozen, End };
     Opening opening() const;
-    // Where `mirrorscope FILE` opens: the first pause, else the first frozen entry, else the end.
+    // Where `mirrorscope FILE` opens: at the beginning if it asks something, else the first pause, else the first frozen entry, else the
+    // end.
     u64 openingPosition() const;
     // The note in force at a position.
     std::string noteAt(u64 position) const;
@@ -205,6 +214,8 @@ public:
     std::vector<TreeRow> rows(const RowOptions& options = {}) const;
     // The entry of that column for (gfn, level), if a table holds one.
     TreeCell cell(Column column, Gfn gfn, Level level) const;
+    // Of the tree that the column shows; 0 where there is none.
+    Pfn rootOf(Column column) const;
     // What a place is, if it is an entry of a tree.
     struct Where {
         Column column;
@@ -308,6 +319,15 @@ public:
     std::optional<unsigned> stepLineOf(unsigned line) const;
     // Positions of `pause`, ascending.
     const std::vector<u64>& pauses() const { return pauses_; }
+    // Where whoever plays or steps over the script is stopped: pauses and questions, ascending.
+    const std::vector<u64>& halts() const { return halts_; }
+
+    // Ascending. Whoever steps or plays stops at them as at a pause.
+    const std::vector<Question>& questions() const { return questions_; }
+    // What a reader sees of them at a position: the note, and the question with its choices; its answer once the run has shown it.
+    std::string storyAt(u64 position) const; // Markdown
+    // The one that was asked last, as long as the script has not gone on to something else behind its answer; null if there is none.
+    const Question* questionAt(u64 position) const;
 
     const std::vector<Violation>& violations() const;
 
@@ -317,6 +337,7 @@ private:
         u64 step;
     };
     void indexScript();
+    void indexAnswer(const Mark& mark, const Step& step);
     void collectRecent();
     void indexViolations();
     struct RowWalk {
@@ -353,7 +374,8 @@ private:
     std::vector<u64> topStarts_; // positions at which top-level steps begin, and pauses
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
-    std::vector<u64> pauses_;
+    std::vector<u64> pauses_, halts_;
+    std::vector<Question> questions_;
     std::vector<Note> notes_;          // ascending
     std::vector<std::size_t> returns_; // the marks of steps that returned, ascending
     mutable std::unique_ptr<Lanes> lanes_;

@@ -63,8 +63,11 @@ std::optional<unsigned> Session::stepLineOf(unsigned line) const {
     return found;
 }
 
-StopSearch::StopSearch(Session& session, const StopPoints& points, bool back, bool pauses, std::optional<u64> from)
-    : session_(session), back_(back), pauses_(pauses), here_(session.position()), from_(from.value_or(here_)) {
+StopSearch::StopSearch(Session& session, const StopPoints& points, bool back, Halts halts, std::optional<u64> from)
+    : session_(session), halts_(halts == Halts::None     ? std::span<const u64>()
+                                : halts == Halts::Pauses ? std::span<const u64>(session.pauses())
+                                                         : std::span<const u64>(session.halts())),
+      back_(back), here_(session.position()), from_(from.value_or(here_)) {
     for (const StopPoint& point : points.all()) {
         if (!point.enabled)
             continue;
@@ -76,8 +79,7 @@ StopSearch::StopSearch(Session& session, const StopPoints& points, bool back, bo
             fixed_.insert(fixed_.end(), starts.begin(), starts.end());
         }
     }
-    if (pauses_)
-        fixed_.insert(fixed_.end(), session.pauses().begin(), session.pauses().end());
+    fixed_.insert(fixed_.end(), halts_.begin(), halts_.end());
     std::sort(fixed_.begin(), fixed_.end());
     fixed_.erase(std::unique(fixed_.begin(), fixed_.end()), fixed_.end());
     seen_.assign(points_.size(), 0);
@@ -117,8 +119,7 @@ std::optional<StopHit> StopSearch::at(u64 position) {
         if (fits && (point.nth == 0 || ++seen_[i] == point.nth) && !hit)
             hit = StopHit{position, point.id, false};
     }
-    const auto& pauses = session_.pauses();
-    if (!hit && pauses_ && std::binary_search(pauses.begin(), pauses.end(), position))
+    if (!hit && std::binary_search(halts_.begin(), halts_.end(), position))
         hit = StopHit{position, 0, true};
     return hit;
 }

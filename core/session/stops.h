@@ -58,8 +58,9 @@ struct StopHit {
 // A run from the session's position to the next stop, forwards or backwards, in slices.
 class StopSearch {
 public:
-    // `pauses`: those of the script stop it, too. `from`: as if the session stood there.
-    StopSearch(Session& session, const StopPoints& points, bool back, bool pauses = true, std::optional<u64> from = {});
+    // What of the script stops it, too: nothing, its pauses, or its questions as well. `from`: as if the session stood there.
+    enum class Halts : u8 { None, Pauses, Story };
+    StopSearch(Session& session, const StopPoints& points, bool back, Halts halts = Halts::Pauses, std::optional<u64> from = {});
     // Goes on until the time is up; true when it has come to an end. The session stands where it stood.
     bool more(std::chrono::steady_clock::time_point until);
     // The same without slices.
@@ -71,7 +72,8 @@ private:
     Session& session_;
     std::vector<StopPoint> points_; // those that are on
     std::vector<u64> seen_;         // how often each was hit, as far as that counts
-    bool back_, pauses_, counts_ = false, scans_ = false;
+    std::span<const u64> halts_;    // of the script, ascending
+    bool back_, counts_ = false, scans_ = false;
     u64 here_, from_, next_;
     std::vector<u64> fixed_; // positions of pauses and lines, ascending
     StopHit hit_;

@@ -21,6 +21,7 @@ enum class MarkKind : u8 {
     Violation,
     Pause,
     Ask,
+    Answer, // a bit for each choice of the question that holds
 };
 
 struct Mark {

@@ -39,7 +39,7 @@ TEST(Csv, has_the_entries_of_the_json) {
 
 TEST(Dot, has_a_node_for_each_shown_entry_and_joins_twins_in_flight) {
     Session session(loadScenario(kPicturedLesson));
-    session.seek(session.openingPosition());
+    session.seek(session.pauses().front());
     const std::string dot = treesDot(session);
     EXPECT_EQ(std::count(dot.begin(), dot.end(), '{'), std::count(dot.begin(), dot.end(), '}'));
     EXPECT_NE(dot.find("frozen"), std::string::npos);
@@ -76,7 +76,7 @@ TEST(Html, plays_forward_to_the_entries_of_every_position) {
         for (u64 at = 0; at <= session.end(); ++at) {
             if (next != data["notes"].end() && (*next)[0].get<u64>() == at)
                 note = (*next++)[1].get<std::string>();
-            ASSERT_EQ(note, session.noteAt(at)) << at;
+            ASSERT_EQ(note, session.storyAt(at)) << at;
         }
         std::map<std::tuple<int, u64, unsigned>, std::string> cells;
         const auto set = [&](const nlohmann::json& e, const std::string& value) {
@@ -122,7 +122,7 @@ TEST(Html, a_title_cannot_break_out) {
 // The picture of the README is what the program draws of lesson 1 today.
 TEST(Svg, the_moving_picture_of_the_readme_is_that_of_lesson_1) {
     Session session(loadScenario(kPicturedLesson));
-    const u64 frozen = session.openingPosition();
+    const u64 frozen = session.pauses().front();
     const std::string svg = treesSvgMoving(session, frozen - 4, frozen + 12);
     EXPECT_TRUE(svg == readFile((kSource / "resources/docs/freeze.svg").string()))
         << "sh tests/regenerate.sh, or mirrorscope export scenarios/lessons/01-first-private-page.yaml --as svg --at " << frozen - 4

@@ -18,11 +18,11 @@ for _ in $(seq 100); do
 done
 DISPLAY=:$(cat "$work/display")
 export DISPLAY
-"$program" "$2/scenarios/lessons/01-first-private-page.yaml" >"$work/log" 2>&1 &
+"$program" >"$work/log" 2>&1 &
 pid=$!
 window=
 for _ in $(seq 300); do
-    window=$(xdotool search --name 'Lesson 1' 2>/dev/null | head -1 || true)
+    window=$(xdotool search --name 'Lesson 3' 2>/dev/null | head -1 || true)
     [ -n "$window" ] && break
     kill -0 "$pid" 2>/dev/null || { echo "the program ended early:"; cat "$work/log"; exit 1; }
     sleep 0.1
@@ -64,7 +64,7 @@ titled() {
     echo "not at $1, but at $(xdotool getwindowname "$window")"
     exit 1
 }
-for lesson in 2 3 4 5; do
+for lesson in 4 5 6 7; do
     key alt+l
     sleep 0.4
     key n
@@ -78,7 +78,7 @@ key Return
 titled 'No TDH.MEM.TRACK'
 xdotool windowfocus "$window" 2>/dev/null || true
 key alt+Left
-titled 'Lesson 5'
+titled 'Lesson 7'
 key alt+Right
 titled 'No TDH.MEM.TRACK'
 # A word in the console; a breakpoint that it sets stops the run.

@@ -66,7 +66,7 @@ private Q_SLOTS:
         QVERIFY2(violated, "it does not stand at the violation");
         // What was open before is one step back.
         QVERIFY(w.openAgain(Command::Back));
-        QVERIFY(w.title().startsWith("Lesson 1"));
+        QVERIFY(w.title().startsWith("The first private page"));
     }
 
     void two_cells_open_where_they_part() {

@@ -39,7 +39,7 @@ private Q_SLOTS:
         for (const char* name : {"vcpu0", "host", "vcpu0 SEAMCALL", "host SEAMCALL", "mmu_lock", "slots_lock"})
             QVERIFY2(lanes.contains(name), name);
         // What a lane is at a moment is said there.
-        const u64 frozen = w.session().openingPosition();
+        const u64 frozen = w.session().pauses().front();
         const int mmuLock = static_cast<int>(lanes.indexOf("mmu_lock"));
         const QString lock = timeline.textAt(QPoint(static_cast<int>(timeline.xOf(frozen)), timeline.laneRect(mmuLock).center().y()));
         QVERIFY2(lock.contains("vcpu0 holds mmu_lock for reading"), qPrintable(lock));
@@ -112,7 +112,7 @@ private Q_SLOTS:
         // It is one visit: back leads to the lesson.
         w.trigger(Command::Back);
         QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 2, 20'000);
-        QVERIFY2(w.window->windowTitle().startsWith("Lesson 1"), qPrintable(w.window->windowTitle()));
+        QVERIFY2(w.window->windowTitle().startsWith("Lesson 3"), qPrintable(w.window->windowTitle()));
     }
 
     void bookmarks_of_a_run_that_was_given_up_lose_none_of_the_others() {

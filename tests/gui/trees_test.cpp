@@ -247,7 +247,7 @@ private Q_SLOTS:
         const u64 step = history.topLevelItem(0)->text(0).toULongLong();
         Q_EMIT history.itemClicked(history.topLevelItem(0), 0);
         QCOMPARE(w.position(), step);
-        w.context().goTo(w.session().openingPosition());
+        w.context().goTo(w.session().pauses().front());
         QCOMPARE(follow(w.context(), "mirrorscope://lock/mmu_lock"), QString());
         text = inspector.asText();
         QVERIFY2(text.contains("vcpu0") && text.contains("holds it for reading"), qPrintable(text));

@@ -9,6 +9,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
+#include <QRadioButton>
 #include <QRegularExpression>
 #include <QTextBrowser>
 #include <QTreeWidget>
@@ -68,11 +69,11 @@ private Q_SLOTS:
         QVERIFY(w.openShipped(kLesson1));
         auto& next = w.child<QPushButton>("lesson-next");
         auto& before = w.child<QPushButton>("lesson-before");
-        QVERIFY(next.isVisible() && next.isEnabled() && !before.isEnabled());
+        QVERIFY(next.isVisible() && next.isEnabled() && before.isEnabled());
         QSignalSpy opened(w.window.get(), &MainWindow::opened);
         next.click();
         QVERIFY(opened.wait(20000));
-        QVERIFY2(w.title().startsWith("Lesson 2"), qPrintable(w.title()));
+        QVERIFY2(w.title().startsWith("Shared and private"), qPrintable(w.title()));
         QVERIFY(before.isEnabled());
         QVERIFY(w.openShipped("scenarios/broken/skip-flush.yaml"));
         QVERIFY(!next.isVisible());
@@ -83,6 +84,68 @@ private Q_SLOTS:
         QCOMPARE(w.title(), QString("A fault, and the host takes the page away"));
         Q_EMIT w.child<QTextBrowser>("about").anchorClicked(QUrl("mirrorscope://scenario/../README.yaml"));
         QVERIFY(w.status().contains("There is no scenario"));
+    }
+
+    // The question stands before its step; what is chosen is kept, and the run says whether it was right.
+    void a_lesson_asks_before_it_shows_and_keeps_what_was_foreseen() {
+        for (const bool again : {false, true}) {
+            Window w;
+            QSignalSpy opened(w.window.get(), &MainWindow::opened);
+            w.window->open(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/24-walk-an-ept.yaml");
+            QVERIFY(opened.wait(20000));
+            QCOMPARE(w.position(), u64{0});
+            QVERIFY2(w.status().contains("begin with the story"), qPrintable(w.status()));
+            QVERIFY(w.child<QWidget>("question").isVisible());
+            auto& says = w.child<QLabel>("question-says");
+            auto& three = w.child<QRadioButton>("choice-2");
+            QCOMPARE(three.isChecked(), again);
+            if (!again) {
+                QVERIFY(says.text().contains("Choose"));
+                w.child<QPushButton>("question-hint").click();
+                QVERIFY(says.text().contains("Four levels"));
+                QVERIFY(!w.child<QPushButton>("question-hint").isVisible());
+                QTest::mouseClick(&w.child<QLabel>("choice-text-2"), Qt::LeftButton); // the words are as good as the button
+                QVERIFY(three.isChecked());
+            }
+            // Nothing is told before the run has shown it.
+            QVERIFY(!says.text().contains("right"));
+            w.trigger(Command::MicroForward);
+            QVERIFY(!says.text().contains("right"));
+            w.trigger(Command::Run);
+            QCOMPARE(w.position(), w.session().questions()[1].asked);
+            QCOMPARE(w.child<QRadioButton>("choice-2").isChecked(), again); // of that question, not of the one before
+            w.trigger(Command::MicroBack);
+            w.trigger(Command::MicroForward);
+            // One that is wrong is said to be, and the right one is marked.
+            w.child<QRadioButton>("choice-2").click();
+            w.trigger(Command::ScriptForward);
+            const Question& second = w.session().questions()[1];
+            QCOMPARE(w.position(), *second.answered);
+            QVERIFY(w.window->findChild<QLabel*>("lesson-where")->text().contains("1 of 4"));
+            w.context().goTo(*second.answered - 1);
+            w.context().goTo(w.session().questions()[1].asked);
+            QVERIFY(w.child<QRadioButton>("choice-2").isChecked());
+        }
+    }
+
+    // Before an audience the choices count hands, and nobody's own prediction is touched.
+    void in_the_presentation_the_choices_count_hands() {
+        Window w;
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.window->open(QString(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/13-the-middle-of-a-huge-page.yaml");
+        QVERIFY(opened.wait(20000));
+        w.context().goTo(w.session().questions()[0].asked);
+        w.trigger(Command::Presentation);
+        for (int hands = 0; hands < 3; ++hands)
+            w.child<QRadioButton>("choice-1").click();
+        w.child<QRadioButton>("choice-0").click();
+        QVERIFY(w.child<QLabel>("choice-text-1").text().contains("hands: 3"));
+        QVERIFY(w.child<QLabel>("choice-text-0").text().contains("hands: 1"));
+        w.trigger(Command::ScriptForward);
+        QVERIFY2(w.child<QLabel>("choice-text-1").text().contains("✓"), qPrintable(w.child<QLabel>("choice-text-1").text()));
+        w.trigger(Command::Presentation);
+        QVERIFY(!w.child<QRadioButton>("choice-1").isChecked());
+        QVERIFY(!w.child<QLabel>("choice-text-1").text().contains("hands"));
     }
 
     // Each link of a story leads somewhere.
@@ -116,7 +179,7 @@ private Q_SLOTS:
         w.context().goTo(left);
         QVERIFY(w.window->action(Command::Back)->isEnabled() && !w.window->action(Command::Forward)->isEnabled());
         QVERIFY(w.openAgain(Command::Back));
-        QVERIFY2(w.title().startsWith("Lesson 1: the first private page"), qPrintable(w.title()));
+        QVERIFY2(w.title().startsWith("The first private page"), qPrintable(w.title()));
         QVERIFY(!w.title().contains("what if"));
         QCOMPARE(w.position(), u64{100});
         QVERIFY(w.openAgain(Command::Forward));

@@ -216,7 +216,7 @@ private Q_SLOTS:
         // Nothing to look for: all of the run, row n being what led to position n + 1.
         find.find("");
         QCOMPARE(list.model()->rowCount(), static_cast<int>(w.session().end()));
-        w.context().goTo(w.session().openingPosition());
+        w.context().goTo(w.session().pauses().front());
         QCOMPARE(list.currentIndex().row(), static_cast<int>(w.position()) - 1);
         QVERIFY(cell(list.currentIndex().row(), 4).contains("none → frozen"));
         // The menu of a row is that of its moment.
@@ -415,7 +415,9 @@ private Q_SLOTS:
     void pictures_of_the_readme_are_what_the_window_looks_like() {
         const QString source = MIRRORSCOPE_SOURCE_DIR;
         const std::pair<const char*, QStringList> pictures[] = {
-            {"window.png", {"--size", "1366x768"}},
+            {"window.png",
+             {"--size", "1366x768", "--at",
+              QString::number(Session(loadScenario((source + "/" + kLesson1).toStdString())).pauses().front())}},
             {"difference.png",
              {"--size", "1366x768", "--theme", "dark", "--form", "nodes", "--marks", "100:200", "--at", "200", "--pane", "difference"}}};
         QTemporaryDir folder;

@@ -383,7 +383,7 @@ TEST(ReviewFaults, OfOnesOwnScenario) {
     ReviewOptions options;
     options.scenario = loadScenario((kSource / "scenarios/lessons/05-two-vcpus-one-page.yaml").string());
     const ReviewTable faults = review(ReviewKind::Faults, options);
-    EXPECT_EQ(cellOf(faults, "line 28: accept, vcpu0 / tdx as written").outcome, "RET_PF_FIXED, RET_PF_RETRY, RET_PF_SPURIOUS");
+    EXPECT_EQ(cellOf(faults, "line 37: accept, vcpu0 / tdx as written").outcome, "RET_PF_FIXED, RET_PF_RETRY, RET_PF_SPURIOUS");
     const ReviewTable calls = review(ReviewKind::Seamcalls, options);
     EXPECT_EQ(cellOf(calls, "TDH.MEM.PAGE.AUG / here any").outcome, "TDX_OPERAND_BUSY RCX, TDX_SUCCESS");
     const Ran run(cellOf(calls, "TDH.MEM.PAGE.AUG / here any").witness); // the order of the last answer

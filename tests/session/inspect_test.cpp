@@ -102,7 +102,7 @@ TEST(Inspect, a_table_knows_its_parent_its_twin_and_its_entries) {
 
 TEST(Inspect, an_actor_stands_in_a_call_stack_and_an_outline) {
     Session session(loadScenario(kLesson1));
-    session.seek(session.openingPosition());
+    session.seek(session.pauses().front());
     const ActorView vcpu = session.actorView(0);
     EXPECT_TRUE(vcpu.busy && vcpu.isVcpu);
     ASSERT_GE(vcpu.stack.size(), 3u);
@@ -179,7 +179,7 @@ TEST(Find, words_narrow_and_agree_with_the_stream) {
         EXPECT_TRUE(host.contains(n) && frozen.contains(n));
     const auto both = count("fn:set_external_spte_present is:frozen");
     EXPECT_TRUE(!both.empty() && std::includes(frozen.begin(), frozen.end(), both.begin(), both.end()));
-    EXPECT_TRUE(both.contains(session.openingPosition() - 1));
+    EXPECT_TRUE(both.contains(session.pauses().front() - 1));
     EXPECT_TRUE(count("rule:*").empty());
     std::string error;
     EXPECT_TRUE(EventFilter::parse("lef:BLOCK", error).empty());

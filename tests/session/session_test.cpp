@@ -27,7 +27,7 @@ std::vector<StepResult> resultsIn(const Session& session, u64 from, u64 to) {
 
 TEST(Session, opens_at_the_first_pause_on_a_frozen_entry) {
     Session session = lesson("01-first-private-page.yaml");
-    session.seek(session.openingPosition());
+    session.seek(session.pauses().front());
     const auto frozen = session.frozenNearby();
     ASSERT_TRUE(frozen);
     EXPECT_EQ(frozen->gfn.v, 4u);

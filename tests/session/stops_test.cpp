@@ -86,7 +86,7 @@ TEST(Stops, a_pause_stops_a_run_in_both_directions) {
         const StopHit hit = StopSearch(session, {}, back).toEnd();
         EXPECT_TRUE(hit.pause);
         EXPECT_EQ(hit.position, session.pauses()[0]);
-        EXPECT_EQ(hit.position, session.openingPosition());
+        EXPECT_EQ(hit.position, session.pauses().front());
     }
     // By steps of the script, too: the frozen moment is not passed.
     EXPECT_EQ(session.nextScriptPosition(session.pauses()[0] - 1), session.pauses()[0]);

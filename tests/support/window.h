@@ -51,7 +51,7 @@ struct Window {
     }
     bool open(const QString& file) {
         QSignalSpy opened(window.get(), &views::MainWindow::opened);
-        window->open(file);
+        window->openScene(file);
         return opened.wait(60000) && opened.first().first().toBool();
     }
     bool openShipped(const char* file) { return open(QString(MIRRORSCOPE_SOURCE_DIR) + "/" + file); }

@@ -26,13 +26,14 @@ void Debugger::sessionChanged() {
     Q_EMIT cleared();
 }
 
-void Debugger::run(const QString& line) {
+void Debugger::run(const QString& line, bool stopsAtQuestions) {
     if (!console_)
         return;
     console_->cancel();
     slice_.stop();
     const QString text = line.trimmed();
     console_->select(context_.selection());
+    console_->stopAtQuestions(stopsAtQuestions);
     // What was done by hand since the last line is a line, too.
     if (context_.position() != left_)
         script_ << QString("goto %1").arg(context_.position());
@@ -62,6 +63,9 @@ void Debugger::more() {
 void Debugger::finish(const QString& output) {
     const bool moved = context_.position() != left_;
     left_ = context_.position();
+    // Where nobody is asked, the saved script would run past it.
+    if (console_->asked() && moved)
+        script_ << QString("goto %1").arg(left_);
     moving_ = true;
     if (moved)
         context_.wasMoved();

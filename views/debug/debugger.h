@@ -18,7 +18,8 @@ class Debugger : public QObject {
 public:
     explicit Debugger(Context& context, QObject* parent = nullptr);
     // One line of the console. What runs already is given up.
-    void run(const QString& line);
+    // `stopsAtQuestions`: as who reads the story does, and not who types.
+    void run(const QString& line, bool stopsAtQuestions = false);
     bool running() const { return console_ && console_->pending(); }
     QStringList complete(const QString& begun) const;
     // What was carried out so far, with what was done by hand between as `goto`: `run FILE --commands` does the same.

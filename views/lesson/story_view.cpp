@@ -2,10 +2,12 @@
 #include "views/lesson/story_view.h"
 
 #include "scenario/catalogue.h"
+#include "views/lesson/question_box.h"
 
 #include <QFileInfo>
 #include <QLabel>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QTextBrowser>
 #include <QUrl>
 #include <QVBoxLayout>
@@ -13,8 +15,9 @@
 namespace mirrorscope::views {
 
 StoryView::StoryView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), note_(new QLabel(this)), about_(new QTextBrowser(this)), course_(new QWidget(this)),
-      previous_(new QPushButton(tr("‹ Before"), this)), next_(new QPushButton(tr("Next lesson ›"), this)), where_(new QLabel(this)) {
+    : QWidget(parent), context_(context), note_(new QLabel(this)), question_(new QuestionBox(context, this)), said_(new QScrollArea(this)),
+      about_(new QTextBrowser(this)), course_(new QWidget(this)), previous_(new QPushButton(tr("‹ Before"), this)),
+      next_(new QPushButton(tr("Next lesson ›"), this)), where_(new QLabel(this)) {
     setObjectName("story");
     about_->setObjectName("about");
     about_->setFrameShape(QFrame::NoFrame);
@@ -23,6 +26,7 @@ StoryView::StoryView(Context& context, QWidget* parent)
     connect(note_, &QLabel::linkActivated, this, &StoryView::linkWanted);
     previous_->setObjectName("lesson-before");
     next_->setObjectName("lesson-next");
+    where_->setObjectName("lesson-where");
     where_->setAlignment(Qt::AlignCenter);
     for (QPushButton* button : {previous_, next_})
         button->setMinimumWidth(30);
@@ -42,11 +46,27 @@ StoryView::StoryView(Context& context, QWidget* parent)
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
-    layout->addWidget(note_);
+    // As tall as what is in it, but the text below keeps some lines; the rest is scrolled to.
+    auto* moment = new QWidget(said_);
+    auto* column = new QVBoxLayout(moment);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(note_);
+    column->addWidget(question_);
+    column->addStretch(1);
+    said_->setAccessibleName(tr("What the script says and asks here"));
+    said_->setWidget(moment);
+    said_->setWidgetResizable(true);
+    said_->setFrameShape(QFrame::NoFrame);
+    said_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    layout->addWidget(said_);
     layout->addWidget(about_, 1);
     layout->addWidget(course_);
     connect(&context_, &Context::sessionChanged, this, &StoryView::load);
     connect(&context_, &Context::positionChanged, this, &StoryView::showNote);
+    connect(&context_, &Context::positionChanged, this, &StoryView::showScore);
+    connect(question_, &QuestionBox::predicted, this, &StoryView::showScore);
+    connect(question_, &QuestionBox::changed, this, &StoryView::fit);
     connect(&context_, &Context::themeChanged, this, [this] {
         if (context_.session())
             load();
@@ -60,8 +80,8 @@ void StoryView::load() {
     if (!scenario.reference.empty())
         markdown += "\n\n*" + QString::fromStdString(scenario.reference) + "*";
     about_->setMarkdown(markdown);
-    showNote();
     showCourse();
+    showNote();
 }
 
 void StoryView::showCourse() {
@@ -81,7 +101,13 @@ void StoryView::showCourse() {
     next_->setEnabled(at + 1 < lessons.size());
     next_->setToolTip(at + 1 < lessons.size() ? QString::fromStdString(cardOf(lessons[at + 1]).title) : QString());
     previous_->setToolTip(at > 0 ? QString::fromStdString(cardOf(lessons[at - 1]).title) : QString());
-    where_->setText(tr("%1 of %2").arg(at + 1).arg(lessons.size()));
+    place_ = tr("%1 of %2").arg(at + 1).arg(lessons.size());
+    showScore();
+}
+
+void StoryView::showScore() {
+    const QuestionBox::Score score = question_->score();
+    where_->setText(place_ + (score.predicted == 0 ? QString() : tr(" · %1 of %2 foreseen").arg(score.right).arg(score.asked)));
 }
 
 void StoryView::showNote() {
@@ -94,6 +120,24 @@ void StoryView::showNote() {
     const bool later = !note.empty() && context_.position() > since;
     note_->setText((later ? tr("*At position %1:* ").arg(since) : QString()) + QString::fromStdString(note));
     note_->setVisible(!note.empty());
+    fit();
+}
+
+void StoryView::fit() {
+    QWidget* moment = said_->widget();
+    const bool says = !note_->isHidden() || !question_->isHidden();
+    said_->setVisible(says);
+    if (!says)
+        return;
+    const int wide = std::max(width() - 2, 120);
+    const int needs = moment->layout()->hasHeightForWidth() ? moment->layout()->totalHeightForWidth(wide) : moment->sizeHint().height();
+    const int most = height() - 4 * fontMetrics().lineSpacing() - (course_->isHidden() ? 0 : course_->sizeHint().height());
+    said_->setFixedHeight(std::max(std::min(needs, most), 2 * fontMetrics().lineSpacing()));
+}
+
+void StoryView::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    fit();
 }
 
 } // namespace mirrorscope::views

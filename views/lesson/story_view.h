@@ -8,9 +8,12 @@
 
 class QLabel;
 class QPushButton;
+class QScrollArea;
 class QTextBrowser;
 
 namespace mirrorscope::views {
+
+class QuestionBox;
 
 class StoryView : public QWidget {
     Q_OBJECT
@@ -24,14 +27,19 @@ private:
     void load();
     void showNote();
     void showCourse();
+    void showScore();
+    void fit();
+    void resizeEvent(QResizeEvent* event) override;
     Context& context_;
     QLabel* note_;
+    QuestionBox* question_;
+    QScrollArea* said_; // the note and the question of the moment
     QTextBrowser* about_;
     QWidget* course_;
     QPushButton* previous_;
     QPushButton* next_;
     QLabel* where_;
-    QString previousFile_, nextFile_;
+    QString previousFile_, nextFile_, place_;
 };
 
 } // namespace mirrorscope::views

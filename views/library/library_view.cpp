@@ -96,7 +96,10 @@ void LibraryView::refresh(const QStringList& recent, const std::set<QString>& do
         auto* group = new QTreeWidgetItem(list_, {tr(shelf.title.data()), tr(shelf.help.data())});
         group->setFirstColumnSpanned(false);
         for (const std::string& file : filesOf(shelf))
-            add(group, QString::fromStdString(file), {});
+            if (const std::size_t number = shelf.folder == "lessons" ? lessonNumber(file) : 0; number > 0)
+                add(group, QString::fromStdString(file), QString("%1. ").arg(number, 2));
+            else
+                add(group, QString::fromStdString(file), {});
         group->setText(kTitle, QString("%1 (%2)").arg(group->text(kTitle)).arg(group->childCount()));
     }
     if (!recent.isEmpty()) {

@@ -94,7 +94,10 @@ void Banner::refresh() {
     const QLocale locale;
     QStringList detail{tr("Position %1 of %2")
                            .arg(locale.toString(static_cast<qulonglong>(at)), locale.toString(static_cast<qulonglong>(session->end())))};
-    if (std::binary_search(session->pauses().begin(), session->pauses().end(), at))
+    const Question* question = session->questionAt(at);
+    if (question != nullptr && question->asked == at)
+        detail << tr("the story asks what will happen next");
+    else if (std::binary_search(session->pauses().begin(), session->pauses().end(), at))
         detail << tr("the script pauses here");
     // What a step returned is said when it has.
     const std::span<const std::size_t> returns = at > 0 ? session->returnsIn(at, at) : std::span<const std::size_t>{};

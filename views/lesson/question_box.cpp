@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/lesson/question_box.h"
+
+#ifndef Q_MOC_RUN
+#include "scenario/scenario.h"
+#endif
+#include "views/user_settings.h"
+
+#include <QCryptographicHash>
+#include <QFileInfo>
+#include <QGridLayout>
+#include <QLabel>
+#include <QMouseEvent>
+#include <QPushButton>
+#include <QRadioButton>
+#include <QVBoxLayout>
+
+namespace mirrorscope::views {
+
+QuestionBox::QuestionBox(Context& context, QWidget* parent)
+    : QFrame(parent), context_(context), asks_(new QLabel(this)), choices_(new QWidget(this)), list_(new QGridLayout(choices_)),
+      says_(new QLabel(this)), hint_(new QPushButton(tr("A hint"), this)) {
+    setObjectName("question");
+    setAutoFillBackground(true);
+    asks_->setObjectName("question-asks");
+    says_->setObjectName("question-says");
+    hint_->setObjectName("question-hint");
+    for (QLabel* label : {asks_, says_}) {
+        label->setWordWrap(true);
+        label->setTextFormat(Qt::MarkdownText);
+    }
+    keepFont(*asks_, {.factor = 1, .bold = true});
+    list_->setContentsMargins(0, 0, 0, 0);
+    list_->setSpacing(4);
+    list_->setColumnStretch(1, 1);
+    hint_->setFlat(true);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(8, 8, 8, 8);
+    layout->addWidget(asks_);
+    layout->addWidget(choices_);
+    layout->addWidget(says_);
+    layout->addWidget(hint_, 0, Qt::AlignLeft);
+    hide();
+    connect(hint_, &QPushButton::clicked, this, [this] {
+        if (const Question* question = context_.session()->questionAt(context_.position()))
+            hinted_ = key(*question);
+        refresh();
+    });
+    connect(&context_, &Context::sessionChanged, this, &QuestionBox::load);
+    connect(&context_, &Context::positionChanged, this, &QuestionBox::refresh);
+    connect(&context_, &Context::themeChanged, this, [this] {
+        if (context_.session() != nullptr)
+            refresh();
+    });
+}
+
+// By what is asked: a script that is edited elsewhere, or saved under another name, keeps what was said.
+QString QuestionBox::key(const Question& question) const {
+    QByteArray text = QByteArray::fromStdString(question.step->text);
+    for (const AskChoice& choice : question.step->choices)
+        text += '\n' + QByteArray::fromStdString(choice.text);
+    const QByteArray hash = QCryptographicHash::hash(text, QCryptographicHash::Sha1).toHex().left(12);
+    return QFileInfo(QString::fromStdString(context_.session()->scenario().file)).completeBaseName() + "-" + QString::fromLatin1(hash);
+}
+
+int QuestionBox::prediction(const Question& question) const {
+    const auto found = predictions_.find(key(question));
+    return found != predictions_.end() && found->second < static_cast<int>(question.step->choices.size()) ? found->second : -1;
+}
+
+void QuestionBox::load() {
+    predictions_.clear();
+    QSettings settings = userSettings();
+    settings.beginGroup("predictions");
+    for (const Question& question : context_.session()->questions())
+        if (const QVariant kept = settings.value(key(question)); kept.isValid())
+            predictions_[key(question)] = std::max(kept.toInt(), 0);
+    if (!context_.continues()) {
+        hands_.clear();
+        hinted_.clear();
+    }
+    refresh();
+}
+
+QuestionBox::Score QuestionBox::score() const {
+    Score score;
+    if (context_.session() == nullptr)
+        return score;
+    for (const Question& question : context_.session()->questions()) {
+        ++score.asked;
+        const int is = prediction(question);
+        if (is < 0 || !question.answered || *question.answered > context_.position())
+            continue;
+        ++score.predicted;
+        score.right += question.right && *question.right == static_cast<std::size_t>(is);
+    }
+    return score;
+}
+
+void QuestionBox::addRow() {
+    const std::size_t at = rows_.size();
+    Row row{new QRadioButton(choices_), new QLabel(choices_)};
+    row.button->setObjectName(QString("choice-%1").arg(at));
+    row.button->setAutoExclusive(false);
+    row.text->setObjectName(QString("choice-text-%1").arg(at));
+    row.text->setWordWrap(true);
+    row.text->setTextFormat(Qt::MarkdownText);
+    row.text->installEventFilter(this);
+    connect(row.button, &QRadioButton::clicked, this, [this, at] { choose(at); });
+    list_->addWidget(row.button, static_cast<int>(at), 0, Qt::AlignTop);
+    list_->addWidget(row.text, static_cast<int>(at), 1);
+    rows_.push_back(row);
+}
+
+bool QuestionBox::eventFilter(QObject* object, QEvent* event) {
+    if (event->type() == QEvent::MouseButtonRelease)
+        for (const Row& row : rows_)
+            if (row.text == object && row.button->isEnabled())
+                row.button->click();
+    return QFrame::eventFilter(object, event);
+}
+
+void QuestionBox::choose(std::size_t choice) {
+    const Question* question = context_.session() != nullptr ? context_.session()->questionAt(context_.position()) : nullptr;
+    if (question == nullptr || choice >= question->step->choices.size())
+        return;
+    if (context_.presenting()) {
+        auto& hands = hands_[key(*question)];
+        hands.resize(question->step->choices.size());
+        ++hands[choice];
+    } else {
+        predictions_[key(*question)] = static_cast<int>(choice);
+        QSettings settings = userSettings();
+        settings.setValue("predictions/" + key(*question), static_cast<int>(choice));
+    }
+    refresh();
+    Q_EMIT predicted();
+}
+
+void QuestionBox::refresh() {
+    const Question* question = context_.session() != nullptr ? context_.session()->questionAt(context_.position()) : nullptr;
+    setVisible(question != nullptr);
+    if (question != nullptr)
+        fill(*question);
+    Q_EMIT changed();
+}
+
+void QuestionBox::fill(const Question& question) {
+    QPalette palette = this->palette();
+    palette.setColor(QPalette::Window, context_.theme().note);
+    setPalette(palette);
+    const auto& choices = question.step->choices;
+    while (rows_.size() < choices.size())
+        addRow();
+    const bool shown = question.answered && *question.answered <= context_.position();
+    const int mine = context_.presenting() ? -1 : prediction(question);
+    const auto hands = hands_.find(key(question));
+    asks_->setText(QString::fromStdString(question.step->text));
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        const Row& row = rows_[i];
+        row.button->setVisible(i < choices.size());
+        row.text->setVisible(i < choices.size());
+        if (i >= choices.size())
+            continue;
+        const QString words = QString::fromStdString(choices[i].text);
+        const bool right = shown && question.right && *question.right == i;
+        const bool chosen = mine == static_cast<int>(i);
+        QString text = QString::fromUtf8(right ? "✓ " : chosen && shown ? "✗ " : "") + words;
+        if (hands != hands_.end() && context_.presenting() && hands->second[i] > 0)
+            text += tr(" (hands: %1)").arg(hands->second[i]);
+        row.text->setText(right ? "**" + text + "**" : text);
+        QPalette ring = palette; // the style takes it from the window's colour, which is the note's here
+        ring.setColor(QPalette::Window, context_.theme().dim);
+        ring.setColor(QPalette::Base, context_.theme().base);
+        row.button->setPalette(ring);
+        row.button->setChecked(chosen);
+        row.button->setEnabled(!shown);
+        row.button->setAccessibleName(words);
+        const QString tip = shown ? QString() : context_.presenting() ? tr("One more hand for this") : tr("This is what will happen");
+        row.button->setToolTip(tip);
+        row.text->setToolTip(tip);
+    }
+    const std::string answer = question.step->why;
+    const bool any = hands != hands_.end() && context_.presenting();
+    if (shown) {
+        const QString verdict = !question.right                                     ? tr("The run says none of these, or more than one.")
+                                : mine < 0                                          ? QString()
+                                : *question.right == static_cast<std::size_t>(mine) ? tr("**You were right.**")
+                                                                                    : tr("**The run says otherwise.**");
+        says_->setText((verdict + " " + QString::fromStdString(answer)).trimmed());
+    } else if (!question.answered) {
+        says_->setText(tr("This run ends before it can say."));
+    } else if (mine >= 0 || any) {
+        says_->setText(tr("Press F10 and see whether the run agrees."));
+    } else if (context_.presenting()) {
+        says_->setText(tr("Who thinks so? Click once for each hand; F10 lets the run answer."));
+    } else {
+        says_->setText(tr("What will happen? Choose, then press F10."));
+    }
+    if (!shown && hinted_ == key(question))
+        says_->setText(QString::fromStdString(question.step->hint));
+    hint_->setVisible(!shown && !question.step->hint.empty() && hinted_ != key(question));
+}
+
+} // namespace mirrorscope::views
