@@ -56,7 +56,7 @@ std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std:
             mutant.text = result.findings[0].text;
             Scenario honest = broken;
             honest.machine.breaks.reset();
-            honest.machine.kernelFixed = true;
+            honest.machine.kernel = Kernel::Fixed;
             const ExploreResult held = Explorer(honest, options).run();
             mutant.honest = held.findings.empty();
             mutant.honestComplete = held.complete;

@@ -8,7 +8,9 @@ namespace mirrorscope {
 std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions& options, const ExploreResult& result) {
     const MachineConfig& machine = scenario.machine;
     std::vector<std::string> out;
-    out.push_back(machine.kernelFixed ? "Linux 6.16 with the fixes of resources/docs/fidelity.md" : "Linux 6.16 as released");
+    out.push_back(machine.kernel == Kernel::Fixed  ? "Linux 6.16 with the fixes of resources/docs/fidelity.md"
+                  : machine.kernel == Kernel::Next ? "Linux 7.2 and what is queued behind it (resources/docs/versions.md)"
+                                                   : fmt::format("Linux {} as released", name(machine.kernel)));
     if (machine.vm == VmType::Tdx)
         out.push_back("TDX module 1.5.01, whose calls are never interrupted");
     if (machine.vm == VmType::Snp)

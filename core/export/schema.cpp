@@ -152,8 +152,10 @@ Json machineSchema() {
                 at = end + 2;
             }
             schema = {{"enum", words}};
-            if (key.name == "kernel")
-                schema["enum"].push_back(6.16);
+            // A YAML number where nobody writes quotes.
+            for (const double number : {6.16, 6.19, 7.2, 1.5})
+                if (key.name == "kernel" ? number > 6 : key.name == "module" && number < 6)
+                    schema["enum"].push_back(number);
         }
         schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
         properties[std::string(key.name)] = schema;

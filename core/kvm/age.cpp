@@ -8,7 +8,8 @@ void Kvm::kvm_tdp_mmu_age_spte(TdpIter& iter) {
     if (spte::adEnabled(iter.oldSpte))
         iter.oldSpte = tdp_mmu_clear_spte_bits_atomic(iter.sptep, masks().format.accessed, Site::SpteCmpxchg);
     else
-        try_set_spte_atomic(iter, masks().markForAccessTrack(iter.oldSpte)); // a failure is ignored: the page is most likely young anyway
+        by_path::try_set_spte_atomic(
+            *this, iter, masks().markForAccessTrack(iter.oldSpte)); // a failure is ignored: the page is most likely young anyway
 }
 
 bool Kvm::ageRange(const GfnRange& range, unsigned filter, bool testOnly) {

@@ -138,7 +138,9 @@ int Kvm::kvm_gmem_populate(Gfn start, u64 pages, u64& done, Post&& post) {
     for (done = 0; done < end && result == 0; done += result == 0) {
         const Gfn gfn{start.v + done};
         sim_.settle(gfn.v);
-        result = (machine_->get(gmemPlace(s, gfn)) & kUptodate) != 0 ? -kEEXIST : !kvm_mem_is_private(gfn) ? -kEINVAL : post(s, gfn);
+        result = may_populate(s, gfn);
+        if (result == 0)
+            result = post(s, gfn);
     }
     sim_.writeUnlock(LockId::FilemapInvalidateLock);
     return result;

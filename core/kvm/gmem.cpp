@@ -16,7 +16,7 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
         return -kENOMEM;
     pfn = {found & kHostPfn};
     frames_.get(pfn);
-    const bool prepares = gmemOps_ != nullptr && (found & kUptodate) == 0;
+    const bool prepares = gmemOps_ != nullptr && !protocol_->is_prepared(found);
     machine_->set(place, found | (prepares ? kFolioLocked : kUptodate));
     if (!prepares)
         return 0;
@@ -28,6 +28,8 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
         put_page(pfn);
     return r;
 }
+
+int Kvm::may_populate(const Memslot& memslot, Gfn gfn) { return protocol_->may_populate(*this, memslot, gfn); }
 
 std::optional<Pfn> Kvm::gmemFolio(const Memslot& memslot, Gfn gfn) {
     const Place place = gmemPlace(memslot, gfn);

@@ -150,7 +150,9 @@ public:
     void handle_removed_pt(Pfn child, bool shared);
     void tdp_mmu_unlink_sp(Pfn child);
     void remove_children(Pfn child, bool shared);
-    void free_external_spt(Pfn child);
+    bool check_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level);
+    bool unlinks_table(u64 oldSpte, u64 newSpte, Level level);
+    void kvm_update_page_stats(u64 oldSpte, u64 newSpte, Level level);
     void free_removed_pt(Pfn child);
     // Must a change of that entry also reach the private table? v6.16: is_mirror_sptep().
     bool carriesOver(Pfn table, Gfn gfn) const;
@@ -182,6 +184,8 @@ public:
     bool kvm_tdp_mmu_recover_huge_pages(int slotIndex);
     void kvm_mmu_recover_huge_pages(int slotIndex);
     u64 kvm_recover_nx_huge_pages(const GfnRange& range);
+    u64 recover_nx_huge_pages_exclusively(const GfnRange& range);
+    void unaccount_nx_huge_page(Pfn sp);
     void flush_after_nx_recovery(bool flush);
     void vcpu_srcu_read_unlock_mb();
     void disallowed_hugepage_adjust(KvmPageFault& fault, u64 spte, Level level);
@@ -273,6 +277,7 @@ public:
     // are done, and 0, or why there are no more.
     template <class Post>
     int kvm_gmem_populate(Gfn start, u64 pages, u64& done, Post&& post);
+    int may_populate(const Memslot& slot, Gfn gfn);
     // The page of guest_memfd there, made if there is none, and not prepared; nothing when memory is full.
     std::optional<Pfn> gmemFolio(const Memslot& slot, Gfn gfn);
     void markPrepared(const Memslot& slot, Gfn gfn) { machine_->setBits(gmemPlace(slot, gfn), kUptodate); }
@@ -464,12 +469,7 @@ private:
     Pfn tdp_mmu_alloc_sp(unsigned vcpu);
     void releaseTable(Pfn spt);
     u64 make_spte_for(const KvmPageFault& fault, const TdpIter& iter);
-    // set_spte.cpp
-    int try_set_spte_atomic(TdpIter& iter, u64 newSpte);
-    void handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared);
-    void check_spte_writable_invariants(u64 spte);
-    void kvm_update_page_stats(u64 oldSpte, u64 newSpte, Level level);
-    void remove_external_spte(Gfn gfn, u64 oldSpte, Level level);
+    void check_spte_writable_invariants(u64 spte); // set_spte.cpp
     // huge.cpp, nx.cpp
     bool hugepageMixed(Gfn gfn, Level level) const;
     void setHugepageMixed(Gfn gfn, Level level, bool mixed);
@@ -481,7 +481,6 @@ private:
     bool recover_huge_pages_range(Pfn root, const Memslot& slot);
     void track_possible_nx_huge_page(Pfn sp);
     void untrack_possible_nx_huge_page(Pfn sp);
-    void unaccount_nx_huge_page(Pfn sp);
     // dirty_log.cpp, pml.cpp
     bool wrprot_gfn_range(Pfn root, const GfnRange& range, Level minLevel);
     void clear_dirty_gfn_range(Pfn root, const GfnRange& range);

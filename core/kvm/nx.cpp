@@ -65,6 +65,10 @@ void Kvm::flush_after_nx_recovery(bool flush) {
 // The whole list, as far as it lies in the range; the kernel's worker takes a part of it at a time, by a ratio and a clock.
 u64 Kvm::kvm_recover_nx_huge_pages(const GfnRange& range) {
     Call call(sim_, "kvm_recover_nx_huge_pages");
+    return protocol_->recover_nx_huge_pages(*this, range);
+}
+
+u64 Kvm::recover_nx_huge_pages_exclusively(const GfnRange& range) {
     u64 zapped = 0;
     sim_.srcuReadLock();
     sim_.writeLock(LockId::MmuLock);

@@ -5,6 +5,7 @@
 
 #include "kvm/kvm.h"
 #include "kvm/replaceable.h"
+#include "kvm/versions/versions.h"
 
 namespace mirrorscope {
 
@@ -14,6 +15,11 @@ struct Protocol {
     Replaceable<&Kvm::restore_spte> restore_spte;
     Replaceable<&Kvm::set_external_spte_present> set_external_spte_present;
     Replaceable<&Kvm::kvm_tdp_mmu_map> kvm_tdp_mmu_map;
+    SetSpteAtomic set_spte_atomic = by_path::set_spte_atomic;
+    HandleChangedSpte handle_changed_spte = by_path::handle_changed_spte;
+    CarryOver carry_set = by_path::carry_set;     // of tdp_mmu_set_spte()
+    CarryOver carry_child = by_path::carry_child; // of handle_removed_pt()
+    void (*free_external_spt)(Kvm&, Pfn child) = by_path::free_external_spt;
     Replaceable<&Kvm::handle_removed_pt> handle_removed_pt;
     Replaceable<&Kvm::free_removed_pt> free_removed_pt;
     Replaceable<&Kvm::carriesOver> carriesOver;
@@ -33,9 +39,13 @@ struct Protocol {
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
     Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;
+    bool (*is_prepared)(u64 folioWord) = preparedIfUptodate;
+    bool tops_up_each_try = false; // kvm_tdp_mmu_map_private_pfn() (v6.19); once for all tries, else
+    int (*may_populate)(Kvm&, const Memslot&, Gfn) = onceAndPrivate;
     // flushes and vCPUs
     Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;
     Replaceable<&Kvm::kvm_flush_remote_tlbs_gfn> kvm_flush_remote_tlbs_gfn;
+    u64 (*recover_nx_huge_pages)(Kvm&, const GfnRange&) = recoverUnderWriteLock;
     Replaceable<&Kvm::flush_after_nx_recovery> flush_after_nx_recovery;
     Replaceable<&Kvm::vcpu_srcu_read_unlock_mb> vcpu_srcu_read_unlock_mb;
 };

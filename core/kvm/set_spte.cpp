@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How an SPTE changes, and how the change of a mirror is carried to the real table
-// (Linux v6.16 tdp_mmu.c: tdp_mmu_set_spte_atomic(), set_external_spte_present(), handle_changed_spte()).
+// (Linux v6.16 tdp_mmu.c: tdp_mmu_set_spte_atomic(), set_external_spte_present(), handle_changed_spte(); what later releases do otherwise:
+// versions/).
 #include "base/hash.h"
 #include "kvm/protocol.h"
 #include "kvm/windows.h"
@@ -9,29 +10,16 @@ namespace mirrorscope {
 
 bool Kvm::carriesOver(Pfn table, Gfn) const { return external_ != nullptr && role::isMirror(spGet(table, kRole)); }
 
-// 0; -EBUSY when somebody else was faster (iter.oldSpte is then what he wrote, but not of a mirror's entry), or what the backend said.
+// 0; -EBUSY when somebody else was faster (iter.oldSpte is then what he wrote, but before v7.2 not of a mirror's entry), or what the
+// backend said.
 int Kvm::tdp_mmu_set_spte_atomic(TdpIter& iter, u64 newSpte) {
     Call call(sim_, "tdp_mmu_set_spte_atomic");
     lockdep_assert_held(LockId::MmuLock);
     Forget forget(sim_);
     Changing change(*this, iter.sptep, iter.gfn, iter.oldSpte, newSpte, iter.level, true);
-    const int r = try_set_spte_atomic(iter, newSpte);
-    if (r == 0) {
-        change.reached(iter.oldSpte);
-        handle_changed_spte(iter.gfn, iter.oldSpte, newSpte, iter.level, true);
-    }
+    const int r = protocol_->set_spte_atomic(*this, iter, newSpte, change);
     forget.but(mix(iter.oldSpte, static_cast<u64>(r)));
     return r;
-}
-
-int Kvm::try_set_spte_atomic(TdpIter& iter, u64 newSpte) {
-    WARN_ON_ONCE(iter.yielded || spte::isFrozen(iter.oldSpte), Assert::AtomicFrozen);
-    if (!protocol_->carriesOver(*this, frameOf(iter.sptep), iter.gfn) || spte::isFrozen(newSpte))
-        return try_cmpxchg64(Site::SpteCmpxchg, iter.sptep, iter.oldSpte, newSpte) ? 0 : -kEBUSY;
-    // Nobody zaps a mirror's entry while others may fault.
-    if (KVM_BUG_ON(!spte::isPresent(newSpte), Assert::AtomicMirrorZap))
-        return -kEBUSY;
-    return protocol_->set_external_spte_present(*this, iter.sptep, iter.gfn, iter.oldSpte, newSpte, iter.level);
 }
 
 // Others are kept out of the entry by FROZEN_SPTE until the private table has followed: nobody finds a present entry whose twin is missing.
@@ -84,24 +72,26 @@ void Kvm::check_spte_writable_invariants(u64 spte) {
         WARN_ON_ONCE(spte::isWritable(spte), Assert::WritableNotMmu);
 }
 
-void Kvm::handle_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared) {
-    const bool wasPresent = spte::isPresent(oldSpte), isPresent = spte::isPresent(newSpte);
+// The assertions about a change; false if nothing follows of it.
+bool Kvm::check_changed_spte(Gfn gfn, u64 oldSpte, u64 newSpte, Level level) {
     const bool wasLeaf = spte::isLeaf(oldSpte, level), isLeaf = spte::isLeaf(newSpte, level);
-    const bool pfnChanged = ept::pfnOf(oldSpte) != ept::pfnOf(newSpte);
     WARN_ON_ONCE(level < Level::k4K || number(level) > 5, Assert::ChangedLevel);
     WARN_ON_ONCE(gfn.v % pagesPer(level) != 0, Assert::ChangedGfn);
-    KVM_BUG_ON(wasLeaf && isLeaf && pfnChanged, Assert::LeafPfnChanged); // BUG()
+    KVM_BUG_ON(wasLeaf && isLeaf && ept::pfnOf(oldSpte) != ept::pfnOf(newSpte), Assert::LeafPfnChanged); // BUG()
     if (oldSpte == newSpte)
-        return;
+        return false;
     if (isLeaf)
         check_spte_writable_invariants(newSpte);
-    if (!wasPresent && !isPresent) {
-        WARN_ON_ONCE(!masks().isMmio(oldSpte) && !masks().isMmio(newSpte) && !spte::isFrozen(newSpte), Assert::NonpresentChanged);
-        return;
-    }
-    kvm_update_page_stats(oldSpte, newSpte, level);
-    if (wasPresent && !wasLeaf && (isLeaf || !isPresent || WARN_ON_ONCE(pfnChanged, Assert::TablePfnChanged)))
-        protocol_->handle_removed_pt(*this, ept::pfnOf(oldSpte), shared);
+    if (spte::isPresent(oldSpte) || spte::isPresent(newSpte))
+        return true;
+    WARN_ON_ONCE(!masks().isMmio(oldSpte) && !masks().isMmio(newSpte) && !spte::isFrozen(newSpte), Assert::NonpresentChanged);
+    return false;
+}
+
+bool Kvm::unlinks_table(u64 oldSpte, u64 newSpte, Level level) {
+    return spte::isPresent(oldSpte) && !spte::isLeaf(oldSpte, level) &&
+           (spte::isLeaf(newSpte, level) || !spte::isPresent(newSpte) ||
+            WARN_ON_ONCE(ept::pfnOf(oldSpte) != ept::pfnOf(newSpte), Assert::TablePfnChanged));
 }
 
 // The table was unlinked: every entry of it is made unusable, what it held is removed, and it is freed after a grace period.
@@ -109,7 +99,7 @@ void Kvm::handle_removed_pt(Pfn child, bool shared) {
     Call call(sim_, "handle_removed_pt");
     tdp_mmu_unlink_sp(child);
     remove_children(child, shared);
-    free_external_spt(child);
+    protocol_->free_external_spt(*this, child);
     protocol_->free_removed_pt(*this, child);
 }
 
@@ -145,35 +135,13 @@ void Kvm::remove_children(Pfn child, bool shared) {
         }
         Changing change(*this, sptep, gfn, old, spte::kFrozen, level, shared);
         change.reached(old);
-        handle_changed_spte(gfn, old, spte::kFrozen, level, shared);
-        if (protocol_->carriesOver(*this, child, gfn)) {
-            KVM_BUG_ON(shared, Assert::RemovedShared);
-            if (spte::isPresent(old))
-                remove_external_spte(gfn, old, level);
-        }
+        KVM_BUG_ON(protocol_->handle_changed_spte(*this, child, gfn, old, spte::kFrozen, level, shared) != 0, Assert::RemoveExternal);
+        protocol_->carry_child(*this, child, gfn, old, spte::kFrozen, level, shared);
     }
     forget.all();
 }
 
-void Kvm::free_external_spt(Pfn child) {
-    const Gfn base{spGet(child, kGfn)};
-    const Pfn external{spGet(child, kExternal)};
-    if (!protocol_->carriesOver(*this, child, base))
-        return;
-    // Leaked on purpose: the module may still use it.
-    if (external.v != 0 &&
-        WARN_ON_ONCE(external_->free_external_spt(base, role::level(spGet(child, kRole)), external) != 0, Assert::FreeExternal))
-        spSet(child, kExternal, 0);
-}
-
 void Kvm::free_removed_pt(Pfn child) { sim_.callRcu(child.v); }
-
-void Kvm::remove_external_spte(Gfn gfn, u64 oldSpte, Level level) {
-    if (!spte::isLast(oldSpte, level)) // tables go with free_external_spt()
-        return;
-    lockdep_assert_held_write(LockId::MmuLock);
-    KVM_BUG_ON(external_->remove_external_spte(gfn, level, ept::pfnOf(oldSpte)) != 0, Assert::RemoveExternal);
-}
 
 // The mirror's entry first, then the real one: mmu_lock is held for writing, so that nobody can fault into the gap.
 u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level level) {
@@ -186,11 +154,9 @@ u64 Kvm::tdp_mmu_set_spte(Place sptep, u64 oldSpte, u64 newSpte, Gfn gfn, Level 
     const bool carried = protocol_->carriesOver(*this, frameOf(sptep), gfn);
     oldSpte = kvm_tdp_mmu_write_spte(sptep, oldSpte, newSpte, level);
     change.reached(oldSpte);
-    handle_changed_spte(gfn, oldSpte, newSpte, level, false);
-    if (carried) {
-        KVM_BUG_ON(spte::isPresent(newSpte), Assert::SetMirrorPresent);
-        remove_external_spte(gfn, oldSpte, level);
-    }
+    KVM_BUG_ON(protocol_->handle_changed_spte(*this, frameOf(sptep), gfn, oldSpte, newSpte, level, false) != 0, Assert::RemoveExternal);
+    if (carried)
+        protocol_->carry_set(*this, frameOf(sptep), gfn, oldSpte, newSpte, level, false);
     return forget.but(oldSpte);
 }
 

@@ -45,8 +45,10 @@ struct MemoryConfig {
 // Which rule decides that an update must also reach the private table (machine.dispatch).
 enum class Dispatch : u8 { Role, Fault, Iter, Gfn };
 inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "iter", "gfn"};
-// machine.kernel: as released, or with what came later.
-inline constexpr std::array<std::string_view, 2> kKernels{"6.16", "fixed"};
+// machine.kernel: as released in that version; `fixed`: 6.16 with later fixes; `next`: what is queued.
+enum class Kernel : u8 { V6_16, Fixed, V6_19, V7_2, Next };
+inline constexpr std::array<std::string_view, 5> kKernels{"6.16", "fixed", "6.19", "7.2", "next"};
+constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std::size_t>(kernel)]; }
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
 // KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (machine.manual-dirty-log): off, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, with KVM_DIRTY_LOG_INITIALLY_SET.
@@ -82,9 +84,11 @@ struct MachineConfig {
     bool septVeDisable = true;
     bool veHandlerAccepts = true;
     bool storeBuffers = false; // memory-model: tso
-    bool kernelFixed = false;  // `kernel: fixed`, else 6.16 as released
+    Kernel kernel = Kernel::V6_16;
     std::bitset<kBreaks> breaks;
 
+    // Is it that release or a later one? `fixed` is none.
+    bool since(Kernel release) const { return kernel >= release; }
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
     // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
     u64 directBits() const { return vm != VmType::Tdx ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }

@@ -176,8 +176,8 @@ bool byRemoval(const Transition& t) {
     return t.now == EntryKind::Frozen && t.old != EntryKind::Frozen && !(t.mirror && t.shared) && (t.old != EntryKind::None || t.shared);
 }
 
-std::string forcedText(const Transition& t, bool fixed) {
-    const std::string_view kernel = fixed ? "kernel: fixed, " : "";
+std::string forcedText(const Transition& t, Kernel version) {
+    const std::string kernel = version == Kernel::V6_16 ? "" : fmt::format("kernel: {}, ", name(version));
     const bool removal = byRemoval(t);
     const bool tables = t.old == EntryKind::Table || t.now == EntryKind::Table;
     std::string text = fmt::format("mirrorscope: 1\ntitle: \"{}, on a {} root, mmu_lock held for {}, by force\"\n"
@@ -244,9 +244,9 @@ private:
     const Machine* machine_ = nullptr;
 };
 
-Forced force(const Transition& t, bool fixed, const ReviewOptions& options) {
+Forced force(const Transition& t, Kernel version, const ReviewOptions& options) {
     Forced forced;
-    forced.witness = forcedText(t, fixed);
+    forced.witness = forcedText(t, version);
     const Scenario scenario = ownScenario(forced.witness);
     const Step& call = scenario.script.back();
     Heard census(t, call.index);
@@ -309,7 +309,7 @@ ReviewTable transitions(const ReviewOptions& options) {
             if (files.empty() || std::find(files.begin(), files.end(), "more races") != files.end())
                 scenarios.push_back(ownScenario(std::string(text)));
     }
-    const bool fixed = options.scenario && options.scenario->machine.kernelFixed;
+    const Kernel version = options.scenario ? options.scenario->machine.kernel : Kernel::V6_16;
     const auto asked = [&](const Transition& t) {
         return wanted(options, fmt::format("{} {} {} {}", nameOf(t.old), nameOf(t.now), t.shared ? "read" : "write",
                                            t.mirror ? "mirror" : "direct")) ||
@@ -324,7 +324,7 @@ ReviewTable transitions(const ReviewOptions& options) {
         if (i < collectors.size())
             collectors[i].explore(options);
         else
-            forced[i - collectors.size()] = force(all[i - collectors.size()], fixed, options);
+            forced[i - collectors.size()] = force(all[i - collectors.size()], version, options);
     });
     Sights sights;
     u64 executions = 0, races = 0;
@@ -351,7 +351,7 @@ ReviewTable transitions(const ReviewOptions& options) {
         const Transition& t = all[i];
         ReviewCell cell;
         cell.row = {std::string(nameOf(t.old)), std::string(nameOf(t.now)), t.shared ? "read" : "write", t.mirror ? "mirror" : "direct"};
-        cell.column = {fixed ? "fixed" : "6.16"};
+        cell.column = {std::string(name(version))};
         if (!asked(t))
             continue;
         cell.executions = executions;

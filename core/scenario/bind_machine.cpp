@@ -6,6 +6,8 @@
 #include "system/system.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 namespace mirrorscope {
 
@@ -16,6 +18,55 @@ unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::stri
         if (names[i] == text)
             return i;
     unknown(node, what, names);
+}
+
+namespace {
+// Releases as numbers of the same distance: 6.18 is 18, 7.2 is 22 (7.0 followed 6.19).
+std::optional<int> releaseNumber(std::string_view text) {
+    int major = 0, minor = 0, used = 0;
+    if (std::sscanf(std::string(text).c_str(), "%2d.%3d%n", &major, &minor, &used) != 2 || static_cast<std::size_t>(used) != text.size())
+        return std::nullopt;
+    return major == 6 ? minor : major > 6 ? (major - 6) * 20 + minor : -1;
+}
+
+// What is left out of the protocol must be there to be left out.
+struct OnlyBefore {
+    Break what;
+    Kernel since;
+    std::string_view why;
+};
+constexpr OnlyBefore kOnlyBefore[] = {
+    {Break::FreeBeforeRemove, Kernel::V6_19, "a page of the secure EPT is not pinned any more"},
+    {Break::LeafBeforeLink, Kernel::V7_2, "a table is linked where its entry is frozen, by whoever changes it"},
+};
+constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
+} // namespace
+
+Kernel Binder::kernelOf(const YamlNode& node) const {
+    const std::string& text = word(node, "kernel");
+    const auto found = std::find(kKernels.begin(), kKernels.end(), text);
+    if (found != kKernels.end())
+        return static_cast<Kernel>(found - kKernels.begin());
+    const auto asked = releaseNumber(text);
+    if (!asked)
+        unknown(node, "kernel", kKernels);
+    // Where two are as near, the later one: it has what came in between.
+    std::string_view nearest;
+    int least = 1000;
+    for (const std::string_view known : kKernels)
+        if (const auto number = releaseNumber(known); number && std::abs(*number - *asked) <= least) {
+            least = std::abs(*number - *asked);
+            nearest = known;
+        }
+    fail(node, "kernel " + text + " is not modelled; the nearest that is: `" + std::string(nearest) + "`?");
+}
+
+void Binder::checkVersion(const YamlNode& map) const {
+    const MachineConfig& m = scenario_.machine;
+    for (const OnlyBefore& row : kOnlyBefore)
+        if (m.broken(row.what) && m.since(row.since))
+            fail(*map.find("break"), "`" + std::string(info(row.what).name) + "` cannot be broken in kernel " +
+                                         std::string(name(m.kernel)) + ": " + std::string(row.why));
 }
 
 void Binder::slot(const YamlNode& node) {
@@ -184,7 +235,16 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "init-vcpus") {
         m.initVcpus = static_cast<unsigned>(number(value, "number of vCPUs"));
     } else if (key == "kernel") {
-        m.kernelFixed = oneOf(value, kKernels, "kernel") == 1;
+        m.kernel = kernelOf(value);
+    } else if (key == "module") {
+        if (const std::string& text = word(value, "module"); text == "2.0")
+            fail(value, "module 2.0 is not modelled; the nearest that is: `1.5`?");
+        oneOf(value, std::array<std::string_view, 1>{"1.5"}, "module");
+    } else if (key == "features") {
+        if (value.kind != YamlNode::Kind::Sequence)
+            fail(value, "features is a list");
+        for (const auto& item : value.items)
+            fail(item, "`" + std::string(kFeatures[oneOf(item, kFeatures, "feature")]) + "` is not modelled yet");
     } else if (key == "dispatch") {
         m.dispatch = static_cast<Dispatch>(oneOf(value, kDispatches, "dispatch"));
     } else if (key == "private-ops") {
@@ -268,6 +328,7 @@ void Binder::machine(const YamlNode* node) {
     if (m.vm == VmType::Tdx && (m.gpaw == 52) != (m.levels == 5))
         fail(*(map.find("levels") != nullptr ? map.find("levels") : map.find("gpaw")),
              "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
+    checkVersion(map);
     const u64 limit = m.gfnsReached();
     u64 pages = 0;
     for (const auto& slot : m.slots) {

@@ -37,6 +37,8 @@ private:
     Alias alias(const YamlNode& node) const;
     void needMap(const YamlNode& node, const std::string& what) const;
     void onlyKeys(const YamlNode& node, std::initializer_list<std::string_view> keys, const std::string& where) const;
+    Kernel kernelOf(const YamlNode& node) const; // bind_machine.cpp
+    void checkVersion(const YamlNode& map) const;
     template <class Names>
     unsigned oneOf(const YamlNode& node, const Names& names, const std::string& what) const;
 

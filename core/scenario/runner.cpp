@@ -398,9 +398,13 @@ Outcome Runner::perform(const Step& step) {
 
 namespace {
 // The vCPUs whose ioctls these steps are.
-std::bitset<256> vcpusOf(const std::vector<Step>& steps) {
+std::bitset<256> vcpusOf(const std::vector<Step>& steps, const MachineConfig& machine) {
     std::bitset<256> vcpus;
     for (const Step& step : steps) {
+        // "All the locks" (v6.19).
+        const bool takesAll = step.verb == Verb::InitMemRegion || step.verb == Verb::FinalizeVm || step.verb == Verb::InitVcpu;
+        for (unsigned v = 0; takesAll && machine.since(Kernel::V6_19) && v < machine.vcpus; ++v)
+            vcpus.set(v);
         if (info(step.verb).where == VerbInfo::Where::Guest)
             vcpus.set(step.actor);
         else if (step.verb == Verb::InitMemRegion)
@@ -422,7 +426,7 @@ std::vector<Race::Actor> Runner::raceActors(const Step& step) {
                               for (const Step& s : *steps)
                                   execute(s);
                           },
-                          vcpusOf(list)});
+                          vcpusOf(list, scenario_.machine)});
     }
     return actors;
 }

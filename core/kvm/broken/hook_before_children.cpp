@@ -8,7 +8,7 @@ namespace mirrorscope::broken {
 void hookBeforeChildren(Protocol& protocol) {
     protocol.handle_removed_pt = [](Kvm& kvm, Pfn child, bool shared) {
         kvm.tdp_mmu_unlink_sp(child);
-        kvm.free_external_spt(child);
+        kvm.protocol().free_external_spt(kvm, child);
         kvm.remove_children(child, shared);
         kvm.free_removed_pt(child);
     };

@@ -18,18 +18,16 @@ int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
     return kvm.kvm_mmu_reload(vcpu);
 }
 
-// 9935df5333aa: the slot's pages would stay bound to the file, which no longer knows it.
-bool isImmutable(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
-
 // kvm list, 18 Feb 2026: no SPTE for what cannot be mapped.
 Gfn withinTheRoot(Kvm& kvm) { return std::min(kvm.kvm_mmu_max_gfn(), Gfn{kvm.config().gfnsReached() - 1}); }
 } // namespace
 
-void applyVersion(const MachineConfig& config, Protocol& protocol) {
-    if (!config.kernelFixed)
-        return;
+// The slot's pages would stay bound to the file, which no longer knows it.
+bool immutableWithGmem(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
+
+void applyFixed(Protocol& protocol) {
     protocol.may_repeat_map_page = mayRepeatMapPage;
-    protocol.is_immutable = isImmutable;
+    protocol.is_immutable = immutableWithGmem;
     protocol.kvm_mmu_max_gfn = withinTheRoot;
 }
 

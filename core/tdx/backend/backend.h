@@ -23,8 +23,8 @@ public:
     void build();
 
     // ExternalOps
-    int link_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_link_private_spt(gfn, level, spt); }
-    int set_external_spte(Gfn gfn, Level level, Pfn pfn) override { return tdx_sept_set_private_spte(gfn, level, pfn); }
+    int link_external_spt(Gfn gfn, Level level, Pfn spt) override;
+    int set_external_spte(Gfn gfn, Level level, Pfn pfn) override;
     int free_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_free_private_spt(gfn, level, spt); }
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override;
 
@@ -39,6 +39,12 @@ public:
     void tdx_clear_and_unpin(Pfn pfn);
     // A page of the TD's image, before the TD runs: v6.16 counts it, and TDH.MEM.PAGE.ADD follows when the mirror's entry was published.
     int add_or_record(Gfn gfn, Level level, Pfn pfn);
+    // What the hooks do, under whatever name.
+    int link(Gfn gfn, Level level, Pfn spt);
+    int map(Gfn gfn, Level level, Pfn pfn);
+    int block_track_remove(Gfn gfn, Level level, Pfn pfn);
+    int remove_and_clear(Gfn gfn, Level level, Pfn pfn);
+    void unpin(Pfn pfn);
     void tdx_track();
     void kick_after_track();
     void tdx_no_vcpus_enter_start();
@@ -103,10 +109,11 @@ public:
     // A KVM_BUG_ON by that status; the errno, negative.
     int bug(Leaf leaf, u64 status, int error);
 
-private:
-    bool is_hkid_assigned() const { return get(Word::Hkid) != 0; }
     // One try; on BUSY all vCPUs are kept out and it is tried exactly once more.
     u64 callWithKick(Leaf leaf, Regs& regs);
+
+private:
+    bool is_hkid_assigned() const { return get(Word::Hkid) != 0; }
     int tdx_td_vcpu_init(unsigned vcpu);
     int tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn);
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);

@@ -28,8 +28,8 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
     set(Word::PremapGfn, 0);
     for (u64 chunk = 0; measure && chunk < 4096; chunk += 256) {
         Regs extend{.rcx = (gfn.v << 12) + chunk, .rdx = tdrHpa()};
-        if (seamcall(Leaf::MrExtend, extend) != tdx::kSuccess)
-            return -kEIO;
+        if (const u64 status = seamcall(Leaf::MrExtend, extend); status != tdx::kSuccess)
+            return protocol_->extend_failed(*this, status);
     }
     return 0;
 }
@@ -55,11 +55,11 @@ int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void*
 Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, PageContent content, const void* context) {
     Call call(sim_, "tdx_vcpu_init_mem_region");
     GfnRange left = range;
-    sim_.vcpuLock(0);
+    protocol_->lock_state(*this, 0);
     const auto refused = [&] { return !is_hkid_assigned() || get(Word::State) == kRunnable; };
     int result = refused() || tdvpr(0).v == 0 ? -kEINVAL : 0;
     if (result == 0) {
-        sim_.writeLock(LockId::SlotsLock);
+        protocol_->lock_slots(*this);
         result = get(Word::State) == kRunnable || range.empty() ? -kEINVAL : 0;
         if (result == 0)
             kvm_.kvm_mmu_reload(0); // whether it could is not asked
@@ -69,9 +69,9 @@ Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure
             if (result == 0)
                 ++left.start.v;
         }
-        sim_.writeUnlock(LockId::SlotsLock);
+        protocol_->unlock_slots(*this);
     }
-    sim_.vcpuUnlock(0);
+    protocol_->unlock_state(*this, 0);
     // What is left of the region is written back.
     Outcome outcome = result == 0 ? Outcome{} : failedWith(-result);
     outcome.details.put(Field::Gpa, left.start.v << 12);
@@ -81,7 +81,8 @@ Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure
 
 int TdxBackend::tdx_td_finalize() {
     Call call(sim_, "tdx_td_finalize");
-    sim_.writeLock(LockId::SlotsLock);
+    protocol_->lock_state(*this, std::nullopt);
+    protocol_->lock_slots(*this);
     int result = 0;
     if (!is_hkid_assigned() || get(Word::State) == kRunnable || get(Word::NrPremapped) != 0) {
         result = -kEINVAL;
@@ -100,7 +101,8 @@ int TdxBackend::tdx_td_finalize() {
             kvm_.machine().set(kvm_.vm(Kvm::VmWord::PreFaultAllowed), 1);
         }
     }
-    sim_.writeUnlock(LockId::SlotsLock);
+    protocol_->unlock_slots(*this);
+    protocol_->unlock_state(*this, std::nullopt);
     return result;
 }
 

@@ -43,7 +43,7 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
         }
     }
     Regs init{.rcx = hpa(pages[0])};
-    if (const u64 status = seamcall(Leaf::VpInit, init); status != tdx::kSuccess)
+    if (const u64 status = protocol_->init_vp(*this, init); status != tdx::kSuccess)
         return bug(Leaf::VpInit, status, kEIO);
     // The ioctl ran on the caller's CPU; the vCPU is loaded on its own, for which tdx_vcpu_load() flushes it here.
     Regs flush{.rcx = hpa(pages[0])};
@@ -54,9 +54,9 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
 
 int TdxBackend::tdx_vcpu_init(unsigned vcpu) {
     Call call(sim_, "tdx_vcpu_init");
-    sim_.vcpuLock(vcpu);
+    protocol_->lock_state(*this, vcpu);
     const int result = protocol_->init_vcpu_locked(*this, vcpu);
-    sim_.vcpuUnlock(vcpu);
+    protocol_->unlock_state(*this, vcpu);
     return result;
 }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include "tdx/backend/backend.h"
+#include "tdx/backend/versions/versions.h"
 
 namespace mirrorscope {
 
 struct TdxProtocol {
+    Replaceable<&TdxBackend::tdx_sept_link_private_spt> tdx_sept_link_private_spt;
+    Replaceable<&TdxBackend::tdx_sept_set_private_spte> tdx_sept_set_private_spte;
     Replaceable<&TdxBackend::tdx_sept_remove_private_spte> tdx_sept_remove_private_spte;
     Replaceable<&TdxBackend::tdx_sept_zap_private_spte> tdx_sept_zap_private_spte;
     Replaceable<&TdxBackend::tdx_clear_and_unpin> tdx_clear_and_unpin;
@@ -17,6 +20,17 @@ struct TdxProtocol {
     Replaceable<&TdxBackend::kick_after_track> kick_after_track;
     Replaceable<&TdxBackend::tdx_no_vcpus_enter_start> tdx_no_vcpus_enter_start;
     Replaceable<&TdxBackend::retries_locally> retries_locally;
+    // Around an ioctl that changes the TD's state; `vcpu` if it is one of a vCPU. Inside of it, around what slots must not change under.
+    void (*lock_state)(TdxBackend&, std::optional<unsigned> vcpu) = lockVcpu;
+    void (*unlock_state)(TdxBackend&, std::optional<unsigned> vcpu) = unlockVcpu;
+    void (*lock_slots)(TdxBackend&) = lockSlots;
+    void (*unlock_slots)(TdxBackend&) = unlockSlots;
+    // A page of guest_memfd enters the secure EPT; it could not, or has left it.
+    void (*pin)(TdxBackend&, Pfn) = pinPage;
+    void (*unpin)(TdxBackend&, Pfn) = unpinPage;
+    int (*extend_failed)(TdxBackend&, u64 status) = extendFailed;
+    u64 (*init_vp)(TdxBackend&, Regs&) = initVp;
+    bool (*vm_dead_pending)(TdxBackend&, unsigned vcpu) = takesVmDead;
 };
 
 void applyBreaks(const MachineConfig& config, TdxProtocol& protocol);

@@ -9,8 +9,16 @@ int TdxBackend::bug(Leaf leaf, u64 status, int error) {
     return -error;
 }
 
+int TdxBackend::link_external_spt(Gfn gfn, Level level, Pfn spt) { return protocol_->tdx_sept_link_private_spt(*this, gfn, level, spt); }
+int TdxBackend::set_external_spte(Gfn gfn, Level level, Pfn pfn) { return protocol_->tdx_sept_set_private_spte(*this, gfn, level, pfn); }
+void TdxBackend::unpin(Pfn pfn) { protocol_->unpin(*this, pfn); }
+
 int TdxBackend::tdx_sept_link_private_spt(Gfn gfn, Level level, Pfn spt) {
     Call call(sim_, "tdx_sept_link_private_spt");
+    return link(gfn, level, spt);
+}
+
+int TdxBackend::link(Gfn gfn, Level level, Pfn spt) {
     Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa(), .r8 = hpa(spt)};
     const u64 status = seamcall(Leaf::MemSeptAdd, regs);
     if (tdx::isBusy(status))
@@ -25,7 +33,7 @@ int TdxBackend::tdx_mem_page_aug(Gfn gfn, Level level, Pfn pfn) {
     if (status == tdx::kSuccess)
         return 0;
     const int r = tdx::isBusy(status) ? -kEBUSY : bug(Leaf::MemPageAug, status, kEIO);
-    kvm_.put_page(pfn);
+    unpin(pfn);
     return r;
 }
 
@@ -40,10 +48,13 @@ int TdxBackend::add_or_record(Gfn, Level, Pfn) {
 
 int TdxBackend::tdx_sept_set_private_spte(Gfn gfn, Level level, Pfn pfn) {
     Call call(sim_, "tdx_sept_set_private_spte");
+    return map(gfn, level, pfn);
+}
+
+int TdxBackend::map(Gfn gfn, Level level, Pfn pfn) {
     if (kvm_.KVM_BUG_ON(level != Level::k4K, Assert::SetLevel))
         return -kEINVAL;
-    // guest_memfd has no migration callback: the page is pinned for as long as the secure EPT maps it.
-    kvm_.frames().get(pfn);
+    protocol_->pin(*this, pfn);
     if (get(Word::State) == kRunnable)
         return tdx_mem_page_aug(gfn, level, pfn);
     return protocol_->add_or_record(*this, gfn, level, pfn);
@@ -118,6 +129,10 @@ int TdxBackend::tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn) {
     Call call(sim_, "tdx_sept_drop_private_spte");
     if (kvm_.KVM_BUG_ON(level != Level::k4K, Assert::DropLevel) || kvm_.KVM_BUG_ON(!is_hkid_assigned(), Assert::DropNoHkid))
         return -kEINVAL;
+    return remove_and_clear(gfn, level, pfn);
+}
+
+int TdxBackend::remove_and_clear(Gfn gfn, Level level, Pfn pfn) {
     Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa()};
     if (const u64 status = callWithKick(Leaf::MemPageRemove, regs); status != tdx::kSuccess)
         return bug(Leaf::MemPageRemove, status, kEIO);
@@ -136,6 +151,17 @@ int TdxBackend::tdx_sept_remove_private_spte(Gfn gfn, Level level, Pfn pfn) {
         return r;
     protocol_->tdx_track(*this);
     return tdx_sept_drop_private_spte(gfn, level, pfn);
+}
+
+// One after the other, as from v6.19 on.
+int TdxBackend::block_track_remove(Gfn gfn, Level level, Pfn pfn) {
+    kvm_.lockdep_assert_held_write(LockId::MmuLock);
+    if (kvm_.KVM_BUG_ON(!is_hkid_assigned(), Assert::RemoveNoHkid) || kvm_.KVM_BUG_ON(level != Level::k4K, Assert::DropLevel))
+        return -kEIO;
+    if (const int r = protocol_->tdx_sept_zap_private_spte(*this, gfn, level, pfn); r <= 0)
+        return r;
+    protocol_->tdx_track(*this);
+    return remove_and_clear(gfn, level, pfn);
 }
 
 int TdxBackend::remove_external_spte(Gfn gfn, Level level, Pfn pfn) {

@@ -121,7 +121,7 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
         handled.result = r < 0 ? r : 1;
         if (r != RET_PF_RETRY || !protocol_->retries_locally(*this, vcpu, gpa))
             return handled;
-        if (kvm_.kvm_check_request(vcpu, Kvm::kReqVmDead)) {
+        if (protocol_->vm_dead_pending(*this, vcpu)) {
             handled.result = -kEIO;
             return handled;
         }

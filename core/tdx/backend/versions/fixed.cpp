@@ -4,7 +4,6 @@
 
 namespace mirrorscope {
 
-namespace {
 // The page is added while the mirror's entry is frozen: tdx_mem_page_add(), called by the hook.
 int addInTheHook(TdxBackend& backend, Gfn gfn, Level, Pfn pfn) {
     Kvm& kvm = backend.kvm();
@@ -21,10 +20,11 @@ int addInTheHook(TdxBackend& backend, Gfn gfn, Level, Pfn pfn) {
             r = tdx::isBusy(status) ? -kEBUSY : backend.bug(Leaf::MemPageAdd, status, kEIO);
     }
     if (r != 0)
-        kvm.put_page(pfn);
+        backend.unpin(pfn);
     return r;
 }
 
+namespace {
 int populateThroughTheHook(TdxBackend& backend, Gfn gfn, Pfn source) {
     backend.set(TdxBackend::Word::PremapGfn, 0); // the mirror is never ahead
     backend.set(TdxBackend::Word::PageAddSource, source.v);
@@ -52,9 +52,7 @@ int initVcpuUnderSlotsLock(TdxBackend& backend, unsigned vcpu) {
 }
 } // namespace
 
-void applyVersion(const MachineConfig& config, TdxProtocol& protocol) {
-    if (!config.kernelFixed)
-        return;
+void applyFixed(TdxProtocol& protocol) {
     protocol.add_or_record = addInTheHook;
     protocol.populate_one = populateThroughTheHook;
     protocol.init_vcpu_locked = initVcpuUnderSlotsLock;

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is queued behind Linux v7.2 (kvm-x86/next, Sep 2026), as far as no feature is asked for: 355323a4dc94, who pre-faults looks at each
+// try whether the root is still good.
+#include "kvm/protocol.h"
+
+namespace mirrorscope {
+
+namespace {
+int reloadEachTime(Kvm& kvm, unsigned vcpu, u64 addr) {
+    kvm.sim().step(Site::SlotRead);
+    const int index = kvm.slotOf({(addr >> 12) & ~kvm.config().directBits()});
+    return index >= 0 && kvm.slot(index).invalid ? -kEAGAIN : kvm.kvm_mmu_reload(vcpu);
+}
+} // namespace
+
+void applyNext(Protocol& protocol) {
+    protocol.may_repeat_map_page = reloadEachTime;
+    protocol.tops_up_each_try = true; // 6415d9c4ee19
+}
+
+} // namespace mirrorscope
