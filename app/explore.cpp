@@ -28,7 +28,7 @@ struct ExploreArguments {
     u64 maxSteps = 0;
     unsigned jobs = 1;
     std::optional<unsigned> preemptions;
-    bool all = false, fewestFirst = false;
+    bool all = false, fewestFirst = false, eachKernel = false;
 };
 
 // Which exploration this is: the scenario's text and what was overridden.
@@ -155,6 +155,13 @@ int explore(const ExploreArguments& args) {
             fmt::format("{}: {} executions, {} states, {} micro-steps", name(soFar.mode), soFar.executions, soFar.states, soFar.transitions)
                 .c_str());
     };
+    if (args.eachKernel) {
+        if (args.jobs != 1 || shards != 1 || !args.frontier.empty() || args.fewestFirst || !args.save.empty() ||
+            (args.format != "text" && args.format != "jsonl"))
+            throw UsageError("--each-kernel prints one table, as text or jsonl: it goes with none of --jobs, --shard, --frontier, "
+                             "--fewest-preemptions, --save-counterexample");
+        return exploreEachKernel(args.file, args.overrides.parse(), options, args.format == "jsonl");
+    }
     ExploreResult result;
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {
         result = Explorer(scenario, options).run();
@@ -216,6 +223,7 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--shard", args->shard, "I/N: one part of N");
     sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");
+    sub->add_flag("--each-kernel", args->eachKernel, "under each release of the kernel, in one table; all violations");
     sub->add_flag("--fewest-preemptions", args->fewestFirst,
                   "look for a bug first where nobody is interrupted, then with one interruption, with two, then everywhere");
     sub->add_option("--save-counterexample", args->save, "write the violating schedule as a scenario");

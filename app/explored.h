@@ -2,6 +2,7 @@
 // How the result of an exploration, whole or joined from shards, is told.
 #pragma once
 
+#include "command.h"
 #include "explore/explorer.h"
 
 #include <nlohmann/json.hpp>
@@ -17,5 +18,7 @@ void putExplored(const nlohmann::ordered_json& json);
 // `I/N`, the first is 1; nothing if it is none.
 std::optional<std::pair<unsigned, unsigned>> parseShard(const std::string& text);
 int exploredStatus(const ExploreResult& result, bool ok);
+// The races of that file under each release of the kernel, as a table or a line of JSON each. The exit status.
+int exploreEachKernel(const std::string& file, const std::vector<Override>& overrides, ExploreOptions options, bool jsonl);
 
 } // namespace mirrorscope::app

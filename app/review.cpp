@@ -19,7 +19,7 @@ namespace mirrorscope::app {
 
 namespace {
 struct ReviewArguments {
-    std::string file, table, format = "text", only, out, witnesses;
+    std::string file, table, format = "text", only, out, witnesses, kernel;
     OverrideArguments overrides;
     unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
     u64 maxSteps = 30'000'000;
@@ -83,6 +83,10 @@ int reviewCommand(const ReviewArguments& args) {
     else if (!args.overrides.parse().empty())
         throw UsageError("--set and --variant change a scenario of one's own: name its file");
     options.overrides = args.overrides.parse();
+    if (!args.kernel.empty() && !args.file.empty())
+        throw UsageError("--kernel is of the built-in set; one's own scenario takes --set machine.kernel=V");
+    if (!args.kernel.empty())
+        options.kernel = static_cast<Kernel>(std::find(kKernels.begin(), kKernels.end(), args.kernel) - kKernels.begin());
     options.only = args.only;
     options.maxTransitions = args.maxSteps;
     options.cancelled = [] { return interrupted(); };
@@ -125,6 +129,8 @@ void addReview(CLI::App& root, Invocation& invoke) {
     const auto formats = reviewFormatNames();
     sub->add_option("--format", args->format, fmt::format("{}", fmt::join(formats, ", ")))
         ->check(CLI::IsMember(std::vector<std::string>(formats.begin(), formats.end())));
+    sub->add_option("--kernel", args->kernel, fmt::format("of which the built-in set is: {}", fmt::join(kKernels, ", ")))
+        ->check(CLI::IsMember(std::vector<std::string>(kKernels.begin(), kKernels.end())));
     sub->add_option("--jobs", args->jobs, "on so many threads")->check(CLI::Range(1u, 256u));
     sub->add_option("--max-steps", args->maxSteps, "at most that many micro-steps for each exploration")->check(CLI::PositiveNumber);
     sub->add_option("-o,--output", args->out, "a file in place of standard output");

@@ -43,6 +43,16 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
         };
     });
 
+    auto releases = std::make_shared<std::string>("text");
+    CLI::App* kernels = root.add_subcommand("kernels", "what the releases of `machine.kernel` do otherwise, point by point");
+    kernels->add_option("--format", *releases, "text, markdown or json")->check(CLI::IsMember({"text", "markdown", "json"}));
+    kernels->callback([releases, &invoke] {
+        invoke = [releases] {
+            put("", *releases == "markdown" ? kernelsMarkdown() : *releases == "json" ? kernelsJson() : kernelsText());
+            return kOk;
+        };
+    });
+
     auto of = std::make_shared<std::string>("scenario");
     auto format = std::make_shared<std::string>("json");
     CLI::App* sub = root.add_subcommand("schema", "the JSON Schema of scenarios, events or states");

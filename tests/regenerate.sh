@@ -13,6 +13,7 @@ docs=resources/docs
 "$m" schema state >resources/state.schema.json
 "$m" schema --format markdown >$docs/scenario-reference.md
 "$m" glossary --format markdown >$docs/glossary.md
+"$m" kernels --format markdown >$docs/versions.md
 frozen=$("$m" run "$lesson" --format jsonl | sed -n 's/.*"n":\([0-9]*\).*"kind":"pause".*/\1/p;s/.*"n":\([0-9]*\).*"kind":"spte".*"is":"frozen".*/\1/p' | tail -1)
 frozen=$((frozen + 1))
 "$m" export "$lesson" --as svg --at $((frozen - 4)) --to $((frozen + 12)) -o $docs/freeze.svg

@@ -28,6 +28,10 @@ std::string stateSchema();
 // The glossary: resources/docs/glossary.md; one term or all as text; a list of objects.
 std::string glossaryMarkdown();
 std::string glossaryText(std::string_view term);
+// What releases do otherwise (machine/kernels.h).
+std::string kernelsText();
+std::string kernelsMarkdown();
+std::string kernelsJson();
 std::string glossaryJson();
 
 // The scenario reference, resources/docs/scenario-reference.md.

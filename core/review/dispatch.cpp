@@ -238,7 +238,7 @@ std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, 
             notThere(cell, missing);
             continue;
         }
-        const std::string text = scenarioText(operation, vm, dispatch);
+        const std::string text = ofKernel(scenarioText(operation, vm, dispatch), options.kernel);
         try {
             const Scenario scenario = ownScenario(text);
             const Counted run(scenario, options);

@@ -134,7 +134,7 @@ ReviewTable faults(const ReviewOptions& options) {
         ReviewCell& cell = piece.cell;
         cell.row = {std::string(piece.cause->name)};
         cell.column = {std::string(name(piece.vm->type)), std::string(kBeside[piece.beside])};
-        const std::string text = faultText(*piece.cause, *piece.vm, piece.beside);
+        const std::string text = ofKernel(faultText(*piece.cause, *piece.vm, piece.beside), options.kernel);
         const bool isPrivate = piece.cause->access.find("@p") != std::string_view::npos || piece.cause->access.starts_with("kernel");
         if (const std::string why = whyNotThere(*piece.cause, *piece.vm, isPrivate, piece.beside); !why.empty()) {
             notThere(cell, why);

@@ -123,7 +123,7 @@ std::vector<Scenario> honestScenarios(const ReviewOptions& options) {
     std::vector<Scenario> scenarios;
     for (const std::string& file : shippedFiles(options)) {
         try {
-            Scenario scenario = loadScenario(file, {{"machine.kernel", "6.16"}});
+            Scenario scenario = loadScenario(file, {{"machine.kernel", std::string(name(options.kernel))}});
             const auto meddles = [](const Step& step) {
                 return step.verb == Verb::Kernel || step.verb == Verb::Seamcall || step.verb == Verb::Inject ||
                        step.verb == Verb::Rmpupdate || step.verb == Verb::Psmash;
@@ -135,6 +135,13 @@ std::vector<Scenario> honestScenarios(const ReviewOptions& options) {
         }
     }
     return scenarios;
+}
+
+std::string ofKernel(std::string text, Kernel kernel) {
+    constexpr std::string_view kMachine = "machine: {";
+    if (const std::size_t at = text.find(kMachine); kernel != Kernel::V6_16 && at != std::string::npos)
+        text.insert(at + kMachine.size(), fmt::format("kernel: {}, ", name(kernel)));
+    return text;
 }
 
 Scenario ownScenario(const std::string& text) { return bindScenario("review", text); }

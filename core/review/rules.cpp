@@ -50,7 +50,9 @@ ReviewTable rules(const ReviewOptions& options) {
         for (const std::string& file : shippedFiles(options)) {
             Piece piece;
             try {
-                piece.scenario = loadScenario(file);
+                if (options.kernel != Kernel::V6_16)
+                    piece.overrides = {{"machine.kernel", std::string(name(options.kernel))}};
+                piece.scenario = loadScenario(file, piece.overrides);
             } catch (const InputError&) {
                 continue;
             }

@@ -168,7 +168,7 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
     if (!cell.outcome.empty())
         return cell;
     const bool build = !(runs.run && comes.run);
-    const std::string text = pairText(runs, comes, build);
+    const std::string text = ofKernel(pairText(runs, comes, build), options.kernel);
     const Scenario scenario = ownScenario(text);
     const Step& race = scenario.script.back();
     const ActorId first = race.actors.front().first, second = race.actors.back().first;
@@ -246,6 +246,7 @@ ReviewCell ofKvm(const Called& called, bool always, const ReviewOptions& options
                                "  - inject: {{seamcall: {}, status: TDX_OPERAND_BUSY, times: {}}}\n  - {{{}, id: call}}\n",
                                called.leaf, always ? "for long" : "once", build ? 2 : 1, stepsOf(td, called.setup), called.leaf,
                                always ? kAlways : 1, stepOf(td, called.step, true));
+    cell.witness = ofKernel(std::move(cell.witness), options.kernel);
     const Scenario scenario = ownScenario(cell.witness);
     Runner runner(scenario);
     if (options.prepare)

@@ -27,6 +27,8 @@ std::vector<Scenario> honestScenarios(const ReviewOptions& options);
 std::vector<std::string> shippedFiles(const ReviewOptions& options);
 
 // A scenario of the tables' own.
+// The same scenario on that kernel.
+std::string ofKernel(std::string text, Kernel kernel);
 Scenario ownScenario(const std::string& text);
 
 // How each exploration of a table is made: every finding, within the reader's bounds.

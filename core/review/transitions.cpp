@@ -86,8 +86,7 @@ class Collector final : public Census {
 public:
     explicit Collector(const Scenario& scenario) : scenario_(scenario) {}
     void explore(const ReviewOptions& options) {
-        if (options.scenario)
-            overrides_ = options.overrides;
+        overrides_ = options.scenario ? options.overrides : std::vector<Override>{{"machine.kernel", std::string(name(options.kernel))}};
         ExploreOptions explore = exploration(options);
         explore.mode = ExploreMode::Stateful;
         explore.census = this;
@@ -144,7 +143,7 @@ private:
     }
 
     const Scenario& scenario_;
-    std::vector<Override> overrides_{{"machine.kernel", "6.16"}};
+    std::vector<Override> overrides_;
     const Machine* machine_ = nullptr;
     const SpteMasks* masks_ = nullptr;
     std::vector<Sights::iterator> fresh_;
@@ -307,9 +306,9 @@ ReviewTable transitions(const ReviewOptions& options) {
         const auto& files = options.files;
         for (const std::string_view text : kMoreRaces)
             if (files.empty() || std::find(files.begin(), files.end(), "more races") != files.end())
-                scenarios.push_back(ownScenario(std::string(text)));
+                scenarios.push_back(ownScenario(ofKernel(std::string(text), options.kernel)));
     }
-    const Kernel version = options.scenario ? options.scenario->machine.kernel : Kernel::V6_16;
+    const Kernel version = options.scenario ? options.scenario->machine.kernel : options.kernel;
     const auto asked = [&](const Transition& t) {
         return wanted(options, fmt::format("{} {} {} {}", nameOf(t.old), nameOf(t.now), t.shared ? "read" : "write",
                                            t.mirror ? "mirror" : "direct")) ||

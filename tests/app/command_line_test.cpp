@@ -77,6 +77,53 @@ TEST_F(CommandLine, the_glossary_explains_a_term_and_says_what_was_meant) {
         << "sh tests/regenerate.sh";
 }
 
+TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
+    EXPECT_EQ(call("kernels --format markdown").out, readFile((kSource / "resources/docs/versions.md").string()))
+        << "sh tests/regenerate.sh";
+    const auto points = nlohmann::json::parse(call("kernels --format json").out);
+    EXPECT_GE(points.size(), 20u);
+    for (const auto& point : points)
+        for (const char* kernel : {"6.16", "6.19", "7.2", "next"})
+            EXPECT_FALSE(point[kernel].get<std::string>().empty()) << point["point"];
+    // What is not modelled is refused by name, with what is nearest.
+    const auto refused = [&](const std::string& key, const std::string& value) {
+        const Result r =
+            call("run " + (kSource / "scenarios/lessons/01-first-private-page.yaml").string() + " --set machine." + key + "=" + value);
+        expectOneLine(r);
+        return r.error;
+    };
+    EXPECT_NE(refused("kernel", "6.18").find("kernel 6.18 is not modelled; the nearest that is: `6.19`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "7.1").find("`7.2`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "6.12").find("`6.16`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "fixd").find("`fixed`?"), std::string::npos);
+    EXPECT_NE(refused("module", "2.0").find("module 2.0 is not modelled; the nearest that is: `1.5`?"), std::string::npos);
+    EXPECT_NE(refused("features", "[dynamic-pamt]").find("`dynamic-pamt` is not modelled yet"), std::string::npos);
+    EXPECT_NE(refused("features", "[dynamic-pmt]").find("`dynamic-pamt`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "7.2 --set 'machine.break=[free-before-remove]'").find("not pinned any more"), std::string::npos);
+}
+
+// The race of 30 is lost in 6.16 and cannot be lost in 6.19; that of 28 can be lost until what is queued behind 7.2.
+TEST_F(CommandLine, races_are_explored_under_each_kernel) {
+    const Result image =
+        call("explore " + (kSource / "scenarios/races/30-image-and-new-vcpu.yaml").string() + " --each-kernel --format jsonl");
+    EXPECT_EQ(image.status, 1);
+    std::map<std::string, std::size_t> violations;
+    std::istringstream lines(image.out);
+    for (std::string line; std::getline(lines, line);) {
+        const auto json = nlohmann::json::parse(line);
+        EXPECT_TRUE(json["complete"].get<bool>());
+        violations[json["kernel"]] = json["violations"].size();
+    }
+    ASSERT_EQ(violations.size(), 4u);
+    EXPECT_GT(violations["6.16"], 0u);
+    for (const char* kernel : {"6.19", "7.2", "next"})
+        EXPECT_EQ(violations[kernel], 0u) << kernel;
+    const Result zap = call("explore " + (kSource / "scenarios/races/28-prefault-and-fast-zap.yaml").string() + " --each-kernel");
+    EXPECT_NE(zap.out.find("next        4  nothing"), std::string::npos) << zap.out;
+    EXPECT_NE(zap.out.find("7.2         3  progress"), std::string::npos) << zap.out;
+    expectOneLine(call("explore x.yaml --each-kernel --jobs 2"));
+}
+
 TEST_F(CommandLine, words_of_the_debugger_are_taken_from_a_file) {
     const std::string words = write("words.txt", "# to the frozen entry\nb spte.freeze if gpa:0x4000\r\nc\ninfo locks\np mirror 0x4000\n");
     const Result r = call("run " + lesson("01-first-private-page.yaml") + " --commands " + words);

@@ -101,7 +101,7 @@ expect: [{result: r, is: ok}, {result: s, is: EINVAL}, {result: p, is: EINVAL}, 
 TEST(Language, overrides_reach_every_key_and_misspelt_ones_are_refused) {
     const Scenario scenario = bindScenario("f.yaml", kOrdinary, {{"machine.vcpus", "5"}, {"machine.kernel", "fixed"}});
     EXPECT_EQ(scenario.machine.vcpus, 5u);
-    EXPECT_TRUE(scenario.machine.kernelFixed);
+    EXPECT_EQ(scenario.machine.kernel, Kernel::Fixed);
     EXPECT_THROW(bindScenario("f.yaml", kOrdinary, {{"machine.vcpu", "5"}}), InputError);
     EXPECT_THROW(bindScenario("f.yaml", kOrdinary, {{"machine.vcpus", "none"}}), InputError);
 }

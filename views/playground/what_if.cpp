@@ -58,7 +58,10 @@ NewMachineDialog::NewMachineDialog(QWidget* parent)
     dispatch_->addItem(tr("the GFN has no shared bit"), "gfn");
     dispatch_->setToolTip(tr("dispatch: by what KVM sees that the private table must follow a change"));
     kernel_->addItem(tr("6.16, as released"), "6.16");
-    kernel_->addItem(tr("with the later fixes"), "fixed");
+    kernel_->addItem(tr("6.16, with the later fixes"), "fixed");
+    kernel_->addItem(tr("6.19, as released"), "6.19");
+    kernel_->addItem(tr("7.2, as released"), "7.2");
+    kernel_->addItem(tr("7.2, and what is queued behind it"), "next");
     problem_->setWordWrap(true);
     auto* form = new QFormLayout(this);
     form->addRow(tr("Kind of VM"), vm_);
