@@ -131,6 +131,9 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::ZapHalfOfTheRoot, "zap-half-of-the-root", "review of May 2024: the zap of a whole root ends before the shared half"},
     {Break::PreparedBeforeItIs, "prepared-before-it-is",
      "d04c77d23122: a page of guest_memfd counts as prepared though its preparation failed"},
+    {Break::PopulateShared, "populate-shared", "e4ee54479273: a page of the image is filled in though its attribute says shared"},
+    {Break::InvalidSlotIsNone, "invalid-slot-is-none",
+     "e0c378684b65: a fault takes a slot that is about to go for none, and makes an MMIO entry"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
     {Break::NoEntryBarrier, "no-entry-barrier",
      "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "

@@ -154,6 +154,8 @@ enum class Break : u8 {
     ZapUnderReadLock,
     ZapHalfOfTheRoot,
     PreparedBeforeItIs,
+    PopulateShared,
+    InvalidSlotIsNone,
     NoSeqBarrier,
     NoEntryBarrier,
     Count_

@@ -175,7 +175,13 @@ bool byRemoval(const Transition& t) {
     return t.now == EntryKind::Frozen && t.old != EntryKind::Frozen && !(t.mirror && t.shared) && (t.old != EntryKind::None || t.shared);
 }
 
-std::string forcedText(const Transition& t, Kernel version) {
+// Does the private table follow with mmu_lock held for writing, where its operation may meet who does not hold that lock?
+bool mayMeet(const Transition& t, Kernel version) {
+    return version >= Kernel::V7_2 && t.mirror && !t.shared && t.old == EntryKind::None &&
+           (t.now == EntryKind::Leaf || t.now == EntryKind::Table);
+}
+
+std::string forcedText(const Transition& t, Kernel version, bool busy) {
     const std::string kernel = version == Kernel::V6_16 ? "" : fmt::format("kernel: {}, ", name(version));
     const bool removal = byRemoval(t);
     const bool tables = t.old == EntryKind::Table || t.now == EntryKind::Table;
@@ -199,6 +205,9 @@ std::string forcedText(const Transition& t, Kernel version) {
     if (!t.mirror && (t.old == EntryKind::Table || removal))
         text += "  - split-huge-pages: {gpa: 0, size: 2M}\n";
     const std::string_view atomic = t.shared ? "_atomic" : "";
+    if (busy)
+        text += fmt::format("  - inject: {{seamcall: TDH.MEM.{}, status: TDX_OPERAND_BUSY}}\n",
+                            t.now == EntryKind::Leaf ? "PAGE.AUG" : "SEPT.ADD");
     if (removal) {
         if (!t.mirror && t.old == EntryKind::None)
             text += "  - kernel: {call: kvm_tdp_mmu_zap_leafs, gpa: 0}\n";
@@ -243,9 +252,9 @@ private:
     const Machine* machine_ = nullptr;
 };
 
-Forced force(const Transition& t, Kernel version, const ReviewOptions& options) {
+Forced force(const Transition& t, Kernel version, const ReviewOptions& options, bool busy = false) {
     Forced forced;
-    forced.witness = forcedText(t, version);
+    forced.witness = forcedText(t, version, busy);
     const Scenario scenario = ownScenario(forced.witness);
     const Step& call = scenario.script.back();
     Heard census(t, call.index);
@@ -285,9 +294,14 @@ Forced force(const Transition& t, Kernel version, const ReviewOptions& options) 
     std::string result = "?";
     if (const auto outcome = runner.system().result(*call.result))
         result = outcomeName(*outcome);
-    forced.what = fmt::format("by force{}: {}{}", byRemoval(t) ? ", by the removal of its table" : "",
-                              said.empty() ? "nothing complains" : fmt::format("{}", fmt::join(said, "; ")),
-                              t.shared ? fmt::format("; the caller gets {}", result) : "");
+    // What is right alone may be wrong where somebody else is in the module.
+    if (!busy && forced.fired == false && mayMeet(t, version))
+        if (Forced met = force(t, version, options, true); met.fired == true)
+            return met;
+    forced.what =
+        fmt::format("by force{}{}: {}{}", byRemoval(t) ? ", by the removal of its table" : "", busy ? ", while the module is busy" : "",
+                    said.empty() ? "nothing complains" : fmt::format("{}", fmt::join(said, "; ")),
+                    t.shared ? fmt::format("; the caller gets {}", result) : "");
     return forced;
 }
 } // namespace

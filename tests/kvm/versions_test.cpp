@@ -69,6 +69,8 @@ TEST(Versions, hooks_have_the_names_of_their_release) {
         EXPECT_EQ(has("TDH.MEM.PAGE.AUG", "tdx_sept_map_leaf_spte"), central(kernel));
         EXPECT_EQ(has("TDH.MEM.PAGE.REMOVE", "tdx_sept_remove_leaf_spte"), central(kernel));
         EXPECT_EQ(has("TDH.MEM.PAGE.AUG", "set_external_spte_present"), !central(kernel));
+        for (const char* leaf : {"TDH.MEM.SEPT.ADD", "TDH.MEM.PAGE.AUG", "TDH.MEM.RANGE.BLOCK", "TDH.MEM.PAGE.REMOVE"})
+            EXPECT_EQ(has(leaf, "__handle_changed_spte"), central(kernel)) << leaf;
     }
 }
 
@@ -87,8 +89,9 @@ TEST(Versions, an_image_page_is_added_behind_the_mirror_or_in_the_hook) {
 TEST(Versions, a_busy_page_add_is_told_to_user_space_or_tried_again) {
     for (const Kernel kernel : kAll) {
         SCOPED_TRACE(name(kernel));
-        const auto events = runOn(kernel, "  - init-mem-region: {gpa: 0, size: 4K}\n  - inject: {seamcall: TDH.MEM.PAGE.ADD, status: TDX_OPERAND_BUSY}\n"
-                                          "  - init-mem-region: {gpa: 0x1000, size: 4K}\n  - finalize-vm\n");
+        const auto events =
+            runOn(kernel, "  - init-mem-region: {gpa: 0, size: 4K}\n  - inject: {seamcall: TDH.MEM.PAGE.ADD, status: TDX_OPERAND_BUSY}\n"
+                          "  - init-mem-region: {gpa: 0x1000, size: 4K}\n  - finalize-vm\n");
         EXPECT_EQ(outcomeOf(events, "init-mem-region", 1), kernel == Kernel::V6_16 ? "EBUSY" : "ok");
         EXPECT_EQ(outcomeOf(events, "finalize-vm"), kernel == Kernel::V6_16 ? "EINVAL" : "ok");
         EXPECT_EQ(violates(events, "coherent"), kernel == Kernel::V6_16);
@@ -117,7 +120,8 @@ TEST(Versions, the_state_of_a_td_changes_under_more_locks) {
                     (e["phase"] == "begin" ? begin : end) = e["n"];
             const auto takes = [&](const char* lock, const char* mode) {
                 return std::any_of(events.begin(), events.end(), [&](const auto& e) {
-                    return e["kind"] == "lock" && e["do"] == "acquire" && e["lock"] == lock && e["mode"] == mode && e["n"] >= begin && e["n"] <= end;
+                    return e["kind"] == "lock" && e["do"] == "acquire" && e["lock"] == lock && e["mode"] == mode && e["n"] >= begin &&
+                           e["n"] <= end;
                 });
             };
             EXPECT_EQ(takes("kvm->lock", "write"), later(kernel)) << verb;
@@ -182,8 +186,9 @@ TEST(Versions, nx_huge_pages_are_recovered_exclusively_or_not) {
 TEST(Versions, an_image_page_that_is_asked_for_twice) {
     for (const Kernel kernel : kAll) {
         SCOPED_TRACE(name(kernel));
-        const auto events =
-            runOn(kernel, "  - init-mem-region: {gpa: 0, size: 4K}\n  - init-mem-region: {gpa: 0, size: 4K}\n  - finalize-vm\n  - vcpu0: {read: 0}\n");
+        const auto events = runOn(
+            kernel,
+            "  - init-mem-region: {gpa: 0, size: 4K}\n  - init-mem-region: {gpa: 0, size: 4K}\n  - finalize-vm\n  - vcpu0: {read: 0}\n");
         EXPECT_EQ(outcomeOf(events, "init-mem-region", 1), central(kernel) ? "EIO" : "EEXIST");
         EXPECT_TRUE(outcomeOf(events, "read").starts_with("ok")) << outcomeOf(events, "read"); // the VM is not bugged
     }
@@ -254,10 +259,10 @@ TEST(Versions, all_that_is_shipped_runs_on_each) {
 // No order of a race between a TD's changes breaks a rule in a later release, but for the one that history names.
 TEST(Versions, races_hold_on_each) {
     const std::pair<const char*, Kernel> mended[] = {{"28-prefault-and-fast-zap.yaml", Kernel::Next}};
-    for (const char* file : {"01-two-faults-one-page.yaml", "02-two-faults-one-table.yaml", "04-fault-and-discard.yaml", "05-fault-and-punch-hole.yaml",
-                             "06-fault-and-conversion.yaml", "12-busy-sept-and-kick.yaml", "19-teardown-and-late-fault.yaml",
-                             "20-snp-conversion-and-fault.yaml", "22-link-fails-and-rolls-back.yaml", "23-aug-fails-and-rolls-back.yaml",
-                             "28-prefault-and-fast-zap.yaml", "30-image-and-new-vcpu.yaml"})
+    for (const char* file : {"01-two-faults-one-page.yaml", "02-two-faults-one-table.yaml", "04-fault-and-discard.yaml",
+                             "05-fault-and-punch-hole.yaml", "06-fault-and-conversion.yaml", "12-busy-sept-and-kick.yaml",
+                             "19-teardown-and-late-fault.yaml", "20-snp-conversion-and-fault.yaml", "22-link-fails-and-rolls-back.yaml",
+                             "23-aug-fails-and-rolls-back.yaml", "28-prefault-and-fast-zap.yaml", "30-image-and-new-vcpu.yaml"})
         for (const Kernel kernel : {Kernel::V6_19, Kernel::V7_2, Kernel::Next}) {
             SCOPED_TRACE(std::string(name(kernel)) + " " + file);
             const Scenario scenario =

@@ -154,6 +154,12 @@ std::vector<Case> cases() {
          storeEntry(
              {9}, Level::k4K, [](u64 spte) { return (spte & ~spte::kFrozen) | u64{1} << 11 | 7 | 40 << 12; }, true),
          {}},
+        {Assert::RemoveExternal,
+         kTd + ", kernel: 7.2",
+         {kImage, kFinal, answer("TDH.MEM.PAGE.AUG", "TDX_OPERAND_BUSY")},
+         storeEntry(
+             {9}, Level::k4K, [](u64 spte) { return (spte & ~spte::kFrozen) | u64{1} << 11 | 7 | 40 << 12; }, true),
+         {}},
         {Assert::ZapRootUnreferenced,
          kVm,
          {kWrite},

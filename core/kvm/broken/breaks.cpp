@@ -26,6 +26,8 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::ZapUnderReadLock, broken::zapUnderReadLock},
         {Break::ZapHalfOfTheRoot, broken::zapHalfOfTheRoot},
         {Break::PreparedBeforeItIs, broken::preparedBeforeItIs},
+        {Break::PopulateShared, broken::populateShared},
+        {Break::InvalidSlotIsNone, broken::invalidSlotIsNone},
     };
     for (auto entry = std::rbegin(kBroken); entry != std::rend(kBroken); ++entry)
         if (config.broken(entry->first))

@@ -27,5 +27,7 @@ void flushFromTheLastGfn(Protocol& protocol);
 void zapUnderReadLock(Protocol& protocol);
 void zapHalfOfTheRoot(Protocol& protocol);
 void preparedBeforeItIs(Protocol& protocol);
+void populateShared(Protocol& protocol);
+void invalidSlotIsNone(Protocol& protocol);
 
 } // namespace mirrorscope::broken

@@ -32,6 +32,7 @@ int set_external_spte(Kvm& kvm, Gfn gfn, u64 oldSpte, u64 newSpte, Level level) 
 
 // __handle_changed_spte(): what it counts, it counts once the private table has followed.
 int handleChanged(Kvm& kvm, Pfn table, Gfn gfn, u64 oldSpte, u64 newSpte, Level level, bool shared) {
+    Call call(kvm.sim(), "__handle_changed_spte");
     if (!kvm.check_changed_spte(gfn, oldSpte, newSpte, level))
         return 0;
     if (kvm.unlinks_table(oldSpte, newSpte, level)) {
