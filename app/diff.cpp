@@ -81,7 +81,7 @@ int diff(const DiffArguments& args) {
     if (args.at.size() > 2)
         throw UsageError("two positions at most are compared");
     Difference difference;
-    if (args.files.size() == 1 && args.at.size() == 2) {
+    if (args.files.size() == 1 && args.at.size() == 2 && args.kernels.empty() && args.variants.size() < 2) {
         Session session = runOf(args.files[0], overridesOf(args.set, args.variants.empty() ? "" : args.variants[0]));
         difference = differenceWithin(session, parsePosition(args.at[0], session.end()), parsePosition(args.at[1], session.end()));
     } else {

@@ -3,6 +3,7 @@
 #include "explored.h"
 
 #include "base/text.h"
+#include "base/vocab.h"
 #include "machine/kernels.h"
 
 #include <fmt/format.h>
@@ -31,6 +32,10 @@ int exploreEachKernel(const std::string& file, const std::vector<Override>& over
             std::set<std::string> rules;
             for (const ExploreFinding& finding : result.findings)
                 rules.insert(finding.rule);
+            // What the file says is to be seen is no finding, and seen all the same.
+            for (std::size_t i = 0; i < scenario.sometimes.size() && i < result.sometimes.size(); ++i)
+                if (scenario.sometimes[i].form == Expectation::Form::Violation && result.sometimes[i].second)
+                    rules.insert(fmt::format("{} (as the file says)", info(scenario.sometimes[i].rule).name));
             std::string violated =
                 rules.empty() ? result.complete ? "nothing" : "nothing so far" : fmt::format("{}", fmt::join(rules, ", "));
             for (const auto& [expected, seen] : result.sometimes)

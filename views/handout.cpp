@@ -212,8 +212,7 @@ void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
             paper.heading("Answers", 2);
             number = 0;
             for (const Question& question : questions)
-                paper.paragraph(QString("%1. %2").arg(++number).arg(
-                    QString::fromStdString(answerText(*question.step, question.right ? 1ull << *question.right : 0))));
+                paper.paragraph(QString("%1. %2").arg(++number).arg(QString::fromStdString(answerText(*question.step, question.holds))));
         }
         paper.keepTogether();
         paper.document().print(&pdf);

@@ -157,6 +157,8 @@ Json machineSchema() {
                 if (key.name == "kernel" ? number > 6 : key.name == "module" && number < 6)
                     schema["enum"].push_back(number);
         }
+        if (key.name == "features")
+            schema = {{"type", "array"}, {"items", {{"enum", {"in-place-conversion", "dynamic-pamt", "private-2M"}}}}};
         schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
         properties[std::string(key.name)] = schema;
     }

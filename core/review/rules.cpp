@@ -90,6 +90,12 @@ ReviewTable rules(const ReviewOptions& options) {
             cell.races = races;
             return cell;
         };
+        if (const std::string why =
+                cannotBeBroken(*breakFromName(name), options.scenario ? options.scenario->machine.kernel : options.kernel);
+            best.empty() && !why.empty()) {
+            notThere(begin("none"), why);
+            continue;
+        }
         if (best.empty()) {
             ReviewCell& cell = begin("none");
             cell.outcome = cut ? "unknown" : "unnoticed";

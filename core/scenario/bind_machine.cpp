@@ -5,8 +5,9 @@
 #include "scenario/presets.h"
 #include "system/system.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
 namespace mirrorscope {
@@ -21,12 +22,19 @@ unsigned Binder::oneOf(const YamlNode& node, const Names& names, const std::stri
 }
 
 namespace {
-// Releases as numbers of the same distance: 6.18 is 18, 7.2 is 22 (7.0 followed 6.19).
+// Releases as numbers of the same distance: 6.18 is 18, 7.2 is 22 (7.0 followed 6.19). What is queued behind 7.2 is about 7.4.
 std::optional<int> releaseNumber(std::string_view text) {
-    int major = 0, minor = 0, used = 0;
-    if (std::sscanf(std::string(text).c_str(), "%2d.%3d%n", &major, &minor, &used) != 2 || static_cast<std::size_t>(used) != text.size())
+    if (text == "next")
+        return 24;
+    const std::size_t dot = text.find('.');
+    const auto digits = [](std::string_view part) {
+        return !part.empty() && part.size() <= 3 && part.find_first_not_of("0123456789") == std::string_view::npos &&
+               (part.size() == 1 || part[0] != '0');
+    };
+    if (dot == std::string_view::npos || !digits(text.substr(0, dot)) || !digits(text.substr(dot + 1)))
         return std::nullopt;
-    return major == 6 ? minor : major > 6 ? (major - 6) * 20 + minor : -1;
+    const int major = std::stoi(std::string(text.substr(0, dot))), minor = std::stoi(std::string(text.substr(dot + 1)));
+    return major < 6 ? -1 : major == 6 ? minor : (major - 6) * 20 + minor;
 }
 
 // What is left out of the protocol must be there to be left out.
@@ -37,6 +45,8 @@ struct OnlyBefore {
 };
 constexpr OnlyBefore kOnlyBefore[] = {
     {Break::FreeBeforeRemove, Kernel::V6_19, "a page of the secure EPT is not pinned any more"},
+    {Break::ZapUnderReadLock, Kernel::V7_2, "the MMU allows it, and no table with something in it is left by then"},
+    {Break::PreparedBeforeItIs, Kernel::V7_2, "a page is made the guest's at each fault"},
     {Break::LeafBeforeLink, Kernel::V7_2, "a table is linked where its entry is frozen, by whoever changes it"},
 };
 constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
@@ -52,7 +62,7 @@ Kernel Binder::kernelOf(const YamlNode& node) const {
         unknown(node, "kernel", kKernels);
     // Where two are as near, the later one: it has what came in between.
     std::string_view nearest;
-    int least = 1000;
+    int least = 1'000'000;
     for (const std::string_view known : kKernels)
         if (const auto number = releaseNumber(known); number && std::abs(*number - *asked) <= least) {
             least = std::abs(*number - *asked);
@@ -61,12 +71,18 @@ Kernel Binder::kernelOf(const YamlNode& node) const {
     fail(node, "kernel " + text + " is not modelled; the nearest that is: `" + std::string(nearest) + "`?");
 }
 
-void Binder::checkVersion(const YamlNode& map) const {
-    const MachineConfig& m = scenario_.machine;
+std::string cannotBeBroken(Break what, Kernel kernel) {
     for (const OnlyBefore& row : kOnlyBefore)
-        if (m.broken(row.what) && m.since(row.since))
-            fail(*map.find("break"), "`" + std::string(info(row.what).name) + "` cannot be broken in kernel " +
-                                         std::string(name(m.kernel)) + ": " + std::string(row.why));
+        if (row.what == what && kernel >= row.since)
+            return fmt::format("`{}` cannot be broken in kernel {}: {}", info(what).name, name(kernel), row.why);
+    return "";
+}
+
+void Binder::checkVersion(const YamlNode& map) const {
+    for (const OnlyBefore& row : kOnlyBefore)
+        if (scenario_.machine.broken(row.what))
+            if (const std::string why = cannotBeBroken(row.what, scenario_.machine.kernel); !why.empty())
+                fail(*map.find("break"), why);
 }
 
 void Binder::slot(const YamlNode& node) {

@@ -337,6 +337,8 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     case ArgType::Special:
         if (value.kind != YamlNode::Kind::Sequence)
             fail(value, "`" + name + "` is a list");
+        if (value.items.empty() || value.items.size() > kMostChoices)
+            fail(value, "`" + name + "` has 1.." + std::to_string(kMostChoices) + " of them");
         for (const auto& item : value.items)
             step.choices.push_back(choice(item));
         break;

@@ -12,13 +12,13 @@ namespace mirrorscope {
 std::string answerText(const Step& question, u64 right) {
     std::string text = "answer: ";
     bool any = false;
-    for (std::size_t i = 0; i < question.choices.size() && i < 64; ++i)
+    for (std::size_t i = 0; i < question.choices.size(); ++i)
         if ((right >> i & 1) != 0) {
             text += (any ? " · " : "") + question.choices[i].text;
             any = true;
         }
     if (!any)
-        text += question.answer.empty() ? "none of these" : question.answer;
+        text += !question.answer.empty() ? question.answer : question.choices.empty() ? "everybody's own" : "none of these";
     // What was typed in says nothing against the run.
     else if (!question.answer.empty() && text != "answer: " + question.answer)
         text += " (the file says: " + question.answer + ")";

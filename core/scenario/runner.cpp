@@ -106,7 +106,7 @@ void Runner::answer(std::optional<ActorId> whose) {
         const bool judged =
             std::any_of(question->choices.begin(), question->choices.end(), [](const AskChoice& c) { return !c.when.empty(); });
         u64 right = 0;
-        for (std::size_t c = 0; c < std::min<std::size_t>(question->choices.size(), 64); ++c) {
+        for (std::size_t c = 0; c < question->choices.size(); ++c) {
             const AskChoice& choice = question->choices[c];
             const auto holds = [&](const Expectation& e) { return evaluate(e, system_, checker_).holds; };
             if (judged ? !choice.when.empty() && std::all_of(choice.when.begin(), choice.when.end(), holds)

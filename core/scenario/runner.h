@@ -91,8 +91,8 @@ private:
     bool ignoreRaceExpectations_ = false;
     bool bounded_ = false;
     std::string stopped_;
-    bool demonstrated_ = false; // it ended because nobody can go on, which is what the scenario wants to show
-    static constexpr ActorId kOfTheScript = 0xff;
+    bool demonstrated_ = false;                          // it ended because nobody can go on, which is what the scenario wants to show
+    static constexpr ActorId kOfTheScript = 0xffff;      // no actor
     std::vector<std::pair<ActorId, const Step*>> asked_; // and not answered yet; only of a recorded run
     std::vector<ExpectationResult> expectations_;
     std::vector<std::string> remarks_;

@@ -60,6 +60,7 @@ struct PageRef {
 
 // An answer that `ask` offers. It is right if all that it says holds once the step behind the question has ended; one without
 // conditions is right if it is the `answer`.
+inline constexpr std::size_t kMostChoices = 64;
 struct AskChoice {
     std::string text;
     std::vector<Expectation> when;
@@ -101,6 +102,9 @@ struct Step {
     }
     bool has(std::string_view name) const { return numbers.find(name) != numbers.end(); }
 };
+
+// Why that step of the protocol cannot be left out in that release; empty if it can.
+std::string cannotBeBroken(Break what, Kernel kernel);
 
 // What the run says to a question: the choice that held (`right`: a bit for each), and why.
 std::string answerText(const Step& question, u64 right);

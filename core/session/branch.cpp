@@ -63,6 +63,28 @@ std::string withoutActor(const YamlNode& node) {
 bool isJudged(const YamlNode& node) {
     return node.kind == YamlNode::Kind::Map && (node.find("expect") != nullptr || node.find("ask") != nullptr);
 }
+// Without the questions inside of it; nothing if that was all.
+std::optional<YamlNode> withoutQuestions(const YamlNode& node) {
+    if (node.kind == YamlNode::Kind::Map && node.find("ask") != nullptr)
+        return std::nullopt;
+    YamlNode rest = node;
+    rest.items.clear();
+    rest.entries.clear();
+    for (const YamlNode& item : node.items)
+        if (auto kept = withoutQuestions(item))
+            rest.items.push_back(std::move(*kept));
+    for (const auto& [key, value] : node.entries)
+        if (auto kept = withoutQuestions(value))
+            rest.entries.emplace_back(key, std::move(*kept));
+    const bool emptied = node.kind == YamlNode::Kind::Map        ? !node.entries.empty() && rest.entries.empty()
+                         : node.kind == YamlNode::Kind::Sequence ? !node.items.empty() && rest.items.empty()
+                                                                 : false;
+    return emptied ? std::nullopt : std::optional(std::move(rest));
+}
+std::string itemOf(const YamlNode& node) {
+    const auto rest = withoutQuestions(node);
+    return rest ? item(flowText(*rest)) : "";
+}
 // What an actor of a race has begun by a position; what the script lets it do later is left out.
 std::vector<std::string> begunBy(const Session& session, const Step& race, const std::string& actor, const YamlNode& list, u64 position) {
     std::vector<const YamlNode*> nodes;
@@ -158,7 +180,7 @@ std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
         const bool isExpect = isJudged(node);
         if (!whole.any() || whole.end <= position) {
             if (!isExpect)
-                out += item(flowText(node));
+                out += itemOf(node);
             for (const Step* step : steps)
                 race += step->verb == Verb::Race ? 1 : 0;
             continue;
@@ -181,7 +203,7 @@ std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
                 break;
             if (!e.any() || e.end <= position) {
                 if (body != nullptr)
-                    out += item(flowText(*source));
+                    out += itemOf(*source);
                 race += step->verb == Verb::Race ? 1 : 0;
                 continue;
             }

@@ -8,14 +8,15 @@
 
 namespace mirrorscope {
 
-// A repeated question is asked, and answered, each time.
+// A repeated question is asked, and answered, each time: the first that waits gets it.
 void Session::indexAnswer(const Mark& mark, const Step& step) {
-    for (auto question = questions_.rbegin(); question != questions_.rend(); ++question) {
-        if (question->step != &step)
+    for (Question& question : questions_) {
+        if (question.step != &step || question.answered)
             continue;
-        question->answered = positionAfter(mark);
-        if (const u64 right = mark.a[0]; std::has_single_bit(right))
-            question->right = static_cast<std::size_t>(std::countr_zero(right));
+        question.answered = positionAfter(mark);
+        question.holds = mark.a[0];
+        if (std::has_single_bit(question.holds))
+            question.right = static_cast<std::size_t>(std::countr_zero(question.holds));
         return;
     }
 }
@@ -31,16 +32,24 @@ const Question* Session::questionAt(u64 position) const {
     return over ? nullptr : &question;
 }
 
+const Question* Session::answeredJustBefore(const Question& question) const {
+    const auto at = static_cast<std::size_t>(&question - questions_.data());
+    return at > 0 && questions_[at - 1].answered == question.asked ? &questions_[at - 1] : nullptr;
+}
+
 std::string Session::storyAt(u64 position) const {
     std::string story = noteAt(position);
     const Question* question = questionAt(position);
     if (question == nullptr)
         return story;
+    const bool shown = question->answered && position >= *question->answered;
+    if (const Question* before = shown ? nullptr : answeredJustBefore(*question))
+        story += (story.empty() ? "" : "\n\n") + ("*" + before->step->text + "*\n\n") + answerText(*before->step, before->holds);
     story += (story.empty() ? "**" : "\n\n**") + question->step->text + "**\n";
     for (const AskChoice& choice : question->step->choices)
         story += "\n- " + choice.text;
-    if (question->answered && position >= *question->answered)
-        story += "\n\n" + answerText(*question->step, question->right ? 1ull << *question->right : 0);
+    if (shown)
+        story += "\n\n" + answerText(*question->step, question->holds);
     return story;
 }
 

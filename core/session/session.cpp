@@ -149,8 +149,11 @@ void Session::indexScript() {
         // What is noted before anything is done holds from the beginning.
         if (mark.kind == MarkKind::Note)
             notes_.push_back({mark.n == 0 ? 0 : mark.n + 1, mark.script});
-        if (mark.kind == MarkKind::Ask)
-            questions_.push_back({at, std::nullopt, step, std::nullopt});
+        if (mark.kind == MarkKind::Ask) {
+            Question& question = questions_.emplace_back();
+            question.asked = at;
+            question.step = step;
+        }
         if (mark.kind == MarkKind::Pause && (pauses_.empty() || pauses_.back() != at))
             pauses_.push_back(at);
         if (mark.kind != MarkKind::Note && (halts_.empty() || halts_.back() != at))

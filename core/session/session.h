@@ -114,6 +114,7 @@ struct Question {
     std::optional<u64> answered;      // the position from which the run shows it; nothing: the run ended before
     const Step* step = nullptr;       // never null
     std::optional<std::size_t> right; // the choice that held; nothing: none of them did, or several
+    u64 holds = 0;                    // a bit for each that did
 };
 
 struct HistoryEntry {
@@ -328,6 +329,8 @@ public:
     std::string storyAt(u64 position) const; // Markdown
     // The one that was asked last, as long as the script has not gone on to something else behind its answer; null if there is none.
     const Question* questionAt(u64 position) const;
+    // The one before it, if its answer came where this one was asked: both are to be seen until this one has its answer.
+    const Question* answeredJustBefore(const Question& question) const;
 
     const std::vector<Violation>& violations() const;
 

@@ -95,6 +95,9 @@ TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
     EXPECT_NE(refused("kernel", "6.18").find("kernel 6.18 is not modelled; the nearest that is: `6.19`?"), std::string::npos);
     EXPECT_NE(refused("kernel", "7.1").find("`7.2`?"), std::string::npos);
     EXPECT_NE(refused("kernel", "6.12").find("`6.16`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "7.4").find("`next`?"), std::string::npos);
+    EXPECT_NE(refused("kernel", "99.999").find("`next`?"), std::string::npos);
+    EXPECT_EQ(refused("kernel", "06.16").find("nearest"), std::string::npos);
     EXPECT_NE(refused("kernel", "fixd").find("`fixed`?"), std::string::npos);
     EXPECT_NE(refused("module", "2.0").find("module 2.0 is not modelled; the nearest that is: `1.5`?"), std::string::npos);
     EXPECT_NE(refused("features", "[dynamic-pamt]").find("`dynamic-pamt` is not modelled yet"), std::string::npos);

@@ -2,6 +2,7 @@
 // What a script asks is answered by its run, and by nothing that was typed in.
 #include "scenario/catalogue.h"
 #include "scenario/runner.h"
+#include "session/branch.h"
 #include "session/session.h"
 #include "support/run.h"
 
@@ -90,6 +91,56 @@ TEST(Questions, in_a_race_at_the_end_and_repeated) {
     EXPECT_EQ(session.questions()[3].right, 1u);
 }
 
+// An answer that comes where the next question is asked stays in sight beside it; one that is asked again is answered each time.
+TEST(Questions, follow_on_each_other_without_hiding_an_answer) {
+    const Session session = sessionOf(R"(
+  - finalize-vm
+  - ask: {question: first, choices: [{text: uno, expect: {count: fault, is: 1}}, {text: due, expect: {count: fault, is: 2}}]}
+  - vcpu0: {accept: 0x1000}
+  - ask: {question: second, choices: [{text: uno, expect: {count: fault, is: 1}}, {text: due, expect: {count: fault, is: 2}}]}
+  - vcpu0: {accept: 0x2000}
+  - repeat: {times: 3, do: [{ask: {question: again, choices: [{text: a, expect: {violations: 0}}, {text: b, expect: {violation: coherent}}]}}]}
+  - vcpu0: {accept: 0x3000}
+)");
+    const auto& questions = session.questions();
+    ASSERT_EQ(questions.size(), 5u);
+    ASSERT_EQ(questions[0].answered, questions[1].asked);
+    EXPECT_EQ(session.answeredJustBefore(questions[1]), &questions[0]);
+    const std::string story = session.storyAt(questions[1].asked);
+    EXPECT_NE(story.find("answer: uno"), std::string::npos) << story;
+    EXPECT_NE(story.find("**second**"), std::string::npos) << story;
+    EXPECT_EQ(story.find("answer: due"), std::string::npos) << story;
+    for (const Question& question : questions)
+        EXPECT_TRUE(question.answered && question.right) << question.step->text;
+}
+
+// What the script itself asks before a race is answered by its end, whoever else ends a step, the vCPU of the highest number too.
+TEST(Questions, of_the_script_wait_for_the_whole_race) {
+    std::string text =
+        "mirrorscope: 1\nmachine: {vm: default, vcpus: 256, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+        "  - ask: {question: q, choices: [{text: one, expect: {count: fault, is: 1}}, {text: two, expect: {count: fault, is: 2}}]}\n"
+        "  - race: {vcpu255: [{write: 0x1000}], vcpu0: [{write: 0x2000}]}\n    schedule: [{vcpu255: done}, {vcpu0: done}]\n";
+    const Session session(bindScenario("asks.yaml", text));
+    ASSERT_EQ(session.questions().size(), 1u);
+    EXPECT_EQ(session.questions()[0].right, 1u);
+}
+
+// A what-if asks nothing: what it would ask about may be no part of it.
+TEST(Questions, are_no_part_of_a_what_if) {
+    const Session session = sessionOf(R"(
+  - finalize-vm
+  - {vcpu0: {ask: {question: q, choices: [{text: x, expect: {result: later, is: ok}}]}}}
+  - repeat: {times: 2, do: [{ask: {question: r, choices: [{text: x, expect: {result: later, is: ok}}]}}, {vcpu0: {accept: 0x1000}}]}
+  - race: {vcpu0: [{ask: {question: s, choices: [{text: x, expect: {result: later, is: ok}}]}}, {accept: 0x2000}], vcpu1: [{accept: 0x3000}]}
+  - {vcpu0: {accept: 0x4000}, id: later}
+)");
+    for (u64 at = 0; at <= session.end(); ++at) {
+        const std::string branch = branchOf(session, at, {"host", "punch-hole: {gpa: 0x1000}", "a hole"});
+        ASSERT_EQ(branch.find("ask:"), std::string::npos) << at << "\n" << branch;
+        ASSERT_NO_THROW(bindScenario("branch.yaml", branch)) << at << "\n" << branch;
+    }
+}
+
 // Each question of the course has exactly one right answer, and its run gives it; each lesson asks, and begins with what to do.
 TEST(Questions, of_all_shipped_scenarios_have_the_answer_that_the_run_gives) {
     unsigned asked = 0;
@@ -134,4 +185,9 @@ TEST(Questions, that_are_not_understood_are_refused_where_they_stand) {
     EXPECT_NE(refusal("{question: a, choices: [{text: y, expect: {result: nobody, is: ok}}]}").find("unknown id `nobody`"),
               std::string::npos);
     EXPECT_NE(refusal("{choices: [x]}").find("needs `question`"), std::string::npos);
+    EXPECT_NE(refusal("{question: a, choices: []}").find("1..64"), std::string::npos);
+    std::string many = "x";
+    for (int i = 0; i < 64; ++i)
+        many += ", x" + std::to_string(i);
+    EXPECT_NE(refusal("{question: a, choices: [" + many + "]}").find("1..64"), std::string::npos);
 }

@@ -18,14 +18,15 @@
 namespace mirrorscope::views {
 
 QuestionBox::QuestionBox(Context& context, QWidget* parent)
-    : QFrame(parent), context_(context), asks_(new QLabel(this)), choices_(new QWidget(this)), list_(new QGridLayout(choices_)),
-      says_(new QLabel(this)), hint_(new QPushButton(tr("A hint"), this)) {
+    : QFrame(parent), context_(context), before_(new QLabel(this)), asks_(new QLabel(this)), choices_(new QWidget(this)),
+      list_(new QGridLayout(choices_)), says_(new QLabel(this)), hint_(new QPushButton(tr("A hint"), this)) {
     setObjectName("question");
     setAutoFillBackground(true);
     asks_->setObjectName("question-asks");
     says_->setObjectName("question-says");
     hint_->setObjectName("question-hint");
-    for (QLabel* label : {asks_, says_}) {
+    before_->setObjectName("question-before");
+    for (QLabel* label : {before_, asks_, says_}) {
         label->setWordWrap(true);
         label->setTextFormat(Qt::MarkdownText);
     }
@@ -36,6 +37,7 @@ QuestionBox::QuestionBox(Context& context, QWidget* parent)
     hint_->setFlat(true);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(8, 8, 8, 8);
+    layout->addWidget(before_);
     layout->addWidget(asks_);
     layout->addWidget(choices_);
     layout->addWidget(says_);
@@ -137,6 +139,17 @@ void QuestionBox::choose(std::size_t choice) {
     Q_EMIT predicted();
 }
 
+QString QuestionBox::verdict(const Question& question) const {
+    const int mine = context_.presenting() ? -1 : prediction(question);
+    const QString right = question.right ? QString::fromStdString(question.step->choices[*question.right].text) : QString();
+    const QString says = question.step->choices.empty()                      ? QString()
+                         : !question.right                                   ? tr("The run says none of these, or more than one.")
+                         : mine < 0                                          ? "✓ " + right + "."
+                         : *question.right == static_cast<std::size_t>(mine) ? tr("**You were right:** %1.").arg(right)
+                                                                             : tr("**The run says otherwise:** %1.").arg(right);
+    return (says + " " + QString::fromStdString(question.step->why)).trimmed();
+}
+
 void QuestionBox::refresh() {
     const Question* question = context_.session() != nullptr ? context_.session()->questionAt(context_.position()) : nullptr;
     setVisible(question != nullptr);
@@ -156,6 +169,13 @@ void QuestionBox::fill(const Question& question) {
     const int mine = context_.presenting() ? -1 : prediction(question);
     const auto hands = hands_.find(key(question));
     asks_->setText(QString::fromStdString(question.step->text));
+    // Where a step has answered one and the next is asked at once, both are told.
+    const Question* before = shown ? nullptr : context_.session()->answeredJustBefore(question);
+    before_->setVisible(before != nullptr);
+    if (before != nullptr)
+        before_->setText("*" + QString::fromStdString(before->step->text) + "*\n\n" + verdict(*before));
+    // Who has gone on without a word sees what happens, and foresees nothing.
+    const bool open = !shown && context_.position() == question.asked;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
         const Row& row = rows_[i];
         row.button->setVisible(i < choices.size());
@@ -174,32 +194,26 @@ void QuestionBox::fill(const Question& question) {
         ring.setColor(QPalette::Base, context_.theme().base);
         row.button->setPalette(ring);
         row.button->setChecked(chosen);
-        row.button->setEnabled(!shown);
+        row.button->setEnabled(open);
         row.button->setAccessibleName(words);
         const QString tip = shown ? QString() : context_.presenting() ? tr("One more hand for this") : tr("This is what will happen");
         row.button->setToolTip(tip);
         row.text->setToolTip(tip);
     }
-    const std::string answer = question.step->why;
     const bool any = hands != hands_.end() && context_.presenting();
-    if (shown) {
-        const QString verdict = !question.right                                     ? tr("The run says none of these, or more than one.")
-                                : mine < 0                                          ? QString()
-                                : *question.right == static_cast<std::size_t>(mine) ? tr("**You were right.**")
-                                                                                    : tr("**The run says otherwise.**");
-        says_->setText((verdict + " " + QString::fromStdString(answer)).trimmed());
-    } else if (!question.answered) {
+    if (shown)
+        says_->setText(verdict(question));
+    else if (!question.answered)
         says_->setText(tr("This run ends before it can say."));
-    } else if (mine >= 0 || any) {
-        says_->setText(tr("Press F10 and see whether the run agrees."));
-    } else if (context_.presenting()) {
+    else if (mine >= 0 || any || !open)
+        says_->setText(tr("Press F10 and see what the run says."));
+    else if (context_.presenting())
         says_->setText(tr("Who thinks so? Click once for each hand; F10 lets the run answer."));
-    } else {
+    else
         says_->setText(tr("What will happen? Choose, then press F10."));
-    }
-    if (!shown && hinted_ == key(question))
+    if (open && hinted_ == key(question))
         says_->setText(QString::fromStdString(question.step->hint));
-    hint_->setVisible(!shown && !question.step->hint.empty() && hinted_ != key(question));
+    hint_->setVisible(open && !question.step->hint.empty() && hinted_ != key(question));
 }
 
 } // namespace mirrorscope::views

@@ -41,8 +41,10 @@ private:
     QString key(const Question& question) const;
     // The choice that was made; -1 if none was.
     int prediction(const Question& question) const;
+    QString verdict(const Question& question) const;
 
     Context& context_;
+    QLabel* before_; // the verdict on the question that was answered where this one is asked
     QLabel* asks_;
     QWidget* choices_;
     QGridLayout* list_;

@@ -49,6 +49,7 @@ int setAtomically(Kvm& kvm, TdpIter& iter, u64 newSpte, Changing& change) {
     const Pfn table = frameOf(iter.sptep);
     const Protocol& protocol = kvm.protocol();
     kvm.WARN_ON_ONCE(iter.yielded || spte::isFrozen(iter.oldSpte), Assert::AtomicFrozen);
+    kvm.WARN_ON_ONCE(spte::isFrozen(newSpte), Assert::SetFrozen); // c1d3af136fbf; KVM_MMU_WARN_ON()
     if (!protocol.carriesOver(kvm, table, iter.gfn)) {
         if (!kvm.try_cmpxchg64(Site::SpteCmpxchg, iter.sptep, iter.oldSpte, newSpte))
             return -kEBUSY;
@@ -86,7 +87,12 @@ void freeExternalAtOnce(Kvm& kvm, Pfn child) {
 
 // Uptodate says that the page was cleared, and no more.
 bool neverPrepared(u64) { return false; }
-int onlyPrivate(Kvm& kvm, const Memslot&, Gfn gfn) { return kvm.kvm_mem_is_private(gfn) ? 0 : -kEINVAL; }
+// The page is made before the attribute is looked at, and stays in the file if that refuses it.
+int onlyPrivate(Kvm& kvm, const Memslot& slot, Gfn gfn) {
+    if (!kvm.gmemFolio(slot, gfn))
+        return -kENOMEM;
+    return kvm.kvm_mem_is_private(gfn) ? 0 : -kEINVAL;
+}
 } // namespace
 
 void apply7_2(Protocol& protocol) {

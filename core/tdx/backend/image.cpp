@@ -37,19 +37,34 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
 // One page, whose source stands in a page of user space.
 int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset) {
     u64 done = 0;
-    return kvm_.kvm_gmem_populate(gfn, 1, done, [&](const Memslot&, Gfn) {
-        const auto source = kvm_.alloc_page(FrameKind::Cache, 0);
-        if (!source)
-            return -kENOMEM;
-        for (unsigned i = 0; i < 512; ++i)
+    std::optional<Pfn> source;
+    const auto getSource = [&] {
+        source = kvm_.alloc_page(FrameKind::Cache, 0);
+        for (unsigned i = 0; source && i < 512; ++i)
             kvm_.machine().set(wordOf(*source, i), content(context, offset + i * 8));
-        set(Word::PremapGfn, gfn.v + 1);
-        const int result = tdx_gmem_post_populate(gfn, *source, measure);
+        return source ? 0 : -kENOMEM;
+    };
+    const auto putSource = [&] {
         sim_.step(Site::PageFree);
         set(Word::PremapGfn, 0);
         kvm_.frames().free(*source);
-        return result;
+    };
+    if (protocol_->source_first)
+        if (const int r = getSource(); r != 0)
+            return r;
+    const int result = kvm_.kvm_gmem_populate(gfn, 1, done, [&](const Memslot&, Gfn) {
+        if (!protocol_->source_first)
+            if (const int r = getSource(); r != 0)
+                return r;
+        set(Word::PremapGfn, gfn.v + 1);
+        const int r = tdx_gmem_post_populate(gfn, *source, measure);
+        if (!protocol_->source_first)
+            putSource();
+        return r;
     });
+    if (protocol_->source_first)
+        putSource();
+    return result;
 }
 
 Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure, PageContent content, const void* context) {
@@ -61,8 +76,8 @@ Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure
     if (result == 0) {
         protocol_->lock_slots(*this);
         result = get(Word::State) == kRunnable || range.empty() ? -kEINVAL : 0;
-        if (result == 0)
-            kvm_.kvm_mmu_reload(0); // whether it could is not asked
+        if (result == 0 && protocol_->reloads_before)
+            kvm_.kvm_mmu_reload(0);
         while (left.start < left.end && result == 0) {
             sim_.settle(left.start.v);
             result = populate(left.start, measure, content, context, (left.start.v - range.start.v) * 4096);

@@ -28,6 +28,8 @@ struct TdxProtocol {
     // A page of guest_memfd enters the secure EPT; it could not, or has left it.
     void (*pin)(TdxBackend&, Pfn) = pinPage;
     void (*unpin)(TdxBackend&, Pfn) = unpinPage;
+    bool reloads_before = true; // KVM_TDX_INIT_MEM_REGION loads the MMU before its loop; whether it could is not asked (until v7.0)
+    bool source_first = false;  // the source page is got before the file is locked (from v7.0 on)
     int (*extend_failed)(TdxBackend&, u64 status) = extendFailed;
     u64 (*init_vp)(TdxBackend&, Regs&) = initVp;
     bool (*vm_dead_pending)(TdxBackend&, unsigned vcpu) = takesVmDead;
