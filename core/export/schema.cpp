@@ -4,6 +4,7 @@
 #include "export/events.h"
 #include "export/vocabulary.h"
 #include "kvm/types.h"
+#include "machine/config.h"
 #include "scenario/verbs.h"
 #include "tdx/module/leaves.h"
 
@@ -139,6 +140,8 @@ Json machineSchema() {
             schema = ref("number");
         else if (key.name == "preset")
             schema = {{"type", "string"}};
+        else if (key.name == "features")
+            schema = {{"type", "array"}, {"items", {{"enum", kFeatures}}}};
         else {
             // A list of words, as it stands in the table.
             Json words = Json::array();
@@ -147,18 +150,15 @@ Json machineSchema() {
                 const std::size_t end = std::min(values.find(", ", at), values.size());
                 const std::string word = values.substr(at, end - at);
                 words.push_back(word);
+                // A YAML number where nobody writes quotes.
                 if (word.find_first_not_of("0123456789") == std::string::npos)
                     words.push_back(std::stoi(word));
+                else if (word.find_first_not_of("0123456789.") == std::string::npos && word.find('.') == word.rfind('.'))
+                    words.push_back(std::stod(word));
                 at = end + 2;
             }
             schema = {{"enum", words}};
-            // A YAML number where nobody writes quotes.
-            for (const double number : {6.16, 6.19, 7.2, 1.5})
-                if (key.name == "kernel" ? number > 6 : key.name == "module" && number < 6)
-                    schema["enum"].push_back(number);
         }
-        if (key.name == "features")
-            schema = {{"type", "array"}, {"items", {{"enum", {"in-place-conversion", "dynamic-pamt", "private-2M"}}}}};
         schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
         properties[std::string(key.name)] = schema;
     }

@@ -45,7 +45,7 @@ struct Protocol {
     // flushes and vCPUs
     Replaceable<&Kvm::kvm_flush_remote_tlbs> kvm_flush_remote_tlbs;
     Replaceable<&Kvm::kvm_flush_remote_tlbs_gfn> kvm_flush_remote_tlbs_gfn;
-    u64 (*recover_nx_huge_pages)(Kvm&, const GfnRange&) = recoverUnderWriteLock;
+    Replaceable<&Kvm::recover_nx_huge_pages_exclusively> recover_nx_huge_pages;
     Replaceable<&Kvm::flush_after_nx_recovery> flush_after_nx_recovery;
     Replaceable<&Kvm::vcpu_srcu_read_unlock_mb> vcpu_srcu_read_unlock_mb;
 };

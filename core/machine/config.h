@@ -49,6 +49,8 @@ inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "i
 enum class Kernel : u8 { V6_16, Fixed, V6_19, V7_2, Next };
 inline constexpr std::array<std::string_view, 5> kKernels{"6.16", "fixed", "6.19", "7.2", "next"};
 constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std::size_t>(kernel)]; }
+// machine.features: what is off by default. None of it is modelled yet.
+inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
 // KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (machine.manual-dirty-log): off, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, with KVM_DIRTY_LOG_INITIALLY_SET.

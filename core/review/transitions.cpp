@@ -181,8 +181,7 @@ bool mayMeet(const Transition& t, Kernel version) {
            (t.now == EntryKind::Leaf || t.now == EntryKind::Table);
 }
 
-std::string forcedText(const Transition& t, Kernel version, bool busy) {
-    const std::string kernel = version == Kernel::V6_16 ? "" : fmt::format("kernel: {}, ", name(version));
+std::string forcedText(const Transition& t, bool busy) {
     const bool removal = byRemoval(t);
     const bool tables = t.old == EntryKind::Table || t.now == EntryKind::Table;
     std::string text = fmt::format("mirrorscope: 1\ntitle: \"{}, on a {} root, mmu_lock held for {}, by force\"\n"
@@ -190,13 +189,11 @@ std::string forcedText(const Transition& t, Kernel version, bool busy) {
                                    arrow(t), t.mirror ? "mirror" : "direct", t.shared ? "reading" : "writing");
     const std::string_view access = t.mirror ? "accept" : "write";
     if (t.mirror)
-        text += fmt::format("machine: {{vm: tdx, vcpus: 1, {}slots: [{{id: 0, gpa: 0, size: 8M}}]}}\nscript:\n"
-                            "  - init-mem-region: {{gpa: 4M, size: 4K}}\n  - finalize-vm\n",
-                            kernel);
+        text += fmt::format("machine: {{vm: tdx, vcpus: 1, slots: [{{id: 0, gpa: 0, size: 8M}}]}}\nscript:\n"
+                            "  - init-mem-region: {{gpa: 4M, size: 4K}}\n  - finalize-vm\n");
     else
-        text += fmt::format("machine: {{vm: default, vcpus: 1, {}slots: [{{id: 0, gpa: 0, size: 8M, backing: 2M}}]}}\nscript:\n"
-                            "  - vcpu0: {{write: 4M}}\n",
-                            kernel);
+        text += fmt::format("machine: {{vm: default, vcpus: 1, slots: [{{id: 0, gpa: 0, size: 8M, backing: 2M}}]}}\nscript:\n"
+                            "  - vcpu0: {{write: 4M}}\n");
     const auto visit = [&](std::string_view gpa) { text += fmt::format("  - vcpu0: {{{}: {}}}\n", access, gpa); };
     if (t.mirror && !tables)
         visit("0x1000"); // the table that holds the entry
@@ -254,7 +251,7 @@ private:
 
 Forced force(const Transition& t, Kernel version, const ReviewOptions& options, bool busy = false) {
     Forced forced;
-    forced.witness = forcedText(t, version, busy);
+    forced.witness = ofKernel(forcedText(t, busy), version);
     const Scenario scenario = ownScenario(forced.witness);
     const Step& call = scenario.script.back();
     Heard census(t, call.index);

@@ -19,6 +19,24 @@ void Binder::expectations(const YamlNode& node, std::vector<Expectation>& out) {
     out.push_back(expectation(node));
 }
 
+// What `ask` offers says what must hold, too.
+AskChoice Binder::choice(const YamlNode& node) {
+    AskChoice choice;
+    if (node.kind != YamlNode::Kind::Map) {
+        choice.text = word(node, "a choice");
+        return choice;
+    }
+    onlyKeys(node, {"text", "expect"}, "a choice");
+    const YamlNode* text = node.find("text");
+    const YamlNode* when = node.find("expect");
+    if (text == nullptr)
+        fail(node, "a choice needs `text`");
+    choice.text = word(*text, "a choice");
+    if (when != nullptr)
+        expectations(*when, choice.when);
+    return choice;
+}
+
 bool Binder::smmOf(const YamlNode& node) const {
     const YamlNode* smm = node.find("smm");
     if (smm != nullptr && scenario_.machine.hasPrivateMem())

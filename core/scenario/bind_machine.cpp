@@ -49,7 +49,6 @@ constexpr OnlyBefore kOnlyBefore[] = {
     {Break::PreparedBeforeItIs, Kernel::V7_2, "a page is made the guest's at each fault"},
     {Break::LeafBeforeLink, Kernel::V7_2, "a table is linked where its entry is frozen, by whoever changes it"},
 };
-constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
 } // namespace
 
 Kernel Binder::kernelOf(const YamlNode& node) const {

@@ -345,23 +345,6 @@ void Binder::argument(Step& step, const ArgInfo& arg, const YamlNode& value) {
     }
 }
 
-AskChoice Binder::choice(const YamlNode& node) {
-    AskChoice choice;
-    if (node.kind != YamlNode::Kind::Map) {
-        choice.text = word(node, "a choice");
-        return choice;
-    }
-    onlyKeys(node, {"text", "expect"}, "a choice");
-    const YamlNode* text = node.find("text");
-    const YamlNode* when = node.find("expect");
-    if (text == nullptr)
-        fail(node, "a choice needs `text`");
-    choice.text = word(*text, "a choice");
-    if (when != nullptr)
-        expectations(*when, choice.when);
-    return choice;
-}
-
 void Binder::arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value) {
     const bool none =
         value == nullptr || value->kind == YamlNode::Kind::Null || (value->kind == YamlNode::Kind::Map && value->entries.empty());

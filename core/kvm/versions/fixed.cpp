@@ -7,17 +7,6 @@
 namespace mirrorscope {
 
 namespace {
-int mayRepeatMapPage(Kvm& kvm, unsigned vcpu, u64 addr) {
-    // The update of the slot waits for this SRCU reader, so that it must not wait for the update.
-    kvm.sim().step(Site::SlotRead);
-    const int index = kvm.slotOf({(addr >> 12) & ~kvm.config().directBits()});
-    if (index >= 0 && kvm.slot(index).invalid)
-        return -kEAGAIN;
-    // An invalid root is not given back in this loop, so that each round finds it stale again (said on the list, 2025-05; no commit that
-    // changes it is known).
-    return kvm.kvm_mmu_reload(vcpu);
-}
-
 // kvm list, 18 Feb 2026: no SPTE for what cannot be mapped.
 Gfn withinTheRoot(Kvm& kvm) { return std::min(kvm.kvm_mmu_max_gfn(), Gfn{kvm.config().gfnsReached() - 1}); }
 } // namespace
@@ -26,7 +15,8 @@ Gfn withinTheRoot(Kvm& kvm) { return std::min(kvm.kvm_mmu_max_gfn(), Gfn{kvm.con
 bool immutableWithGmem(const Kvm&, const Memslot& old, const SlotConfig& config) { return config.guestMemfd || old.guestMemfd; }
 
 void applyFixed(Protocol& protocol) {
-    protocol.may_repeat_map_page = mayRepeatMapPage;
+    // An invalid root is not given back in that loop by itself, so that each round finds it stale again (said on the list, 2025-05).
+    protocol.may_repeat_map_page = reloadUnlessSlotGoes;
     protocol.is_immutable = immutableWithGmem;
     protocol.kvm_mmu_max_gfn = withinTheRoot;
 }

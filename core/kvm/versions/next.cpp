@@ -5,16 +5,8 @@
 
 namespace mirrorscope {
 
-namespace {
-int reloadEachTime(Kvm& kvm, unsigned vcpu, u64 addr) {
-    kvm.sim().step(Site::SlotRead);
-    const int index = kvm.slotOf({(addr >> 12) & ~kvm.config().directBits()});
-    return index >= 0 && kvm.slot(index).invalid ? -kEAGAIN : kvm.kvm_mmu_reload(vcpu);
-}
-} // namespace
-
 void applyNext(Protocol& protocol) {
-    protocol.may_repeat_map_page = reloadEachTime;
+    protocol.may_repeat_map_page = reloadUnlessSlotGoes;
     protocol.tops_up_each_try = true; // 6415d9c4ee19
 }
 

@@ -79,8 +79,6 @@ int onceAndPrivate(Kvm& kvm, const Memslot& slot, Gfn gfn) {
     return kvm.kvm_mem_is_private(gfn) ? 0 : -kEINVAL;
 }
 
-u64 recoverUnderWriteLock(Kvm& kvm, const GfnRange& range) { return kvm.recover_nx_huge_pages_exclusively(range); }
-
 void applyVersion(const MachineConfig& config, Protocol& protocol) {
     if (config.kernel == Kernel::Fixed)
         applyFixed(protocol);

@@ -76,18 +76,28 @@ u64 recoverUnderReadLock(Kvm& kvm, const GfnRange& range) {
     sim.srcuReadUnlock();
     return zapped;
 }
-
-// The update of the slot waits for this SRCU reader, so that it must not wait for the update.
-int mayRepeatUnlessSlotGoes(Kvm& kvm, unsigned, u64 addr) {
-    kvm.sim().step(Site::SlotRead);
-    const int index = kvm.slotOf({(addr >> 12) & ~kvm.config().directBits()});
-    return index >= 0 && kvm.slot(index).invalid ? -kEAGAIN : 0;
-}
 } // namespace
+
+bool slotGoes(Kvm& kvm, Gfn gfn) {
+    kvm.sim().step(Site::SlotRead);
+    const int index = kvm.slotOf(gfn);
+    return index >= 0 && kvm.slot(index).invalid;
+}
+
+int repeatUnlessSlotGoes(Kvm& kvm, unsigned, u64 addr) { return slotGoes(kvm, {(addr >> 12) & ~kvm.config().directBits()}) ? -kEAGAIN : 0; }
+
+int reloadUnlessSlotGoes(Kvm& kvm, unsigned vcpu, u64 addr) {
+    const int r = repeatUnlessSlotGoes(kvm, vcpu, addr);
+    return r != 0 ? r : kvm.kvm_mmu_reload(vcpu);
+}
+
+bool vmDeadPending(const Kvm& kvm, unsigned vcpu) {
+    return (kvm.machine().get(kvm.vcpuWord(vcpu, Kvm::VcpuWord::Requests)) & Kvm::kReqVmDead) != 0;
+}
 
 void apply6_19(Protocol& protocol) {
     protocol.recover_nx_huge_pages = recoverUnderReadLock;
-    protocol.may_repeat_map_page = mayRepeatUnlessSlotGoes;
+    protocol.may_repeat_map_page = repeatUnlessSlotGoes;
     protocol.is_immutable = immutableWithGmem;
 }
 

@@ -35,8 +35,13 @@ void free_external_spt(Kvm& kvm, Pfn child);
 bool preparedIfUptodate(u64 folioWord);
 // May KVM_TDX_INIT_MEM_REGION and its like fill that page? 0 or a negative errno.
 int onceAndPrivate(Kvm& kvm, const Memslot& slot, Gfn gfn);
-// The worker that makes executable ranges huge again.
-u64 recoverUnderWriteLock(Kvm& kvm, const GfnRange& range);
+// Is the slot of that page about to go? Who repeats a fault in its SRCU section must not wait for that, since it waits for him.
+bool slotGoes(Kvm& kvm, Gfn gfn);
+// kvm_tdp_map_page() asks before each repetition: -EAGAIN for such a slot; and in the second, the root is loaded anew if it became invalid.
+int repeatUnlessSlotGoes(Kvm& kvm, unsigned vcpu, u64 addr);
+int reloadUnlessSlotGoes(Kvm& kvm, unsigned vcpu, u64 addr);
+// Has somebody said that the VM is dead? The request stays.
+bool vmDeadPending(const Kvm& kvm, unsigned vcpu);
 
 // A slot with guest_memfd, now or before, can only be deleted (9935df5333aa).
 bool immutableWithGmem(const Kvm& kvm, const Memslot& old, const SlotConfig& config);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `kernel: fixed`: v6.16 with what came after (6b5b71ffabf9 and 15945e9ec195, v6.19; 2bc2694fe20b, v6.18).
+#include "kvm/versions/versions.h"
 #include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
@@ -36,10 +37,8 @@ int populateThroughTheHook(TdxBackend& backend, Gfn gfn, Pfn source) {
 // The update of the slot waits for this SRCU reader; the guest is entered, and asks again. The same for a root that became invalid, which
 // only the way back into the guest replaces (no commit is known).
 bool retriesLocally(TdxBackend& backend, unsigned vcpu, u64 gpa) {
-    Kvm& kvm = backend.kvm();
-    kvm.sim().step(Site::SlotRead);
-    const int index = kvm.slotOf({gpa >> 12});
-    return !(kvm.is_obsolete_root(vcpu) || (index >= 0 && kvm.slot(index).invalid));
+    const bool goes = slotGoes(backend.kvm(), {gpa >> 12});
+    return !backend.kvm().is_obsolete_root(vcpu) && !goes;
 }
 
 // Under the locks that the other changes of the TD's state are made under.

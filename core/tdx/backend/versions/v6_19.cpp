@@ -50,7 +50,7 @@ int kvm_tdp_mmu_map_private_pfn(Kvm& kvm, unsigned vcpu, Gfn gfn, Pfn pfn) {
     fault.maxLevel = fault.reqLevel = fault.goalLevel = Level::k4K;
     int r = RET_PF_RETRY;
     for (Retry retry(kvm.sim());; retry.again()) {
-        if ((kvm.machine().get(kvm.vcpuWord(vcpu, Kvm::VcpuWord::Requests)) & Kvm::kReqVmDead) != 0)
+        if (vmDeadPending(kvm, vcpu))
             return -kEIO;
         if (kvm.protocol().tops_up_each_try)
             if (const int topped = kvm.mmu_topup_memory_caches(vcpu); topped != 0)
@@ -99,12 +99,7 @@ int remove(TdxBackend& backend, Gfn gfn, Level level, Pfn pfn) {
 }
 
 // The update of the slot waits for this SRCU reader; the guest is entered, and asks again.
-bool retriesUnlessSlotGoes(TdxBackend& backend, unsigned, u64 gpa) {
-    Kvm& kvm = backend.kvm();
-    kvm.sim().step(Site::SlotRead);
-    const int index = kvm.slotOf({gpa >> 12});
-    return index < 0 || !kvm.slot(index).invalid;
-}
+bool retriesUnlessSlotGoes(TdxBackend& backend, unsigned, u64 gpa) { return !slotGoes(backend.kvm(), {gpa >> 12}); }
 
 int extendBugs(TdxBackend& backend, u64 status) { return backend.bug(Leaf::MrExtend, status, kEIO); }
 
