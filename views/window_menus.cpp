@@ -101,11 +101,7 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         lesson->clear();
         const QString present = QFileInfo(document_->file()).canonicalFilePath();
         // The one that is open has a mark.
-        const auto add = [this, present, lesson](QMenu* menu, const QString& name) {
-            const std::size_t number = menu == lesson ? lessonNumber(name.toStdString()) : 0;
-            QString title = titleIn(name);
-            if (number > 0)
-                title = tr("Lesson %1: %2").arg(number).arg(title);
+        const auto add = [this, present](QMenu* menu, const QString& name, QString title) {
             QAction* action = menu->addAction(title.replace('&', "&&"));
             const bool isOpen = QFileInfo(name).canonicalFilePath() == present;
             action->setCheckable(isOpen);
@@ -117,14 +113,11 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
             connect(menu, &QMenu::aboutToShow, this, [menu, add, files] {
                 if (menu->isEmpty())
                     for (const QString& name : files)
-                        add(menu, name);
+                        add(menu, name, titleIn(name));
             });
         };
         const QStringList lessons = names(course());
-        qsizetype at = -1;
-        for (qsizetype i = 0; i < lessons.size(); ++i)
-            if (QFileInfo(lessons[i]).canonicalFilePath() == present)
-                at = i;
+        const qsizetype at = static_cast<qsizetype>(lessonNumber(present.toStdString())) - 1;
         const auto step = [&](const QString& title, qsizetype to) {
             QAction* action = lesson->addAction(title);
             action->setEnabled(at >= 0 && to >= 0 && to < lessons.size());
@@ -136,8 +129,9 @@ void MainWindow::buildFileMenus(std::map<QString, QMenu*>& menus) {
         lesson->addAction(actions_.at(Command::Library));
         lesson->addSeparator();
         const std::set<QString> done = doneLessons();
+        int number = 0;
         for (const QString& name : lessons) {
-            add(lesson, name);
+            add(lesson, name, tr("Lesson %1: %2").arg(++number).arg(titleIn(name)));
             if (done.contains(QFileInfo(name).fileName()))
                 lesson->actions().last()->setText("✓ " + lesson->actions().last()->text());
         }

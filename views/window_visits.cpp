@@ -70,14 +70,6 @@ void MainWindow::saveVisit(unsigned id) {
     say(document_->write(file, text) ? tr("Saved as %1").arg(file) : tr("%1 cannot be written.").arg(file), 0);
 }
 
-namespace {
-bool isLesson(const QString& file) {
-    const std::vector<std::string> lessons = course();
-    return std::any_of(lessons.begin(), lessons.end(),
-                       [&](const std::string& lesson) { return QFileInfo(QString::fromStdString(lesson)).canonicalFilePath() == file; });
-}
-} // namespace
-
 std::set<QString> MainWindow::doneLessons() const {
     std::set<QString> done;
     if (settings_)
@@ -92,7 +84,7 @@ void MainWindow::markDone() {
     if (!settings_ || session == nullptr || session->position() != session->end() || settingSession_ || previewAt_)
         return;
     const QString file = QFileInfo(document_->file()).canonicalFilePath();
-    if (file.isEmpty() || !isLesson(file))
+    if (file.isEmpty() || lessonNumber(file.toStdString()) == 0)
         return;
     std::set<QString> done = doneLessons();
     if (!done.insert(QFileInfo(file).fileName()).second)

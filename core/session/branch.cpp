@@ -59,10 +59,6 @@ std::string withoutActor(const YamlNode& node) {
                 return flowText(value);
     return flowText(node);
 }
-// What the new end, or another step behind it, would not answer any more.
-bool isJudged(const YamlNode& node) {
-    return node.kind == YamlNode::Kind::Map && (node.find("expect") != nullptr || node.find("ask") != nullptr);
-}
 // Without the questions inside of it; nothing if that was all.
 std::optional<YamlNode> withoutQuestions(const YamlNode& node) {
     if (node.kind == YamlNode::Kind::Map && node.find("ask") != nullptr)
@@ -103,8 +99,8 @@ std::vector<std::string> begunBy(const Session& session, const Step& race, const
         }
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < begun; ++i)
-        if (nodes[i]->kind != YamlNode::Kind::Map || nodes[i]->find("ask") == nullptr)
-            texts.push_back(flowText(*nodes[i]));
+        if (const auto rest = withoutQuestions(*nodes[i]))
+            texts.push_back(flowText(*rest));
     return texts;
 }
 } // namespace
@@ -177,7 +173,7 @@ std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
             }
         if (whole.any() && whole.begin >= position)
             break;
-        const bool isExpect = isJudged(node);
+        const bool isExpect = node.kind == YamlNode::Kind::Map && node.find("expect") != nullptr;
         if (!whole.any() || whole.end <= position) {
             if (!isExpect)
                 out += itemOf(node);

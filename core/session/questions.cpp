@@ -42,7 +42,7 @@ std::string Session::storyAt(u64 position) const {
     const Question* question = questionAt(position);
     if (question == nullptr)
         return story;
-    const bool shown = question->answered && position >= *question->answered;
+    const bool shown = question->shownAt(position);
     if (const Question* before = shown ? nullptr : answeredJustBefore(*question))
         story += (story.empty() ? "" : "\n\n") + ("*" + before->step->text + "*\n\n") + answerText(*before->step, before->holds);
     story += (story.empty() ? "**" : "\n\n**") + question->step->text + "**\n";

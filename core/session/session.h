@@ -115,6 +115,7 @@ struct Question {
     const Step* step = nullptr;       // never null
     std::optional<std::size_t> right; // the choice that held; nothing: none of them did, or several
     u64 holds = 0;                    // a bit for each that did
+    bool shownAt(u64 position) const { return answered && *answered <= position; }
 };
 
 struct HistoryEntry {

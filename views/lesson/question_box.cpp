@@ -44,7 +44,7 @@ QuestionBox::QuestionBox(Context& context, QWidget* parent)
     layout->addWidget(hint_, 0, Qt::AlignLeft);
     hide();
     connect(hint_, &QPushButton::clicked, this, [this] {
-        if (const Question* question = context_.session()->questionAt(context_.position()))
+        if (const Question* question = present())
             hinted_ = key(*question);
         refresh();
     });
@@ -56,14 +56,23 @@ QuestionBox::QuestionBox(Context& context, QWidget* parent)
     });
 }
 
-// By what is asked: a script that is edited elsewhere, or saved under another name, keeps what was said.
-QString QuestionBox::key(const Question& question) const {
-    QByteArray text = QByteArray::fromStdString(question.step->text);
-    for (const AskChoice& choice : question.step->choices)
+namespace {
+QString keyOf(const Scenario& scenario, const Step& asked) {
+    QByteArray text = QByteArray::fromStdString(asked.text);
+    for (const AskChoice& choice : asked.choices)
         text += '\n' + QByteArray::fromStdString(choice.text);
     const QByteArray hash = QCryptographicHash::hash(text, QCryptographicHash::Sha1).toHex().left(12);
-    return QFileInfo(QString::fromStdString(context_.session()->scenario().file)).completeBaseName() + "-" + QString::fromLatin1(hash);
+    return QFileInfo(QString::fromStdString(scenario.file)).completeBaseName() + "-" + QString::fromLatin1(hash);
 }
+} // namespace
+
+const QString& QuestionBox::key(const Question& question) const {
+    return keys_.at(static_cast<std::size_t>(&question - context_.session()->questions().data()));
+}
+
+bool QuestionBox::loaded() const { return context_.session() != nullptr && keys_.size() == context_.session()->questions().size(); }
+
+const Question* QuestionBox::present() const { return loaded() ? context_.session()->questionAt(context_.position()) : nullptr; }
 
 int QuestionBox::prediction(const Question& question) const {
     const auto found = predictions_.find(key(question));
@@ -72,11 +81,14 @@ int QuestionBox::prediction(const Question& question) const {
 
 void QuestionBox::load() {
     predictions_.clear();
+    keys_.clear();
     QSettings settings = userSettings();
     settings.beginGroup("predictions");
-    for (const Question& question : context_.session()->questions())
-        if (const QVariant kept = settings.value(key(question)); kept.isValid())
-            predictions_[key(question)] = std::max(kept.toInt(), 0);
+    for (const Question& question : context_.session()->questions()) {
+        const QString& key = keys_.emplace_back(keyOf(context_.session()->scenario(), *question.step));
+        if (const QVariant kept = settings.value(key); kept.isValid())
+            predictions_[key] = std::max(kept.toInt(), 0);
+    }
     if (!context_.continues()) {
         hands_.clear();
         hinted_.clear();
@@ -86,12 +98,12 @@ void QuestionBox::load() {
 
 QuestionBox::Score QuestionBox::score() const {
     Score score;
-    if (context_.session() == nullptr)
+    if (!loaded())
         return score;
     for (const Question& question : context_.session()->questions()) {
         ++score.asked;
         const int is = prediction(question);
-        if (is < 0 || !question.answered || *question.answered > context_.position())
+        if (is < 0 || !question.shownAt(context_.position()))
             continue;
         ++score.predicted;
         score.right += question.right && *question.right == static_cast<std::size_t>(is);
@@ -123,7 +135,7 @@ bool QuestionBox::eventFilter(QObject* object, QEvent* event) {
 }
 
 void QuestionBox::choose(std::size_t choice) {
-    const Question* question = context_.session() != nullptr ? context_.session()->questionAt(context_.position()) : nullptr;
+    const Question* question = present();
     if (question == nullptr || choice >= question->step->choices.size())
         return;
     if (context_.presenting()) {
@@ -151,7 +163,7 @@ QString QuestionBox::verdict(const Question& question) const {
 }
 
 void QuestionBox::refresh() {
-    const Question* question = context_.session() != nullptr ? context_.session()->questionAt(context_.position()) : nullptr;
+    const Question* question = present();
     setVisible(question != nullptr);
     if (question != nullptr)
         fill(*question);
@@ -165,7 +177,7 @@ void QuestionBox::fill(const Question& question) {
     const auto& choices = question.step->choices;
     while (rows_.size() < choices.size())
         addRow();
-    const bool shown = question.answered && *question.answered <= context_.position();
+    const bool shown = question.shownAt(context_.position());
     const int mine = context_.presenting() ? -1 : prediction(question);
     const auto hands = hands_.find(key(question));
     asks_->setText(QString::fromStdString(question.step->text));

@@ -33,12 +33,16 @@ Q_SIGNALS:
 
 private:
     void load();
+    // The question that is on the screen; null if there is none, or what it was asked with is not read yet.
+    const Question* present() const;
+    bool loaded() const;
     void refresh();
     void fill(const Question& question);
     void addRow();
     void choose(std::size_t choice);
     bool eventFilter(QObject* object, QEvent* event) override;
-    QString key(const Question& question) const;
+    // By what is asked: a script that is edited elsewhere, or saved under another name, keeps what was said.
+    const QString& key(const Question& question) const;
     // The choice that was made; -1 if none was.
     int prediction(const Question& question) const;
     QString verdict(const Question& question) const;
@@ -56,6 +60,7 @@ private:
         QLabel* text;
     };
     std::vector<Row> rows_;
+    std::vector<QString> keys_; // of each question of the session
     std::map<QString, int> predictions_;
     std::map<QString, std::vector<unsigned>> hands_; // of an audience
     QString hinted_;                                 // the question whose hint is shown

@@ -85,15 +85,12 @@ void StoryView::load() {
 }
 
 void StoryView::showCourse() {
-    const QFileInfo open(QString::fromStdString(context_.session()->scenario().file));
-    const std::vector<std::string> lessons = course();
-    std::size_t at = lessons.size();
-    for (std::size_t i = 0; i < lessons.size() && open.exists(); ++i)
-        if (QFileInfo(QString::fromStdString(lessons[i])).canonicalFilePath() == open.canonicalFilePath())
-            at = i;
-    course_->setVisible(at < lessons.size());
-    if (at == lessons.size())
+    const std::size_t number = lessonNumber(context_.session()->scenario().file);
+    course_->setVisible(number > 0);
+    if (number == 0)
         return;
+    const std::vector<std::string> lessons = course();
+    const std::size_t at = number - 1;
     const auto fileAt = [&](std::size_t i) { return "lessons/" + QFileInfo(QString::fromStdString(lessons[i])).fileName(); };
     previousFile_ = at > 0 ? fileAt(at - 1) : QString();
     nextFile_ = at + 1 < lessons.size() ? fileAt(at + 1) : QString();
@@ -101,7 +98,7 @@ void StoryView::showCourse() {
     next_->setEnabled(at + 1 < lessons.size());
     next_->setToolTip(at + 1 < lessons.size() ? QString::fromStdString(cardOf(lessons[at + 1]).title) : QString());
     previous_->setToolTip(at > 0 ? QString::fromStdString(cardOf(lessons[at - 1]).title) : QString());
-    place_ = tr("%1 of %2").arg(at + 1).arg(lessons.size());
+    place_ = tr("%1 of %2").arg(number).arg(lessons.size());
     showScore();
 }
 

@@ -95,11 +95,11 @@ void LibraryView::refresh(const QStringList& recent, const std::set<QString>& do
     for (const Shelf& shelf : shelves()) {
         auto* group = new QTreeWidgetItem(list_, {tr(shelf.title.data()), tr(shelf.help.data())});
         group->setFirstColumnSpanned(false);
-        for (const std::string& file : filesOf(shelf))
-            if (const std::size_t number = shelf.folder == "lessons" ? lessonNumber(file) : 0; number > 0)
-                add(group, QString::fromStdString(file), QString("%1. ").arg(number, 2));
-            else
-                add(group, QString::fromStdString(file), {});
+        // The course comes first, in its order.
+        const std::size_t numbered = shelf.folder == "lessons" ? course().size() : 0;
+        const std::vector<std::string> files = filesOf(shelf);
+        for (std::size_t i = 0; i < files.size(); ++i)
+            add(group, QString::fromStdString(files[i]), i < numbered ? QString("%1. ").arg(i + 1, 2) : QString());
         group->setText(kTitle, QString("%1 (%2)").arg(group->text(kTitle)).arg(group->childCount()));
     }
     if (!recent.isEmpty()) {
