@@ -104,6 +104,7 @@ constexpr std::array<RuleInfo, kRules> kRuleTable{{
     {Rule::KernelAsserts, "kernel-asserts", "no other KVM_BUG_ON, BUG or WARN of the modelled functions would fire"},
     {Rule::LockOrder, "lock-order", "locks are taken in the documented mode and order, and are free when the machine is quiet"},
     {Rule::Progress, "progress", "no actor retries for ever; no deadlock"},
+    {Rule::Conforms, "conforms", "of a recorded kernel: each change that a line of its trace tells is one that such a kernel makes"},
 }};
 
 constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
@@ -163,7 +164,7 @@ constexpr std::array<CounterInfo, kCounters> kCounterTable{{
 }};
 
 constexpr std::array<std::string_view, 4> kVmTypes{"default", "sw-protected", "snp", "tdx"};
-constexpr std::array<std::string_view, 5> kSpteStates{"none", "table", "leaf", "frozen", "mmio"};
+constexpr std::array<std::string_view, 6> kSpteStates{"none", "table", "leaf", "frozen", "mmio", "unknown"};
 constexpr std::array<std::string_view, 8> kSeptStates{"free",    "table",   "table-blocked",   "mapped",
                                                       "pending", "blocked", "pending-blocked", "other"};
 
@@ -230,9 +231,12 @@ const CounterInfo& info(Counter counter) { return kCounterTable[static_cast<unsi
 
 std::string_view name(SpteState state) { return kSpteStates[static_cast<unsigned>(state)]; }
 std::string_view name(SeptState state) { return kSeptStates[static_cast<unsigned>(state)]; }
-std::optional<SpteState> spteStateFromName(std::string_view name) { return find<SpteState>(kSpteStates, name); }
+std::optional<SpteState> spteStateFromName(std::string_view name) {
+    const auto found = find<SpteState>(kSpteStates, name);
+    return found == SpteState::Unknown ? std::nullopt : found;
+}
 std::optional<SeptState> septStateFromName(std::string_view name) { return find<SeptState>(kSeptStates, name); }
-std::span<const std::string_view> spteStateNames() { return kSpteStates; }
+std::span<const std::string_view> spteStateNames() { return std::span(kSpteStates).first(5); }
 std::span<const std::string_view> septStateNames() { return std::span(kSeptStates).first(7); }
 
 std::string_view name(VmType type) { return kVmTypes[static_cast<unsigned>(type)]; }

@@ -117,6 +117,7 @@ enum class Rule : u8 {
     KernelAsserts,
     LockOrder,
     Progress,
+    Conforms,
     Count_
 };
 inline constexpr unsigned kRules = static_cast<unsigned>(Rule::Count_);
@@ -205,14 +206,14 @@ struct CounterInfo {
 };
 const CounterInfo& info(Counter counter);
 
-// What an entry is, as `expect` and the events name it.
-enum class SpteState : u8 { None, Table, Leaf, Frozen, Mmio, Count_ };
+// What an entry is, as `expect` and the events name it. `Unknown` is one of a recording that no line has told of yet.
+enum class SpteState : u8 { None, Table, Leaf, Frozen, Mmio, Unknown, Count_ };
 enum class SeptState : u8 { Free, Table, TableBlocked, Mapped, Pending, Blocked, PendingBlocked, Other, Count_ };
 std::string_view name(SpteState state);
 std::string_view name(SeptState state);
 std::optional<SpteState> spteStateFromName(std::string_view name);
 std::optional<SeptState> septStateFromName(std::string_view name);
-std::span<const std::string_view> spteStateNames();
+std::span<const std::string_view> spteStateNames(); // without `unknown`, which no machine that runs has
 std::span<const std::string_view> septStateNames();
 
 // The VM types of KVM_CREATE_VM.

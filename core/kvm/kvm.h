@@ -443,6 +443,8 @@ public:
     template <class F>
     void forEachHostPart(const GfnRange& range, F&& f) const;
     static std::pair<u64, u64> hostPagesOf(const Memslot& s, const GfnRange& range);
+    void listRoot(Pfn root);
+    void unlistRoot(Pfn root);
 
 private:
     static constexpr unsigned kSlotWords = 7;
@@ -451,8 +453,6 @@ private:
 
     // roots.cpp
     void kvm_mmu_free_root(unsigned vcpu, VcpuWord which);
-    void listRoot(Pfn root);
-    void unlistRoot(Pfn root);
     // iter.cpp
     void iterRefresh(TdpIter& iter);
     bool tdp_iter_step_down(TdpIter& iter);

@@ -95,6 +95,8 @@ SpteState stateOf(const SpteMasks& masks, u64 spte, Level level) {
         return SpteState::Frozen;
     if (spte::isPresent(spte))
         return spte::isLast(spte, level) ? SpteState::Leaf : SpteState::Table;
+    if (spte == spte::kUnrecorded)
+        return SpteState::Unknown;
     if (spte != 0 && masks.isMmio(spte))
         return SpteState::Mmio;
     return SpteState::None;
@@ -131,6 +133,10 @@ std::vector<BitField> decodeSpte(const SpteMasks& masks, u64 spte, Level level) 
         fields.push_back({high, low, std::move(name), field(spte, high, low), std::move(help)});
     };
     const SpteState state = stateOf(masks, spte, level);
+    if (state == SpteState::Unknown) {
+        add(63, 0, "not told", "the entry is older than the recording, and no line has told yet what it holds");
+        return fields;
+    }
     if (state == SpteState::Frozen) {
         add(63, 63, "suppress #VE", "part of the non-present value: an access exits to the host");
         add(62, 0, "FROZEN_SPTE", "0x5a0: another actor is in the middle of an update of two tables");

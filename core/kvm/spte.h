@@ -19,6 +19,7 @@ inline constexpr u64 kWriteBack = 6ull << 3;
 inline constexpr u64 kIpat = 1ull << 6;
 inline constexpr u64 kNonpresent = 1ull << 63;            // SHADOW_NONPRESENT_VALUE
 inline constexpr u64 kFrozen = kNonpresent | 0x5a0;       // FROZEN_SPTE
+inline constexpr u64 kUnrecorded = 1ull << 62;            // no value of KVM's: of a recording, not told yet
 inline constexpr u64 kMmioMask = kNonpresent | ept::kRwx; // shadow_mmio_mask
 inline constexpr u64 kAdDisabled = 1ull << 52;            // SPTE_TDP_AD_DISABLED
 inline constexpr u64 kAdMask = 3ull << 52;                // SPTE_TDP_AD_MASK

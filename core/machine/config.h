@@ -88,14 +88,21 @@ struct MachineConfig {
     bool storeBuffers = false; // memory-model: tso
     Kernel kernel = Kernel::V6_16;
     std::bitset<kBreaks> breaks;
+    // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees;
+    // of the private one no line tells.
+    struct Recorded {
+        bool npt = false, mirrored = false;
+    };
+    std::optional<Recorded> recorded = {};
 
     // Is it that release or a later one? `fixed` is none.
     bool since(Kernel release) const { return kernel >= release; }
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
     // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
-    u64 directBits() const { return vm != VmType::Tdx ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }
+    bool hasMirror() const { return vm == VmType::Tdx || (recorded && recorded->mirrored); }
+    u64 directBits() const { return !hasMirror() ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }
     // How many gfns the root reaches; of a TD, each of its two roots.
-    u64 gfnsReached() const { return vm == VmType::Tdx ? directBits() : 1ull << (9 * levels); }
+    u64 gfnsReached() const { return hasMirror() ? directBits() : 1ull << (9 * levels); }
     bool hasPrivateMem() const { return vm != VmType::Default; }
 };
 

@@ -115,10 +115,7 @@ std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
     machine_->note(pfn ? pfn->v : 0);
     if (!pfn)
         return std::nullopt;
-    setFree(*pfn, false);
-    machine_->set(meta(*pfn), static_cast<u64>(kind) | 1 << 8);
-    machine_->set(meta(*pfn) + 1, info);
-    account(FrameKind::Free, kind);
+    take(*pfn, kind, info);
     return pfn;
 }
 
@@ -131,16 +128,19 @@ std::optional<Pfn> Frames::allocateRun(FrameKind kind, u64 info, u64 pages) {
             allFree = peekKind({start + i}) == FrameKind::Free;
         if (!allFree)
             continue;
-        for (u64 i = 0; i < pages; ++i) {
-            const Pfn pfn{start + i};
-            setFree(pfn, false);
-            machine_->set(meta(pfn), static_cast<u64>(kind) | 1 << 8);
-            machine_->set(meta(pfn) + 1, info);
-            account(FrameKind::Free, kind);
-        }
+        for (u64 i = 0; i < pages; ++i)
+            take({start + i}, kind, info);
         return Pfn{start};
     }
     return std::nullopt;
+}
+
+void Frames::take(Pfn pfn, FrameKind kind, u64 info) {
+    assert(peekKind(pfn) == FrameKind::Free);
+    setFree(pfn, false);
+    machine_->set(meta(pfn), static_cast<u64>(kind) | 1 << 8);
+    machine_->set(meta(pfn) + 1, info);
+    account(FrameKind::Free, kind);
 }
 
 void Frames::free(Pfn pfn) {

@@ -29,6 +29,8 @@ public:
     // The same, aligned to `pages` (a power of two) and as long.
     std::optional<Pfn> allocateRun(FrameKind kind, u64 info, u64 pages);
     void free(Pfn pfn);
+    // That frame, which is free, is used from now on.
+    void take(Pfn pfn, FrameKind kind, u64 info);
     // `inject: {alloc: fail}`: after `after` further allocations, `times` of them fail.
     bool failureWaits() const { return fail_.waits(*machine_); }
     void injectFailure(u64 times, u64 after);

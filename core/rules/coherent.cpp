@@ -62,6 +62,7 @@ bool checkPair(RuleContext& context, Pfn spt, unsigned index) {
         agrees = (state == SeptState::Mapped || state == SeptState::Pending) && ept::pfnOf(real) == ept::pfnOf(mirror);
         break;
     case SpteState::Frozen:
+    case SpteState::Unknown:
     case SpteState::Count_: agrees = true; break;
     }
     if (agrees || inWindow(context, gfn, level, mirrorState == SpteState::Leaf, state))

@@ -49,6 +49,8 @@ void Sim::attach(Machine& machine, Frames& frames) {
 }
 
 std::string Sim::actorName(ActorId actor) const {
+    if (actor < names_.size())
+        return names_[actor];
     if (actor < vcpus_)
         return "vcpu" + std::to_string(actor);
     if (actor == rcuActor())

@@ -71,6 +71,8 @@ public:
     static ActorId storesOf(unsigned vcpus, ActorId actor) { return static_cast<ActorId>(rcuActorOf(vcpus) + 1 + actor); }
     static constexpr std::string_view kStoresOf = ".stores"; // behind an actor's name: its store buffer
     std::string actorName(ActorId actor) const;
+    // The first actors are called so from now on: the tasks of a recording.
+    void nameActors(std::vector<std::string> names) { names_ = std::move(names); }
     // The other way round, of a name that actorName() gave.
     static ActorId actorNamed(unsigned vcpus, std::string_view name);
     ActorId actor() const { return actor_; }
@@ -192,6 +194,8 @@ public:
     Place countersBegin() const { return counters_; }
     u64 countersLength() const { return kEventCounters + kLeaves; }
     void mark(const Mark& mark);
+    // As it is given: of what was recorded elsewhere.
+    void markAt(const Mark& mark) { marks_.push(mark); }
     const Log<Mark, 10>& marks() const { return marks_; }
     void truncateMarks(u64 size) { marks_.truncate(size); }
 
@@ -285,6 +289,7 @@ private:
 
     StoreBuffers stores_;
     std::vector<Stored> stored_;
+    std::vector<std::string> names_; // of a recording's tasks
 
     ActorId actor_ = 0;
     u32 script_ = 0;

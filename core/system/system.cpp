@@ -26,6 +26,17 @@ VmTraits traitsOf(VmType type) {
     return VmxOps::traits();
 }
 
+VmTraits traitsOf(const MachineConfig& config) {
+    VmTraits traits = traitsOf(config.vm);
+    if (config.recorded && config.recorded->npt) {
+        traits.masks = nptMasks();
+        // Without encryption it is the highest bit of a physical address (Linux v6.16 kvm_mmu_reset_all_pte_masks()).
+        traits.masks.mmioValue = traits.masks.mmioMask = 1ull << 51 | npt::kPresent;
+        traits.masks.me = 0;
+    }
+    return traits;
+}
+
 u64 defaultFrames(const MachineConfig& config) {
     u64 pages = 0;
     for (const auto& slot : config.slots)
@@ -45,7 +56,7 @@ constexpr unsigned kResultWords = 4 + Details::kMost;
 System::System(const MachineConfig& config, unsigned results)
     : config_(withFrames(config)), memory_(regions_.take(config_.frames * 512, "memory")), sim_(config_, regions_),
       frames_(config_.frames, sim_.actors(), config_.vcpus, regions_), resultCount_(results) {
-    kvm_ = std::make_unique<Kvm>(config_, traitsOf(config_.vm), sim_, frames_, regions_);
+    kvm_ = std::make_unique<Kvm>(config_, traitsOf(config_), sim_, frames_, regions_);
     if (config_.vm == VmType::Tdx)
         module_ = std::make_unique<TdxModule>(config_, sim_, frames_, regions_);
     if (module_)

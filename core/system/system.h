@@ -16,6 +16,8 @@ namespace mirrorscope {
 
 // What each kind of VM is made of.
 VmTraits traitsOf(VmType type);
+// The same of a machine, also of one that was recorded.
+VmTraits traitsOf(const MachineConfig& config);
 
 class System {
 public:
