@@ -20,10 +20,12 @@ inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3, kInterna
 void addRun(CLI::App& root, Invocation& invoke);
 void addBench(CLI::App& root, Invocation& invoke);
 void addCheck(CLI::App& root, Invocation& invoke);
+void addConform(CLI::App& root, Invocation& invoke);
 void addDiff(CLI::App& root, Invocation& invoke);
 void addExplain(CLI::App& root, Invocation& invoke);
 void addExplore(CLI::App& root, Invocation& invoke);
 void addExport(CLI::App& root, Invocation& invoke);
+void addImport(CLI::App& root, Invocation& invoke);
 void addMerge(CLI::App& root, Invocation& invoke);
 void addMutants(CLI::App& root, Invocation& invoke);
 void addReview(CLI::App& root, Invocation& invoke);
@@ -31,8 +33,6 @@ void addScreenshot(CLI::App& root, Invocation& invoke);
 void addShell(CLI::App& root, Invocation& invoke);
 void addSeamcalls(CLI::App& root, Invocation& invoke);
 void addVocabulary(CLI::App& root, Invocation& invoke);
-inline constexpr const char* kNotBuilt = "not built yet"; // the help of what is still to come
-void addUnbuilt(CLI::App& root, Invocation& invoke);
 int openWindow(const std::string& file);
 
 // Unusable arguments: one line on stderr, exit 2.

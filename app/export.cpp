@@ -32,7 +32,8 @@ std::pair<u64, u64> rangeOf(const ExportArguments& args, const Session& session)
 
 int exportState(const ExportArguments& given) {
     ExportArguments args = given;
-    Session session(loadScenario(args.file, args.overrides.parse()));
+    const std::unique_ptr<Session> opened = openSession(args.file, args.overrides.parse());
+    Session& session = *opened;
     const u64 at = parsePosition(args.at, session.end());
     session.seek(at);
     if (!args.to.empty()) {
@@ -70,7 +71,7 @@ void addExport(CLI::App& root, Invocation& invoke) {
     std::vector<std::string> kinds;
     for (const ExportInfo& kind : exportTable())
         kinds.emplace_back(kind.id);
-    sub->add_option("FILE", args->file, "a scenario")->required();
+    sub->add_option("FILE", args->file, "a scenario, or a recording of a kernel")->required();
     sub->add_option("--at", args->at, "a position (0: before the first micro-step) or `end`");
     sub->add_option("--to", args->to, "a later position: an SVG that moves, a frame for each micro-step");
     sub->add_option("--range", args->range, "A..B, two positions: what lies between them, as text, columns, svg, html or pdf");

@@ -2,7 +2,8 @@
 # Sourced by app/run.sh and tests/run.sh: `need PACKAGE…` installs what is missing of a Debian 12, or says what to install.
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config qt6-base-dev qt6-svg-dev qt6-charts-dev libqt6opengl6-dev libqscintilla2-qt6-dev libyaml-cpp-dev
- libcli11-dev nlohmann-json3-dev libboost-context-dev libfmt-dev libssl-dev libxxhash-dev"
+ libcli11-dev nlohmann-json3-dev libboost-context-dev libfmt-dev libssl-dev libxxhash-dev
+ libtracecmd-dev libtracefs-dev libtraceevent-dev libzstd-dev liblzma-dev zlib1g-dev"
 RUN_PACKAGES="libqt6svg6 qt6-qpa-plugins fonts-dejavu-core"
 TEST_PACKAGES="patch libgtest-dev libbenchmark-dev xvfb xauth xdotool x11-apps clang-format parallel"
 

@@ -71,8 +71,9 @@ int main(int argc, char** argv) {
     addMutants(root, invoke);
     addReview(root, invoke);
     addExplain(root, invoke);
+    addImport(root, invoke);
+    addConform(root, invoke);
     addShell(root, invoke);
-    addUnbuilt(root, invoke);
     try {
         root.parse(argc, argv);
     } catch (const CLI::Success& done) {

@@ -102,7 +102,8 @@ void prepare(views::MainWindow& window, const ScreenshotArguments& args, QEventL
 int screenshot(const ScreenshotArguments& args) {
     const QSize size = parseSize(args.size);
     // What `run` refuses is refused with its own words, before any window is made.
-    loadScenario(args.file);
+    if (!isTraceFile(args.file))
+        loadScenario(args.file);
     // So many pixels are asked for, whatever the desktop's scale and style are.
     for (const char* variable :
          {"QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_FONT_DPI", "QT_STYLE_OVERRIDE", "QT_ENABLE_HIGHDPI_SCALING"})

@@ -59,8 +59,7 @@ std::vector<Choice> choicesOf(const CLI::App& app) {
 std::vector<Command> commandsOf(const CLI::App& root) {
     std::vector<Command> commands;
     for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; }))
-        if (sub->get_description() != kNotBuilt)
-            commands.push_back({sub->get_name(), sub->get_description(), choicesOf(*sub)});
+        commands.push_back({sub->get_name(), sub->get_description(), choicesOf(*sub)});
     return commands;
 }
 

@@ -69,12 +69,4 @@ void addVocabulary(CLI::App& root, Invocation& invoke) {
     });
 }
 
-void addUnbuilt(CLI::App& root, Invocation& invoke) {
-    for (const char* name : {"import", "conform"}) {
-        CLI::App* sub = root.add_subcommand(name, kNotBuilt);
-        sub->allow_extras();
-        sub->callback([name, &invoke] { invoke = [name]() -> int { throw UsageError("`" + std::string(name) + "` is not built yet"); }; });
-    }
-}
-
 } // namespace mirrorscope::app

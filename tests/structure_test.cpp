@@ -32,7 +32,8 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("rules", {"system"});
     add("scenario", {"rules"});
     add("explore", {"scenario"});
-    add("session", {"scenario"});
+    add("trace", {"scenario"});
+    add("session", {"trace"});
     add("contrast", {"session", "explore"});
     add("explain", {"scenario", "tdx/matrix"});
     add("review", {"explore"});

@@ -19,6 +19,9 @@ void Context::selectByItself() {
     selection_ = session_->frozenNearby();
     if (!selection_)
         selection_ = session_->lastChange();
+    for (const Violation& v : session_->violations())
+        if (!selection_ && v.n + 1 == session_->position())
+            selection_ = session_->entryOf(v);
 }
 
 void Context::tellAll() {

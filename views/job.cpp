@@ -1,10 +1,43 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/job.h"
 
+#include "trace/recorded.h"
+
 namespace mirrorscope::views {
 
 void LoadJob::start(const QString& file) {
-    run([name = file.toStdString()] { return loadScenario(name); }, true);
+    if (isTraceFile(file.toStdString()))
+        open(file.toStdString());
+    else
+        run([name = file.toStdString()] { return loadScenario(name); }, true);
+}
+
+void LoadJob::open(const std::string& recording) {
+    steps_ = std::make_shared<std::atomic<u64>>(0);
+    worker_.start([this, recording, steps = steps_](const Worker::Task& task) -> std::function<void()> {
+        auto session = std::make_shared<std::unique_ptr<Session>>();
+        QString error;
+        const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
+            *steps = events;
+            return !cancelled->load();
+        };
+        try {
+            TraceInput input(recording);
+            if (auto recorded = readRecorded(input, TraceKernel::Any, goOn))
+                *session = std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(std::move(recorded)), goOn);
+        } catch (const Session::Stopped&) {
+        } catch (const std::exception& e) {
+            error = QString::fromStdString(e.what());
+        }
+        return [this, session, error] {
+            if (*session) {
+                result_ = std::move(*session);
+                Q_EMIT loaded();
+            } else {
+                Q_EMIT failed(error, 0, 0);
+            }
+        };
+    });
 }
 
 void LoadJob::startText(const QString& name, const QString& text, bool previews) {

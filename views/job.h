@@ -16,7 +16,7 @@ class LoadJob : public QObject {
     Q_OBJECT
 public:
     explicit LoadJob(QObject* parent = nullptr) : QObject(parent) {}
-    // Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning is handed over before the rest is run.
+    // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning is handed over before the rest is run.
     void start(const QString& file);
     // The same of a text that is in no file; `name` stands for it in messages.
     void startText(const QString& name, const QString& text, bool previews);
@@ -36,6 +36,7 @@ Q_SIGNALS:
 
 private:
     void run(std::function<Scenario()> read, bool previews);
+    void open(const std::string& recording);
 
     std::shared_ptr<std::atomic<u64>> steps_;
     std::unique_ptr<Session> result_;

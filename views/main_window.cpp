@@ -4,6 +4,7 @@
 #include "scenario/catalogue.h"
 #include "scenario/presets.h"
 #include "session/branch.h"
+#include "trace/recorded.h"
 #include "views/charts/charts_view.h"
 #include "views/debug/console_view.h"
 #include "views/debug/debugger.h"
@@ -371,6 +372,9 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
             Document::Script script = opening_.script;
             if (!script.draft)
                 script.text = QString::fromStdString(session->scenario().source);
+            // What stands in the editor is not the file of a recording, and must never be saved over it.
+            if (session->recorded() != nullptr)
+                script = {{}, QFileInfo(script.file).fileName(), script.text, {}, {}};
             document_->show(script);
             visits_->own(document_->current().key);
         }
@@ -388,7 +392,14 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     if (!document_->file().isEmpty()) {
         addRecent(document_->file());
         readBookmarks();
+    } else if (context_.session()->recorded() != nullptr) {
+        addRecent(QFileInfo(opening_.script.file).absoluteFilePath());
+        showPane("events");
     }
+    // A recording has no script: the story, which sums it up, has its room.
+    const bool recorded = context_.session()->recorded() != nullptr;
+    if (recorded != std::exchange(scriptAway_, recorded) || recorded)
+        docks_.at("script")->setVisible(!recorded);
     settingSession_ = false;
     refreshActions();
 }
@@ -397,6 +408,17 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
 QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
     const QString file = QFileInfo(QString::fromStdString(session.scenario().file)).fileName();
     const std::size_t violations = session.violations().size();
+    if (const RecordedKernel* recorded = session.recorded()) {
+        const QString what = tr("%1: %2 events of a kernel, %3")
+                                 .arg(file, counted(session.end()),
+                                      recorded->findingCount == 0   ? tr("each change as such a kernel makes it")
+                                      : recorded->findingCount == 1 ? tr("1 finding")
+                                                                    : tr("%1 findings").arg(counted(recorded->findingCount)));
+        return !opensThere || session.position() == 0 ? what
+               : session.opening() == Session::Opening::Finding
+                   ? what + tr(" · opened at the first finding, position %1").arg(counted(session.position()))
+                   : what + tr(" · opened where most is mapped, position %1").arg(counted(session.position()));
+    }
     QString summary = tr("%1: %2 micro-steps, %3")
                           .arg(file, counted(session.end()),
                                !session.verdict().ok  ? tr("NOT everything holds")

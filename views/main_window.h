@@ -197,6 +197,7 @@ private:
     ExportJob export_;
     CompareJob* compare_;
     Document* document_;
+    bool scriptAway_ = false; // a recording is shown, which has none
     QString busyWith_, exportedTo_;
     QString title_;
     Opening opening_;

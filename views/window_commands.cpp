@@ -42,10 +42,14 @@ void MainWindow::refreshActions() {
     enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
             Command::Rerun, Command::SaveAs, Command::CopyText},
            any);
-    enable({Command::Save}, any && (document_->isModified() || document_->file().isEmpty()));
+    if (any && session->recorded() != nullptr) // it happened, and cannot be run again
+        enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Compare, Command::Explore}, false);
+    else
+        enable({Command::Compare, Command::Explore}, true);
+    enable({Command::Save}, any && session->recorded() == nullptr && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::Undo}, script_->canUndo());
     enable({Command::Redo}, script_->canRedo());
-    enable({Command::Replace}, any);
+    enable({Command::Replace}, any && session->recorded() == nullptr);
     enable({Command::Back}, visits_->canBack());
     enable({Command::Forward}, visits_->canForward());
     enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));
@@ -71,10 +75,10 @@ void MainWindow::goOrSay(std::optional<u64> position, const QString& none) {
 }
 
 void MainWindow::askOpen() {
-    const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario"),
+    const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario or a recording"),
                                                       document_->file().isEmpty() ? QString::fromStdString(scenarioFolder())
                                                                                   : QFileInfo(document_->file()).path(),
-                                                      tr("Scenarios (*.yaml *.yml)"));
+                                                      tr("Scenarios (*.yaml *.yml);;Traces of kernels and sessions (*)"));
     if (!file.isEmpty())
         open(file);
 }

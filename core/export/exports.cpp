@@ -33,6 +33,7 @@ std::span<const ExportInfo> exportTable() {
              piece(pageHtml(s, from, std::pair{from, to}));
          }},
         {"perfetto", "Perfetto trace of the run…", "json", [](Session& s, const Piece& piece) { writePerfetto(s, piece); }},
+        {"trace", "Kernel trace of the run…", "trace", [](Session& s, const Piece& piece) { writeTrace(s, piece); }},
     };
     return kTable;
 }

@@ -345,12 +345,14 @@ std::string stateSchema() {
                        {"is", {{"enum", names(states)}}},
                        {"pfn", {{"type", {"integer", "null"}}}}});
     };
-    Json trees{
-        {"type", "object"},
-        {"properties",
-         {{"direct", list(entry(spteStateNames()))}, {"mirror", list(entry(spteStateNames()))}, {"secure", list(entry(septStateNames()))}}},
-        {"required", {"direct"}},
-        {"additionalProperties", false}};
+    // Of a recording, what no line has told yet.
+    std::vector<std::string_view> spteStates(spteStateNames().begin(), spteStateNames().end());
+    spteStates.push_back(name(SpteState::Unknown));
+    Json trees{{"type", "object"},
+               {"properties",
+                {{"direct", list(entry(spteStates))}, {"mirror", list(entry(spteStates))}, {"secure", list(entry(septStateNames()))}}},
+               {"required", {"direct"}},
+               {"additionalProperties", false}};
     Json schema = head("Mirrorscope state");
     Json root = object({{"tree", oneOf({"direct", "mirror"})},
                         {"pfn", integer},

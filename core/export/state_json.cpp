@@ -95,6 +95,8 @@ std::string stateJson(const Session& session) {
     std::string trees = fmt::format("\"direct\":[{}]", direct);
     std::string td;
     std::string pamt;
+    if (system.config().hasMirror())
+        trees += fmt::format(",\"mirror\":[{}]", mirror);
     if (system.isTdx()) {
         const TdxModule& module = system.module();
         const Pfn tdr = system.backend().tdr();
@@ -118,7 +120,7 @@ std::string stateJson(const Session& session) {
         } else {
             td = ",\"td\":null";
         }
-        trees += fmt::format(",\"mirror\":[{}],\"secure\":[{}]", mirror, secure);
+        trees += fmt::format(",\"secure\":[{}]", secure);
         for (u64 pfn = 0; pfn < system.frames().count(); ++pfn) {
             Level size = Level::k4K;
             const u64 word = module.peekPamt({pfn}, &size);

@@ -5,6 +5,7 @@
 #include "scenario/runner.h"
 #include "session/session.h"
 #include "tdx/module/leaves.h"
+#include "trace/recorded.h"
 
 #include <fmt/format.h>
 
@@ -133,6 +134,8 @@ bool Session::matches(const EventFilter& filter, u64 n) const {
 }
 
 bool Session::fits(const EventFilter::Word& word, u64 n) const {
+    if (recorded_ && (word.key == Key::Site || word.key == Key::Any || word.key == Key::Line || word.key == Key::Gpa))
+        return lineFits(word, n);
     const StepRecord& record = system().machine().step(n);
     const auto anySpan = [&](const std::vector<Span>& spans, auto&& fits) {
         // Those that begin or end with this micro-step.
@@ -224,6 +227,9 @@ bool Session::fits(const EventFilter::Word& word, u64 n) const {
 FoundEvent Session::eventHere(u64 n) const {
     const Machine& machine = system().machine();
     const StepView view = step(n);
+    if (recorded_)
+        return {n, actorName(view.actor), std::string(info(recorded_->events[n].kind).name),
+                fmt::format("line {}", recorded_->events[n].line), fieldsText(recorded_->events[n], recorded_->names)};
     std::string what;
     machine.forEachChange(n, [&](Place place, u64 delta) {
         const auto where = locate(place);

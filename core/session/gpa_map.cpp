@@ -3,6 +3,7 @@
 
 #include "scenario/runner.h"
 #include "session/style.h"
+#include "trace/recorded.h"
 
 #include <algorithm>
 #include <bit>
@@ -17,6 +18,8 @@ u64 GpaMap::size() const {
     u64 end = 512;
     for (const SlotConfig& slot : session_.scenario().machine.slots)
         end = std::max(end, slot.base.v + slot.pages);
+    if (const RecordedKernel* recorded = session_.recorded())
+        end = std::max(end, recorded->endGfn);
     const Kvm& kvm = session_.system().kvm();
     for (unsigned i = 0; i < kvm.slotCount(); ++i)
         if (const Memslot s = kvm.peekSlot(static_cast<int>(i)); s.used)

@@ -12,7 +12,7 @@
 namespace mirrorscope {
 
 // States as the map counts them: indexes into stateStyles(), so that the map has the colours of the trees.
-inline constexpr unsigned kMapStates = 11;
+inline constexpr unsigned kMapStates = 12;
 
 struct MapBucket {
     std::array<u32, kMapStates> pages{}; // 4K pages of the range by state of their entry; of those without a table none are counted

@@ -133,7 +133,7 @@ std::vector<TlbLine> Session::cachedBy(ActorId vcpu) const {
         line.entry = tlb.at(i);
         line.usable = usable;
         const bool smm = (line.entry.gfn.v & kSmmGfn) != 0;
-        line.address = (isTdx() || isNpt()) && !smm ? aliasedGpa(line.entry.gfn, line.entry.alias) : gpaHex(line.entry.gfn);
+        line.address = (isTdx() || hasRmp()) && !smm ? aliasedGpa(line.entry.gfn, line.entry.alias) : gpaHex(line.entry.gfn);
         line.rights = fmt::format("{}{}{}", line.entry.rwx & 1 ? "r" : "-", line.entry.rwx & 2 ? "w" : "-", line.entry.rwx & 4 ? "x" : "-");
         const Column column = isTdx() && line.entry.alias == Alias::Private ? Column::Private : Column::Shared;
         line.column = static_cast<int>(column);

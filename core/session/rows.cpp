@@ -31,7 +31,7 @@ TreeCell Session::cellOf(Column column, u64 raw, Level level) const {
             cell.dirty = (cell.raw & masks.format.dirty) != 0;
         }
     }
-    if (!cell.initial(column) && cell.spte != SpteState::Frozen)
+    if (!cell.initial(column) && cell.spte != SpteState::Frozen && cell.spte != SpteState::Unknown)
         cell.pfn = ept::pfnOf(cell.raw);
     return cell;
 }
@@ -90,7 +90,7 @@ Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
 Pfn Session::rootOf(Column column) const {
     if (column == Column::Shared)
         return shownDirectRoot();
-    if (!system().isTdx())
+    if (!hasColumn(column) || (column == Column::Private && !system().isTdx()))
         return {0};
     if (column == Column::Mirror) {
         // While it is torn down there is only an invalid one.
@@ -197,7 +197,7 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
             break; // the shared half of the root: shown with the GPA that it belongs to
         const bool kept = keep && keep->first == gfn && keep->second == level;
         // A page that is the guest's by the RMP is shown though nothing maps it.
-        const auto frame = isNpt() && level == Level::k4K && tables[0].v != 0 ? system().gmemFrame(gfn) : std::nullopt;
+        const auto frame = hasRmp() && level == Level::k4K && tables[0].v != 0 ? system().gmemFrame(gfn) : std::nullopt;
         const bool assigned = frame && system().rmp().peek(*frame).assigned;
         bool somewhere = assigned || kept;
         for (unsigned c = 0; c < kColumns && !somewhere; ++c)

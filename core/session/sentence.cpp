@@ -70,6 +70,8 @@ std::string Session::changedWords(u64 n) const {
 }
 
 std::string Session::sentence(u64 at) const {
+    if (recorded_)
+        return at == 0 ? "Before the first line of the trace. F11 goes to the next one." : lineOf(at - 1);
     if (end() == 0)
         return "The script takes no micro-step.";
     if (at == 0)

@@ -72,9 +72,10 @@ Session::Verdict Session::verdict() const {
 }
 bool Session::expects(Rule rule) const { return runner_->namesViolation(rule); }
 const System& Session::system() const { return runner_->system(); }
-bool Session::isNpt() const { return system().isSnp(); }
+bool Session::isNpt() const { return system().kvm().masks().format.npt; }
+bool Session::hasRmp() const { return system().isSnp(); }
 bool Session::isTdx() const { return system().isTdx(); }
-bool Session::hasColumn(Column column) const { return column == Column::Shared || isTdx(); }
+bool Session::hasColumn(Column column) const { return column == Column::Shared || system().config().hasMirror(); }
 u64 Session::position() const { return system().machine().position(); }
 u64 Session::end() const { return system().machine().steps(); }
 std::string Session::actorName(ActorId actor) const { return system().sim().actorName(actor); }
@@ -385,6 +386,8 @@ u64 Session::outOfCallBack(u64 from) const {
 }
 
 std::optional<u64> Session::positionOfLine(unsigned line, u64 from) const {
+    if (recorded_)
+        return positionOfTraceLine(line);
     const auto starts = startsOfLine(stepLineOf(line).value_or(line));
     if (starts.empty())
         return std::nullopt;
@@ -420,6 +423,8 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
 
 // Who is to predict begins before there is anything to see.
 Session::Opening Session::opening() const {
+    if (recorded_)
+        return violations().empty() ? Opening::Most : Opening::Finding;
     return !questions_.empty()             ? Opening::Beginning
            : !pauses_.empty()              ? Opening::Pause
            : nextSite(Site::SpteFreeze, 0) ? Opening::Frozen
@@ -427,6 +432,8 @@ Session::Opening Session::opening() const {
 }
 
 u64 Session::openingPosition() const {
+    if (recorded_)
+        return violations().empty() ? peak_ : violations().front().n + 1;
     return !questions_.empty() ? 0 : !pauses_.empty() ? pauses_.front() : nextSite(Site::SpteFreeze, 0).value_or(end());
 }
 

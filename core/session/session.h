@@ -19,6 +19,7 @@
 #include "session/td.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,7 @@
 namespace mirrorscope {
 
 class Machine;
+struct RecordedKernel;
 class Runner;
 class System;
 struct Mark;
@@ -129,8 +131,14 @@ public:
     // Runs the scenario to its end (or a bound) and stands at position 0. `toWander`: it will be asked for any position at any time,
     // which is made cheap here and now.
     explicit Session(Scenario scenario, const RunOptions& options = {}, bool toWander = false);
+    // A recorded kernel: each of its trace's events is a micro-step. It stands at position 0. Throws Stopped when `goOn` says so.
+    struct Stopped {};
+    explicit Session(
+        std::shared_ptr<const RecordedKernel> recorded, const std::function<bool(u64)>& goOn = [](u64) { return true; });
     Session(Session&&) noexcept;
     ~Session();
+    // Null for a scenario: that was run, and can be run again.
+    const RecordedKernel* recorded() const { return recorded_.get(); }
 
     const Scenario& scenario() const { return scenario_; }
     // How it ended.
@@ -147,8 +155,11 @@ public:
     // What is behind: for those who write all of it to a file. A view cannot use them, since it knows no more of them than their names.
     const Runner& runner() const { return *runner_; }
     const System& system() const;
-    // The one tree is an NPT, with the RMP beside it.
+    // The one tree is an NPT; and of an SNP guest the RMP is beside it.
     bool isNpt() const;
+    bool hasRmp() const;
+    // What stands where the guest's memory is: of a recording no line tells.
+    bool knowsMemslots() const { return recorded_ == nullptr; }
     bool hasColumn(Column column) const;
 
     u64 position() const;
@@ -190,6 +201,8 @@ public:
     u64 outOfCallBack(u64 from) const;
     // Where the step at that line begins, at or after `from`, else anywhere.
     std::optional<u64> positionOfLine(unsigned line, u64 from) const;
+    // Of a recording: behind the event that stands at that line of its trace, or at the next one that has an event.
+    std::optional<u64> positionOfTraceLine(unsigned line) const;
     // How many micro-steps of two runs are the same, changes included; looks no further than `most`.
     u64 commonPrefix(const Session& other, u64 most) const;
     // The race in which a position lies (its first micro-step may be the next one, its last one the one before).
@@ -202,7 +215,7 @@ public:
     // Race by race, in what order the actors ran up to a position: whole runs of micro-steps.
     std::vector<std::vector<std::pair<std::string, u64>>> ordersUpTo(u64 position) const;
     // Why it opens there.
-    enum class Opening : u8 { Beginning, Pause, Frozen, End };
+    enum class Opening : u8 { Beginning, Pause, Frozen, End, Finding, Most };
     Opening opening() const;
     // Where `mirrorscope FILE` opens: at the beginning if it asks something, else the first pause, else the first frozen entry, else the
     // end.
@@ -364,8 +377,13 @@ private:
     bool fits(const EventFilter::Word& word, u64 n) const;
     std::string changedWords(u64 n) const;
     FoundEvent eventHere(u64 n) const;
+    void indexRecorded();
+    bool lineFits(const EventFilter::Word& word, u64 n) const;
+    std::string lineOf(u64 n) const;
 
     Scenario scenario_;
+    std::shared_ptr<const RecordedKernel> recorded_;
+    u64 peak_ = 0; // of a recording: where most is mapped
     std::unique_ptr<Runner> runner_;
     std::unordered_map<u32, Recent> recent_; // place -> what it was, for the last micro-steps
     std::unordered_map<u64, std::vector<u32>> recentByFrame_;
@@ -384,6 +402,9 @@ private:
     std::vector<std::size_t> returns_; // the marks of steps that returned, ascending
     mutable std::unique_ptr<Lanes> lanes_;
 };
+
+// What a file is, a scenario that is run or a recording. Throws InputError.
+std::unique_ptr<Session> openSession(const std::string& file, const std::vector<Override>& overrides);
 
 // How long a zapped entry stays visible, in micro-steps.
 inline constexpr unsigned kZappedVisible = 12;

@@ -19,6 +19,7 @@ constexpr StateStyle kStyles[] = {
     {"table-blocked", "⊘", "#9A5B00", "#E69F00", H::Falling, "a table that no walk passes"},
     {"mmio", "M", "#9E5B86", "#CC79A7", H::None, "an access is emulated"},
     {"other", "?", "#57606A", "#8B949E", H::None, "a state of migration"},
+    {"unknown", "?", "#57606A", "#8B949E", H::None, "older than the recording: no line has told yet what it holds"},
 };
 } // namespace
 
@@ -47,6 +48,7 @@ StyleIndex styleIndexOf(Column column, const TreeCell& cell) {
     case SpteState::Leaf: return column == Column::Mirror || cell.ofGmem ? kStylePrivateLeaf : kStyleSharedLeaf;
     case SpteState::Frozen: return kStyleFrozen;
     case SpteState::Mmio: return kStyleMmio;
+    case SpteState::Unknown: return kStyleUnknown;
     case SpteState::Count_: break;
     }
     return kStyleOther;

@@ -30,7 +30,8 @@ enum StyleIndex : unsigned {
     kStyleBlocked,
     kStyleTableBlocked,
     kStyleMmio,
-    kStyleOther
+    kStyleOther,
+    kStyleUnknown
 };
 StyleIndex styleIndexOf(Column column, const TreeCell& cell);
 const StateStyle& styleAt(unsigned index);

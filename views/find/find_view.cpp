@@ -116,8 +116,13 @@ void FindView::restart() {
         model_->showFound();
     fit();
     if (!error.empty() || parsed_.empty()) {
-        status_->setText(error.empty() ? tr("All micro-steps. Words above leave those that fit; Enter goes from one to the next.")
-                                       : QString::fromStdString(error));
+        const bool recorded = context_.session() != nullptr && context_.session()->recorded() != nullptr;
+        filter_->setPlaceholderText(recorded ? tr("spte_changed gpa:0x180000 or line:1234")
+                                             : tr("leaf:BLOCK actor:vcpu1 not status:SUCCESS or frozen"));
+        status_->setText(error.empty()
+                             ? (recorded ? tr("All events. Words above leave those that fit; Enter goes from one to the next.")
+                                         : tr("All micro-steps. Words above leave those that fit; Enter goes from one to the next."))
+                             : QString::fromStdString(error));
         markNow();
         Q_EMIT finished();
         return;
@@ -163,8 +168,11 @@ std::size_t FindView::found() const { return model_->all() ? 0 : static_cast<std
 // The columns by what stands in the first rows.
 void FindView::fit() {
     const QFontMetrics metrics = list_->fontMetrics();
-    const int wide[] = {metrics.horizontalAdvance("0000000"), metrics.horizontalAdvance("vcpu000"),
-                        metrics.horizontalAdvance("seamcall.leave00"), metrics.horizontalAdvance("kvm_mmu_invalidate_begin_00")};
+    // Of a recording: a task, the name of an event, a line.
+    const bool recorded = context_.session() != nullptr && context_.session()->recorded() != nullptr;
+    const int wide[] = {metrics.horizontalAdvance("0000000"), metrics.horizontalAdvance(recorded ? "private_mem_kvm-000" : "vcpu000"),
+                        metrics.horizontalAdvance(recorded ? "kvm_tdp_mmu_spte_changed" : "seamcall.leave00"),
+                        metrics.horizontalAdvance(recorded ? "line 0000000" : "kvm_mmu_invalidate_begin_00")};
     constexpr int kMargin = 14;
     for (int column = 0; column < EventModel::What; ++column)
         list_->setColumnWidth(column, wide[column] + kMargin);

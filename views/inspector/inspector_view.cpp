@@ -232,13 +232,14 @@ void InspectorView::showEntry() {
     if (session->isTdx())
         links << anchor("mirrorscope://td", tr("the TD"));
     const char* const kinds[] = {"", "private", "shared", "private and shared"};
-    links << (memory.slot
-                  ? tr("memslot %1%2%3")
-                        .arg(*memory.slot)
-                        .arg(memory.flags.empty() ? QString() : " (" + text(memory.flags) + ")",
-                             memory.kind == MemoryView::Kind::None ? QString()
-                                                                   : tr(", attribute %1").arg(kinds[static_cast<unsigned>(memory.kind)]))
-                  : tr("in no memslot"));
+    if (session->knowsMemslots())
+        links << (memory.slot ? tr("memslot %1%2%3")
+                                    .arg(*memory.slot)
+                                    .arg(memory.flags.empty() ? QString() : " (" + text(memory.flags) + ")",
+                                         memory.kind == MemoryView::Kind::None
+                                             ? QString()
+                                             : tr(", attribute %1").arg(kinds[static_cast<unsigned>(memory.kind)]))
+                              : tr("in no memslot"));
     links_->setText(links.join(" &nbsp;·&nbsp; "));
     const auto place = selectedPlace();
     if (!place) {

@@ -109,10 +109,13 @@ void Banner::refresh() {
         detail << tr("%1 more steps returned").arg(returns.size() - kMost);
     if (session->vmIsDead())
         detail << tr("the VM is dead: each of its ioctls answers EIO");
-    if (at == session->end())
+    if (at == session->end() && session->recorded() == nullptr)
         detail << (session->verdict().bounded ? tr("what there is of the run ends here; what follows is not known")
                                               : tr("the end: ") + endText());
-    if (context_.presenting())
+    if (session->recorded() != nullptr)
+        detail << (at == session->end() ? tr("the end of the trace; Ctrl+F11 goes back")
+                                        : tr("F11: next line   Ctrl+F11: back   F10: next fault or notifier"));
+    else if (context_.presenting())
         detail << tr("F11: next micro-step   Ctrl+F11: back   Esc ends the presentation");
     else
         detail << (at == session->end() ? tr("Ctrl+F11 goes back") : tr("F11: next micro-step   Ctrl+F11: back   F10: next script step"));

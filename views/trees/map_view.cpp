@@ -30,8 +30,8 @@ constexpr double kSignsFrom = 16; // pixels an entry
 QString address(u64 gfn) { return QString::fromStdString(hex(gfn << 12)); }
 
 // From the bottom of a column to its top; what is rare lies above what is common.
-constexpr unsigned kOrder[] = {kStyleTable,   kStylePrivateLeaf,  kStyleSharedLeaf, kStyleMmio,  kStylePending,
-                               kStyleBlocked, kStyleTableBlocked, kStyleOther,      kStyleFrozen};
+constexpr unsigned kOrder[] = {kStyleTable,   kStylePrivateLeaf,  kStyleSharedLeaf, kStyleMmio,    kStylePending,
+                               kStyleBlocked, kStyleTableBlocked, kStyleOther,      kStyleUnknown, kStyleFrozen};
 bool isRare(unsigned state) { return state != kStylePrivateLeaf && state != kStyleSharedLeaf && state != kStyleTable; }
 } // namespace
 
@@ -53,7 +53,7 @@ MapView::MapView(Context& context, QWidget* parent) : QWidget(parent), context_(
     connect(&context_, &Context::dimmedChanged, this, &MapView::changed);
 }
 
-bool MapView::hasRmp() const { return context_.session() != nullptr && context_.session()->isNpt(); }
+bool MapView::hasRmp() const { return context_.session() != nullptr && context_.session()->hasRmp(); }
 unsigned MapView::strips() const {
     const Session* session = context_.session();
     return session == nullptr ? 0 : session->hasColumn(Column::Mirror) ? 3 : hasRmp() ? 2 : 1;

@@ -51,7 +51,7 @@ bool TreesView::shownInvalid() const {
     return false;
 }
 
-bool TreesView::hasRmp() const { return context_.session() && context_.session()->isNpt(); }
+bool TreesView::hasRmp() const { return context_.session() && context_.session()->hasRmp(); }
 
 int TreesView::headerHeight() const { return metrics_.row * 2; }
 
@@ -65,17 +65,20 @@ void TreesView::layoutColumns() {
     unsigned depth = 4;
     for (const TreeRow& row : rows_)
         depth = std::max(depth, row.depth);
-    metrics_.memory = mono.horizontalAdvance("0 P+S") + 22;
+    const int besideLabel = mono.horizontalAdvance("0 P+S") + 22;
+    metrics_.memory = context_.session() && !context_.session()->knowsMemslots() ? 0 : besideLabel;
     // As wide as the highest address of the machine's slots, so that it stays the same from step to step.
     qsizetype digits = 10;
+    if (context_.map() != nullptr && !context_.session()->knowsMemslots())
+        digits = std::max(digits, static_cast<qsizetype>(hex((context_.map()->size() - 1) << 12).size()));
     if (const Session* session = context_.session())
         for (const SlotConfig& slot : session->scenario().machine.slots)
             digits = std::max(digits, static_cast<qsizetype>(hex((slot.base.v + slot.pages) << 12).size()));
     // The RMP takes the place of a second tree.
     const int columns = metrics_.columns + (hasRmp() ? 1 : 0);
     const auto layOut = [&](int beside, int least) {
-        metrics_.label =
-            mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + beside + metrics_.memory;
+        metrics_.label = mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + beside +
+                         (metrics_.narrow ? 0 : besideLabel);
         metrics_.cell = std::max(least, (viewport()->width() - metrics_.label) / columns);
         return metrics_.label + metrics_.cell * columns <= viewport()->width();
     };
@@ -177,6 +180,8 @@ CellMarks TreesView::marksOf(const TreeRow& row, Column column) const {
 }
 
 QString TreesView::memoryHelp(const MemoryView& memory) const {
+    if (!context_.session()->knowsMemslots())
+        return {};
     if (!memory.slot)
         return tr("in no memslot: an access is MMIO");
     const char* const kinds[] = {"", "\nattribute: private", "\nattribute: shared", "\nattributes: private and shared pages"};
@@ -260,11 +265,12 @@ void TreesView::paintEvent(QPaintEvent*) {
         QString name, who;
     };
     const bool one = metrics_.columns == 1;
-    const Title titles[] = {{one ? tr("direct") : tr("shared"), hasRmp() ? tr("the guest's NPT, written by KVM")
-                                                                : one    ? tr("the guest's EPT, written by KVM")
-                                                                         : tr("EPT, written by KVM")},
-                            {tr("mirror"), tr("KVM's own copy")},
-                            {tr("private"), tr("secure EPT, the module's")}};
+    const Title titles[] = {
+        {one ? tr("direct") : tr("shared"), context_.session()->isNpt() ? tr("the guest's NPT, written by KVM")
+                                            : one                       ? tr("the guest's EPT, written by KVM")
+                                                                        : tr("EPT, written by KVM")},
+        {tr("mirror"), tr("KVM's own copy")},
+        {tr("private"), context_.session()->isTdx() ? tr("secure EPT, the module's") : tr("secure EPT: no line tells")}};
     QFont bold = metrics_.text;
     bold.setBold(true);
     const auto heading = [&](const QRect& at, const QString& name, const QString& who) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "base/text.h"
+#include "trace/judge.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <memory>
+
+namespace mirrorscope::app {
+
+namespace {
+struct ConformArguments {
+    std::string file = "-", kernel, format = "text";
+    bool follow = false;
+};
+
+// Prints findings as they are found.
+class Printer final : public TraceWatch {
+public:
+    Printer(std::string file, bool json) : file_(std::move(file)), json_(json) {}
+    void rootMade(const TraceRoot&, const TraceTable&) override {}
+    void rootChanged(const TraceRoot&) override {}
+    void tableMade(const TraceTable&) override {}
+    void tableMoved(const TraceTable&) override {}
+    void tableGone(const TraceTable&) override {}
+    void entrySet(const TraceTable&, unsigned, u64) override {}
+    void found(const Finding& finding) override {
+        constexpr u64 kMost = 1000; // of text; what follows is counted
+        if (json_) {
+            const nlohmann::ordered_json json{{"kind", "finding"},    {"rule", info(finding.rule).name},         {"line", finding.line},
+                                              {"text", finding.text}, {"function", info(finding.rule).function}, {"lines", finding.lines}};
+            std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+        } else if (++printed_ <= kMost) {
+            std::string text = fmt::format("{}: {}", info(finding.rule).name, finding.text);
+            if (!finding.lines.empty())
+                text += fmt::format(" (see line {})", fmt::join(finding.lines, ", "));
+            text += fmt::format(". The rule: {}, {}.", info(finding.rule).help, info(finding.rule).function);
+            std::fputs(wrapped(text, fmt::format("{}:{}: ", file_, finding.line), 4).c_str(), stdout);
+        }
+        std::fflush(stdout);
+    }
+
+private:
+    std::string file_;
+    bool json_;
+    u64 printed_ = 0;
+};
+
+int conformCommand(const ConformArguments& args) {
+    TraceKernel kernel = TraceKernel::Any;
+    if (!args.kernel.empty())
+        kernel = *traceKernelFromName(args.kernel);
+    TraceInput input(args.file);
+    TraceNames names;
+    const bool json = args.format == "jsonl";
+    Printer printer(input.name(), json);
+    const Judged judged = judgeTrace(
+        input, names,
+        {.kernel = kernel, .watch = &printer, .events = nullptr, .goOn = [](u64) { return !interrupted(); }, .follow = args.follow});
+    const Rebuild& rebuild = *judged.rebuild;
+    if (judged.read.counts.events == 0 && judged.read.whole)
+        throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");
+    if (json) {
+        const nlohmann::ordered_json end{{"kind", "conformed"},
+                                         {"transitions", rebuild.transitions()},
+                                         {"findings", rebuild.findingCount()},
+                                         {"events", judged.read.counts.events},
+                                         {"lost", judged.read.counts.lost},
+                                         {"not-checked", {"notifier-range"}},
+                                         {"seconds", judged.seconds}};
+        std::printf("%s\n", end.dump().c_str());
+    } else {
+        std::string text = fmt::format("{} transitions, {}", rebuild.transitions(),
+                                       rebuild.findingCount() == 0   ? std::string("no finding")
+                                       : rebuild.findingCount() == 1 ? std::string("1 finding")
+                                                                     : fmt::format("{} findings", rebuild.findingCount()));
+        if (kernel != TraceKernel::Any)
+            text += fmt::format(", by the rules of {}", args.kernel);
+        if (rebuild.afterLoss() != 0)
+            text += fmt::format("; {} entries are not what they were, where events were lost", rebuild.afterLoss());
+        if (rebuild.shadowPages() != 0)
+            text += fmt::format("; {} pages of shadow paging are not followed", rebuild.shadowPages());
+        if (!judged.read.whole)
+            text += "; stopped before the end";
+        std::fputs(wrapped(text + ". Not checked: that a notifier's zap covers its range, since no line tells the memslots.",
+                           input.name() + ": ", 4)
+                       .c_str(),
+                   stdout);
+    }
+    return !judged.read.whole && !args.follow ? kBounded : rebuild.findingCount() != 0 ? kFailed : kOk;
+}
+} // namespace
+
+void addConform(CLI::App& root, Invocation& invoke) {
+    auto args = std::make_shared<ConformArguments>();
+    CLI::App* sub = root.add_subcommand("conform", "does each change in a kernel's trace follow the rules of that kernel?");
+    sub->add_option("TRACE", args->file, "text, trace.dat or a session; `-`: standard input");
+    const auto names = traceKernelNames();
+    sub->add_option("--kernel", args->kernel, "V: the kernel that was recorded; without it, what any of them allows")
+        ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
+    sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
+    sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
+    sub->callback([args, &invoke] { invoke = [args] { return conformCommand(*args); }; });
+}
+
+} // namespace mirrorscope::app

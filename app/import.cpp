@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "command.h"
+
+#include "base/text.h"
+#include "trace/judge.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <unistd.h>
+
+namespace mirrorscope::app {
+
+namespace {
+struct ImportArguments {
+    std::string file = "-", out, format = "text", kernel;
+};
+
+void printText(const std::string& name, const Judged& judged, const TraceNames& names) {
+    const TraceCounts& counts = judged.read.counts;
+    const Rebuild& rebuild = *judged.rebuild;
+    std::string out = wrapped(fmt::format("{} events in {} {}, of {} tasks ({})", counts.events, counts.lines,
+                                          judged.read.format == TraceFormat::Dat ? "records" : "lines", names.tasks() - 1,
+                                          mirrorscope::name(judged.read.format)),
+                              name + ": ", 4);
+    std::vector<std::pair<std::string, u64>> kinds(counts.kinds.begin(), counts.kinds.end());
+    std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    constexpr std::size_t kShown = 40;
+    for (std::size_t i = 0; i < std::min(kinds.size(), kShown); ++i)
+        out += fmt::format("{:>12}  {}{}\n", kinds[i].second, kinds[i].first,
+                           traceKindFromName(kinds[i].first) ? "" : " (of no concern here)");
+    if (counts.skipped != 0)
+        out += wrapped(fmt::format("{} lines are no events{}", counts.skipped,
+                                   counts.cut != 0 ? fmt::format(", {} of them cut off", counts.cut) : std::string()),
+                       "", 4);
+    if (counts.lost != 0)
+        out += wrapped(fmt::format("{} events were lost while it was recorded; {} entries are not what they were before", counts.lost,
+                                   rebuild.afterLoss()),
+                       "", 4);
+    out += wrapped(fmt::format("{} changes of entries: {} tables and {} entries at the end, {} splits, {} collapses; {}",
+                               rebuild.transitions(), judged.tables, judged.entries, rebuild.splits(), rebuild.collapses(),
+                               !rebuild.formatKnown()       ? "no entry tells the format"
+                               : rebuild.masks().format.npt ? "NPT"
+                               : rebuild.hasMirror()        ? "EPT, with a mirror"
+                                                            : "EPT"),
+                   "", 4);
+    if (rebuild.shadowPages() != 0)
+        out += wrapped(fmt::format("{} pages of shadow paging are not followed", rebuild.shadowPages()), "", 4);
+    out += wrapped(rebuild.discontinuities() == 0
+                       ? std::string("no discontinuity")
+                       : fmt::format("{} discontinuities; `mirrorscope conform` tells them", rebuild.discontinuities()),
+                   "", 4);
+    put("", out);
+}
+
+void printJson(const Judged& judged) {
+    const TraceCounts& counts = judged.read.counts;
+    const nlohmann::ordered_json end{{"kind", "imported"},
+                                     {"lines", counts.lines},
+                                     {"events", counts.events},
+                                     {"kinds", counts.kinds},
+                                     {"skipped", counts.skipped},
+                                     {"lost", counts.lost},
+                                     {"discontinuities", judged.rebuild->discontinuities()},
+                                     {"entries", judged.entries},
+                                     {"tables", judged.tables},
+                                     {"seconds", judged.seconds}};
+    put("", end.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+int importCommand(const ImportArguments& args) {
+    TraceInput input(args.file);
+    TraceNames names;
+    std::unique_ptr<SessionFileWriter> session;
+    if (!args.out.empty())
+        session = std::make_unique<SessionFileWriter>(args.out, names);
+    const bool progress = isatty(STDERR_FILENO) != 0;
+    u64 told = 0;
+    const auto goOn = [&](u64 events) {
+        if (constexpr u64 kToldEvery = 1'000'000; progress && events / kToldEvery != told) {
+            told = events / kToldEvery;
+            std::fprintf(stderr, "\r%llu events", static_cast<unsigned long long>(events));
+        }
+        return !interrupted();
+    };
+    JudgeOptions options;
+    if (!args.kernel.empty())
+        options.kernel = *traceKernelFromName(args.kernel);
+    options.events = session.get();
+    options.goOn = goOn;
+    const Judged judged = judgeTrace(input, names, options);
+    if (told != 0)
+        std::fputc('\n', stderr);
+    if (judged.read.counts.events == 0 && judged.read.whole)
+        throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");
+    if (session)
+        session->finish(judged.read.counts);
+    if (args.format == "jsonl")
+        printJson(judged);
+    else
+        printText(input.name(), judged, names);
+    return judged.read.whole ? kOk : kBounded;
+}
+} // namespace
+
+void addImport(CLI::App& root, Invocation& invoke) {
+    auto args = std::make_shared<ImportArguments>();
+    CLI::App* sub = root.add_subcommand("import", "reads a kernel's trace: what is in it, and as a session with time travel");
+    sub->add_option("TRACE", args->file, "text of trace, trace_pipe, trace-cmd report or perf script, or trace.dat; `-`: standard input");
+    sub->add_option("-o", args->out, "SESSION: the recording as a session file, which `mirrorscope SESSION` opens");
+    const auto kernels = traceKernelNames();
+    sub->add_option("--kernel", args->kernel, "V: the kernel that was recorded")
+        ->check(CLI::IsMember(std::vector<std::string>(kernels.begin(), kernels.end())));
+    sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
+    sub->callback([args, &invoke] { invoke = [args] { return importCommand(*args); }; });
+}
+
+} // namespace mirrorscope::app

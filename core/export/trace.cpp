@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A run as the kernel would have traced it: the events of kvmmmu and kvm that such a kernel prints for what the run did (Linux v6.16
+// mmutrace.h, trace.h). What `import` and `conform` read.
+#include "export/export.h"
+#include "kvm/kvm.h"
+#include "scenario/runner.h"
+#include "trace/event.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace mirrorscope {
+
+namespace {
+class Tracer {
+public:
+    Tracer(Session& session, const std::function<void(const std::string&)>& write)
+        : session_(session), system_(session.system()), kvm_(system_.kvm()), write_(write), roleBegin_(kvm_.sp({0}, Kvm::kRole)) {}
+
+    void all() {
+        write_("# tracer: nop\n#\n");
+        const auto& marks = system_.sim().marks();
+        std::size_t mark = 0;
+        for (u64 n = 0; n < session_.end(); ++n) {
+            session_.seek(n + 1);
+            for (; mark < marks.size() && marks[mark].n <= n; ++mark)
+                if (marks[mark].n == n)
+                    told(n, marks[mark]);
+            step(n);
+        }
+        for (const auto& [actor, set] : mapped_)
+            putOf(actor, session_.end() - 1, set);
+    }
+
+private:
+    void told(u64 n, const Mark& mark) {
+        TraceEvent e;
+        // What the fault was about is told when it has ended: here it is told where it began.
+        if (mark.kind != MarkKind::Exit || (mark.code != 48 && mark.code != 200))
+            return;
+        e.kind = TraceKind::PageFault;
+        e.vcpu = static_cast<u16>(mark.a[0]);
+        e.c = mark.a[1];
+        e.gfn = e.c >> 12;
+        put(n, e);
+    }
+
+    void step(u64 n) {
+        const Machine& machine = system_.machine();
+        const StepView view = session_.step(n);
+        if (const auto set = mapped_.find(view.actor); set != mapped_.end() && !within(view, "handle_removed_pt")) {
+            put(n, set->second);
+            mapped_.erase(set);
+        }
+        // Not where a page is made or freed, and not what the CPU sets.
+        const bool changes = view.site == Site::SpteCmpxchg || view.site == Site::SpteStore || view.site == Site::SpteFreeze ||
+                             view.site == Site::SpteSet || view.site == Site::SpteRestore || view.site == Site::StoreDrain;
+        const u64 memory = system_.frames().count() * 512;
+        machine.forEachChange(n, [&](Place place, u64 delta) {
+            if (place.v >= memory)
+                return page(n, place, delta);
+            const Pfn frame = frameOf(place);
+            if (!changes || system_.frames().peekKind(frame) != FrameKind::Table)
+                return;
+            const MmuPage table = kvm_.peekPage(frame);
+            if (table.level() != Level::None && (removes(view) || linked(table, frame)))
+                entry(n, view, place, table, machine.peek(place) ^ delta, machine.peek(place));
+        });
+    }
+
+    static bool within(const StepView& view, std::string_view function) {
+        return std::find(view.where.begin(), view.where.end(), function) != view.where.end();
+    }
+    static bool removes(const StepView& view) { return !view.where.empty() && view.where.back() == "handle_removed_pt"; }
+    // A page that is no table yet is filled without a line.
+    bool linked(const MmuPage& table, Pfn frame) const {
+        return !table.ptep || ept::pfnOf(system_.machine().peek(*table.ptep)) == frame ||
+               !spte::isPresent(system_.machine().peek(*table.ptep));
+    }
+
+    // A page gets its role when it becomes one of the tables.
+    void page(u64 n, Place place, u64 delta) {
+        if (place < roleBegin_ || (place.v - roleBegin_.v) % Kvm::kSpWords != 0)
+            return;
+        const Pfn frame{(place.v - roleBegin_.v) / Kvm::kSpWords};
+        if (!system_.frames().valid(frame) || kvm_.sp(frame, Kvm::kRole) != place)
+            return;
+        const u64 now = system_.machine().peek(place);
+        if ((now ^ delta) != 0 || now == 0)
+            return;
+        TraceEvent e;
+        e.kind = TraceKind::GetPage;
+        e.flags = TraceEvent::kNew;
+        e.a = now;
+        e.level = static_cast<u8>(now & 15);
+        e.gfn = bare(kvm_.peekPage(frame).gfn).v;
+        removed_.erase(frame.v);
+        put(n, e);
+    }
+
+    void entry(u64 n, const StepView& view, Place place, const MmuPage& table, u64 old, u64 now) {
+        const std::string function = view.where.empty() ? std::string() : view.where.back();
+        const bool removing = removes(view);
+        // The private table is being updated: KVM tells of it when that is done, as of one change.
+        if (view.site == Site::SpteFreeze && !removing) {
+            frozen_[place.v] = old;
+            return;
+        }
+        if (const auto was = frozen_.find(place.v); was != frozen_.end() && spte::isFrozen(old)) {
+            old = was->second;
+            frozen_.erase(was);
+        }
+        if (view.site == Site::SpteRestore || old == now)
+            return;
+        TraceEvent e;
+        e.asId = role::isSmm(table.role) ? 1 : 0;
+        e.level = static_cast<u8>(number(table.level()));
+        e.gfn = bare(kvm_.gfnOfEntry(table, indexOf(place))).v;
+        e.a = old;
+        e.b = now;
+        if (function == "fast_page_fault") {
+            e.kind = TraceKind::FastPageFault;
+            e.flags = TraceEvent::kFixed;
+            e.vcpu = view.actor;
+            e.c = e.gfn << 12;
+            return put(n, e);
+        }
+        if (removing && removed_.emplace(frameOf(place).v, n).second) {
+            TraceEvent zap;
+            zap.kind = TraceKind::PrepareZapPage;
+            zap.a = table.role;
+            zap.level = e.level;
+            zap.gfn = bare(table.gfn).v;
+            put(n, zap);
+        }
+        put(n, e);
+        // The address tells which table the entry is in.
+        if (within(view, "tdp_mmu_map_handle_target_level") && spte::isLeaf(now, table.level())) {
+            TraceEvent set;
+            set.kind = TraceKind::SetSpte;
+            set.level = e.level;
+            set.gfn = e.gfn;
+            set.a = now;
+            set.b = u64{place.v} * 8;
+            mapped_[view.actor] = set; // told when all that it brings about is done
+        }
+    }
+
+    void put(u64 n, TraceEvent e) { putOf(session_.step(n).actor, n, e); }
+    void putOf(ActorId actor, u64 n, TraceEvent e) {
+        e.task = names_.task(session_.actorName(actor), 1000u + actor);
+        e.cpu = actor;
+        e.time = (n + 1) * 1000;
+        write_(lineText(e, names_) + "\n");
+    }
+
+    Session& session_;
+    const System& system_;
+    const Kvm& kvm_;
+    const std::function<void(const std::string&)>& write_;
+    Place roleBegin_;
+    TraceNames names_;
+    std::unordered_map<u32, u64> frozen_;  // place -> what it was
+    std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
+    std::unordered_map<u64, u64> removed_; // tables that are being taken apart
+};
+} // namespace
+
+void writeTrace(Session& session, const std::function<void(const std::string&)>& write) {
+    const u64 here = session.position();
+    Tracer(session, write).all();
+    session.seek(here);
+}
+
+} // namespace mirrorscope

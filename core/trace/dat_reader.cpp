@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/dat_reader.h"
+
+#include "scenario/diagnostic.h"
+#include "trace/event_stream.h"
+#include "trace/input.h"
+
+// tracefs.h of libtracefs 1.6 is no C++, and nothing of it is needed here.
+#define _TRACE_FS_H
+extern "C" {
+#include <sched.h>
+#include <trace-cmd/trace-cmd.h>
+}
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+namespace mirrorscope {
+
+namespace {
+// The words of an event that are taken from its fields, by the names that the kernel gives these.
+struct FieldNames {
+    TraceKind kind;
+    std::string_view gfn, level, a, b, c, vcpu, asId;
+};
+constexpr FieldNames kFields[] = {
+    {TraceKind::SpteChanged, "gfn", "level", "old_spte", "new_spte", "", "", "as_id"},
+    {TraceKind::GetPage, "gfn", "", "role", "created", "mmu_valid_gen", "", ""},
+    {TraceKind::PrepareZapPage, "gfn", "", "role", "", "mmu_valid_gen", "", ""},
+    {TraceKind::SyncPage, "gfn", "", "role", "", "mmu_valid_gen", "", ""},
+    {TraceKind::UnsyncPage, "gfn", "", "role", "", "mmu_valid_gen", "", ""},
+    {TraceKind::SetSpte, "gfn", "level", "spte", "sptep", "", "", ""},
+    {TraceKind::SpteRequested, "gfn", "level", "pfn", "", "", "", ""},
+    {TraceKind::FastPageFault, "ret", "", "old_spte", "new_spte", "cr2_or_gpa", "vcpu_id", ""},
+    {TraceKind::MarkMmio, "gfn", "", "access", "gen", "", "", ""},
+    {TraceKind::HandleMmio, "gfn", "", "addr", "access", "", "", ""},
+    {TraceKind::CheckMmio, "", "", "spte", "kvm_gen", "", "", ""},
+    {TraceKind::ZapAllFast, "", "", "mmu_valid_gen", "mmu_used_pages", "", "", ""},
+    {TraceKind::SplitHugePage, "gfn", "level", "spte", "errno", "", "", ""},
+    {TraceKind::PageFault, "", "", "error_code", "", "fault_address", "vcpu_id", ""},
+    {TraceKind::Entry, "", "", "rip", "", "", "vcpu_id", ""},
+    {TraceKind::Exit, "isa", "", "exit_reason", "info1", "info2", "vcpu_id", ""},
+    {TraceKind::UnmapHva, "", "", "start", "end", "", "", ""},
+    {TraceKind::AgeHva, "", "", "start", "end", "", "", ""},
+    {TraceKind::TestAgeHva, "", "", "hva", "", "", "", ""},
+    {TraceKind::UserspaceExit, "", "", "reason", "errno", "", "", ""},
+    {TraceKind::Hypercall, "", "", "nr", "a0", "a1", "", ""},
+    {TraceKind::RmpFault, "gpa", "rmp_level", "error_code", "pfn", "psmash_ret", "vcpu_id", ""},
+};
+
+// Reasons of exits that such a recording is full of; the others are shown as numbers.
+struct Reason {
+    unsigned isa, code; // 1 VMX, 2 SVM
+    std::string_view name;
+};
+constexpr Reason kReasons[] = {{1, 0, "EXCEPTION_NMI"},
+                               {1, 1, "EXTERNAL_INTERRUPT"},
+                               {1, 10, "CPUID"},
+                               {1, 12, "HLT"},
+                               {1, 18, "VMCALL"},
+                               {1, 28, "CR_ACCESS"},
+                               {1, 30, "IO_INSTRUCTION"},
+                               {1, 31, "MSR_READ"},
+                               {1, 32, "MSR_WRITE"},
+                               {1, 48, "EPT_VIOLATION"},
+                               {1, 49, "EPT_MISCONFIG"},
+                               {1, 52, "PREEMPTION_TIMER"},
+                               {1, 77, "TDCALL"},
+                               {2, 0x60, "interrupt"},
+                               {2, 0x61, "nmi"},
+                               {2, 0x72, "cpuid"},
+                               {2, 0x78, "hlt"},
+                               {2, 0x7b, "io"},
+                               {2, 0x7c, "msr"},
+                               {2, 0x7f, "shutdown"},
+                               {2, 0x81, "vmmcall"},
+                               {2, 0x400, "npf"},
+                               {2, 0x402, "avic_unaccelerated_access"}};
+
+// ---- in the child
+
+// What libtracecmd says of an event, ready to be read from its records.
+struct Reader {
+    bool known = false, concerns = false;
+    TraceKind kind = TraceKind::SpteChanged;
+    tep_format_field *gfn = nullptr, *level = nullptr, *a = nullptr, *b = nullptr, *c = nullptr, *vcpu = nullptr, *asId = nullptr;
+    u64 spurious = 6, fixed = 5; // RET_PF_SPURIOUS, RET_PF_FIXED, by the text of the event's format
+    u64 count = 0;
+    std::string name;
+};
+
+struct Child {
+    tep_handle* tep = nullptr;
+    TraceNames names;
+    std::unique_ptr<EventWriter> writer;
+    std::vector<Reader> readers;
+    TraceCounts counts;
+
+    void learn(Reader& reader, int type) {
+        reader.known = true;
+        tep_event* event = tep_find_event(tep, type);
+        if (event == nullptr || event->name == nullptr)
+            return;
+        reader.name = event->name;
+        const auto kind = traceKindFromName(event->name);
+        if (!kind)
+            return;
+        reader.concerns = true;
+        reader.kind = *kind;
+        const FieldNames& names_ = kFields[static_cast<unsigned>(*kind)];
+        const auto field = [&](std::string_view name) { return name.empty() ? nullptr : tep_find_field(event, std::string(name).c_str()); };
+        reader.gfn = field(names_.gfn);
+        reader.level = field(names_.level);
+        reader.a = field(names_.a);
+        reader.b = field(names_.b);
+        reader.c = field(names_.c);
+        reader.vcpu = field(names_.vcpu);
+        reader.asId = field(names_.asId);
+        // "REC->ret == 6, REC->ret == 5": the numbers are those of the kernel that was recorded.
+        std::vector<u64> compared;
+        if (*kind == TraceKind::FastPageFault)
+            for (const tep_print_arg* arg = event->print_fmt.args; arg != nullptr; arg = arg->next)
+                if (arg->type == TEP_PRINT_OP && arg->op.right != nullptr && arg->op.right->type == TEP_PRINT_ATOM)
+                    compared.push_back(std::strtoull(arg->op.right->atom.atom, nullptr, 0));
+        if (compared.size() >= 2) {
+            reader.spurious = compared[compared.size() - 2];
+            reader.fixed = compared[compared.size() - 1];
+        }
+    }
+    u64 number(const tep_format_field* field, const tep_record* record) const {
+        if (field == nullptr || field->size <= 0 || field->size > 8 || field->offset < 0 || field->offset + field->size > record->size)
+            return 0;
+        return tep_read_number(tep, static_cast<const char*>(record->data) + field->offset, field->size);
+    }
+    int take(tep_record* record, int cpu) {
+        ++counts.lines;
+        if (record->missed_events != 0) {
+            const u64 missed = record->missed_events > 0 ? static_cast<u64>(record->missed_events) : 0;
+            counts.lost += missed;
+            writer->lost(missed, static_cast<u32>(counts.lines));
+        }
+        const int type = tep_data_type(tep, record);
+        if (type < 0 || type > 0xffff) {
+            ++counts.skipped;
+            return 0;
+        }
+        if (static_cast<std::size_t>(type) >= readers.size())
+            readers.resize(static_cast<std::size_t>(type) + 1);
+        Reader& reader = readers[static_cast<std::size_t>(type)];
+        if (!reader.known)
+            learn(reader, type);
+        if (!reader.concerns) {
+            if (reader.name.empty())
+                ++counts.skipped;
+            else
+                ++reader.count;
+            return 0;
+        }
+        TraceEvent e;
+        e.kind = reader.kind;
+        e.line = static_cast<u32>(counts.lines);
+        e.time = record->ts;
+        e.cpu = static_cast<u16>(cpu);
+        const int pid = tep_data_pid(tep, record);
+        const char* comm = tep_data_comm_from_pid(tep, pid);
+        e.task = names.task(comm == nullptr ? "<...>" : std::string_view(comm).substr(0, 32), static_cast<u32>(pid));
+        e.gfn = number(reader.gfn, record);
+        e.level = static_cast<u8>(number(reader.level, record));
+        e.a = number(reader.a, record);
+        e.b = number(reader.b, record);
+        e.c = number(reader.c, record);
+        e.vcpu = reader.vcpu == nullptr ? 0xffff : static_cast<u16>(number(reader.vcpu, record));
+        e.asId = static_cast<u8>(number(reader.asId, record));
+        finishEvent(e, reader);
+        writer->event(e);
+        return 0;
+    }
+    // What a word means depends on the event.
+    void finishEvent(TraceEvent& e, const Reader& reader) {
+        switch (e.kind) {
+        case TraceKind::GetPage:
+            e.flags = e.b != 0 ? TraceEvent::kNew : 0;
+            e.b = 0;
+            [[fallthrough]];
+        case TraceKind::PrepareZapPage:
+        case TraceKind::SyncPage:
+        case TraceKind::UnsyncPage: e.level = static_cast<u8>(e.a & 15); break;
+        case TraceKind::FastPageFault:
+            e.flags =
+                static_cast<u8>((e.gfn == reader.spurious ? TraceEvent::kSpurious : 0) | (e.gfn == reader.fixed ? TraceEvent::kFixed : 0));
+            e.gfn = e.c >> 12;
+            break;
+        case TraceKind::PageFault: e.gfn = e.c >> 12; break;
+        case TraceKind::RmpFault: e.gfn >>= 12; break;
+        case TraceKind::Exit: {
+            std::string name = fmt::format("{:#x}", e.a);
+            for (const Reason& reason : kReasons)
+                if (reason.isa == e.gfn && reason.code == (e.a & 0xffff))
+                    name = reason.name;
+            e.gfn = 0;
+            e.a = names.string(name);
+            break;
+        }
+        case TraceKind::UserspaceExit: e.a = names.string(fmt::format("{}", e.a)); break;
+        default: break;
+        }
+    }
+};
+
+bool writeAll(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+[[noreturn]] void runChild(int file, int pipe) {
+    std::signal(SIGPIPE, SIG_DFL);
+    for (const auto& [what, most] : {std::pair{RLIMIT_CORE, rlim_t{0}}, {RLIMIT_CPU, rlim_t{600}}, {RLIMIT_FSIZE, rlim_t{0}}}) {
+        const rlimit limit{most, most};
+        setrlimit(what, &limit);
+    }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const rlimit memory{rlim_t{8} << 30, rlim_t{8} << 30}; // the window that opened it may be large itself
+    setrlimit(RLIMIT_AS, &memory);
+#endif
+    const int nowhere = open("/dev/null", O_RDWR);
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
+    tracecmd_set_loglevel(TEP_LOG_NONE);
+    tep_set_loglevel(TEP_LOG_NONE);
+    tracecmd_input* handle = tracecmd_open_fd(file, TRACECMD_FL_LOAD_NO_PLUGINS);
+    if (handle == nullptr)
+        _exit(1);
+    Child child;
+    child.tep = tracecmd_get_tep(handle);
+    child.writer = std::make_unique<EventWriter>(child.names, [pipe](std::string_view bytes) {
+        if (!writeAll(pipe, bytes))
+            _exit(1);
+    });
+    tracecmd_iterate_events(
+        handle, nullptr, 0,
+        [](tracecmd_input*, tep_record* record, int cpu, void* to) { return static_cast<Child*>(to)->take(record, cpu); }, &child);
+    for (const Reader& reader : child.readers)
+        if (reader.count > 0)
+            child.counts.kinds[reader.name] += reader.count;
+    child.writer->finish(child.counts);
+    _exit(0);
+}
+
+// libtracecmd wants a file that it can seek in.
+int asFile(TraceInput& input) {
+    const int fd = memfd_create("trace.dat", MFD_CLOEXEC);
+    if (fd < 0)
+        throw InputError(input.name(), 1, 1, "there is no room to unpack it");
+    constexpr std::size_t kMost = std::size_t{16} << 30;
+    std::size_t size = 0;
+    for (std::string_view bytes = input.read(); !bytes.empty(); bytes = input.read()) {
+        size += bytes.size();
+        if (size > kMost || !writeAll(fd, bytes)) {
+            close(fd);
+            throw InputError(input.name(), 1, 1, "there is no room to unpack it");
+        }
+    }
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+} // namespace
+
+bool isTraceDat(std::string_view bytes) { return bytes.starts_with("\x17\x08\x44tracing"); }
+
+TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, const std::function<bool(u64)>& goOn) {
+    const int file = asFile(input);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        close(file);
+        throw InputError(input.name(), 1, 1, "no pipe could be made");
+    }
+    const pid_t child = fork();
+    if (child == 0)
+        runChild(file, ends[1]);
+    close(file);
+    close(ends[1]);
+    EventReader reader(names, sink);
+    bool fine = child > 0, stopped = false;
+    std::string buffer(1 << 16, '\0');
+    while (fine) {
+        const ssize_t n = ::read(ends[0], buffer.data(), buffer.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        fine = reader.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
+        if (!goOn(reader.counts().events)) {
+            stopped = true;
+            break;
+        }
+    }
+    close(ends[0]);
+    int status = 0;
+    if (child > 0) {
+        if (!fine || stopped)
+            kill(child, SIGKILL);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (!stopped && (!fine || !reader.finished() || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
+        throw InputError(input.name(), 1, 1, "a trace.dat that libtracecmd cannot read, or not to its end");
+    return reader.counts();
+}
+
+} // namespace mirrorscope

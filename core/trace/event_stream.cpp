@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/event_stream.h"
+
+namespace mirrorscope {
+
+namespace {
+enum Tag : u8 { kTask = 64, kString, kLost, kOther, kEnd };
+// The fields that an event has beside line and time.
+constexpr u64 kLevel = 1, kFlags = 2, kAs = 4, kTaskIs = 8, kCpu = 16, kVcpu = 32, kGfn = 64, kA = 128, kB = 256, kC = 512,
+              kAllFields = 1023;
+constexpr std::size_t kLongestText = 256, kLongestRecord = 512;
+
+u64 zigzag(u64 difference) { return difference << 1 ^ (static_cast<std::int64_t>(difference) < 0 ? ~u64{0} : 0); }
+u64 unzigzag(u64 value) { return value >> 1 ^ ((value & 1) != 0 ? ~u64{0} : 0); }
+} // namespace
+
+void EventWriter::number(u64 value) {
+    for (; value >= 0x80; value >>= 7)
+        bytes_.push_back(static_cast<char>(value | 0x80));
+    bytes_.push_back(static_cast<char>(value));
+}
+
+void EventWriter::text(std::string_view text) {
+    text = text.substr(0, kLongestText);
+    number(text.size());
+    bytes_.append(text);
+}
+
+void EventWriter::send(bool all) {
+    constexpr std::size_t kPiece = 1 << 16;
+    if (bytes_.empty() || (!all && bytes_.size() < kPiece))
+        return;
+    out_(bytes_);
+    bytes_.clear();
+}
+
+void EventWriter::newNames() {
+    for (; tasks_ < names_.tasks(); ++tasks_) {
+        const auto& task = names_.taskOf(static_cast<u32>(tasks_));
+        bytes_.push_back(static_cast<char>(kTask));
+        number(task.pid);
+        text(task.comm);
+    }
+    for (; strings_ < names_.strings(); ++strings_) {
+        bytes_.push_back(static_cast<char>(kString));
+        text(names_.stringOf(strings_));
+    }
+}
+
+void EventWriter::event(const TraceEvent& e) {
+    newNames();
+    bytes_.push_back(static_cast<char>(e.kind));
+    number(zigzag(u64{e.line} - last_.line));
+    number(zigzag(e.time - last_.time));
+    struct Part {
+        u64 bit, value, otherwise;
+    };
+    const Part fields[] = {{kLevel, e.level, 0},
+                           {kFlags, e.flags, 0},
+                           {kAs, e.asId, 0},
+                           {kTaskIs, e.task, last_.task},
+                           {kCpu, e.cpu, last_.cpu},
+                           {kVcpu, e.vcpu, last_.vcpu},
+                           {kGfn, e.gfn, 0},
+                           {kA, e.a, 0},
+                           {kB, e.b, 0},
+                           {kC, e.c, 0}};
+    u64 has = 0;
+    for (const Part& field : fields)
+        has |= field.value != field.otherwise ? field.bit : 0;
+    number(has);
+    for (const Part& field : fields)
+        if ((has & field.bit) != 0)
+            number(field.value);
+    last_ = e;
+    send(false);
+}
+
+void EventWriter::lost(u64 events, u32 line) {
+    bytes_.push_back(static_cast<char>(kLost));
+    number(events);
+    number(line);
+}
+
+void EventWriter::finish(const TraceCounts& counts) {
+    for (const auto& [name, n] : counts.kinds)
+        if (!traceKindFromName(name)) {
+            bytes_.push_back(static_cast<char>(kOther));
+            number(n);
+            text(name);
+        }
+    bytes_.push_back(static_cast<char>(kEnd));
+    for (const u64 n : {counts.lines, counts.skipped, counts.cut, counts.lost})
+        number(n);
+    send(true);
+}
+
+// A record that is not there as a whole leaves `good` false; what was read of it is read again when more has come.
+class EventReader::Bytes {
+public:
+    explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
+    bool good = true;
+    std::size_t used() const { return at_; }
+    u8 byte() {
+        if (at_ >= bytes_.size()) {
+            good = false;
+            return 0;
+        }
+        return static_cast<u8>(bytes_[at_++]);
+    }
+    u64 number() {
+        u64 value = 0;
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+            const u8 b = byte();
+            value |= u64{b & 0x7fu} << shift;
+            if ((b & 0x80) == 0)
+                return value;
+        }
+        good = false;
+        return 0;
+    }
+    std::string_view text() {
+        const u64 size = number();
+        if (!good || size > kLongestText || size > bytes_.size() - at_) {
+            good = false;
+            return {};
+        }
+        at_ += size;
+        return bytes_.substr(at_ - size, size);
+    }
+
+private:
+    std::string_view bytes_;
+    std::size_t at_ = 0;
+};
+
+bool EventReader::feed(std::string_view bytes) {
+    // Of a record that was cut in two, the rest; then what is whole.
+    pending_.append(bytes);
+    std::size_t at = 0;
+    bool fine = true;
+    while (at < pending_.size() && fine) {
+        Bytes record(std::string_view(pending_).substr(at));
+        fine = !finished_ && this->record(record);
+        if (!record.good) {
+            fine = pending_.size() - at < kLongestRecord; // there is more to come
+            break;
+        }
+        at += record.used();
+    }
+    pending_.erase(0, at);
+    return fine;
+}
+
+// False: it is none. It has no effect unless all of it is there.
+bool EventReader::record(Bytes& bytes) {
+    const u8 tag = bytes.byte();
+    if (tag < kTraceKinds) {
+        TraceEvent e;
+        e.kind = static_cast<TraceKind>(tag);
+        e.line = static_cast<u32>(last_.line + unzigzag(bytes.number()));
+        e.time = last_.time + unzigzag(bytes.number());
+        const u64 has = bytes.number();
+        const auto get = [&](u64 what, u64 otherwise) { return (has & what) != 0 ? bytes.number() : otherwise; };
+        const u64 level = get(kLevel, 0), flags = get(kFlags, 0), as = get(kAs, 0), task = get(kTaskIs, last_.task),
+                  cpu = get(kCpu, last_.cpu), vcpu = get(kVcpu, last_.vcpu);
+        e.gfn = get(kGfn, 0);
+        e.a = get(kA, 0);
+        e.b = get(kB, 0);
+        e.c = get(kC, 0);
+        if (!bytes.good)
+            return true;
+        const bool named = e.kind == TraceKind::Exit || e.kind == TraceKind::UserspaceExit;
+        if (has > kAllFields || level > 0xff || flags > 0xff || as > 0xff || task >= tasks_.size() || cpu > 0xffff || vcpu > 0xffff ||
+            (named && e.a >= strings_.size()))
+            return false;
+        e.level = static_cast<u8>(level);
+        e.flags = static_cast<u8>(flags);
+        e.asId = static_cast<u8>(as);
+        e.task = static_cast<u32>(task);
+        e.cpu = static_cast<u16>(cpu);
+        e.vcpu = static_cast<u16>(vcpu);
+        last_ = e;
+        e.task = tasks_[e.task];
+        if (named)
+            e.a = strings_[e.a];
+        ++counts_.events;
+        ++counts_.kinds[std::string(info(e.kind).name)];
+        sink_.event(e);
+        return true;
+    }
+    switch (tag) {
+    case kTask: {
+        const u64 pid = bytes.number();
+        const std::string_view comm = bytes.text();
+        if (!bytes.good)
+            return true;
+        if (pid > 0xffffffff)
+            return false;
+        tasks_.push_back(names_.task(comm, static_cast<u32>(pid)));
+        return true;
+    }
+    case kString: {
+        const std::string_view text = bytes.text();
+        if (bytes.good)
+            strings_.push_back(names_.string(text));
+        return true;
+    }
+    case kLost: {
+        const u64 events = bytes.number(), line = bytes.number();
+        if (bytes.good)
+            sink_.lost(events, static_cast<u32>(line));
+        return true;
+    }
+    case kOther: {
+        const u64 n = bytes.number();
+        const std::string_view name = bytes.text();
+        if (bytes.good)
+            counts_.kinds[std::string(name)] += n;
+        return true;
+    }
+    case kEnd: {
+        TraceCounts counts;
+        for (u64* n : {&counts.lines, &counts.skipped, &counts.cut, &counts.lost})
+            *n = bytes.number();
+        if (!bytes.good)
+            return true;
+        counts_.lines = counts.lines;
+        counts_.skipped = counts.skipped;
+        counts_.cut = counts.cut;
+        counts_.lost = counts.lost;
+        finished_ = true;
+        return true;
+    }
+    default: return false;
+    }
+}
+
+} // namespace mirrorscope

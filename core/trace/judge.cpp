@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/judge.h"
+
+#include "trace/order.h"
+
+#include <chrono>
+
+namespace mirrorscope {
+
+namespace {
+// Two who want the same events.
+class Tee final : public TraceSink {
+public:
+    Tee(TraceSink& first, TraceSink* second) : first_(first), second_(second) {}
+    void event(const TraceEvent& e) override {
+        if (second_ != nullptr)
+            second_->event(e);
+        first_.event(e);
+    }
+    void lost(u64 events, u32 line) override {
+        if (second_ != nullptr)
+            second_->lost(events, line);
+        first_.lost(events, line);
+    }
+
+private:
+    TraceSink& first_;
+    TraceSink* second_;
+};
+} // namespace
+
+Judged judgeTrace(TraceInput& input, TraceNames& names, const JudgeOptions& options) {
+    const auto begun = std::chrono::steady_clock::now();
+    Judged judged;
+    judged.rebuild = std::make_unique<Rebuild>(names, Rebuild::Options{.kernel = options.kernel}, options.watch);
+    TraceOrder order(*judged.rebuild);
+    Tee tee(order, options.events);
+    if (options.follow)
+        input.whileWaiting([&] {
+            order.flush();
+            return options.goOn(judged.rebuild->transitions());
+        });
+    judged.read = readTrace(input, names, tee, options.goOn);
+    order.flush();
+    judged.rebuild->tables().forEach([&](const TraceTable& table) {
+        if (table.removed)
+            return;
+        ++judged.tables;
+        for (const u64 word : table.words)
+            judged.entries += spte::isPresent(word) || judged.rebuild->masks().isMmio(word) ? 1 : 0;
+    });
+    judged.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    return judged;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rebuilds a recorded kernel's tables event by event, and checks each change on the way: what `import` shows and `conform` judges.
+//
+//   Rebuild rebuild(names, {.kernel = TraceKernel::V6_16});
+//   TraceOrder order(rebuild);
+//   TextReader reader(names, order);
+//   reader.feed(text);  reader.finish();  order.flush();
+//   rebuild.findings();  rebuild.tables();
+//
+// The lines do not tell all of it (Linux v6.16 tdp_mmu.c, mmutrace.h). Which root an entry belongs to follows from what the entry held,
+// from the table that it leads to, from the address that kvm_mmu_set_spte prints, and from which task works on which root. An entry that
+// no line has told of yet is unknown where its table is older than the recording. What happens without a line: the CPU sets accessed and
+// dirty bits; the fast path prints a line of its own; a table of a split huge page begins as its parts; frozen entries of tables that go.
+// Checked by reading: tdp_mmu_set_spte_atomic(), handle_changed_spte(), handle_removed_pt(), tdp_mmu_split_huge_page() of v6.16.1.
+#pragma once
+
+#include "trace/findings.h"
+#include "trace/tables.h"
+#include "trace/text_reader.h"
+
+#include <functional>
+
+namespace mirrorscope {
+
+// Hears what becomes of the tables, in order; each is told within the event that brings it about.
+class TraceWatch {
+public:
+    virtual ~TraceWatch() = default;
+    virtual void rootMade(const TraceRoot& root, const TraceTable& table) = 0;
+    virtual void rootChanged(const TraceRoot& root) = 0;  // invalid, retired, of which address space
+    virtual void tableMade(const TraceTable& table) = 0;  // its words, too
+    virtual void tableMoved(const TraceTable& table) = 0; // it is known now in which frame it is
+    virtual void tableGone(const TraceTable& table) = 0;
+    // `word` is what the entry holds from here on.
+    virtual void entrySet(const TraceTable& table, unsigned index, u64 word) = 0;
+    virtual void found(const Finding& finding) = 0;
+};
+
+class Rebuild final : public TraceSink {
+public:
+    struct Options {
+        TraceKernel kernel = TraceKernel::Any;
+        std::size_t mostFindings = 10'000; // are kept; all are counted
+    };
+    // `names` gives strings to findings; `watch` may be null.
+    Rebuild(const TraceNames& names, const Options& options, TraceWatch* watch = nullptr);
+
+    void event(const TraceEvent& event) override;
+    void lost(u64 events, u32 line) override;
+
+    const TraceTables& tables() const { return tables_; }
+    const std::vector<Finding>& findings() const { return findings_; }
+    u64 findingCount() const { return findingCount_; }
+    u64 findingCount(TraceRule rule) const { return byRule_[static_cast<unsigned>(rule)]; }
+    u64 transitions() const { return transitions_; } // lines that changed an entry
+    u64 discontinuities() const { return byRule_[0] + afterLoss_; }
+    u64 afterLoss() const { return afterLoss_; } // of them those that lost events explain
+    u64 splits() const { return splits_; }
+    u64 collapses() const { return collapses_; }
+    u64 shadowPages() const { return shadowPages_; } // pages of shadow paging, which are not followed
+    const SpteMasks& masks() const { return masks_; }
+    bool formatKnown() const { return formatKnown_; }
+    bool hasMirror() const { return hasMirror_; }
+
+private:
+    enum class Held : u8 { Exact, Silent, Unknown, Mismatch };
+    struct Candidate {
+        TraceTable* table = nullptr;
+        unsigned index = 0;
+        Held held = Held::Mismatch;
+    };
+    // A table that a task is taking apart.
+    struct Removal {
+        u32 table = 0;
+        unsigned next = 0;     // the first entry that was not told yet
+        bool prepared = false; // its kvm_mmu_prepare_zap_page was seen
+        bool shared = false;   // under mmu_lock for reading: entries that are not present are told, too
+        bool early = false;    // before the line that unlinks it
+        u64 last = 0;          // the event that told of it last
+    };
+    struct Task {
+        std::optional<u32> root; // on which it worked last
+        std::vector<u32> made;   // roots that it has made, the newest last
+        std::vector<Removal> removals;
+        std::optional<TraceEvent> page; // of kvm_mmu_get_page, not linked yet
+        u64 faultAddress = 0;           // of its last kvm_page_fault
+        bool rootJustMade = false;      // nothing but that since
+    };
+
+    void spteChanged(const TraceEvent& e);
+    bool placeIsRight(const TraceEvent& e);
+    void checkValues(const TraceEvent& e);
+    void change(const TraceEvent& e, const Candidate& at);
+    void link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before, bool certain);
+    void getPage(const TraceEvent& e);
+    void prepareZap(const TraceEvent& e);
+    void setSpte(const TraceEvent& e);
+    void fastFault(const TraceEvent& e);
+    void zapAllFast(const TraceEvent& e);
+
+    Candidate choose(const TraceEvent& e, const Task& task);
+    TraceTable& ensureTable(u32 root, Level level, u64 gfn, u32 line);
+    u32 inheritRoot(const TraceEvent& e);
+    void noteRoot(const TraceEvent& e, Task& task, u32 root);
+    void retireBefore(const TraceRoot& root);
+    bool isSharedFault(const TraceEvent& e, const Task& task) const;
+
+    bool removedEntry(const TraceEvent& e, Task& task);
+    void finishRemovals(Task& task, const TraceEvent& next);
+    void finishRemoval(const Removal& removal, const TraceEvent& next);
+    void learnFrame(TraceTable& table, u64 pfn);
+    void finishSilent(const TraceEvent& e);
+    void startRemoval(Task& task, TraceTable& table, bool early);
+
+    Held compare(const TraceTable& table, unsigned index, u64 old) const;
+    void set(TraceTable& table, unsigned index, u64 word, u32 line);
+    void report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines = {});
+    void learnFormat(u64 spte);
+    bool isNonpresent(u64 spte) const { return spte == nonpresent_; }
+    bool isFrozen(u64 spte) const { return spte == (nonpresent_ | kOldFrozen); }
+    std::string valueText(u64 spte, unsigned level) const;
+    std::string entryText(const TraceEvent& e) const;
+
+    static constexpr u64 kOldFrozen = 0x5a0; // before v6.10, as 0 is the non-present value
+
+    const TraceNames& names_;
+    Options options_;
+    TraceWatch* watch_;
+    TraceTables tables_;
+    std::vector<Task> tasks_;
+    SpteMasks masks_;
+    bool formatKnown_ = false, hasMirror_ = false;
+    u64 nonpresent_ = spte::kNonpresent;
+    bool nonpresentKnown_ = false;
+    bool pagesTold_ = false, fastTold_ = false, lossy_ = false;
+    bool toldBehind_ = false; // what a table held is told behind the line that unlinks it
+    u64 event_ = 0;           // number of the present one
+    u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, findingCount_ = 0;
+    std::array<u64, kTraceRules> byRule_{};
+    std::vector<Finding> findings_;
+};
+
+} // namespace mirrorscope

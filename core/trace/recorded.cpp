@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/recorded.h"
+
+#include "scenario/diagnostic.h"
+#include "trace/order.h"
+#include "trace/recorded_tables.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+namespace {
+// What an actor of the machine is to be called, and how many of them have a name of their own.
+constexpr std::size_t kMostActors = 500;
+// Events are numbered with 32 bits where they are kept; each needs some 100 bytes with what it did.
+constexpr std::size_t kMostEvents = 200'000'000;
+
+// Keeps the events in the order that TraceOrder gives them.
+class Keep final : public TraceSink {
+public:
+    Keep(std::vector<TraceEvent>& events, Rebuild& rebuild) : events_(events), rebuild_(rebuild) {}
+    void event(const TraceEvent& e) override {
+        events_.push_back(e);
+        rebuild_.event(e);
+    }
+    void lost(u64 n, u32 line) override {
+        losses.push_back({events_.size(), n, line});
+        rebuild_.lost(n, line);
+    }
+    std::vector<RecordedKernel::Loss> losses;
+
+private:
+    std::vector<TraceEvent>& events_;
+    Rebuild& rebuild_;
+};
+
+// Where tables are, before the machine is made.
+class FrameCensus final : public TraceWatch {
+public:
+    void rootMade(const TraceRoot& root, const TraceTable& table) override {
+        levels = std::max(levels, root.levels);
+        add(table);
+    }
+    void rootChanged(const TraceRoot& root) override { mirrored |= root.mirror; }
+    void tableMade(const TraceTable& table) override { add(table); }
+    void tableMoved(const TraceTable& table) override { add(table); }
+    void tableGone(const TraceTable&) override {}
+    void entrySet(const TraceTable& table, unsigned, u64 word) override {
+        if (spte::isTable(word, table.level))
+            named.emplace(framePart(word), 0);
+    }
+    void found(const Finding&) override {}
+    unsigned levels = 4;
+    bool mirrored = false;
+    std::unordered_map<u64, u32> named;
+
+private:
+    void add(const TraceTable& table) { named.emplace(RecordedTables::frameOf(table), 0); }
+};
+} // namespace
+
+std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn) {
+    auto recorded = std::make_unique<RecordedKernel>();
+    RecordedKernel& r = *recorded;
+    r.file = input.name();
+    r.kernel = kernel;
+    FrameCensus census;
+    Rebuild rebuild(r.names, {.kernel = kernel}, &census);
+    Keep keep(r.events, rebuild);
+    TraceOrder order(keep);
+    r.read = readTrace(input, r.names, order, [&](u64 events) {
+        if (events > kMostEvents)
+            throw InputError(r.file, 1, 1, "more events than are shown; `mirrorscope conform` and `import` have no such bound");
+        return goOn(events);
+    });
+    if (!r.read.whole)
+        return nullptr;
+    order.flush();
+    if (r.events.empty())
+        throw InputError(r.file, 1, 1, "no event of KVM's traces is in it");
+    r.losses = std::move(keep.losses);
+    r.findings = rebuild.findings();
+    r.findingCount = rebuild.findingCount();
+    r.discontinuities = rebuild.discontinuities();
+    r.afterLoss = rebuild.afterLoss();
+    r.transitions = rebuild.transitions();
+    r.splits = rebuild.splits();
+    r.collapses = rebuild.collapses();
+    r.shadowPages = rebuild.shadowPages();
+    rebuild.tables().forEach([&](const TraceTable& table) {
+        if (table.removed)
+            return;
+        ++r.tables;
+        for (const u64 word : table.words)
+            r.entries += spte::isPresent(word) ? 1 : 0;
+    });
+    for (const TraceEvent& e : r.events)
+        if (e.kind == TraceKind::SpteChanged && e.level >= 1 && e.level <= 2 && e.gfn >> 40 == 0)
+            r.endGfn = std::max(r.endGfn, e.gfn + pagesPer(levelOf(e.level)));
+
+    // Tasks are actors, in the order of their first events; those that enter a guest first.
+    const std::size_t tasks = r.names.tasks();
+    std::vector<bool> entered(tasks), seen(tasks);
+    std::vector<u32> order_;
+    for (const TraceEvent& e : r.events) {
+        entered[e.task] = entered[e.task] || e.kind == TraceKind::Entry;
+        if (!seen[e.task]) {
+            seen[e.task] = true;
+            order_.push_back(e.task);
+        }
+    }
+    std::stable_partition(order_.begin(), order_.end(), [&](u32 task) { return entered[task]; });
+    r.actorOfTask.assign(tasks, 0);
+    for (const u32 task : order_) {
+        if (r.actors.size() == kMostActors)
+            r.actors.push_back("others");
+        else if (r.actors.size() < kMostActors)
+            r.actors.push_back(r.names.taskOf(task).text());
+        r.actorOfTask[task] = static_cast<ActorId>(r.actors.size() - 1);
+    }
+
+    r.config.vm = VmType::Default;
+    r.config.recorded = MachineConfig::Recorded{rebuild.masks().format.npt, rebuild.hasMirror() || census.mirrored};
+    r.config.levels = census.levels;
+    r.config.vcpus = static_cast<unsigned>(std::max<std::size_t>(1, r.actors.size()));
+    // Frames with the numbers that the lines give them, if a machine can have so many.
+    constexpr u64 kMostFrames = 7 << 20;
+    u64 highest = 0, unknown = 0;
+    for (const auto& [frame, at] : census.named)
+        if (frame >= TraceTables::kUnknownFrame)
+            ++unknown;
+        else
+            highest = std::max(highest, frame);
+    r.renumbered = highest + 1 + unknown > kMostFrames;
+    std::vector<u64> frames;
+    for (const auto& [frame, at] : census.named)
+        frames.push_back(frame);
+    std::sort(frames.begin(), frames.end());
+    if (r.renumbered && frames.size() + 2 > kMostFrames)
+        throw InputError(r.file, 1, 1, "more tables than can be shown; `mirrorscope conform` and `import` have no such bound");
+    u64 next = r.renumbered ? 1 : highest + 1;
+    for (const u64 frame : frames)
+        r.frames[frame] = static_cast<u32>(r.renumbered || frame >= TraceTables::kUnknownFrame ? next++ : frame);
+    r.config.frames = next + 1;
+    return recorded;
+}
+
+std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, const std::function<bool(u64)>& goOn) const {
+    Machine& machine = system.machine();
+    system.sim().nameActors(actors);
+    RecordedTables written(system, frames);
+    Rebuild rebuild(names, {.kernel = kernel}, &written);
+    auto loss = losses.begin();
+    constexpr u64 kAskedEvery = 4096;
+    for (u64 n = 0; n < events.size(); ++n) {
+        if (n % kAskedEvery == 0 && !goOn(n))
+            return std::nullopt;
+        for (; loss != losses.end() && loss->before == n; ++loss)
+            rebuild.lost(loss->events, loss->line);
+        const TraceEvent& e = events[n];
+        const ActorId actor = actorOfTask[e.task];
+        system.sim().setActor(actor);
+        machine.beginStep({.path = written.pathOf(e), .site = siteOf(e), .actor = actor});
+        rebuild.event(e);
+    }
+    return written.takeViolations();
+}
+
+Site siteOf(const TraceEvent& e) {
+    switch (e.kind) {
+    case TraceKind::SpteChanged: return spte::isFrozen(e.b) ? Site::SpteFreeze : Site::SpteStore;
+    case TraceKind::SetSpte: return Site::SpteSet;
+    case TraceKind::FastPageFault: return Site::SpteCmpxchg;
+    case TraceKind::GetPage: return Site::PageAlloc;
+    case TraceKind::PrepareZapPage: return Site::RcuQueue;
+    case TraceKind::ZapAllFast: return Site::RootInvalidate;
+    case TraceKind::SplitHugePage: return Site::SpteStore;
+    case TraceKind::Entry: return Site::VcpuEnter;
+    case TraceKind::Exit: return Site::VcpuExit;
+    case TraceKind::PageFault:
+    case TraceKind::RmpFault: return Site::CallEnter;
+    case TraceKind::SpteRequested: return Site::GmemGet;
+    case TraceKind::UnmapHva: return Site::SeqBegin;
+    case TraceKind::AgeHva:
+    case TraceKind::TestAgeHva: return Site::NotifierCount;
+    case TraceKind::SyncPage:
+    case TraceKind::UnsyncPage:
+    case TraceKind::MarkMmio:
+    case TraceKind::HandleMmio:
+    case TraceKind::CheckMmio:
+    case TraceKind::UserspaceExit:
+    case TraceKind::Hypercall:
+    case TraceKind::Count_: break;
+    }
+    return Site::VmRead;
+}
+
+} // namespace mirrorscope

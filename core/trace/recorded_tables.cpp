@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/recorded_tables.h"
+
+#include "trace/findings.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope {
+
+// Linux v6.16: where the tracepoints stand (tdp_mmu.c, mmu.c, vmx.c, svm.c, x86.c, kvm_main.c).
+u32 RecordedTables::pathOf(const TraceEvent& e) {
+    const auto function = [&]() -> const char* {
+        switch (e.kind) {
+        case TraceKind::SpteChanged: return "handle_changed_spte";
+        case TraceKind::GetPage: return "tdp_mmu_init_sp";
+        case TraceKind::PrepareZapPage: return "handle_removed_pt";
+        case TraceKind::SyncPage: return "kvm_sync_page";
+        case TraceKind::UnsyncPage: return "kvm_unsync_page";
+        case TraceKind::SetSpte:
+        case TraceKind::MarkMmio: return "tdp_mmu_map_handle_target_level";
+        case TraceKind::SpteRequested: return "kvm_tdp_mmu_map";
+        case TraceKind::FastPageFault: return "fast_page_fault";
+        case TraceKind::HandleMmio:
+        case TraceKind::CheckMmio: return "handle_mmio_page_fault";
+        case TraceKind::ZapAllFast: return "kvm_mmu_zap_all_fast";
+        case TraceKind::SplitHugePage: return "tdp_mmu_split_huge_page";
+        case TraceKind::PageFault:
+            return system_.config().recorded && system_.config().recorded->npt ? "npf_interception" : "handle_ept_violation";
+        case TraceKind::RmpFault: return "sev_handle_rmp_fault";
+        case TraceKind::Entry:
+        case TraceKind::Exit: return "vcpu_enter_guest";
+        case TraceKind::UnmapHva: return "kvm_mmu_notifier_invalidate_range_start";
+        case TraceKind::AgeHva: return "kvm_mmu_notifier_clear_flush_young";
+        case TraceKind::TestAgeHva: return "kvm_mmu_notifier_test_young";
+        case TraceKind::UserspaceExit: return "kvm_vcpu_ioctl";
+        case TraceKind::Hypercall: return "kvm_emulate_hypercall";
+        case TraceKind::Count_: break;
+        }
+        return "";
+    };
+    return system_.sim().paths().enter(0, function());
+}
+
+Pfn RecordedTables::at(u64 frame) const {
+    const auto found = frames_.find(frame);
+    return {found == frames_.end() ? 0 : found->second};
+}
+
+// An entry that leads to a table names the frame where that is in the machine.
+u64 RecordedTables::inMachine(const TraceTable& table, u64 word) const {
+    if (!spte::isTable(word, table.level))
+        return word;
+    const Pfn frame = at(framePart(word));
+    return frame.v == 0 ? word : (word & ~(((1ull << 47) - 1) & ept::kPfnMask)) | frame.v << 12;
+}
+
+u64 RecordedTables::roleOf(const TraceRoot& root, Level level) const {
+    return role::kBase | number(level) | (root.mirror ? role::kMirror : 0) |
+           (root.invalid && number(level) == root.levels ? role::kInvalid : 0) | (root.asId.value_or(0) == 1 ? role::kSmm : 0);
+}
+
+void RecordedTables::record(Pfn frame, const TraceTable& table) {
+    Kvm& kvm = system_.kvm();
+    kvm.spSet(frame, Kvm::kRole, roleOf(roots_[table.root], table.level));
+    kvm.spSet(frame, Kvm::kGfn, table.base);
+    const auto parent = frameOfTable_.find(table.parent);
+    kvm.spSet(frame, Kvm::kPtep, parent == frameOfTable_.end() ? 0 : u64{wordOf(parent->second, table.index).v} + 1);
+}
+
+void RecordedTables::make(Pfn frame, const TraceTable& table) {
+    if (frame.v == 0 || !system_.frames().valid(frame))
+        return;
+    give(frame); // nobody has told that it was freed
+    Machine& machine = system_.machine();
+    system_.frames().take(frame, FrameKind::Table, 0);
+    machine.fill(frame, spte::kNonpresent);
+    for (unsigned i = 0; i < 512; ++i) {
+        const u64 word = table.known[i] ? inMachine(table, table.words[i]) : spte::kUnrecorded;
+        if (word != spte::kNonpresent && word != 0)
+            machine.set(wordOf(frame, i), word);
+    }
+    frameOfTable_[table.id] = frame;
+    tableOfFrame_[frame.v] = table.id;
+    record(frame, table);
+}
+
+void RecordedTables::give(Pfn frame) {
+    const auto table = tableOfFrame_.find(frame.v);
+    if (table == tableOfFrame_.end())
+        return;
+    frameOfTable_.erase(table->second);
+    tableOfFrame_.erase(table);
+    Kvm& kvm = system_.kvm();
+    for (const auto word : {Kvm::kRole, Kvm::kGfn, Kvm::kPtep})
+        kvm.spSet(frame, word, 0);
+    system_.frames().free(frame);
+}
+
+void RecordedTables::rootMade(const TraceRoot& root, const TraceTable& table) {
+    roots_[root.id] = root;
+    const Pfn frame = at(frameOf(table));
+    make(frame, table);
+    if (frame.v == 0)
+        return;
+    Kvm& kvm = system_.kvm();
+    // A list as long as the machine has room for; the others are there and not shown.
+    if (kvm.roots().size() < 2 * system_.config().vcpus) {
+        kvm.listRoot(frame);
+        kvm.spSet(frame, Kvm::kRootCount, 1);
+    }
+}
+
+void RecordedTables::rootChanged(const TraceRoot& root) {
+    roots_[root.id] = root;
+    const auto found = frameOfTable_.find(root.table);
+    if (found == frameOfTable_.end())
+        return;
+    Kvm& kvm = system_.kvm();
+    const std::vector<Pfn> listed = kvm.roots();
+    if (root.retired && std::find(listed.begin(), listed.end(), found->second) != listed.end())
+        kvm.unlistRoot(found->second);
+    kvm.spSet(found->second, Kvm::kRole, roleOf(root, levelOf(root.levels)));
+}
+
+void RecordedTables::tableMade(const TraceTable& table) { make(at(frameOf(table)), table); }
+
+void RecordedTables::tableMoved(const TraceTable& table) {
+    const auto old = frameOfTable_.find(table.id);
+    const Pfn to = at(frameOf(table));
+    if (old == frameOfTable_.end() || old->second == to || to.v == 0)
+        return;
+    const Pfn from = old->second;
+    give(from);
+    make(to, table);
+    // What hangs below it knows where its entry is.
+    for (const auto& [id, frame] : frameOfTable_)
+        if (const MmuPage page = system_.kvm().peekPage(frame); page.ptep && mirrorscope::frameOf(*page.ptep) == from)
+            system_.kvm().spSet(frame, Kvm::kPtep, u64{wordOf(to, indexOf(*page.ptep)).v} + 1);
+}
+
+void RecordedTables::tableGone(const TraceTable& table) {
+    if (const auto found = frameOfTable_.find(table.id); found != frameOfTable_.end())
+        give(found->second);
+}
+
+void RecordedTables::entrySet(const TraceTable& table, unsigned index, u64 word) {
+    const auto found = frameOfTable_.find(table.id);
+    if (found == frameOfTable_.end())
+        return;
+    // Before v6.10 what is not present was 0, and frozen 5a0.
+    const u64 value = word == 0 ? spte::kNonpresent : word == (spte::kFrozen & ~spte::kNonpresent) ? spte::kFrozen : inMachine(table, word);
+    const Place place = wordOf(found->second, index);
+    system_.machine().set(place, value);
+    // What was found in this line is about the entry.
+    const u64 n = system_.machine().steps() - 1;
+    for (auto v = violations_.rbegin(); v != violations_.rend() && v->n == n; ++v)
+        if (v->places.empty())
+            v->places.push_back(place);
+}
+
+void RecordedTables::found(const Finding& finding) {
+    const Machine& machine = system_.machine();
+    constexpr std::size_t kMost = 10'000;
+    if (violations_.size() >= kMost)
+        return;
+    Violation violation;
+    violation.n = machine.steps() - 1;
+    violation.rule = Rule::Conforms;
+    violation.actor = machine.step(violation.n).actor;
+    violation.key = violations_.size();
+    violation.text = fmt::format("line {}, {}: {}. The rule: {} ({})", finding.line, info(finding.rule).name, finding.text,
+                                 info(finding.rule).help, info(finding.rule).function);
+    violations_.push_back(std::move(violation));
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Writes what becomes of a recorded kernel's tables into a machine, by its one door.
+#pragma once
+
+#include "rules/violation.h"
+#include "system/system.h"
+#include "trace/rebuild.h"
+
+namespace mirrorscope {
+
+class RecordedTables final : public TraceWatch {
+public:
+    // `frames`: where each frame that a line names is in the machine.
+    RecordedTables(System& system, const std::unordered_map<u64, u32>& frames) : system_(system), frames_(frames) {}
+
+    // The frame of a table by the lines; a number of its own where they do not tell.
+    static u64 frameOf(const TraceTable& table) {
+        return table.pfn != TraceTable::kNoPfn ? table.pfn : TraceTables::unknownFrame(table.id);
+    }
+    // The function that prints such a line.
+    u32 pathOf(const TraceEvent& e);
+
+    void rootMade(const TraceRoot& root, const TraceTable& table) override;
+    void rootChanged(const TraceRoot& root) override;
+    void tableMade(const TraceTable& table) override;
+    void tableMoved(const TraceTable& table) override;
+    void tableGone(const TraceTable& table) override;
+    void entrySet(const TraceTable& table, unsigned index, u64 word) override;
+    void found(const Finding& finding) override;
+
+    // What was found, as violations of Rule::Conforms at the entries that they are of.
+    std::vector<Violation> takeViolations() { return std::move(violations_); }
+
+private:
+    Pfn at(u64 frame) const;
+    u64 inMachine(const TraceTable& table, u64 word) const;
+    void make(Pfn frame, const TraceTable& table);
+    void give(Pfn frame);
+    void record(Pfn frame, const TraceTable& table);
+    u64 roleOf(const TraceRoot& root, Level level) const;
+
+    System& system_;
+    const std::unordered_map<u64, u32>& frames_;
+    std::unordered_map<u32, Pfn> frameOfTable_; // by the id of the table
+    std::unordered_map<u64, u32> tableOfFrame_;
+    std::unordered_map<u32, TraceRoot> roots_;
+    std::vector<Violation> violations_;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Tables that go (Linux v6.16 tdp_mmu.c: handle_removed_pt()). The task that has unlinked a table freezes its entries one after the other:
+// with mmu_lock held for writing those that are present, with it held for reading all 512; what they led to goes in the same way, at once.
+#include "kvm/types.h"
+#include "trace/rebuild.h"
+
+#include <fmt/format.h>
+
+namespace mirrorscope {
+
+void Rebuild::startRemoval(Task& task, TraceTable& table, bool early) {
+    table.removed = true;
+    tables_.unlink(table);
+    task.removals.push_back({.table = table.id, .early = early, .last = event_});
+}
+
+// A task that never does anything else has no line that would end its removals: after a while they are over.
+void Rebuild::finishSilent(const TraceEvent& e) {
+    constexpr u64 kSilent = 4096; // events
+    for (Task& task : tasks_)
+        if (!task.removals.empty() && event_ - task.removals.back().last > kSilent)
+            finishRemovals(task, e);
+}
+
+// True: the change is one of an entry of a table that the task takes apart.
+bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
+    const auto holds = [&](const Removal& removal) {
+        const TraceTable& table = tables_.table(removal.table);
+        return table.level == levelOf(e.level) && table.contains(e.gfn);
+    };
+    // The innermost that can hold it; what is below is done.
+    std::size_t depth = task.removals.size();
+    while (depth > 0 && !holds(task.removals[depth - 1]))
+        --depth;
+    if (depth == 0 || !isFrozen(e.b)) {
+        finishRemovals(task, e);
+        return false;
+    }
+    while (task.removals.size() > depth) {
+        const Removal done = task.removals.back();
+        task.removals.pop_back();
+        finishRemoval(done, e);
+    }
+    Removal& removal = task.removals.back();
+    TraceTable& table = tables_.table(removal.table);
+    const unsigned i = table.indexOf(e.gfn);
+    removal.shared |= !spte::isPresent(e.a);
+    if (i < removal.next) {
+        report(TraceRule::Removed, e,
+               fmt::format("{}: it went already, the next one is that of gfn {:x}", entryText(e), table.gfnOf(removal.next)),
+               table.lines[i] != 0 ? std::vector<u32>{table.lines[i]} : std::vector<u32>{});
+    } else {
+        unsigned missing = 0, first = i;
+        for (unsigned k = removal.next; k < i; ++k)
+            if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
+                first = std::min(first, k);
+                ++missing;
+            }
+        if (missing > 0)
+            report(TraceRule::Removed, e,
+                   fmt::format("{}: {} entries before it went without a line, that of gfn {:x} the first", entryText(e), missing,
+                               table.gfnOf(first)),
+                   table.lines[first] != 0 ? std::vector<u32>{table.lines[first]} : std::vector<u32>{});
+        const Held held = compare(table, i, e.a);
+        if (held == Held::Mismatch)
+            report(TraceRule::Discontinuity, e, fmt::format("{}, but it was {}", entryText(e), valueText(table.words[i], e.level)),
+                   table.lines[i] != 0 ? std::vector<u32>{table.lines[i]} : std::vector<u32>{});
+        removal.next = i + 1;
+        removal.last = event_;
+    }
+    TraceTable* child = nullptr;
+    if (spte::isTable(e.a, table.level)) {
+        child = tables_.findByPfn(framePart(e.a));
+        if (child == nullptr)
+            child = tables_.find(table.root, below(table.level), e.gfn);
+    }
+    set(table, i, e.b, e.line);
+    if (child != nullptr && !child->removed && child->level == below(table.level))
+        startRemoval(task, *child, false);
+    return true;
+}
+
+void Rebuild::finishRemovals(Task& task, const TraceEvent& next) {
+    while (!task.removals.empty()) {
+        const Removal removal = task.removals.back();
+        task.removals.pop_back();
+        finishRemoval(removal, next);
+    }
+}
+
+// `next` is what the task does then: all of it must have been told by now.
+void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
+    const TraceTable& table = tables_.table(removal.table);
+    unsigned missing = 0, first = 512;
+    for (unsigned k = removal.next; k < 512; ++k)
+        if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
+            first = std::min(first, k);
+            ++missing;
+        }
+    if (missing > 0)
+        report(TraceRule::Removed, next,
+               fmt::format("the table of gfn {:x} level {} is gone, and of {} of its entries no line told so, that of gfn {:x} the first",
+                           table.base, number(table.level), missing, table.gfnOf(first)),
+               table.lines[first] != 0 ? std::vector<u32>{table.lines[first]} : std::vector<u32>{});
+    if (const TraceTable* parent = removal.early ? tables_.parentOf(table) : nullptr) {
+        const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) && next.gfn == table.base;
+        if (!unlinks && !parent->removed && parent->known[table.index] && spte::isTable(parent->words[table.index], parent->level))
+            report(
+                TraceRule::Removed, next,
+                fmt::format("the table of gfn {:x} level {} was taken apart, and no line has unlinked it", table.base, number(table.level)),
+                {table.line});
+    }
+    // What hung below it without having been told goes with it.
+    for (unsigned k = 0; k < 512; ++k)
+        if (table.level > Level::k4K)
+            if (TraceTable* child = tables_.find(table.root, below(table.level), table.gfnOf(k));
+                child != nullptr && child->parent == table.id && !child->removed) {
+                child->removed = true;
+                tables_.unlink(*child);
+                finishRemoval({.table = child->id, .next = 512}, next);
+            }
+    if (watch_ != nullptr)
+        watch_->tableGone(table);
+    tables_.drop(removal.table);
+}
+
+// The first thing that handle_removed_pt() does.
+void Rebuild::prepareZap(const TraceEvent& e) {
+    pagesTold_ = true;
+    if ((e.a & role::kDirect) == 0 || e.level < 1 || e.level > 4)
+        return;
+    Task& task = tasks_[e.task];
+    const Level level = levelOf(e.level);
+    if (!task.removals.empty()) {
+        Removal& removal = task.removals.back();
+        const TraceTable& table = tables_.table(removal.table);
+        if (table.level == level && table.base == e.gfn && !removal.prepared) {
+            removal.prepared = true;
+            toldBehind_ |= !removal.early;
+            return;
+        }
+    }
+    // Nobody has unlinked it: from 7.2 on that is told last.
+    const auto find = [&] {
+        TraceTable* found = nullptr;
+        for (const TraceRoot& root : tables_.roots())
+            if (TraceTable* table = root.retired ? nullptr : tables_.find(root.id, level, e.gfn);
+                table != nullptr && table->base == e.gfn && (found == nullptr || task.root == root.id))
+                found = table;
+        return found;
+    };
+    TraceTable* found = find();
+    if (found == nullptr)
+        return;
+    // Below the one that is being taken apart, or the next one.
+    if (task.removals.empty() || found->parent != task.removals.back().table) {
+        finishRemovals(task, e);
+        found = find();
+        if (found == nullptr)
+            return;
+    }
+    // A kernel has one order or the other.
+    if (toldBehind_ || (options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2))
+        report(TraceRule::RemovalOrder, e,
+               fmt::format("the table of gfn {:x} level {} is taken apart, and no line has unlinked it", e.gfn, e.level), {found->line});
+    startRemoval(task, *found, true);
+    task.removals.back().prepared = true;
+}
+
+} // namespace mirrorscope

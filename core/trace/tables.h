@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The tables of a recorded kernel as far as its trace tells: which there are, where they hang, what their entries are known to be.
+#pragma once
+
+#include "kvm/spte.h"
+#include "trace/event.h"
+
+#include <bitset>
+#include <memory>
+#include <unordered_map>
+
+namespace mirrorscope {
+
+// The frame that an entry names. Bits above 46 are no part of it: a C-bit of the host (47 or 51), or nothing that a machine has.
+constexpr u64 framePart(u64 spte) { return (spte & ((1ull << 47) - 1)) >> 12; }
+
+// A page of KVM's tables.
+struct TraceTable {
+    static constexpr u64 kNoPfn = ~u64{0};
+    static constexpr u32 kNone = ~u32{0};
+    u32 id = 0;
+    u32 root = 0; // of TraceTables
+    Level level = Level::k4K;
+    u64 base = 0;           // the gfn of its first entry
+    u64 pfn = kNoPfn;       // its frame, once a line told it
+    u32 parent = kNone;     // the table in which its entry is
+    u16 index = 0;          // and which one
+    bool inherited = false; // it was there before the recording began
+    bool removed = false;   // it is being taken apart
+    u32 line = 0;           // where it was linked
+    std::array<u64, 512> words{};
+    std::bitset<512> known;       // the word is what the entry held last
+    std::bitset<512> derived;     // a part of a huge page that was split: no line told it
+    std::array<u32, 512> lines{}; // the line that told the word
+    u64 gfnOf(unsigned i) const { return base + i * pagesPer(level); }
+    unsigned indexOf(u64 gfn) const { return static_cast<unsigned>((gfn - base) / pagesPer(level)); }
+    bool contains(u64 gfn) const { return gfn >= base && gfn - base < 512 * pagesPer(level); }
+};
+
+struct TraceRoot {
+    u32 id = 0;
+    u32 table = 0;
+    unsigned levels = 4;
+    std::optional<u8> asId; // not known before the first change of an entry below it
+    bool mirror = false;    // of a TD's private memory
+    bool invalid = false;   // kvm_mmu_zap_all_fast()
+    bool retired = false;   // its VM is gone, or nothing of it is left
+    bool inherited = false; // it was there before the recording began
+    u32 line = 0;
+    u32 task = 0; // that made it
+};
+
+class TraceTables {
+public:
+    // What an entry that leads to a table of unknown frame holds: none that a machine has, and which table it is.
+    static constexpr u64 kUnknownFrame = 0x7'ffe0'0000;
+    static constexpr u64 unknownFrame(u32 id) { return kUnknownFrame + (id & 0xfffff); }
+
+    u32 addRoot(unsigned levels, u64 nonpresent);
+    TraceRoot& root(u32 id) { return roots_[id]; }
+    const TraceRoot& root(u32 id) const { return roots_[id]; }
+    const std::vector<TraceRoot>& roots() const { return roots_; }
+
+    // A new table below an entry; it is in the index from then on.
+    TraceTable& addTable(u32 root, Level level, u64 base, u64 nonpresent);
+    TraceTable& table(u32 id) { return *tables_[id]; }
+    const TraceTable& table(u32 id) const { return *tables_[id]; }
+    // Null where there is none, or it is gone.
+    TraceTable* parentOf(const TraceTable& table) { return table.parent < tables_.size() ? tables_[table.parent].get() : nullptr; }
+    // The table of that root whose entry of that level translates the gfn; null if there is none.
+    TraceTable* find(u32 root, Level level, u64 gfn);
+    TraceTable* findByPfn(u64 pfn);
+    void setPfn(TraceTable& table, u64 pfn);
+    // Another one is in its frame now.
+    void forgetPfn(TraceTable& table);
+    // It is taken apart: it is found no more, except by its id.
+    void unlink(TraceTable& table);
+    void drop(u32 id);
+    // Of those that are linked.
+    std::size_t count() const { return live_; }
+    template <class F>
+    void forEach(F&& f) const {
+        for (const auto& t : tables_)
+            if (t != nullptr)
+                f(*t);
+    }
+
+private:
+    static u64 key(u32 root, Level level, u64 gfn) {
+        const unsigned shift = 9 * number(level); // what a table of that level covers
+        return u64{root} << 48 | u64{number(level)} << 45 | (shift >= 45 ? 0 : gfn >> shift & ((1ull << 45) - 1));
+    }
+    std::vector<TraceRoot> roots_;
+    std::vector<std::unique_ptr<TraceTable>> tables_; // by id; an id is not used again
+    std::unordered_map<u64, u32> byPlace_, byPfn_;
+    u64 lastKey_ = ~u64{0}; // looked up last
+    TraceTable* last_ = nullptr;
+    std::size_t live_ = 0;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which entry a line is about: the lines name no root.
+#include "trace/rebuild.h"
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+namespace {
+constexpr unsigned kShared48 = 47 - 12, kShared52 = 51 - 12; // the shared bit of a GPA, in a gfn
+}
+
+// Did the task's last fault come in at the shared alias of that gfn?
+bool Rebuild::isSharedFault(const TraceEvent& e, const Task& task) const {
+    const u64 gfn = task.faultAddress >> 12;
+    return (gfn >> kShared48 & 1) != 0 || (gfn >> kShared52 & 1) != 0 || (e.gfn >> kShared48 & 1) != 0;
+}
+
+Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
+    const Level level = levelOf(e.level);
+    const auto at = [&](TraceTable& table) {
+        Candidate c{&table, table.indexOf(e.gfn), Held::Mismatch};
+        c.held = compare(table, c.index, e.a);
+        return c;
+    };
+    // The address of the entry was told: there is no doubt, if that page is known.
+    if (e.c != 0)
+        if (TraceTable* table = tables_.findByPfn(framePart(e.c)); table != nullptr && table->level == level && table->contains(e.gfn))
+            return at(*table);
+    // A table is in one place only.
+    if (spte::isTable(e.a, level))
+        if (const TraceTable* child = tables_.findByPfn(framePart(e.a));
+            child != nullptr && child->level == below(level) && child->base == e.gfn)
+            if (TraceTable* parent = tables_.parentOf(*child); parent != nullptr && parent->level == level && parent->contains(e.gfn))
+                return at(*parent);
+
+    Candidate best;
+    int score = -1;
+    for (const TraceRoot& root : tables_.roots()) {
+        if (root.retired || root.levels < e.level || (root.asId && *root.asId != e.asId))
+            continue;
+        TraceTable* table = tables_.find(root.id, level, e.gfn);
+        Candidate c;
+        int s = 0;
+        if (table != nullptr) {
+            c = at(*table);
+            s = c.held == Held::Mismatch ? 8 : c.held == Held::Unknown ? 32 : 64;
+        } else if (root.inherited) {
+            s = 16; // it may be there
+        }
+        if (task.root == root.id)
+            s += 4;
+        else if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end())
+            s += 2;
+        // Only what is mapped already is left in a root that is invalid.
+        if (root.invalid != spte::isPresent(e.a))
+            s += 1;
+        // Of the two trees of a TD: by where the fault was.
+        if (hasMirror_ && !spte::isPresent(e.a) && root.mirror != isSharedFault(e, task))
+            s += 6;
+        // What else is alike: the newest.
+        if (s >= score) {
+            score = s;
+            best = c;
+            if (table == nullptr)
+                best.index = root.id;
+        }
+    }
+    if (score < 0)
+        return {};
+    if (best.table == nullptr) { // a root without that table
+        const u32 root = best.index;
+        const TraceRoot& r = tables_.root(root);
+        // What leads to it is known not to: lines are missing, or come later.
+        if (!r.inherited && !lossy_) {
+            report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
+            best.table = &ensureTable(root, level, e.gfn, e.line);
+            best.index = best.table->indexOf(e.gfn);
+            best.held = Held::Unknown;
+            return best;
+        }
+        best.table = &ensureTable(root, level, e.gfn, e.line);
+        best.index = best.table->indexOf(e.gfn);
+        best.held = compare(*best.table, best.index, e.a);
+    }
+    return best;
+}
+
+// The table is there, whether a line told so or not, and those above it.
+TraceTable& Rebuild::ensureTable(u32 root, Level level, u64 gfn, u32 line) {
+    if (TraceTable* there = tables_.find(root, level, gfn))
+        return *there;
+    const unsigned levels = tables_.root(root).levels;
+    const u64 base = gfn & ~(512 * pagesPer(level) - 1);
+    TraceTable* parent = nullptr;
+    if (number(level) < levels)
+        parent = &ensureTable(root, above(level), gfn, line);
+    TraceTable& table = tables_.addTable(root, level, base, nonpresent_);
+    table.inherited = true;
+    table.known.reset();
+    table.line = line;
+    if (parent != nullptr) {
+        table.parent = parent->id;
+        table.index = static_cast<u16>(parent->indexOf(base));
+        const u64 held = parent->words[table.index];
+        if (parent->known[table.index] && spte::isTable(held, parent->level) && tables_.findByPfn(framePart(held)) == nullptr)
+            tables_.setPfn(table, framePart(held));
+        parent->known.reset(table.index);
+    }
+    if (watch_ != nullptr) {
+        watch_->tableMade(table);
+        if (parent != nullptr)
+            watch_->entrySet(
+                *parent, table.index,
+                make_nonleaf_spte(masks_, {table.pfn != TraceTable::kNoPfn ? table.pfn : TraceTables::unknownFrame(table.id)}));
+    }
+    return table;
+}
+
+// A root that was there before the recording began. It is not told, so that it is as deep as the first line needs.
+u32 Rebuild::inheritRoot(const TraceEvent& e) {
+    const unsigned levels = e.level == 5 || e.gfn >> 36 != 0 ? 5 : 4;
+    const u32 id = tables_.addRoot(levels, nonpresent_);
+    TraceRoot& root = tables_.root(id);
+    root.inherited = true;
+    root.asId = e.asId;
+    root.line = e.line;
+    TraceTable& table = tables_.table(root.table);
+    table.inherited = true;
+    table.known.reset();
+    if (watch_ != nullptr)
+        watch_->rootMade(root, table);
+    return id;
+}
+
+void Rebuild::noteRoot(const TraceEvent& e, Task& task, u32 id) {
+    TraceRoot& root = tables_.root(id);
+    if (!root.asId) {
+        root.asId = e.asId;
+        if (watch_ != nullptr && e.asId != 0)
+            watch_->rootChanged(root);
+    }
+    // Who maps something works on that root; who zaps does so in all of them.
+    if (!spte::isPresent(e.a) && spte::isPresent(e.b))
+        task.root = id;
+}
+
+// Nothing tells that a root is freed. When another one is made, those of which nothing is left are taken for gone.
+void Rebuild::retireBefore(const TraceRoot& made) {
+    std::vector<u32> gone;
+    for (const TraceRoot& root : tables_.roots()) {
+        if (root.retired || root.id == made.id || root.inherited || root.levels != made.levels)
+            continue;
+        const TraceTable& table = tables_.table(root.table);
+        bool used = false, empty = true;
+        for (unsigned i = 0; i < 512; ++i) {
+            used |= table.lines[i] != 0;
+            empty &= !spte::isPresent(table.words[i]);
+        }
+        if (used && empty)
+            gone.push_back(root.id);
+    }
+    for (const u32 id : gone) {
+        TraceRoot& root = tables_.root(id);
+        root.retired = true;
+        if (watch_ != nullptr) {
+            watch_->rootChanged(root);
+            watch_->tableGone(tables_.table(root.table));
+        }
+        tables_.drop(root.table);
+    }
+}
+
+// kvm_mmu_zap_all_fast(): all roots of the VM, with mmu_lock held for writing; a mirror root stays valid
+// (kvm_tdp_mmu_invalidate_roots(), KVM_DIRECT_ROOTS).
+void Rebuild::zapAllFast(const TraceEvent& e) {
+    const Task& task = tasks_[e.task];
+    std::vector<u32> valid, own;
+    for (const TraceRoot& root : tables_.roots())
+        if (!root.retired && !root.invalid && !root.mirror) {
+            valid.push_back(root.id);
+            if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end() || task.root == root.id)
+                own.push_back(root.id);
+        }
+    // Which VM it is of is not told: the task's, or the only one there is.
+    if (own.empty() && valid.size() == 1)
+        own = valid;
+    for (const u32 id : own) {
+        tables_.root(id).invalid = true;
+        if (watch_ != nullptr)
+            watch_->rootChanged(tables_.root(id));
+    }
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Judging: real kernels are right, our own machine is, and what was tampered with is found where it was.
+#include "trace/judge.h"
+
+#include "export/export.h"
+#include "scenario/diagnostic.h"
+#include "session/session.h"
+#include "trace/recorded.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <sstream>
+
+using namespace mirrorscope;
+
+namespace {
+const std::string kSource = MIRRORSCOPE_SOURCE_DIR;
+
+std::vector<std::string> linesOf(const std::string& file) {
+    TraceInput input(file);
+    std::string bytes;
+    for (std::string_view piece = input.read(); !piece.empty(); piece = input.read())
+        bytes += piece;
+    std::vector<std::string> lines;
+    std::istringstream in(bytes);
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+struct Verdict {
+    std::vector<Finding> findings;
+    u64 transitions = 0;
+    std::size_t tables = 0;
+};
+Verdict judged(const std::string& text, TraceKernel kernel = TraceKernel::Any) {
+    TraceInput input("t", text);
+    TraceNames names;
+    const Judged j = judgeTrace(input, names, {.kernel = kernel});
+    return {j.rebuild->findings(), j.rebuild->transitions(), j.rebuild->tables().count()};
+}
+std::string joined(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines)
+        text += line + "\n";
+    return text;
+}
+std::string told(const std::vector<Finding>& findings) {
+    std::string text;
+    for (const Finding& f : findings)
+        text += std::to_string(f.line) + ": " + std::string(info(f.rule).name) + ": " + f.text + "\n";
+    return text;
+}
+
+// A recording's changes of entries as they can be judged without any knowledge of KVM: of one tree, entry by entry. What an entry holds
+// when a line tells of it must be what the line before told, but for what the CPU adds (A and D of the format) and the fast path's W.
+struct Naive {
+    static constexpr u64 kSilent = 0x60 | 0x300;
+    struct Line {
+        std::string kind;
+        u64 gfn = 0, level = 0, old = 0, now = 0;
+    };
+    static bool parse(const std::string& text, Line& line) {
+        if (const std::size_t at = text.find("kvm_tdp_mmu_spte_changed: as id 0 "); at != std::string::npos) {
+            line.kind = "changed";
+            return std::sscanf(text.c_str() + at, "kvm_tdp_mmu_spte_changed: as id 0 gfn %lx level %lu old_spte %lx new_spte %lx",
+                               &line.gfn, &line.level, &line.old, &line.now) == 4;
+        }
+        if (const std::size_t at = text.find("fast_page_fault:"); at != std::string::npos && text.find("fixed 1") != std::string::npos) {
+            line.kind = "fast";
+            const char* old = std::strstr(text.c_str() + at, " old 0x");
+            const char* gva = std::strstr(text.c_str() + at, "gva ");
+            if (old == nullptr || gva == nullptr || std::sscanf(gva, "gva %lx", &line.gfn) != 1 ||
+                std::sscanf(old, " old 0x%lx new %lx", &line.old, &line.now) != 2)
+                return false;
+            line.gfn >>= 12;
+            line.level = 1;
+            return true;
+        }
+        return false;
+    }
+    // The first line that no legal run can contain behind those before it, 0 if there is none.
+    static u32 firstWrong(const std::vector<std::string>& lines) {
+        std::map<std::pair<u64, u64>, u64> held; // (level, gfn) -> value; only what a line told
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            Line line;
+            if (!parse(lines[i], line))
+                continue;
+            if (line.old == line.now)
+                return static_cast<u32>(i + 1);
+            if (line.level < 1 || line.level > 5 || (line.gfn & ((1ul << 9 * (line.level - 1)) - 1)) != 0)
+                return static_cast<u32>(i + 1);
+            const auto at = held.find({line.level, line.gfn});
+            const bool frozen = line.old == spte::kFrozen;
+            if (frozen)
+                return static_cast<u32>(i + 1);
+            if (at != held.end()) {
+                const u64 was = at->second;
+                const bool present = (was & line.old & 0x800) != 0;
+                if (was != line.old && !(present && (was & ~line.old) == 0 && ((line.old & ~was) & ~kSilent) == 0))
+                    return static_cast<u32>(i + 1);
+            }
+            if (line.kind == "changed" && (line.old & line.now & 0x800) != 0 && line.level == 1 &&
+                ((line.old ^ line.now) & 0x000ffffffffff000) != 0)
+                return static_cast<u32>(i + 1);
+            // What a table holds that goes, or comes, is told otherwise.
+            if (line.level > 1)
+                for (auto e = held.begin(); e != held.end();)
+                    e = e->first.first < line.level && e->first.second >> 9 * (line.level - 1) == line.gfn >> 9 * (line.level - 1) &&
+                                !(line.now == spte::kFrozen)
+                            ? held.erase(e)
+                            : std::next(e);
+            if (line.now == spte::kFrozen)
+                held.erase({line.level, line.gfn});
+            else
+                held[{line.level, line.gfn}] = line.now;
+        }
+        return 0;
+    }
+};
+} // namespace
+
+TEST(Conform, real_kernels_are_right) {
+    u64 transitions = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces")) {
+        if (!entry.is_regular_file())
+            continue;
+        const std::string file = entry.path().string();
+        SCOPED_TRACE(file);
+        const TraceKernel kernel = file.find("6.12") != std::string::npos ? TraceKernel::V6_12 : TraceKernel::V6_16;
+        for (const TraceKernel by : {kernel, TraceKernel::Any}) {
+            TraceInput input(file);
+            TraceNames names;
+            const Judged j = judgeTrace(input, names, {.kernel = by});
+            EXPECT_EQ(j.rebuild->findingCount(), 0u) << told(j.rebuild->findings());
+            EXPECT_EQ(j.rebuild->afterLoss() != 0, file.find("lossy") != std::string::npos);
+            transitions += j.rebuild->transitions();
+        }
+    }
+    EXPECT_GT(transitions, 80'000u);
+}
+
+// What our machine does is told as a kernel would, and judged; and the trees at the end are those of the run.
+TEST(Conform, our_own_runs_are_right_and_are_rebuilt) {
+    unsigned rebuilt = 0;
+    for (const char* folder : {"lessons", "races", "review"})
+        for (const auto& entry : std::filesystem::directory_iterator(kSource + "/scenarios/" + folder)) {
+            if (entry.path().extension() != ".yaml")
+                continue;
+            for (const char* version : {"6.16", "7.2"}) {
+                SCOPED_TRACE(entry.path().string() + " " + version);
+                std::unique_ptr<Session> run;
+                try {
+                    run = std::make_unique<Session>(loadScenario(entry.path().string(), {{"machine.kernel", version}}));
+                } catch (const InputError&) {
+                    continue; // it is about another version
+                }
+                std::string text;
+                writeTrace(*run, [&](const std::string& line) { text += line; });
+                const Verdict verdict = judged(text, *traceKernelFromName(version));
+                EXPECT_TRUE(verdict.findings.empty()) << told(verdict.findings);
+                if (verdict.transitions == 0)
+                    continue;
+                TraceInput input("run.trace", text);
+                Session again(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+                run->seek(run->end());
+                again.seek(again.end());
+                // Of what is mapped in the end: the same entries, in the same frames.
+                const auto leaves = [](const Session& session) {
+                    std::set<std::string> set;
+                    const auto state = nlohmann::json::parse(stateJson(session));
+                    for (const char* tree : {"direct", "mirror"})
+                        for (const auto& e : state["trees"].value(tree, nlohmann::json::array()))
+                            if (e["is"] == "leaf")
+                                set.insert(std::string(tree) + e["gfn"].dump() + e["level"].dump() + e["pfn"].dump());
+                    return set;
+                };
+                EXPECT_EQ(leaves(*run), leaves(again));
+                ++rebuilt;
+            }
+        }
+    EXPECT_GT(rebuilt, 60u);
+}
+
+// A corpus: what is wrong with a file stands in its first line.
+TEST(Conform, the_corpus_is_judged_as_it_says) {
+    unsigned files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/bad")) {
+        SCOPED_TRACE(entry.path().string());
+        const auto lines = linesOf(entry.path().string());
+        ASSERT_TRUE(lines.at(0).starts_with("# expect: "));
+        std::istringstream expected(lines[0].substr(10));
+        std::string rule, kernel = "any";
+        u32 line = 0;
+        expected >> rule >> line >> kernel;
+        const Verdict verdict = judged(joined(lines), traceKernelFromName(kernel).value_or(TraceKernel::Any));
+        ASSERT_FALSE(verdict.findings.empty());
+        EXPECT_EQ(info(verdict.findings[0].rule).name, rule) << told(verdict.findings);
+        EXPECT_EQ(verdict.findings[0].line, line) << told(verdict.findings);
+        EXPECT_EQ(verdict.findings.size(), 1u) << told(verdict.findings);
+        ++files;
+    }
+    EXPECT_GE(files, kTraceRules);
+}
+
+// Each rule has a file in the corpus.
+TEST(Conform, each_rule_is_shown_to_fail) {
+    std::set<std::string> shown;
+    for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/bad")) {
+        std::istringstream expected(linesOf(entry.path().string()).at(0).substr(10));
+        std::string rule;
+        expected >> rule;
+        shown.insert(rule);
+    }
+    for (unsigned i = 0; i < kTraceRules; ++i)
+        EXPECT_TRUE(shown.contains(std::string(info(static_cast<TraceRule>(i)).name))) << info(static_cast<TraceRule>(i)).name;
+}
+
+// Lines deleted, swapped, doubled, edited: nothing crashes, and what a reader without any knowledge of KVM can tell to be impossible is
+// found, at that line or before.
+TEST(Conform, tampering_is_found_where_it_shows) {
+    constexpr int kRounds = 1000;
+    constexpr unsigned kSeed = 20261127;
+    std::mt19937 random(kSeed);
+    const std::vector<std::string> recordings[] = {linesOf(kSource + "/tests/data/traces/private-exits.trace"),
+                                                   linesOf(kSource + "/tests/data/traces/lab-6.12-pipe.txt.xz")};
+    int impossible = 0, found = 0, inTime = 0;
+    std::string missed;
+    for (int round = 0; round < kRounds; ++round) {
+        std::vector<std::string> lines = recordings[round % 2];
+        std::vector<std::size_t> changes;
+        for (std::size_t i = 0; i < lines.size(); ++i)
+            if (lines[i].find("spte_changed") != std::string::npos)
+                changes.push_back(i);
+        const std::size_t at = changes[random() % changes.size()];
+        switch (random() % 4) {
+        case 0: lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(at)); break;
+        case 1: lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(at), lines[at]); break;
+        case 2: std::swap(lines[at], lines[changes[random() % changes.size()]]); break;
+        default: {
+            const std::size_t from = lines[at].find("as id") + 6;
+            char& c = lines[at][from + random() % (lines[at].size() - from)];
+            if (std::isxdigit(static_cast<unsigned char>(c)) != 0)
+                c = "0123456789abcdef"[random() % 16];
+        }
+        }
+        const u32 wrong = Naive::firstWrong(lines);
+        const Verdict verdict = judged(joined(lines));
+        if (wrong == 0)
+            continue;
+        ++impossible;
+        found += verdict.findings.empty() ? 0 : 1;
+        if (!verdict.findings.empty() && verdict.findings[0].line <= wrong)
+            ++inTime;
+        else
+            missed += "round " + std::to_string(round) + ": line " + std::to_string(wrong) + " " + lines[wrong - 1] + "\n" +
+                      told(verdict.findings);
+    }
+    EXPECT_GT(impossible, kRounds / 4);
+    EXPECT_GE(inTime, impossible * 99 / 100) << missed << "seed " << kSeed;
+    RecordProperty("impossible", impossible);
+    RecordProperty("found", found);
+}
+
+// The seed recordings are possible, also for the naive reader.
+TEST(Conform, the_naive_reader_finds_nothing_in_what_was_recorded) {
+    for (const char* name : {"private-exits.trace", "lab-6.12-pipe.txt.xz", "lab-6.12.txt.xz", "prefault.trace.gz"})
+        EXPECT_EQ(Naive::firstWrong(linesOf(kSource + "/tests/data/traces/" + name)), 0u) << name;
+}
+
+// Two VMs at once, told apart by what their entries hold and by who works on them.
+TEST(Conform, interleaved_vms_are_told_apart) {
+    const auto lines = linesOf(kSource + "/tests/data/traces/private-exits.trace");
+    std::string first, text;
+    std::vector<std::string> one, other;
+    for (const std::string& line : lines)
+        if (line.find("-90 ") != std::string::npos && line.find("unmap_hva") == std::string::npos)
+            one.push_back(line);
+    for (std::string line : one) {
+        line.replace(line.find("-90 "), 4, "-99 ");
+        for (std::size_t at = 0; (at = line.find(" 108e", at)) != std::string::npos; ++at)
+            line.replace(at, 5, " 208e");
+        other.push_back(line);
+    }
+    for (std::size_t i = 0; i < one.size(); ++i)
+        text += one[i] + "\n" + other[i] + "\n";
+    const Verdict verdict = judged(text);
+    EXPECT_TRUE(verdict.findings.empty()) << told(verdict.findings);
+    EXPECT_EQ(verdict.tables, 2 * 5u);
+}
+
+// A line is printed after what it tells of: another CPU may have printed first.
+TEST(Conform, neighbours_may_be_told_in_another_order) {
+    const std::string begin = "a-1 [000] 1.000001: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n"
+                              "a-1 [000] 1.000002: kvm_mmu_get_page: sp gen 0 gfn 0 l3 8-byte q0 direct wux nxe ad root 0 sync new\n";
+    const std::string link =
+        "a-1 [000] 1.000003: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 101827\n";
+    const std::string get = "b-2 [001] 1.000004: kvm_mmu_get_page: sp gen 0 gfn 0 l2 8-byte q0 direct wux nxe ad root 0 sync new\n";
+    const std::string used =
+        "b-2 [001] 1.000005: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 3 old_spte 8000000000000000 new_spte 102827\n";
+    EXPECT_TRUE(judged(begin + link + get + used).findings.empty());
+    std::string late = link;
+    late.replace(late.find("1.000003"), 8, "1.000006");
+    EXPECT_TRUE(judged(begin + get + used + late).findings.empty()) << told(judged(begin + get + used + late).findings);
+    // But not without that line at all.
+    EXPECT_FALSE(judged(begin + get + used).findings.empty());
+}
