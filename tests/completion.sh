@@ -28,7 +28,6 @@ cd "$(dirname "$0")/../scenarios" && offers run less | grep -qx lessons || fail 
 commands=$("$program" --help | sed -n '/^Subcommands:/,$p' | sed -n 's/^  \([a-z]*\)  .*/\1/p')
 [ "$(echo "$commands" | wc -w)" -gt 10 ] || fail "the help names no commands"
 for command in $commands; do
-    "$program" "$command" --help 2>/dev/null | head -1 | grep -q 'not built yet' && continue
     for shell in bash zsh fish; do
         grep -qw "$command" "$work/$shell" || fail "$shell knows no $command"
     done

@@ -3,18 +3,26 @@
 
 #include "trace/recorded.h"
 
+#include <QRegularExpression>
+
 namespace mirrorscope::views {
 
 void LoadJob::start(const QString& file) {
     if (isTraceFile(file.toStdString()))
-        open(file.toStdString());
+        open([name = file.toStdString()] { return std::make_unique<TraceInput>(name); });
     else
         run([name = file.toStdString()] { return loadScenario(name); }, true);
 }
 
-void LoadJob::open(const std::string& recording) {
+bool isRecordingText(const QString& text) {
+    const QString head = text.left(1 << 16);
+    static const QRegularExpression scenario("^(script|machine|title):", QRegularExpression::MultilineOption);
+    return head.count('\n') > 1 && !head.contains(scenario) && looksLikeTrace(head.toStdString());
+}
+
+void LoadJob::open(std::function<std::unique_ptr<TraceInput>()> recording) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
-    worker_.start([this, recording, steps = steps_](const Worker::Task& task) -> std::function<void()> {
+    worker_.start([this, recording = std::move(recording), steps = steps_](const Worker::Task& task) -> std::function<void()> {
         auto session = std::make_shared<std::unique_ptr<Session>>();
         QString error;
         const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
@@ -22,8 +30,8 @@ void LoadJob::open(const std::string& recording) {
             return !cancelled->load();
         };
         try {
-            TraceInput input(recording);
-            if (auto recorded = readRecorded(input, TraceKernel::Any, goOn))
+            const std::unique_ptr<TraceInput> input = recording();
+            if (auto recorded = readRecorded(*input, TraceKernel::Any, goOn))
                 *session = std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(std::move(recorded)), goOn);
         } catch (const Session::Stopped&) {
         } catch (const std::exception& e) {
@@ -41,6 +49,10 @@ void LoadJob::open(const std::string& recording) {
 }
 
 void LoadJob::startText(const QString& name, const QString& text, bool previews) {
+    if (isRecordingText(text)) {
+        open([name = name.toStdString(), text = text.toStdString()] { return std::make_unique<TraceInput>(name, text); });
+        return;
+    }
     run([name = name.toStdString(), text = text.toStdString()] { return bindScenario(name, text); }, previews);
 }
 

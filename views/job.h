@@ -4,6 +4,7 @@
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
 #include "session/session.h"
+#include "trace/input.h"
 #endif
 #include "views/worker.h"
 
@@ -11,12 +12,16 @@
 
 namespace mirrorscope::views {
 
+// Is that text of a trace, and no scenario and no single line?
+bool isRecordingText(const QString& text);
+
 // Reads and runs a scenario. `loaded` or `failed` is emitted in the thread that owns the job.
 class LoadJob : public QObject {
     Q_OBJECT
 public:
     explicit LoadJob(QObject* parent = nullptr) : QObject(parent) {}
-    // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning is handed over before the rest is run.
+    // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning
+    // is handed over before the rest is run.
     void start(const QString& file);
     // The same of a text that is in no file; `name` stands for it in messages.
     void startText(const QString& name, const QString& text, bool previews);
@@ -36,7 +41,7 @@ Q_SIGNALS:
 
 private:
     void run(std::function<Scenario()> read, bool previews);
-    void open(const std::string& recording);
+    void open(std::function<std::unique_ptr<TraceInput>()> recording);
 
     std::shared_ptr<std::atomic<u64>> steps_;
     std::unique_ptr<Session> result_;

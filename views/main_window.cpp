@@ -393,7 +393,8 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
         addRecent(document_->file());
         readBookmarks();
     } else if (context_.session()->recorded() != nullptr) {
-        addRecent(QFileInfo(opening_.script.file).absoluteFilePath());
+        if (!opening_.script.file.isEmpty())
+            addRecent(QFileInfo(opening_.script.file).absoluteFilePath());
         showPane("events");
     }
     // A recording has no script: the story, which sums it up, has its room.

@@ -37,8 +37,13 @@ void MainWindow::noteVisit(const Opening& opening) {
 }
 
 void MainWindow::leaveVisit() {
-    if (context_.session() != nullptr)
-        visits_->leave(document_->current(), context_.position());
+    if (context_.session() == nullptr)
+        return;
+    // What stands in the editor beside a recording is not what was opened.
+    const Visit* present = visits_->present();
+    const Document::Script script =
+        context_.session()->recorded() != nullptr && present != nullptr ? present->script : document_->current();
+    visits_->leave(script, context_.position());
 }
 
 void MainWindow::visit(const std::optional<Visit>& to) {
@@ -149,7 +154,12 @@ void MainWindow::showManual() {
 
 void MainWindow::showGlossary() { manual().showGlossary(); }
 
+// A line is explained; several of a trace are opened as what they are.
 void MainWindow::explainCopied() {
+    if (const QString copied = QApplication::clipboard()->text(); isRecordingText(copied)) {
+        openText(tr("copied trace"), copied);
+        return;
+    }
     if (explain_ == nullptr) {
         explain_ = new ExplainView(this);
         connect(explain_, &ExplainView::linkWanted, this, &MainWindow::followLink);

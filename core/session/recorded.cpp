@@ -103,7 +103,10 @@ bool Session::lineFits(const EventFilter::Word& word, u64 n) const {
     if (word.key == Key::Gpa) {
         const u64 gfn = word.number >> 12;
         const bool sized = e.level >= 1 && e.level <= 5;
-        return e.gfn == gfn || (sized && gfn >= e.gfn && gfn - e.gfn < pagesPer(levelOf(e.level)) && !spte::isTable(e.b, levelOf(e.level)));
+        const Level level = sized ? levelOf(e.level) : Level::k4K;
+        // Above 4K an entry translates it only as a leaf.
+        return e.gfn == gfn ||
+               (sized && gfn >= e.gfn && gfn - e.gfn < pagesPer(level) && !spte::isTable(e.a, level) && !spte::isTable(e.b, level));
     }
     if (info(e.kind).name.find(word.text) != std::string_view::npos)
         return true;

@@ -274,6 +274,14 @@ TEST(Conform, the_naive_reader_finds_nothing_in_what_was_recorded) {
         EXPECT_EQ(Naive::firstWrong(linesOf(kSource + "/tests/data/traces/" + name)), 0u) << name;
 }
 
+TEST(Conform, the_documentation_tells_each_rule) {
+    const std::string docs = joined(linesOf(kSource + "/resources/docs/traces.md"));
+    for (unsigned i = 0; i < kTraceRules; ++i) {
+        const TraceRuleInfo& rule = info(static_cast<TraceRule>(i));
+        EXPECT_NE(docs.find("| `" + std::string(rule.name) + "` | " + std::string(rule.help) + " |"), std::string::npos) << rule.name;
+    }
+}
+
 // Two VMs at once, told apart by what their entries hold and by who works on them.
 TEST(Conform, interleaved_vms_are_told_apart) {
     const auto lines = linesOf(kSource + "/tests/data/traces/private-exits.trace");

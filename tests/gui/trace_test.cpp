@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Traces of real kernels in the window: opened, travelled in, searched, pasted; and never written over.
+#include "support/window.h"
+
+#include "trace/recorded.h"
+
+#include "views/find/event_model.h"
+#include "views/lesson/story_view.h"
+#include "views/trees/banner.h"
+
+#include <QClipboard>
+#include <QGuiApplication>
+#include <QLabel>
+#include <QLineEdit>
+#include <QTextBrowser>
+#include <QTreeView>
+
+using namespace mirrorscope;
+using namespace mirrorscope::views;
+using namespace mirrorscope::test;
+
+namespace {
+const QString kTraces = QString(MIRRORSCOPE_SOURCE_DIR) + "/tests/data/traces/";
+QByteArray contentOf(const QString& file) {
+    QFile in(file);
+    return in.open(QIODevice::ReadOnly) ? in.readAll() : QByteArray();
+}
+QString everythingIn(QWidget& widget) {
+    QString all;
+    for (const QLabel* label : widget.findChildren<QLabel*>())
+        all += label->text() + "\n";
+    for (const QTextBrowser* text : widget.findChildren<QTextBrowser*>())
+        all += text->toPlainText() + "\n";
+    return all;
+}
+} // namespace
+
+class TraceTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void a_trace_opens_where_most_is_mapped_with_a_summary() {
+        Window w;
+        QVERIFY(w.open(kTraces + "private-exits.trace"));
+        QVERIFY(w.session().recorded() != nullptr);
+        QCOMPARE(w.session().end(), u64{165});
+        QVERIFY2(w.status().contains("each change as such a kernel makes it") && w.status().contains("where most is mapped"),
+                 qPrintable(w.status()));
+        const QString story = everythingIn(w.child<QWidget>("story"));
+        QVERIFY2(story.contains("165 events of 2 tasks") && story.contains("16 faults"), qPrintable(story));
+        QVERIFY(!w.child<QDockWidget>("dock-script").isVisible());
+        QCOMPARE(w.session().cell(Column::Shared, {0x211}, Level::k4K).raw, u64{0x1029aae67});
+        // It happened: nothing of it can be run again.
+        for (const Command command : {Command::WhatIf, Command::Rerun, Command::Explore, Command::Save, Command::SaveAs, Command::Compare})
+            QVERIFY(!w.window->action(command)->isEnabled());
+        if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
+            w.window->grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/trace.png");
+    }
+
+    void lines_and_trees_are_linked_both_ways() {
+        Window w;
+        QVERIFY(w.open(kTraces + "private-exits.trace"));
+        auto& list = w.child<QTreeView>("find-list");
+        QVERIFY(list.isVisible());
+        QCOMPARE(list.model()->headerData(EventModel::Function, Qt::Horizontal).toString(), QString("line"));
+        // A line is clicked: the trees are as it left them.
+        const QModelIndex index = list.model()->index(34, EventModel::What); // line 47
+        list.scrollTo(index);
+        QTest::mouseClick(list.viewport(), Qt::LeftButton, Qt::NoModifier, list.visualRect(index).center());
+        QCOMPARE(w.position(), u64{35});
+        QVERIFY(w.session().sentence(35).find("line 47:") != std::string::npos);
+        QCOMPARE(w.session().cell(Column::Shared, {0x182}, Level::k4K).spte, SpteState::Leaf);
+        // A step, and the list follows.
+        w.trees().currentWidget()->setFocus();
+        w.key(Qt::Key_F11);
+        QCOMPARE(w.position(), u64{36});
+        QTRY_COMPARE(list.currentIndex().row(), 35);
+        // F10 goes to the next fault or notifier.
+        w.key(Qt::Key_F10);
+        const TraceKind kind = w.session().recorded()->events[w.position() - 1].kind;
+        QVERIFY(kind == TraceKind::PageFault || kind == TraceKind::UnmapHva);
+    }
+
+    void the_events_are_searched_by_line_address_and_name() {
+        Window w;
+        QVERIFY(w.open(kTraces + "private-exits.trace"));
+        auto& filter = w.child<QLineEdit>("find-filter");
+        auto& list = w.child<QTreeView>("find-list");
+        const auto finds = [&](const char* text) {
+            filter.setText(text);
+            QTest::qWait(400);
+            return list.model()->rowCount();
+        };
+        QCOMPARE(finds("line:47"), 1);
+        QCOMPARE(finds("spte_changed"), 44);
+        QCOMPARE(finds("gpa:0x211000 spte_changed"), 4); // mapped and zapped, in two VMs
+        QCOMPARE(finds("page_fault not gpa:0x211000"), 14);
+        QCOMPARE(finds("actor:private_mem_kvm-90 is:leaf"), 8 - 1);
+    }
+
+    void a_finding_is_shown_with_its_rule_and_its_entry() {
+        Window w;
+        QVERIFY(w.open(kTraces + "bad/another-frame.trace"));
+        QCOMPARE(w.session().violations().size(), std::size_t{1});
+        QVERIFY2(w.status().contains("1 finding") && w.status().contains("opened at the first finding"), qPrintable(w.status()));
+        const QString banner = everythingIn(*w.window->findChild<Banner*>());
+        QVERIFY2(banner.contains("conforms") && banner.contains("line 42") && banner.contains("BUG()"), qPrintable(banner));
+        QVERIFY(w.context().selection().has_value());
+        QCOMPARE(w.context().selection()->gfn.v, u64{0x181});
+    }
+
+    // What is in the editor is not the trace, and is never saved over it.
+    void the_file_stays_as_it_is() {
+        Window w;
+        const QByteArray before = contentOf(kTraces + "private-exits.trace");
+        const QString copy = w.file("mine.trace", before);
+        w.window->rememberSettings();
+        QVERIFY(w.open(copy));
+        w.trigger(Command::Save);
+        w.trigger(Command::Rerun);
+        QTest::qWait(50);
+        QCOMPARE(contentOf(copy), before);
+        QVERIFY(w.window->document().file().isEmpty());
+        // A scenario afterwards has its script again, and Back leads to the trace.
+        QVERIFY(w.openShipped(kLesson1));
+        QVERIFY(w.session().recorded() == nullptr);
+        QVERIFY(w.child<QDockWidget>("dock-script").isVisible());
+        QVERIFY(w.window->action(Command::Explore)->isEnabled());
+        QVERIFY(w.openAgain(Command::Back));
+        QVERIFY(w.session().recorded() != nullptr);
+        QVERIFY(w.window->recentFiles().join(" ").contains("mine.trace"));
+    }
+
+    void a_trace_that_was_copied_is_opened() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QGuiApplication::clipboard()->setText("Here is what I see:\n" + contentOf(kTraces + "private-exits.trace").mid(0, 12000));
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.trigger(Command::Explain);
+        QVERIFY(opened.wait(20000));
+        QVERIFY(w.session().recorded() != nullptr);
+        QVERIFY(w.session().end() > 50);
+    }
+
+    void what_cannot_be_read_is_said_and_the_window_lives() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QByteArray broken = contentOf(kTraces + "prefault.trace.gz");
+        broken.truncate(broken.size() / 2);
+        QVERIFY(!w.open(w.file("half.trace.gz", broken)));
+        QVERIFY2(w.status().contains("cut off"), qPrintable(w.status()));
+        QVERIFY(w.session().recorded() == nullptr);
+        QVERIFY(w.open(kTraces + "lab-6.12-v7.dat.gz"));
+        QCOMPARE(w.session().end(), u64{9069});
+    }
+
+    void closing_while_it_is_read_leaves_nothing_behind() {
+        for (int wait : {0, 3, 9, 30}) {
+            Window w;
+            w.window->open(kTraces + "lab-6.12-v6.dat.gz");
+            QTest::qWait(wait);
+        }
+    }
+};
+
+QTEST_MAIN(TraceTest)
+#include "trace_test.moc"
