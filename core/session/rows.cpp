@@ -154,7 +154,7 @@ bool alike(const TreeRow& a, const TreeRow& b) {
 Twins twinsOf(const TreeRow& row) {
     const TreeCell& mirror = row.cells[static_cast<unsigned>(Column::Mirror)];
     const TreeCell& secure = row.cells[static_cast<unsigned>(Column::Private)];
-    if (row.more > 0 || (!mirror.exists && !secure.exists))
+    if (row.more > 0 || !row.compared || (!mirror.exists && !secure.exists))
         return Twins::None;
     if (mirror.spte == SpteState::Frozen || secure.locked)
         return Twins::InFlight;
@@ -213,6 +213,7 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
         row.gfn = gfn;
         row.level = level;
         row.depth = depth;
+        row.compared = recorded_ == nullptr;
         bool interesting = assigned || kept;
         for (unsigned c = 0; c < kColumns; ++c) {
             if (tables[c].v == 0)
@@ -272,7 +273,7 @@ std::vector<TreeRow> Session::rows(const RowOptions& options) const {
 
 std::string Session::stateName(Column column, const TreeCell& cell) const {
     if (!cell.exists)
-        return "no table";
+        return recorded_ != nullptr && column == Column::Private ? "not told" : "no table";
     return std::string(column == Column::Private ? name(cell.sept) : name(cell.spte));
 }
 

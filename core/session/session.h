@@ -74,6 +74,7 @@ struct TreeRow {
     u64 more = 0; // > 0: stands for that many rows that are alike
     bool expandable = false;
     bool expanded = false;
+    bool compared = true; // the private tree is known
     std::array<TreeCell, kColumns> cells;
 };
 

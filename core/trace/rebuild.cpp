@@ -418,9 +418,8 @@ void Rebuild::fastFault(const TraceEvent& e) {
     const Task& task = tasks_[e.task];
     TraceTable* best = nullptr;
     Held how = Held::Mismatch;
-    for (const TraceRoot& root : tables_.roots()) {
-        if (root.retired)
-            continue;
+    for (const u32 id : tables_.roots()) {
+        const TraceRoot& root = tables_.root(id);
         for (unsigned l = 1; l <= 3; ++l) {
             const Level level = levelOf(l);
             TraceTable* table = tables_.find(root.id, level, e.gfn);

@@ -143,9 +143,9 @@ void Rebuild::prepareZap(const TraceEvent& e) {
     // Nobody has unlinked it: from 7.2 on that is told last.
     const auto find = [&] {
         TraceTable* found = nullptr;
-        for (const TraceRoot& root : tables_.roots())
-            if (TraceTable* table = root.retired ? nullptr : tables_.find(root.id, level, e.gfn);
-                table != nullptr && table->base == e.gfn && (found == nullptr || task.root == root.id))
+        for (const u32 id : tables_.roots())
+            if (TraceTable* table = tables_.find(id, level, e.gfn);
+                table != nullptr && table->base == e.gfn && table->parent != TraceTable::kNone && (found == nullptr || task.root == id))
                 found = table;
         return found;
     };

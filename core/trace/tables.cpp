@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trace/tables.h"
 
+#include <stdexcept>
+
 namespace mirrorscope {
 
 u32 TraceTables::addRoot(unsigned levels, u64 nonpresent) {
@@ -8,11 +10,19 @@ u32 TraceTables::addRoot(unsigned levels, u64 nonpresent) {
     root.id = static_cast<u32>(roots_.size());
     root.levels = levels;
     roots_.push_back(root);
+    liveRoots_.push_back(root.id);
     roots_.back().table = addTable(root.id, levelOf(levels), 0, nonpresent).id;
     return root.id;
 }
 
+void TraceTables::retire(u32 root) {
+    roots_[root].retired = true;
+    std::erase(liveRoots_, root);
+}
+
 TraceTable& TraceTables::addTable(u32 root, Level level, u64 base, u64 nonpresent) {
+    if (live_ >= kMostTables)
+        throw std::length_error("the trace has more tables at once than are followed (" + std::to_string(kMostTables) + ")");
     const u32 id = static_cast<u32>(tables_.size());
     tables_.push_back(std::make_unique<TraceTable>());
     TraceTable& t = *tables_[id];

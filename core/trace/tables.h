@@ -56,10 +56,15 @@ public:
     static constexpr u64 kUnknownFrame = 0x7'ffe0'0000;
     static constexpr u64 unknownFrame(u32 id) { return kUnknownFrame + (id & 0xfffff); }
 
+    // 512 GiB in small pages take half of that; more at once is refused by std::length_error.
+    static constexpr std::size_t kMostTables = 1 << 19;
+
     u32 addRoot(unsigned levels, u64 nonpresent);
     TraceRoot& root(u32 id) { return roots_[id]; }
     const TraceRoot& root(u32 id) const { return roots_[id]; }
-    const std::vector<TraceRoot>& roots() const { return roots_; }
+    // Those that are not retired, the oldest first.
+    const std::vector<u32>& roots() const { return liveRoots_; }
+    void retire(u32 root);
 
     // A new table below an entry; it is in the index from then on.
     TraceTable& addTable(u32 root, Level level, u64 base, u64 nonpresent);
@@ -90,7 +95,8 @@ private:
         const unsigned shift = 9 * number(level); // what a table of that level covers
         return u64{root} << 48 | u64{number(level)} << 45 | (shift >= 45 ? 0 : gfn >> shift & ((1ull << 45) - 1));
     }
-    std::vector<TraceRoot> roots_;
+    std::vector<TraceRoot> roots_; // by id
+    std::vector<u32> liveRoots_;
     std::vector<std::unique_ptr<TraceTable>> tables_; // by id; an id is not used again
     std::unordered_map<u64, u32> byPlace_, byPfn_;
     u64 lastKey_ = ~u64{0}; // looked up last

@@ -36,8 +36,9 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
 
     Candidate best;
     int score = -1;
-    for (const TraceRoot& root : tables_.roots()) {
-        if (root.retired || root.levels < e.level || (root.asId && *root.asId != e.asId))
+    for (const u32 id : tables_.roots()) {
+        const TraceRoot& root = tables_.root(id);
+        if (root.levels < e.level || (root.asId && *root.asId != e.asId))
             continue;
         TraceTable* table = tables_.find(root.id, level, e.gfn);
         Candidate c;
@@ -148,8 +149,9 @@ void Rebuild::noteRoot(const TraceEvent& e, Task& task, u32 id) {
 // Nothing tells that a root is freed. When another one is made, those of which nothing is left are taken for gone.
 void Rebuild::retireBefore(const TraceRoot& made) {
     std::vector<u32> gone;
-    for (const TraceRoot& root : tables_.roots()) {
-        if (root.retired || root.id == made.id || root.inherited || root.levels != made.levels)
+    for (const u32 id : tables_.roots()) {
+        const TraceRoot& root = tables_.root(id);
+        if (root.id == made.id || root.inherited || root.levels != made.levels)
             continue;
         const TraceTable& table = tables_.table(root.table);
         bool used = false, empty = true;
@@ -160,9 +162,13 @@ void Rebuild::retireBefore(const TraceRoot& made) {
         if (used && empty)
             gone.push_back(root.id);
     }
+    // Of more than anybody runs at once the oldest goes, whatever is left of it.
+    constexpr std::size_t kMostRoots = 1024;
+    if (gone.empty() && tables_.roots().size() > kMostRoots)
+        gone.push_back(tables_.roots().front());
     for (const u32 id : gone) {
-        TraceRoot& root = tables_.root(id);
-        root.retired = true;
+        tables_.retire(id);
+        const TraceRoot& root = tables_.root(id);
         if (watch_ != nullptr) {
             watch_->rootChanged(root);
             watch_->tableGone(tables_.table(root.table));
@@ -176,11 +182,11 @@ void Rebuild::retireBefore(const TraceRoot& made) {
 void Rebuild::zapAllFast(const TraceEvent& e) {
     const Task& task = tasks_[e.task];
     std::vector<u32> valid, own;
-    for (const TraceRoot& root : tables_.roots())
-        if (!root.retired && !root.invalid && !root.mirror) {
-            valid.push_back(root.id);
-            if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end() || task.root == root.id)
-                own.push_back(root.id);
+    for (const u32 id : tables_.roots())
+        if (const TraceRoot& root = tables_.root(id); !root.invalid && !root.mirror) {
+            valid.push_back(id);
+            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id)
+                own.push_back(id);
         }
     // Which VM it is of is not told: the task's, or the only one there is.
     if (own.empty() && valid.size() == 1)

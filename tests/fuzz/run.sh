@@ -5,7 +5,7 @@
 set -eu
 seconds=${1:-600}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- scenario console filter explored
+[ $# -gt 0 ] || set -- scenario console filter explored trace
 here=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$here"
 cmake --preset fuzz >/dev/null && cmake --build --preset fuzz >build-fuzz.log 2>&1 || { tail -20 build-fuzz.log >&2; exit 1; }

@@ -247,6 +247,22 @@ TEST(Recording, the_summary_tells_how_faults_ended) {
     EXPECT_NE(text.find("6 huge pages were split"), std::string::npos);
 }
 
+// A TD's two trees of KVM are told apart; of the third no line tells, and nothing is said to differ from it.
+TEST(Recording, a_td_has_two_trees_that_are_told) {
+    Session run(loadScenario(std::string(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/lessons/04-convert-and-back.yaml"));
+    std::string text;
+    writeTrace(run, [&](const std::string& line) { text += line; });
+    TraceInput input("td.trace", text);
+    Session session(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+    ASSERT_TRUE(session.recorded()->config.recorded->mirrored);
+    session.seek(session.openingPosition());
+    EXPECT_EQ(session.cell(Column::Mirror, {4}, Level::k4K).spte, SpteState::Leaf);
+    const TreeCell secure = session.cell(Column::Private, {4}, Level::k4K);
+    EXPECT_EQ(session.stateName(Column::Private, secure), "not told");
+    for (const TreeRow& row : session.rows())
+        EXPECT_EQ(twinsOf(row), Twins::None);
+}
+
 // Tables above what a machine has frames for: numbered anew, and all else as told.
 TEST(Recording, frames_of_a_large_host_are_numbered_anew) {
     std::string text = unpacked(kTraces + "private-exits.trace");
