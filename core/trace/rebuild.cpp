@@ -134,6 +134,8 @@ void Rebuild::checkValues(const TraceEvent& e) {
 }
 
 void Rebuild::set(TraceTable& table, unsigned index, u64 word, u32 line) {
+    ++table.told;
+    table.present += (spte::isPresent(word) ? 1 : 0) - (spte::isPresent(table.words[index]) ? 1 : 0);
     table.words[index] = word;
     table.known.set(index);
     table.derived.reset(index);
@@ -353,8 +355,7 @@ void Rebuild::getPage(const TraceEvent& e) {
         hasMirror_ |= before.mirror;
     }
     hasMirror_ |= root.mirror;
-    if (!task.rootJustMade)
-        retireBefore(root);
+    retireBefore(root);
     task.made.push_back(id);
     task.root = id;
     task.rootJustMade = true;

@@ -32,6 +32,8 @@ struct TraceTable {
     std::bitset<512> known;       // the word is what the entry held last
     std::bitset<512> derived;     // a part of a huge page that was split: no line told it
     std::array<u32, 512> lines{}; // the line that told the word
+    u32 told = 0;                 // changes of its entries
+    int present = 0;              // of those that lines told, what is there now
     u64 gfnOf(unsigned i) const { return base + i * pagesPer(level); }
     unsigned indexOf(u64 gfn) const { return static_cast<unsigned>((gfn - base) / pagesPer(level)); }
     bool contains(u64 gfn) const { return gfn >= base && gfn - base < 512 * pagesPer(level); }

@@ -153,13 +153,7 @@ void Rebuild::retireBefore(const TraceRoot& made) {
         const TraceRoot& root = tables_.root(id);
         if (root.id == made.id || root.inherited || root.levels != made.levels)
             continue;
-        const TraceTable& table = tables_.table(root.table);
-        bool used = false, empty = true;
-        for (unsigned i = 0; i < 512; ++i) {
-            used |= table.lines[i] != 0;
-            empty &= !spte::isPresent(table.words[i]);
-        }
-        if (used && empty)
+        if (const TraceTable& table = tables_.table(root.table); table.told > 0 && table.present == 0)
             gone.push_back(root.id);
     }
     // Of more than anybody runs at once the oldest goes, whatever is left of it.

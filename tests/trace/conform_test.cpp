@@ -303,6 +303,16 @@ TEST(Conform, interleaved_vms_are_told_apart) {
     EXPECT_EQ(verdict.tables, 2 * 5u);
 }
 
+// Roots that nobody uses are not kept without end.
+TEST(Conform, roots_without_end_take_no_room_without_end) {
+    std::string text;
+    for (int i = 0; i < 20'000; ++i)
+        text += "a-1 [000] 1.0: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n";
+    const Verdict verdict = judged(text);
+    EXPECT_TRUE(verdict.findings.empty());
+    EXPECT_LT(verdict.tables, 2000u);
+}
+
 // A line is printed after what it tells of: another CPU may have printed first.
 TEST(Conform, neighbours_may_be_told_in_another_order) {
     const std::string begin = "a-1 [000] 1.000001: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n"

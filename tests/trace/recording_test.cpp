@@ -263,6 +263,17 @@ TEST(Recording, a_td_has_two_trees_that_are_told) {
         EXPECT_EQ(twinsOf(row), Twins::None);
 }
 
+TEST(Recording, a_recording_is_exported_as_the_trace_that_it_is) {
+    Session session(recordedFrom(kTraces + "private-exits.trace"));
+    std::string text;
+    writeTrace(session, [&](const std::string& line) { text += line; });
+    TraceInput input("again.trace", text);
+    TraceNames names;
+    Changes changes(names);
+    readTrace(input, names, changes);
+    EXPECT_EQ(changes.all, changesOf(kTraces + "private-exits.trace"));
+}
+
 // Tables above what a machine has frames for: numbered anew, and all else as told.
 TEST(Recording, frames_of_a_large_host_are_numbered_anew) {
     std::string text = unpacked(kTraces + "private-exits.trace");
