@@ -35,7 +35,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
                 return at(*parent);
 
     Candidate best;
-    int score = -1;
+    int score = -100;
     for (const u32 id : tables_.roots()) {
         const TraceRoot& root = tables_.root(id);
         if (root.levels < e.level || (root.asId && *root.asId != e.asId))
@@ -54,8 +54,9 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         else if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end())
             s += 2;
         // Only what is mapped already is left in a root that is invalid.
-        if (root.invalid != spte::isPresent(e.a))
-            s += 1;
+        constexpr int kNotThere = 20; // more than who worked on it, less than what the entry held
+        if (root.invalid && !spte::isPresent(e.a))
+            s -= kNotThere;
         // Of the two trees of a TD: by where the fault was.
         if (hasMirror_ && !spte::isPresent(e.a) && root.mirror != isSharedFault(e, task))
             s += 6;
@@ -67,7 +68,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
                 best.index = root.id;
         }
     }
-    if (score < 0)
+    if (score == -100)
         return {};
     if (best.table == nullptr) { // a root without that table
         const u32 root = best.index;

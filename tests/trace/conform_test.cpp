@@ -209,6 +209,16 @@ TEST(Conform, the_corpus_is_judged_as_it_says) {
     EXPECT_GE(files, kTraceRules);
 }
 
+// What such a kernel may print, and looks odd.
+TEST(Conform, the_good_part_of_the_corpus_is_right) {
+    for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/good")) {
+        SCOPED_TRACE(entry.path().string());
+        const Verdict verdict = judged(joined(linesOf(entry.path().string())));
+        EXPECT_TRUE(verdict.findings.empty()) << told(verdict.findings);
+        EXPECT_GT(verdict.transitions, 0u);
+    }
+}
+
 // Each rule has a file in the corpus.
 TEST(Conform, each_rule_is_shown_to_fail) {
     std::set<std::string> shown;
