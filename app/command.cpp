@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "export/export.h"
+#include "trace/findings.h"
 
 #include <fmt/format.h>
 
@@ -14,6 +15,12 @@ namespace mirrorscope::app {
 void addOverrides(CLI::App& sub, OverrideArguments& to) {
     sub.add_option("--variant", to.variant, "NAME: the machine keys and expectations of that variant of the scenario");
     sub.add_option("--set", to.set, "KEY=VALUE: override a key, as in machine.vcpus=2")->expected(1)->take_all();
+}
+
+void addTraceKernel(CLI::App& sub, std::string& to) {
+    const auto names = traceKernelNames();
+    sub.add_option("--kernel", to, "V: the kernel that was recorded; without it, what any of them allows")
+        ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
 }
 
 std::vector<Override> OverrideArguments::parse() const {

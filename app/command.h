@@ -47,6 +47,8 @@ struct OverrideArguments {
     std::vector<Override> parse() const;
 };
 void addOverrides(CLI::App& sub, OverrideArguments& to);
+// `--kernel V` of the commands that read traces; the name is one that traceKernelFromName() knows, or empty.
+void addTraceKernel(CLI::App& sub, std::string& to);
 // "end" or a number not beyond the end.
 u64 parsePosition(const std::string& text, u64 end);
 // True once Ctrl-C was pressed; the first call arms the handler.

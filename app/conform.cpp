@@ -22,12 +22,6 @@ struct ConformArguments {
 class Printer final : public TraceWatch {
 public:
     Printer(std::string file, bool json) : file_(std::move(file)), json_(json) {}
-    void rootMade(const TraceRoot&, const TraceTable&) override {}
-    void rootChanged(const TraceRoot&) override {}
-    void tableMade(const TraceTable&) override {}
-    void tableMoved(const TraceTable&) override {}
-    void tableGone(const TraceTable&) override {}
-    void entrySet(const TraceTable&, unsigned, u64) override {}
     void found(const Finding& finding) override {
         constexpr u64 kMost = 1000; // of text; what follows is counted
         if (json_) {
@@ -51,9 +45,7 @@ private:
 };
 
 int conformCommand(const ConformArguments& args) {
-    TraceKernel kernel = TraceKernel::Any;
-    if (!args.kernel.empty())
-        kernel = *traceKernelFromName(args.kernel);
+    const TraceKernel kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any);
     TraceInput input(args.file);
     TraceNames names;
     const bool json = args.format == "jsonl";
@@ -62,8 +54,6 @@ int conformCommand(const ConformArguments& args) {
         input, names,
         {.kernel = kernel, .watch = &printer, .events = nullptr, .goOn = [](u64) { return !interrupted(); }, .follow = args.follow});
     const Rebuild& rebuild = *judged.rebuild;
-    if (judged.read.counts.events == 0 && judged.read.whole)
-        throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");
     if (json) {
         const nlohmann::ordered_json end{{"kind", "conformed"},
                                          {"transitions", rebuild.transitions()},
@@ -99,9 +89,7 @@ void addConform(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<ConformArguments>();
     CLI::App* sub = root.add_subcommand("conform", "does each change in a kernel's trace follow the rules of that kernel?");
     sub->add_option("TRACE", args->file, "text, trace.dat or a session; `-`: standard input");
-    const auto names = traceKernelNames();
-    sub->add_option("--kernel", args->kernel, "V: the kernel that was recorded; without it, what any of them allows")
-        ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
+    addTraceKernel(*sub, args->kernel);
     sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return conformCommand(*args); }; });

@@ -22,6 +22,7 @@ struct ImportArguments {
 void printText(const std::string& name, const Judged& judged, const TraceNames& names) {
     const TraceCounts& counts = judged.read.counts;
     const Rebuild& rebuild = *judged.rebuild;
+    const Rebuild::Left left = rebuild.left();
     std::string out = wrapped(fmt::format("{} events in {} {}, of {} tasks ({})", counts.events, counts.lines,
                                           judged.read.format == TraceFormat::Dat ? "records" : "lines", names.tasks() - 1,
                                           mirrorscope::name(judged.read.format)),
@@ -41,7 +42,7 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
                                    rebuild.afterLoss()),
                        "", 4);
     out += wrapped(fmt::format("{} changes of entries: {} tables and {} entries at the end, {} splits, {} collapses; {}",
-                               rebuild.transitions(), judged.tables, judged.entries, rebuild.splits(), rebuild.collapses(),
+                               rebuild.transitions(), left.tables, left.entries, rebuild.splits(), rebuild.collapses(),
                                !rebuild.formatKnown()       ? "no entry tells the format"
                                : rebuild.masks().format.npt ? "NPT"
                                : rebuild.hasMirror()        ? "EPT, with a mirror"
@@ -58,6 +59,7 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
 
 void printJson(const Judged& judged) {
     const TraceCounts& counts = judged.read.counts;
+    const Rebuild::Left left = judged.rebuild->left();
     const nlohmann::ordered_json end{{"kind", "imported"},
                                      {"lines", counts.lines},
                                      {"events", counts.events},
@@ -65,8 +67,8 @@ void printJson(const Judged& judged) {
                                      {"skipped", counts.skipped},
                                      {"lost", counts.lost},
                                      {"discontinuities", judged.rebuild->discontinuities()},
-                                     {"entries", judged.entries},
-                                     {"tables", judged.tables},
+                                     {"entries", left.entries},
+                                     {"tables", left.tables},
                                      {"seconds", judged.seconds}};
     put("", end.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
@@ -87,15 +89,12 @@ int importCommand(const ImportArguments& args) {
         return !interrupted();
     };
     JudgeOptions options;
-    if (!args.kernel.empty())
-        options.kernel = *traceKernelFromName(args.kernel);
+    options.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any);
     options.events = session.get();
     options.goOn = goOn;
     const Judged judged = judgeTrace(input, names, options);
     if (told != 0)
         std::fputc('\n', stderr);
-    if (judged.read.counts.events == 0 && judged.read.whole)
-        throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");
     if (session)
         session->finish(judged.read.counts);
     if (args.format == "jsonl")
@@ -111,9 +110,7 @@ void addImport(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("import", "reads a kernel's trace: what is in it, and as a session with time travel");
     sub->add_option("TRACE", args->file, "text of trace, trace_pipe, trace-cmd report or perf script, or trace.dat; `-`: standard input");
     sub->add_option("-o", args->out, "SESSION: the recording as a session file, which `mirrorscope SESSION` opens");
-    const auto kernels = traceKernelNames();
-    sub->add_option("--kernel", args->kernel, "V: the kernel that was recorded")
-        ->check(CLI::IsMember(std::vector<std::string>(kernels.begin(), kernels.end())));
+    addTraceKernel(*sub, args->kernel);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return importCommand(*args); }; });
 }

@@ -41,6 +41,8 @@ public:
     ~Context() override;
 
     // Null until the first scenario was read.
+    // What is shown happened, and cannot be run again.
+    bool isRecording() const { return session_ != nullptr && session_->recorded() != nullptr; }
     Session* session() const { return session_.get(); }
     // Takes the session and stands at `at`; a frozen entry there is selected.
     void setSession(std::unique_ptr<Session> session, u64 at);

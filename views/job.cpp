@@ -7,59 +7,47 @@
 
 namespace mirrorscope::views {
 
-void LoadJob::start(const QString& file) {
-    if (isTraceFile(file.toStdString()))
-        open([name = file.toStdString()] { return std::make_unique<TraceInput>(name); });
-    else
-        run([name = file.toStdString()] { return loadScenario(name); }, true);
-}
-
 bool isRecordingText(const QString& text) {
     const QString head = text.left(1 << 16);
     static const QRegularExpression scenario("^(script|machine|title):", QRegularExpression::MultilineOption);
     return head.count('\n') > 1 && !head.contains(scenario) && looksLikeTrace(head.toStdString());
 }
 
-void LoadJob::open(std::function<std::unique_ptr<TraceInput>()> recording) {
-    steps_ = std::make_shared<std::atomic<u64>>(0);
-    worker_.start([this, recording = std::move(recording), steps = steps_](const Worker::Task& task) -> std::function<void()> {
-        auto session = std::make_shared<std::unique_ptr<Session>>();
-        QString error;
-        const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
-            *steps = events;
-            return !cancelled->load();
-        };
-        try {
-            const std::unique_ptr<TraceInput> input = recording();
-            if (auto recorded = readRecorded(*input, TraceKernel::Any, goOn))
-                *session = std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(std::move(recorded)), goOn);
-        } catch (const Session::Stopped&) {
-        } catch (const std::exception& e) {
-            error = QString::fromStdString(e.what());
-        }
-        return [this, session, error] {
-            if (*session) {
-                result_ = std::move(*session);
-                Q_EMIT loaded();
-            } else {
-                Q_EMIT failed(error, 0, 0);
-            }
-        };
-    });
+void LoadJob::start(const QString& file) {
+    run(
+        [name = file.toStdString()]() -> Source {
+            if (isTraceFile(name))
+                return std::make_unique<TraceInput>(name);
+            return loadScenario(name);
+        },
+        true);
 }
 
 void LoadJob::startText(const QString& name, const QString& text, bool previews) {
-    if (isRecordingText(text)) {
-        open([name = name.toStdString(), text = text.toStdString()] { return std::make_unique<TraceInput>(name, text); });
-        return;
-    }
-    run([name = name.toStdString(), text = text.toStdString()] { return bindScenario(name, text); }, previews);
+    run(
+        [name = name.toStdString(), text]() -> Source {
+            if (isRecordingText(text))
+                return std::make_unique<TraceInput>(name, text.toStdString());
+            return bindScenario(name, text.toStdString());
+        },
+        previews);
 }
 
-void LoadJob::run(std::function<Scenario()> read, bool previews) {
+void LoadJob::run(std::function<Source()> read, bool previews) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
     worker_.start([this, read = std::move(read), previews, steps = steps_](const Worker::Task& task) -> std::function<void()> {
         using Made = std::shared_ptr<std::unique_ptr<Session>>; // what a function can hold: it is copied
+        const auto recordedFrom = [&](TraceInput& input) {
+            const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
+                *steps = events;
+                return !cancelled->load();
+            };
+            auto recorded = readRecorded(input, TraceKernel::Any, goOn);
+            if (!recorded)
+                throw Session::Stopped{};
+            return std::make_shared<std::unique_ptr<Session>>(
+                std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(std::move(recorded)), goOn));
+        };
         const auto sessionOf = [&](Scenario scenario, u64 most) {
             *steps = 0;
             const auto cancelled = [cancelled = task.cancelled(), steps] {
@@ -73,16 +61,23 @@ void LoadJob::run(std::function<Scenario()> read, bool previews) {
         QString error;
         unsigned line = 0, column = 0;
         try {
-            Scenario scenario = read();
+            Source source = read();
             const u64 all = RunOptions{}.maxSteps;
-            session = sessionOf(scenario, previews ? kFirst : all);
-            if (previews && (*session)->verdict().bounded && !task.cancelled()->load()) {
-                task.report([this, session] {
-                    result_ = std::move(*session);
-                    Q_EMIT previewed();
-                });
-                session = sessionOf(std::move(scenario), all);
+            if (const auto* recording = std::get_if<std::unique_ptr<TraceInput>>(&source)) {
+                session = recordedFrom(**recording);
+            } else {
+                auto& scenario = std::get<Scenario>(source);
+                session = sessionOf(scenario, previews ? kFirst : all);
+                if (previews && (*session)->verdict().bounded && !task.cancelled()->load()) {
+                    task.report([this, session] {
+                        result_ = std::move(*session);
+                        Q_EMIT previewed();
+                    });
+                    session = sessionOf(std::move(scenario), all);
+                }
             }
+        } catch (const Session::Stopped&) { // nothing of it is handed over
+            return [] {};
         } catch (const InputError& e) {
             error = QString::fromStdString(e.what());
             line = e.line;

@@ -10,6 +10,8 @@
 
 #include <QString>
 
+#include <variant>
+
 namespace mirrorscope::views {
 
 // Is that text of a trace, and no scenario and no single line?
@@ -40,8 +42,9 @@ Q_SIGNALS:
     void failed(QString message, unsigned line, unsigned column);
 
 private:
-    void run(std::function<Scenario()> read, bool previews);
-    void open(std::function<std::unique_ptr<TraceInput>()> recording);
+    // What is loaded: found out, and read, beside the window.
+    using Source = std::variant<Scenario, std::unique_ptr<TraceInput>>;
+    void run(std::function<Source()> read, bool previews);
 
     std::shared_ptr<std::atomic<u64>> steps_;
     std::unique_ptr<Session> result_;

@@ -392,13 +392,13 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     if (!document_->file().isEmpty()) {
         addRecent(document_->file());
         readBookmarks();
-    } else if (context_.session()->recorded() != nullptr) {
+    } else if (context_.isRecording()) {
         if (!opening_.script.file.isEmpty())
             addRecent(QFileInfo(opening_.script.file).absoluteFilePath());
         showPane("events");
     }
     // A recording has no script: the story, which sums it up, has its room.
-    const bool recorded = context_.session()->recorded() != nullptr;
+    const bool recorded = context_.isRecording();
     if (recorded != std::exchange(scriptAway_, recorded) || recorded)
         docks_.at("script")->setVisible(!recorded);
     settingSession_ = false;

@@ -39,17 +39,13 @@ void MainWindow::refreshActions() {
            !atEnd);
     const bool selected = any && context_.selection().has_value();
     enable({Command::BreakEntry, Command::NextChange, Command::PreviousChange, Command::Writer}, selected);
-    enable({Command::GoTo, Command::WhatIf, Command::MarkA, Command::MarkB, Command::Bookmark, Command::RunToCursor, Command::Find,
-            Command::Rerun, Command::SaveAs, Command::CopyText},
-           any);
-    if (any && session->recorded() != nullptr) // it happened, and cannot be run again
-        enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Compare, Command::Explore}, false);
-    else
-        enable({Command::Compare, Command::Explore}, true);
-    enable({Command::Save}, any && session->recorded() == nullptr && (document_->isModified() || document_->file().isEmpty()));
+    enable({Command::GoTo, Command::MarkA, Command::MarkB, Command::Bookmark, Command::Find, Command::CopyText}, any);
+    const bool hasScript = any && !context_.isRecording();
+    enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Replace}, hasScript);
+    enable({Command::Compare, Command::Explore}, !context_.isRecording());
+    enable({Command::Save}, hasScript && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::Undo}, script_->canUndo());
     enable({Command::Redo}, script_->canRedo());
-    enable({Command::Replace}, any && session->recorded() == nullptr);
     enable({Command::Back}, visits_->canBack());
     enable({Command::Forward}, visits_->canForward());
     enable({Command::ClearMarks}, context_.marker(0) || context_.marker(1));

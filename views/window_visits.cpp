@@ -41,8 +41,7 @@ void MainWindow::leaveVisit() {
         return;
     // What stands in the editor beside a recording is not what was opened.
     const Visit* present = visits_->present();
-    const Document::Script script =
-        context_.session()->recorded() != nullptr && present != nullptr ? present->script : document_->current();
+    const Document::Script script = context_.isRecording() && present != nullptr ? present->script : document_->current();
     visits_->leave(script, context_.position());
 }
 

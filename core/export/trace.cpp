@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace mirrorscope {
 
@@ -74,7 +75,8 @@ private:
     static bool within(const StepView& view, std::string_view function) {
         return std::find(view.where.begin(), view.where.end(), function) != view.where.end();
     }
-    static bool removes(const StepView& view) { return !view.where.empty() && view.where.back() == "handle_removed_pt"; }
+    static bool isIn(const StepView& view, std::string_view function) { return !view.where.empty() && view.where.back() == function; }
+    static bool removes(const StepView& view) { return isIn(view, "handle_removed_pt"); }
     // A page that is no table yet is filled without a line.
     bool linked(const MmuPage& table, Pfn frame) const {
         return !table.ptep || ept::pfnOf(system_.machine().peek(*table.ptep)) == frame ||
@@ -102,7 +104,6 @@ private:
     }
 
     void entry(u64 n, const StepView& view, Place place, const MmuPage& table, u64 old, u64 now) {
-        const std::string function = view.where.empty() ? std::string() : view.where.back();
         const bool removing = removes(view);
         // The private table is being updated: KVM tells of it when that is done, as of one change.
         if (view.site == Site::SpteFreeze && !removing) {
@@ -121,14 +122,14 @@ private:
         e.gfn = bare(kvm_.gfnOfEntry(table, indexOf(place))).v;
         e.a = old;
         e.b = now;
-        if (function == "fast_page_fault") {
+        if (isIn(view, "fast_page_fault")) {
             e.kind = TraceKind::FastPageFault;
             e.flags = TraceEvent::kFixed;
             e.vcpu = view.actor;
             e.c = e.gfn << 12;
             return put(n, e);
         }
-        if (removing && removed_.emplace(frameOf(place).v, n).second) {
+        if (removing && removed_.insert(frameOf(place).v).second) {
             TraceEvent zap;
             zap.kind = TraceKind::PrepareZapPage;
             zap.a = table.role;
@@ -165,7 +166,7 @@ private:
     TraceNames names_;
     std::unordered_map<u32, u64> frozen_;  // place -> what it was
     std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
-    std::unordered_map<u64, u64> removed_; // tables that are being taken apart
+    std::unordered_set<u64> removed_;      // tables that are being taken apart
 };
 } // namespace
 

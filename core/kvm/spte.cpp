@@ -25,6 +25,13 @@ SpteMasks nptMasks() {
     return masks;
 }
 
+SpteMasks nptMasksUnencrypted() {
+    SpteMasks masks = nptMasks();
+    masks.me = 0;
+    masks.mmioValue = masks.mmioMask = 1ull << 51 | npt::kPresent; // the highest bit of a physical address
+    return masks;
+}
+
 u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool hostWritable, bool allowExec) {
     u64 spte = spte::kMmuPresent | pfn.v << 12 | masks.me;
     if (!prefetch)

@@ -63,6 +63,8 @@ struct SpteMasks {
     u64 markForAccessTrack(u64 spte) const;
 };
 SpteMasks nptMasks();
+// The same of a host without memory encryption (kvm_mmu_reset_all_pte_masks()).
+SpteMasks nptMasksUnencrypted();
 
 // make_spte() for the TDP MMU: ACC_ALL, no synchronizing. `prefetch` leaves the accessed bit clear.
 u64 make_spte(const SpteMasks& masks, Level level, Pfn pfn, bool prefetch, bool hostWritable, bool allowExec);

@@ -171,7 +171,7 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
     out += fmt::format(
         "{} is where most is mapped; at the end there are {} tables and {} entries. {} huge pages were split, {} were made of small "
         "ones.\n\n",
-        step(summary.peak, fmt::format("Position {}", summary.peak)), r.tables, r.entries, r.splits, r.collapses);
+        step(summary.peak, fmt::format("Position {}", summary.peak)), r.left.tables, r.left.entries, r.splits, r.collapses);
     if (!summary.faults.empty()) {
         out += fmt::format("**{} faults**, by how they ended:\n\n", summary.faults.size());
         for (unsigned i = 0; i < kFaultEnds; ++i)

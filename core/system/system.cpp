@@ -28,12 +28,8 @@ VmTraits traitsOf(VmType type) {
 
 VmTraits traitsOf(const MachineConfig& config) {
     VmTraits traits = traitsOf(config.vm);
-    if (config.recorded && config.recorded->npt) {
-        traits.masks = nptMasks();
-        // Without encryption it is the highest bit of a physical address (Linux v6.16 kvm_mmu_reset_all_pte_masks()).
-        traits.masks.mmioValue = traits.masks.mmioMask = 1ull << 51 | npt::kPresent;
-        traits.masks.me = 0;
-    }
+    if (config.recorded && config.recorded->npt)
+        traits.masks = nptMasksUnencrypted();
     return traits;
 }
 

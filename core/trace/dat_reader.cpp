@@ -28,7 +28,7 @@ namespace mirrorscope {
 namespace {
 // The words of an event that are taken from its fields, by the names that the kernel gives these.
 struct FieldNames {
-    TraceKind kind;
+    TraceKind id;
     std::string_view gfn, level, a, b, c, vcpu, asId;
 };
 constexpr FieldNames kFields[] = {
@@ -55,6 +55,7 @@ constexpr FieldNames kFields[] = {
     {TraceKind::Hypercall, "", "", "nr", "a0", "a1", "", ""},
     {TraceKind::RmpFault, "gpa", "rmp_level", "error_code", "pfn", "psmash_ret", "vcpu_id", ""},
 };
+static_assert(std::size(kFields) == kTraceKinds && inOrder(kFields));
 
 // Reasons of exits that such a recording is full of; the others are shown as numbers.
 struct Reason {
@@ -115,15 +116,15 @@ struct Child {
             return;
         reader.concerns = true;
         reader.kind = *kind;
-        const FieldNames& names_ = kFields[static_cast<unsigned>(*kind)];
+        const FieldNames& fields = kFields[static_cast<unsigned>(*kind)];
         const auto field = [&](std::string_view name) { return name.empty() ? nullptr : tep_find_field(event, std::string(name).c_str()); };
-        reader.gfn = field(names_.gfn);
-        reader.level = field(names_.level);
-        reader.a = field(names_.a);
-        reader.b = field(names_.b);
-        reader.c = field(names_.c);
-        reader.vcpu = field(names_.vcpu);
-        reader.asId = field(names_.asId);
+        reader.gfn = field(fields.gfn);
+        reader.level = field(fields.level);
+        reader.a = field(fields.a);
+        reader.b = field(fields.b);
+        reader.c = field(fields.c);
+        reader.vcpu = field(fields.vcpu);
+        reader.asId = field(fields.asId);
         // "REC->ret == 6, REC->ret == 5": the numbers are those of the kernel that was recorded.
         std::vector<u64> compared;
         if (*kind == TraceKind::FastPageFault)
@@ -214,18 +215,6 @@ struct Child {
         }
     }
 };
-
-bool writeAll(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-}
 
 [[noreturn]] void runChild(int file, int pipe) {
     std::signal(SIGPIPE, SIG_DFL);

@@ -11,46 +11,56 @@
 namespace mirrorscope {
 
 namespace {
-constexpr std::string_view kMmu = "kvmmmu", kKvm = "kvm";
+// In the systems kvmmmu and kvm. On NPT npf_interception() prints kvm_page_fault.
 constexpr std::array<TraceKindInfo, kTraceKinds> kKindTable{{
-    {TraceKind::SpteChanged, "kvm_tdp_mmu_spte_changed", kMmu, "an entry of a table changed, as handle_changed_spte() saw it"},
-    {TraceKind::GetPage, "kvm_mmu_get_page", kMmu, "a page for a table was made; which one is not told"},
-    {TraceKind::PrepareZapPage, "kvm_mmu_prepare_zap_page", kMmu, "a table is taken apart, the entries that it had follow"},
-    {TraceKind::SyncPage, "kvm_mmu_sync_page", kMmu, "a shadow page is brought in step with the guest's; never one of the TDP MMU"},
-    {TraceKind::UnsyncPage, "kvm_mmu_unsync_page", kMmu, "a shadow page is let out of step; never one of the TDP MMU"},
-    {TraceKind::SetSpte, "kvm_mmu_set_spte", kMmu, "a fault has mapped a page; the address of the entry tells which table it is in"},
-    {TraceKind::SpteRequested, "kvm_mmu_spte_requested", kMmu, "a fault has its page and begins to map it"},
-    {TraceKind::FastPageFault, "fast_page_fault", kMmu, "a fault was tried without mmu_lock, by one exchange"},
-    {TraceKind::MarkMmio, "mark_mmio_spte", kMmu, "an entry says that its address is emulated"},
-    {TraceKind::HandleMmio, "handle_mmio_page_fault", kMmu, "an access met such an entry"},
-    {TraceKind::CheckMmio, "check_mmio_spte", kMmu, "is such an entry of the present memslots?"},
-    {TraceKind::ZapAllFast, "kvm_mmu_zap_all_fast", kMmu, "all roots become invalid, and are taken apart later"},
-    {TraceKind::SplitHugePage, "kvm_mmu_split_huge_page", kMmu, "a huge page was split, or could not be"},
-    {TraceKind::PageFault, "kvm_page_fault", kKvm, "the CPU could not translate an address of the guest"},
-    {TraceKind::Entry, "kvm_entry", kKvm, "a vCPU enters the guest"},
-    {TraceKind::Exit, "kvm_exit", kKvm, "a vCPU has left the guest"},
-    {TraceKind::UnmapHva, "kvm_unmap_hva_range", kKvm, "an MMU notifier: the host takes a range of its addresses away"},
-    {TraceKind::AgeHva, "kvm_age_hva", kKvm, "an MMU notifier: was the range used? It counts as unused from here on"},
-    {TraceKind::TestAgeHva, "kvm_test_age_hva", kKvm, "an MMU notifier: was the page used?"},
-    {TraceKind::UserspaceExit, "kvm_userspace_exit", kKvm, "KVM_RUN returns to user space"},
-    {TraceKind::Hypercall, "kvm_hypercall", kKvm, "the guest has asked KVM for something"},
-    {TraceKind::RmpFault, "kvm_rmp_fault", kKvm, "the RMP has refused an access of the guest"},
+    {TraceKind::SpteChanged, "kvm_tdp_mmu_spte_changed", "handle_changed_spte", Site::SpteStore,
+     "an entry of a table changed, as handle_changed_spte() saw it"},
+    {TraceKind::GetPage, "kvm_mmu_get_page", "tdp_mmu_init_sp", Site::PageAlloc, "a page for a table was made; which one is not told"},
+    {TraceKind::PrepareZapPage, "kvm_mmu_prepare_zap_page", "handle_removed_pt", Site::RcuQueue,
+     "a table is taken apart, the entries that it had follow"},
+    {TraceKind::SyncPage, "kvm_mmu_sync_page", "kvm_sync_page", Site::VmRead,
+     "a shadow page is brought in step with the guest's; never one of the TDP MMU"},
+    {TraceKind::UnsyncPage, "kvm_mmu_unsync_page", "kvm_unsync_page", Site::VmRead,
+     "a shadow page is let out of step; never one of the TDP MMU"},
+    {TraceKind::SetSpte, "kvm_mmu_set_spte", "tdp_mmu_map_handle_target_level", Site::SpteSet,
+     "a fault has mapped a page; the address of the entry tells which table it is in"},
+    {TraceKind::SpteRequested, "kvm_mmu_spte_requested", "kvm_tdp_mmu_map", Site::GmemGet, "a fault has its page and begins to map it"},
+    {TraceKind::FastPageFault, "fast_page_fault", "fast_page_fault", Site::SpteCmpxchg,
+     "a fault was tried without mmu_lock, by one exchange"},
+    {TraceKind::MarkMmio, "mark_mmio_spte", "tdp_mmu_map_handle_target_level", Site::VmRead, "an entry says that its address is emulated"},
+    {TraceKind::HandleMmio, "handle_mmio_page_fault", "handle_mmio_page_fault", Site::VmRead, "an access met such an entry"},
+    {TraceKind::CheckMmio, "check_mmio_spte", "handle_mmio_page_fault", Site::VmRead, "is such an entry of the present memslots?"},
+    {TraceKind::ZapAllFast, "kvm_mmu_zap_all_fast", "kvm_mmu_zap_all_fast", Site::RootInvalidate,
+     "all roots become invalid, and are taken apart later"},
+    {TraceKind::SplitHugePage, "kvm_mmu_split_huge_page", "tdp_mmu_split_huge_page", Site::SpteStore,
+     "a huge page was split, or could not be"},
+    {TraceKind::PageFault, "kvm_page_fault", "handle_ept_violation", Site::CallEnter,
+     "the CPU could not translate an address of the guest"},
+    {TraceKind::Entry, "kvm_entry", "vcpu_enter_guest", Site::VcpuEnter, "a vCPU enters the guest"},
+    {TraceKind::Exit, "kvm_exit", "vcpu_enter_guest", Site::VcpuExit, "a vCPU has left the guest"},
+    {TraceKind::UnmapHva, "kvm_unmap_hva_range", "kvm_mmu_notifier_invalidate_range_start", Site::SeqBegin,
+     "an MMU notifier: the host takes a range of its addresses away"},
+    {TraceKind::AgeHva, "kvm_age_hva", "kvm_mmu_notifier_clear_flush_young", Site::NotifierCount,
+     "an MMU notifier: was the range used? It counts as unused from here on"},
+    {TraceKind::TestAgeHva, "kvm_test_age_hva", "kvm_mmu_notifier_test_young", Site::NotifierCount, "an MMU notifier: was the page used?"},
+    {TraceKind::UserspaceExit, "kvm_userspace_exit", "kvm_vcpu_ioctl", Site::VmRead, "KVM_RUN returns to user space"},
+    {TraceKind::Hypercall, "kvm_hypercall", "kvm_emulate_hypercall", Site::VmRead, "the guest has asked KVM for something"},
+    {TraceKind::RmpFault, "kvm_rmp_fault", "sev_handle_rmp_fault", Site::CallEnter, "the RMP has refused an access of the guest"},
 }};
-static_assert([] {
-    for (unsigned i = 0; i < kTraceKinds; ++i)
-        if (static_cast<unsigned>(kKindTable[i].id) != i)
-            return false;
-    return true;
-}());
+static_assert(inOrder(kKindTable));
 } // namespace
 
 const TraceKindInfo& info(TraceKind kind) { return kKindTable[static_cast<unsigned>(kind)]; }
 
 std::optional<TraceKind> traceKindFromName(std::string_view name) {
-    for (const TraceKindInfo& kind : kKindTable)
-        if (kind.name == name)
-            return kind.id;
-    return std::nullopt;
+    static const auto kByName = [] {
+        std::unordered_map<std::string_view, TraceKind> map;
+        for (const TraceKindInfo& kind : kKindTable)
+            map.emplace(kind.name, kind.id);
+        return map;
+    }();
+    const auto found = kByName.find(name);
+    return found == kByName.end() ? std::nullopt : std::optional(found->second);
 }
 
 u32 TraceNames::task(std::string_view comm, u32 pid) {

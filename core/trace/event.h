@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/types.h"
+#include "base/vocab.h"
 
 #include <array>
 #include <optional>
@@ -46,10 +47,19 @@ inline constexpr unsigned kTraceKinds = static_cast<unsigned>(TraceKind::Count_)
 
 struct TraceKindInfo {
     TraceKind id;
-    std::string_view name;   // as the kernel calls the event
-    std::string_view system; // "kvmmmu" or "kvm"
-    std::string_view help;   // what it tells
+    std::string_view name; // as the kernel calls the event
+    const char* function;  // in which its tracepoint stands (Linux v6.16)
+    Site site;             // what is like it in a run: for colours, and for going to the next of its kind
+    std::string_view help; // what it tells
 };
+// Is each row of a table where its `id` says?
+template <class Table>
+constexpr bool inOrder(const Table& table) {
+    for (std::size_t i = 0; i < std::size(table); ++i)
+        if (static_cast<std::size_t>(table[i].id) != i)
+            return false;
+    return true;
+}
 const TraceKindInfo& info(TraceKind kind);
 std::optional<TraceKind> traceKindFromName(std::string_view name);
 

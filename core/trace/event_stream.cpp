@@ -184,8 +184,7 @@ bool EventReader::record(Bytes& bytes) {
         e.task = tasks_[e.task];
         if (named)
             e.a = strings_[e.a];
-        ++counts_.events;
-        ++counts_.kinds[std::string(info(e.kind).name)];
+        counts_.count(e.kind);
         sink_.event(e);
         return true;
     }
@@ -229,6 +228,7 @@ bool EventReader::record(Bytes& bytes) {
         counts_.skipped = counts.skipped;
         counts_.cut = counts.cut;
         counts_.lost = counts.lost;
+        counts_.allCounted();
         finished_ = true;
         return true;
     }

@@ -30,12 +30,7 @@ constexpr std::array<TraceRuleInfo, kTraceRules> kRuleTable{{
     {TraceRule::EntryAddress, "entry-address", "the address of an entry is where the gfn puts it in its table",
      "tdp_mmu_map_handle_target_level()"},
 }};
-static_assert([] {
-    for (unsigned i = 0; i < kTraceRules; ++i)
-        if (static_cast<unsigned>(kRuleTable[i].id) != i)
-            return false;
-    return true;
-}());
+static_assert(inOrder(kRuleTable));
 } // namespace
 
 const TraceRuleInfo& info(TraceRule rule) { return kRuleTable[static_cast<unsigned>(rule)]; }

@@ -13,8 +13,21 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace mirrorscope {
+
+bool writeAll(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+}
 
 // Takes packed bytes from the front of `in`, gives unpacked ones.
 class TraceInput::Unpack {
@@ -113,13 +126,12 @@ TraceInput::TraceInput(const std::string& file) : name_(file == "-" ? "standard 
         }
         if (fd_ >= 0)
             fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) & ~O_NONBLOCK);
-        size_ = S_ISREG(about.st_mode) ? static_cast<std::size_t>(about.st_size) : 0;
     }
     if (fd_ < 0)
         throw InputError(name_, 1, 1, std::strerror(errno));
 }
 
-TraceInput::TraceInput(std::string name, std::string bytes) : name_(std::move(name)), given_(std::move(bytes)), size_(given_.size()) {}
+TraceInput::TraceInput(std::string name, std::string bytes) : name_(std::move(name)), given_(std::move(bytes)) {}
 
 TraceInput::~TraceInput() {
     if (fd_ >= 0)
@@ -128,9 +140,7 @@ TraceInput::~TraceInput() {
 
 std::string_view TraceInput::raw() {
     if (fd_ < 0) {
-        const std::string_view all = consumed_ == 0 ? std::string_view(given_) : std::string_view();
-        consumed_ += all.size();
-        return all;
+        return std::exchange(givenAll_, true) ? std::string_view() : std::string_view(given_);
     }
     raw_.resize(Unpack::kPiece);
     if (waiting_) {
@@ -146,7 +156,6 @@ std::string_view TraceInput::raw() {
     while (n < 0 && errno == EINTR);
     if (n < 0)
         throw InputError(name_, 1, 1, std::strerror(errno));
-    consumed_ += static_cast<std::size_t>(n);
     return std::string_view(raw_).substr(0, static_cast<std::size_t>(n));
 }
 

@@ -10,6 +10,9 @@
 
 namespace mirrorscope {
 
+// All of it, however often the system takes a part. False where it could not be written; errno says why.
+bool writeAll(int fd, std::string_view bytes);
+
 class TraceInput {
 public:
     // "-" is standard input. Throws InputError where there is nothing to read.
@@ -27,9 +30,6 @@ public:
     std::string_view read();
     // Of what may still grow, such as trace_pipe: is asked 5 times a second while nothing comes; false ends it.
     void whileWaiting(std::function<bool()> goOn) { waiting_ = std::move(goOn); }
-    // How much of the file was read, and how large it is; 0 where that is not known.
-    std::size_t consumed() const { return consumed_; }
-    std::size_t size() const { return size_; }
 
 private:
     class Unpack;
@@ -45,9 +45,9 @@ private:
     std::string raw_, out_;
     std::string_view rawRest_;
     std::string_view peeked_;
+    bool givenAll_ = false; // of bytes that were there already
     bool begun_ = false, ended_ = false, havePeeked_ = false;
-    bool begunPart_ = true; // a packed part has begun and not ended
-    std::size_t consumed_ = 0, size_ = 0;
+    bool begunPart_ = true;          // a packed part has begun and not ended
     std::unique_ptr<Unpack> unpack_; // null: plain
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trace/judge.h"
 
+#include "scenario/diagnostic.h"
 #include "trace/order.h"
 
 #include <chrono>
@@ -32,7 +33,7 @@ private:
 Judged judgeTrace(TraceInput& input, TraceNames& names, const JudgeOptions& options) {
     const auto begun = std::chrono::steady_clock::now();
     Judged judged;
-    judged.rebuild = std::make_unique<Rebuild>(names, Rebuild::Options{.kernel = options.kernel}, options.watch);
+    judged.rebuild = std::make_unique<Rebuild>(Rebuild::Options{.kernel = options.kernel}, options.watch);
     TraceOrder order(*judged.rebuild);
     Tee tee(order, options.events);
     if (options.follow)
@@ -42,13 +43,8 @@ Judged judgeTrace(TraceInput& input, TraceNames& names, const JudgeOptions& opti
         });
     judged.read = readTrace(input, names, tee, options.goOn);
     order.flush();
-    judged.rebuild->tables().forEach([&](const TraceTable& table) {
-        if (table.removed)
-            return;
-        ++judged.tables;
-        for (const u64 word : table.words)
-            judged.entries += spte::isPresent(word) || judged.rebuild->masks().isMmio(word) ? 1 : 0;
-    });
+    if (judged.read.counts.events == 0 && judged.read.whole)
+        throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");
     judged.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     return judged;
 }

@@ -20,9 +20,8 @@ struct Judged {
     TraceRead read;
     std::unique_ptr<Rebuild> rebuild;
     double seconds = 0;
-    // Of the tables at its end: entries that hold something, and pages of tables.
-    u64 entries = 0, tables = 0;
 };
+// Throws InputError, also where no event is in it.
 Judged judgeTrace(TraceInput& input, TraceNames& names, const JudgeOptions& options);
 
 } // namespace mirrorscope

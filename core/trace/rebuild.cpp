@@ -9,8 +9,7 @@
 
 namespace mirrorscope {
 
-Rebuild::Rebuild(const TraceNames& names, const Options& options, TraceWatch* watch)
-    : names_(names), options_(options), watch_(watch), masks_(traitsOf(VmType::Default).masks) {}
+Rebuild::Rebuild(const Options& options, TraceWatch* watch) : options_(options), watch_(watch), masks_(traitsOf(VmType::Default).masks) {}
 
 void Rebuild::event(const TraceEvent& e) {
     if (e.task >= tasks_.size())
@@ -26,12 +25,12 @@ void Rebuild::event(const TraceEvent& e) {
     case TraceKind::PageFault: task.faultAddress = e.c; break;
     default: break;
     }
-    if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage && !tasks_[e.task].removals.empty())
-        finishRemovals(tasks_[e.task], e);
+    if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage)
+        finishRemovals(task, e);
     constexpr u64 kLookedEvery = 1024;
     if (event_ % kLookedEvery == 0)
         finishSilent(e);
-    tasks_[e.task].rootJustMade &= e.kind == TraceKind::GetPage;
+    task.rootJustMade &= e.kind == TraceKind::GetPage;
     ++event_;
 }
 
@@ -47,7 +46,7 @@ void Rebuild::lost(u64, u32) {
 
 void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
     ++findingCount_;
-    ++byRule_[static_cast<unsigned>(rule)];
+    discontinuities_ += rule == TraceRule::Discontinuity ? 1 : 0;
     Finding finding{rule, e.line, event_, std::move(text), std::move(lines)};
     if (watch_ != nullptr)
         watch_->found(finding);
@@ -64,12 +63,20 @@ void Rebuild::learnFormat(u64 spte) {
     const bool npt = (spte & (spte::kHostWritable | spte::kMmuWritable)) == 0 && (spte & spte::kMemoryType) != spte::kWriteBack &&
                      (spte & (npt::kPresent | npt::kUser)) == (npt::kPresent | npt::kUser) && (spte & 0x138) != 0x100 &&
                      ((spte & kLow) != kLow || (spte & npt::kAccessed) != 0);
-    if (!npt)
-        return;
-    masks_ = nptMasks();
-    // Without SME it is the highest bit of a physical address (kvm_mmu_reset_all_pte_masks()).
-    masks_.mmioValue = masks_.mmioMask = 1ull << 51 | npt::kPresent;
-    masks_.me = 0;
+    if (npt)
+        masks_ = nptMasksUnencrypted();
+}
+
+Rebuild::Left Rebuild::left() const {
+    Left left;
+    tables_.forEach([&](const TraceTable& table) {
+        if (table.removed)
+            return;
+        ++left.tables;
+        for (const u64 word : table.words)
+            left.entries += spte::isPresent(word) || masks_.isMmio(word) ? 1 : 0;
+    });
+    return left;
 }
 
 std::string Rebuild::valueText(u64 spte, unsigned level) const {
@@ -206,7 +213,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     Task& task = tasks_[e.task];
     const Level level = table.level;
     const u64 held = table.words[at.index];
-    const std::vector<u32> since = table.lines[at.index] != 0 ? std::vector<u32>{table.lines[at.index]} : std::vector<u32>{};
+    const std::vector<u32> since = table.toldAt(at.index);
     // One finding a line says it best: what is refused below is not told as a discontinuity as well.
     if (isFrozen(e.a)) {
         report(TraceRule::Frozen, e, fmt::format("{}: nobody changes an entry that is frozen", entryText(e)), since);
@@ -255,17 +262,17 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     }
     set(table, at.index, e.b, e.line);
     if (isTable && !(wasTable && framePart(e.a) == framePart(e.b)))
-        link(e, table, at.index, e.a, true);
+        link(e, table, at.index, e.a);
     if (wasLeaf && isTable)
         ++splits_;
     if (wasTable && isLeaf)
         ++collapses_;
     if (wasTable && !isTable && child != nullptr && !child->removed)
-        startRemoval(tasks_[e.task], *child, false);
+        startRemoval(task, *child, false);
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).
-void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before, bool) {
+void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before) {
     Task& task = tasks_[e.task];
     const Level level = below(parent.level);
     const u64 pfn = framePart(e.b);
@@ -340,7 +347,6 @@ void Rebuild::getPage(const TraceEvent& e) {
     const u32 id = tables_.addRoot(e.level, nonpresent_);
     TraceRoot& root = tables_.root(id);
     root.line = e.line;
-    root.task = e.task;
     root.mirror = (e.a & role::kMirror) != 0;
     if ((e.a & role::kSmm) != 0)
         root.asId = 1;
@@ -404,7 +410,7 @@ void Rebuild::setSpte(const TraceEvent& e) {
             report(TraceRule::Discontinuity, e,
                    fmt::format("gfn {:x} level {} is {}, and no line told so: it was {}", e.gfn, e.level, valueText(e.a, e.level),
                                valueText(table->words[i], e.level)),
-                   table->lines[i] != 0 ? std::vector<u32>{table->lines[i]} : std::vector<u32>{});
+                   table->toldAt(i));
             set(*table, i, e.a, e.line);
         }
     }

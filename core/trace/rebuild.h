@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rebuilds a recorded kernel's tables event by event, and checks each change on the way: what `import` shows and `conform` judges.
 //
-//   Rebuild rebuild(names, {.kernel = TraceKernel::V6_16});
+//   Rebuild rebuild({.kernel = TraceKernel::V6_16});
 //   TraceOrder order(rebuild);
 //   TextReader reader(names, order);
 //   reader.feed(text);  reader.finish();  order.flush();
@@ -26,14 +26,14 @@ namespace mirrorscope {
 class TraceWatch {
 public:
     virtual ~TraceWatch() = default;
-    virtual void rootMade(const TraceRoot& root, const TraceTable& table) = 0;
-    virtual void rootChanged(const TraceRoot& root) = 0;  // invalid, retired, of which address space
-    virtual void tableMade(const TraceTable& table) = 0;  // its words, too
-    virtual void tableMoved(const TraceTable& table) = 0; // it is known now in which frame it is
-    virtual void tableGone(const TraceTable& table) = 0;
-    // `word` is what the entry holds from here on.
-    virtual void entrySet(const TraceTable& table, unsigned index, u64 word) = 0;
-    virtual void found(const Finding& finding) = 0;
+    virtual void rootMade(const TraceRoot&, const TraceTable&) {}
+    virtual void rootChanged(const TraceRoot&) {} // invalid, retired, of which address space
+    virtual void tableMade(const TraceTable&) {}  // its words, too
+    virtual void tableMoved(const TraceTable&) {} // it is known now in which frame it is
+    virtual void tableGone(const TraceTable&) {}
+    // What the entry holds from here on.
+    virtual void entrySet(const TraceTable&, unsigned /*index*/, u64 /*word*/) {}
+    virtual void found(const Finding&) {}
 };
 
 class Rebuild final : public TraceSink {
@@ -42,8 +42,8 @@ public:
         TraceKernel kernel = TraceKernel::Any;
         std::size_t mostFindings = 10'000; // are kept; all are counted
     };
-    // `names` gives strings to findings; `watch` may be null.
-    Rebuild(const TraceNames& names, const Options& options, TraceWatch* watch = nullptr);
+    // `watch` may be null.
+    explicit Rebuild(const Options& options, TraceWatch* watch = nullptr);
 
     void event(const TraceEvent& event) override;
     void lost(u64 events, u32 line) override;
@@ -51,9 +51,8 @@ public:
     const TraceTables& tables() const { return tables_; }
     const std::vector<Finding>& findings() const { return findings_; }
     u64 findingCount() const { return findingCount_; }
-    u64 findingCount(TraceRule rule) const { return byRule_[static_cast<unsigned>(rule)]; }
     u64 transitions() const { return transitions_; } // lines that changed an entry
-    u64 discontinuities() const { return byRule_[0] + afterLoss_; }
+    u64 discontinuities() const { return discontinuities_ + afterLoss_; }
     u64 afterLoss() const { return afterLoss_; } // of them those that lost events explain
     u64 splits() const { return splits_; }
     u64 collapses() const { return collapses_; }
@@ -61,6 +60,11 @@ public:
     const SpteMasks& masks() const { return masks_; }
     bool formatKnown() const { return formatKnown_; }
     bool hasMirror() const { return hasMirror_; }
+    // What there is now: pages of tables, and entries that hold something.
+    struct Left {
+        u64 tables = 0, entries = 0;
+    };
+    Left left() const;
 
 private:
     enum class Held : u8 { Exact, Silent, Unknown, Mismatch };
@@ -91,7 +95,7 @@ private:
     bool placeIsRight(const TraceEvent& e);
     void checkValues(const TraceEvent& e);
     void change(const TraceEvent& e, const Candidate& at);
-    void link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before, bool certain);
+    void link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
     void prepareZap(const TraceEvent& e);
     void setSpte(const TraceEvent& e);
@@ -106,7 +110,13 @@ private:
     bool isSharedFault(const TraceEvent& e, const Task& task) const;
 
     bool removedEntry(const TraceEvent& e, Task& task);
-    void finishRemovals(Task& task, const TraceEvent& next);
+    // Of a removed table's entries up to `end` those that went without a line: how many, and the first.
+    struct Missing {
+        unsigned count = 0, first = 512;
+    };
+    static Missing missing(const Removal& removal, const TraceTable& table, unsigned end);
+    // The innermost ones, until so many are left.
+    void finishRemovals(Task& task, const TraceEvent& next, std::size_t upTo = 0);
     void finishRemoval(const Removal& removal, const TraceEvent& next);
     void learnFrame(TraceTable& table, u64 pfn);
     void finishSilent(const TraceEvent& e);
@@ -123,7 +133,6 @@ private:
 
     static constexpr u64 kOldFrozen = 0x5a0; // before v6.10, as 0 is the non-present value
 
-    const TraceNames& names_;
     Options options_;
     TraceWatch* watch_;
     TraceTables tables_;
@@ -135,8 +144,7 @@ private:
     bool pagesTold_ = false, fastTold_ = false, lossy_ = false;
     bool toldBehind_ = false; // what a table held is told behind the line that unlinks it
     u64 event_ = 0;           // number of the present one
-    u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, findingCount_ = 0;
-    std::array<u64, kTraceRules> byRule_{};
+    u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, findingCount_ = 0, discontinuities_ = 0;
     std::vector<Finding> findings_;
 };
 

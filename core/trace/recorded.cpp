@@ -44,18 +44,16 @@ public:
     void rootChanged(const TraceRoot& root) override { mirrored |= root.mirror; }
     void tableMade(const TraceTable& table) override { add(table); }
     void tableMoved(const TraceTable& table) override { add(table); }
-    void tableGone(const TraceTable&) override {}
     void entrySet(const TraceTable& table, unsigned, u64 word) override {
         if (spte::isTable(word, table.level))
             named.emplace(framePart(word), 0);
     }
-    void found(const Finding&) override {}
     unsigned levels = 4;
     bool mirrored = false;
     std::unordered_map<u64, u32> named;
 
 private:
-    void add(const TraceTable& table) { named.emplace(RecordedTables::frameOf(table), 0); }
+    void add(const TraceTable& table) { named.emplace(TraceTables::frameOf(table), 0); }
 };
 } // namespace
 
@@ -65,7 +63,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.file = input.name();
     r.kernel = kernel;
     FrameCensus census;
-    Rebuild rebuild(r.names, {.kernel = kernel}, &census);
+    Rebuild rebuild({.kernel = kernel}, &census);
     Keep keep(r.events, rebuild);
     TraceOrder order(keep);
     r.read = readTrace(input, r.names, order, [&](u64 events) {
@@ -81,19 +79,11 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.losses = std::move(keep.losses);
     r.findings = rebuild.findings();
     r.findingCount = rebuild.findingCount();
-    r.discontinuities = rebuild.discontinuities();
-    r.afterLoss = rebuild.afterLoss();
     r.transitions = rebuild.transitions();
     r.splits = rebuild.splits();
     r.collapses = rebuild.collapses();
     r.shadowPages = rebuild.shadowPages();
-    rebuild.tables().forEach([&](const TraceTable& table) {
-        if (table.removed)
-            return;
-        ++r.tables;
-        for (const u64 word : table.words)
-            r.entries += spte::isPresent(word) ? 1 : 0;
-    });
+    r.left = rebuild.left();
     for (const TraceEvent& e : r.events)
         if (e.kind == TraceKind::SpteChanged && e.level >= 1 && e.level <= 2 && e.gfn >> 40 == 0)
             r.endGfn = std::max(r.endGfn, e.gfn + pagesPer(levelOf(e.level)));
@@ -101,17 +91,17 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     // Tasks are actors, in the order of their first events; those that enter a guest first.
     const std::size_t tasks = r.names.tasks();
     std::vector<bool> entered(tasks), seen(tasks);
-    std::vector<u32> order_;
+    std::vector<u32> inOrder;
     for (const TraceEvent& e : r.events) {
         entered[e.task] = entered[e.task] || e.kind == TraceKind::Entry;
         if (!seen[e.task]) {
             seen[e.task] = true;
-            order_.push_back(e.task);
+            inOrder.push_back(e.task);
         }
     }
-    std::stable_partition(order_.begin(), order_.end(), [&](u32 task) { return entered[task]; });
+    std::stable_partition(inOrder.begin(), inOrder.end(), [&](u32 task) { return entered[task]; });
     r.actorOfTask.assign(tasks, 0);
-    for (const u32 task : order_) {
+    for (const u32 task : inOrder) {
         if (r.actors.size() == kMostActors)
             r.actors.push_back("others");
         else if (r.actors.size() < kMostActors)
@@ -149,7 +139,7 @@ std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, con
     Machine& machine = system.machine();
     system.sim().nameActors(actors);
     RecordedTables written(system, frames);
-    Rebuild rebuild(names, {.kernel = kernel}, &written);
+    Rebuild rebuild({.kernel = kernel}, &written);
     auto loss = losses.begin();
     constexpr u64 kAskedEvery = 4096;
     for (u64 n = 0; n < events.size(); ++n) {
@@ -160,39 +150,12 @@ std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, con
         const TraceEvent& e = events[n];
         const ActorId actor = actorOfTask[e.task];
         system.sim().setActor(actor);
-        machine.beginStep({.path = written.pathOf(e), .site = siteOf(e), .actor = actor});
+        machine.beginStep({.path = written.pathOf(e),
+                           .site = spte::isFrozen(e.b) && e.kind == TraceKind::SpteChanged ? Site::SpteFreeze : info(e.kind).site,
+                           .actor = actor});
         rebuild.event(e);
     }
     return written.takeViolations();
-}
-
-Site siteOf(const TraceEvent& e) {
-    switch (e.kind) {
-    case TraceKind::SpteChanged: return spte::isFrozen(e.b) ? Site::SpteFreeze : Site::SpteStore;
-    case TraceKind::SetSpte: return Site::SpteSet;
-    case TraceKind::FastPageFault: return Site::SpteCmpxchg;
-    case TraceKind::GetPage: return Site::PageAlloc;
-    case TraceKind::PrepareZapPage: return Site::RcuQueue;
-    case TraceKind::ZapAllFast: return Site::RootInvalidate;
-    case TraceKind::SplitHugePage: return Site::SpteStore;
-    case TraceKind::Entry: return Site::VcpuEnter;
-    case TraceKind::Exit: return Site::VcpuExit;
-    case TraceKind::PageFault:
-    case TraceKind::RmpFault: return Site::CallEnter;
-    case TraceKind::SpteRequested: return Site::GmemGet;
-    case TraceKind::UnmapHva: return Site::SeqBegin;
-    case TraceKind::AgeHva:
-    case TraceKind::TestAgeHva: return Site::NotifierCount;
-    case TraceKind::SyncPage:
-    case TraceKind::UnsyncPage:
-    case TraceKind::MarkMmio:
-    case TraceKind::HandleMmio:
-    case TraceKind::CheckMmio:
-    case TraceKind::UserspaceExit:
-    case TraceKind::Hypercall:
-    case TraceKind::Count_: break;
-    }
-    return Site::VmRead;
 }
 
 } // namespace mirrorscope

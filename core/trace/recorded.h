@@ -30,10 +30,10 @@ struct RecordedKernel {
     };
     std::vector<Loss> losses;
     std::vector<Finding> findings; // of the first 10,000
-    u64 findingCount = 0, discontinuities = 0, afterLoss = 0, transitions = 0, splits = 0, collapses = 0, shadowPages = 0;
-    u64 entries = 0, tables = 0; // at the end
-    u64 endGfn = 1;              // behind the last one that a line names
-    bool renumbered = false;     // frames of tables have numbers of their own
+    u64 findingCount = 0, transitions = 0, splits = 0, collapses = 0, shadowPages = 0;
+    Rebuild::Left left;      // at the end
+    u64 endGfn = 1;          // behind the last one that a line names
+    bool renumbered = false; // frames of tables have numbers of their own
     MachineConfig config;
     std::vector<std::string> actors;     // what each actor is called
     std::vector<ActorId> actorOfTask;    // by task
@@ -43,8 +43,6 @@ struct RecordedKernel {
     // Rule::Conforms. Nothing when `goOn` said so.
     std::optional<std::vector<Violation>> replay(System& system, const std::function<bool(u64)>& goOn) const;
 };
-// By what an event tells, for colours and for going to the next of its kind.
-Site siteOf(const TraceEvent& event);
 
 // Reads it to its end. Throws InputError; null when `goOn` said so.
 std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn);

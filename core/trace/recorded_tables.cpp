@@ -7,38 +7,9 @@
 
 namespace mirrorscope {
 
-// Linux v6.16: where the tracepoints stand (tdp_mmu.c, mmu.c, vmx.c, svm.c, x86.c, kvm_main.c).
 u32 RecordedTables::pathOf(const TraceEvent& e) {
-    const auto function = [&]() -> const char* {
-        switch (e.kind) {
-        case TraceKind::SpteChanged: return "handle_changed_spte";
-        case TraceKind::GetPage: return "tdp_mmu_init_sp";
-        case TraceKind::PrepareZapPage: return "handle_removed_pt";
-        case TraceKind::SyncPage: return "kvm_sync_page";
-        case TraceKind::UnsyncPage: return "kvm_unsync_page";
-        case TraceKind::SetSpte:
-        case TraceKind::MarkMmio: return "tdp_mmu_map_handle_target_level";
-        case TraceKind::SpteRequested: return "kvm_tdp_mmu_map";
-        case TraceKind::FastPageFault: return "fast_page_fault";
-        case TraceKind::HandleMmio:
-        case TraceKind::CheckMmio: return "handle_mmio_page_fault";
-        case TraceKind::ZapAllFast: return "kvm_mmu_zap_all_fast";
-        case TraceKind::SplitHugePage: return "tdp_mmu_split_huge_page";
-        case TraceKind::PageFault:
-            return system_.config().recorded && system_.config().recorded->npt ? "npf_interception" : "handle_ept_violation";
-        case TraceKind::RmpFault: return "sev_handle_rmp_fault";
-        case TraceKind::Entry:
-        case TraceKind::Exit: return "vcpu_enter_guest";
-        case TraceKind::UnmapHva: return "kvm_mmu_notifier_invalidate_range_start";
-        case TraceKind::AgeHva: return "kvm_mmu_notifier_clear_flush_young";
-        case TraceKind::TestAgeHva: return "kvm_mmu_notifier_test_young";
-        case TraceKind::UserspaceExit: return "kvm_vcpu_ioctl";
-        case TraceKind::Hypercall: return "kvm_emulate_hypercall";
-        case TraceKind::Count_: break;
-        }
-        return "";
-    };
-    return system_.sim().paths().enter(0, function());
+    const bool npt = e.kind == TraceKind::PageFault && system_.kvm().masks().format.npt;
+    return system_.sim().paths().enter(0, npt ? "npf_interception" : info(e.kind).function);
 }
 
 Pfn RecordedTables::at(u64 frame) const {
@@ -98,7 +69,7 @@ void RecordedTables::give(Pfn frame) {
 
 void RecordedTables::rootMade(const TraceRoot& root, const TraceTable& table) {
     roots_[root.id] = root;
-    const Pfn frame = at(frameOf(table));
+    const Pfn frame = at(TraceTables::frameOf(table));
     make(frame, table);
     if (frame.v == 0)
         return;
@@ -122,11 +93,11 @@ void RecordedTables::rootChanged(const TraceRoot& root) {
     kvm.spSet(found->second, Kvm::kRole, roleOf(root, levelOf(root.levels)));
 }
 
-void RecordedTables::tableMade(const TraceTable& table) { make(at(frameOf(table)), table); }
+void RecordedTables::tableMade(const TraceTable& table) { make(at(TraceTables::frameOf(table)), table); }
 
 void RecordedTables::tableMoved(const TraceTable& table) {
     const auto old = frameOfTable_.find(table.id);
-    const Pfn to = at(frameOf(table));
+    const Pfn to = at(TraceTables::frameOf(table));
     if (old == frameOfTable_.end() || old->second == to || to.v == 0)
         return;
     const Pfn from = old->second;
@@ -134,7 +105,7 @@ void RecordedTables::tableMoved(const TraceTable& table) {
     make(to, table);
     // What hangs below it knows where its entry is.
     for (const auto& [id, frame] : frameOfTable_)
-        if (const MmuPage page = system_.kvm().peekPage(frame); page.ptep && mirrorscope::frameOf(*page.ptep) == from)
+        if (const MmuPage page = system_.kvm().peekPage(frame); page.ptep && frameOf(*page.ptep) == from)
             system_.kvm().spSet(frame, Kvm::kPtep, u64{wordOf(to, indexOf(*page.ptep)).v} + 1);
 }
 

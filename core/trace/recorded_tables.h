@@ -13,10 +13,6 @@ public:
     // `frames`: where each frame that a line names is in the machine.
     RecordedTables(System& system, const std::unordered_map<u64, u32>& frames) : system_(system), frames_(frames) {}
 
-    // The frame of a table by the lines; a number of its own where they do not tell.
-    static u64 frameOf(const TraceTable& table) {
-        return table.pfn != TraceTable::kNoPfn ? table.pfn : TraceTables::unknownFrame(table.id);
-    }
     // The function that prints such a line.
     u32 pathOf(const TraceEvent& e);
 

@@ -113,6 +113,7 @@ TraceRead readTrace(TraceInput& input, TraceNames& names, TraceSink& sink, const
         break;
     }
     }
+    read.counts.allCounted(); // also of what was stopped
     return read;
 }
 
@@ -134,14 +135,8 @@ public:
     }
     [[noreturn]] void fail() const { throw InputError(file, 1, 1, std::strerror(errno)); }
     void put(std::string_view bytes) const {
-        while (!bytes.empty()) {
-            const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n <= 0)
-                fail();
-            bytes.remove_prefix(static_cast<std::size_t>(n));
-        }
+        if (!writeAll(fd, bytes))
+            fail();
     }
     void pack(std::string_view bytes, ZSTD_EndDirective how) {
         ZSTD_inBuffer from{bytes.data(), bytes.size(), 0};

@@ -36,11 +36,7 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
         finishRemovals(task, e);
         return false;
     }
-    while (task.removals.size() > depth) {
-        const Removal done = task.removals.back();
-        task.removals.pop_back();
-        finishRemoval(done, e);
-    }
+    finishRemovals(task, e, depth);
     Removal& removal = task.removals.back();
     TraceTable& table = tables_.table(removal.table);
     const unsigned i = table.indexOf(e.gfn);
@@ -48,23 +44,17 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     if (i < removal.next) {
         report(TraceRule::Removed, e,
                fmt::format("{}: it went already, the next one is that of gfn {:x}", entryText(e), table.gfnOf(removal.next)),
-               table.lines[i] != 0 ? std::vector<u32>{table.lines[i]} : std::vector<u32>{});
+               table.toldAt(i));
     } else {
-        unsigned missing = 0, first = i;
-        for (unsigned k = removal.next; k < i; ++k)
-            if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
-                first = std::min(first, k);
-                ++missing;
-            }
-        if (missing > 0)
+        if (const Missing gone = missing(removal, table, i); gone.count > 0)
             report(TraceRule::Removed, e,
-                   fmt::format("{}: {} entries before it went without a line, that of gfn {:x} the first", entryText(e), missing,
-                               table.gfnOf(first)),
-                   table.lines[first] != 0 ? std::vector<u32>{table.lines[first]} : std::vector<u32>{});
+                   fmt::format("{}: {} entries before it went without a line, that of gfn {:x} the first", entryText(e), gone.count,
+                               table.gfnOf(gone.first)),
+                   table.toldAt(gone.first));
         const Held held = compare(table, i, e.a);
         if (held == Held::Mismatch)
             report(TraceRule::Discontinuity, e, fmt::format("{}, but it was {}", entryText(e), valueText(table.words[i], e.level)),
-                   table.lines[i] != 0 ? std::vector<u32>{table.lines[i]} : std::vector<u32>{});
+                   table.toldAt(i));
         removal.next = i + 1;
         removal.last = event_;
     }
@@ -80,8 +70,18 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     return true;
 }
 
-void Rebuild::finishRemovals(Task& task, const TraceEvent& next) {
-    while (!task.removals.empty()) {
+Rebuild::Missing Rebuild::missing(const Removal& removal, const TraceTable& table, unsigned end) {
+    Missing gone;
+    for (unsigned k = removal.next; k < end; ++k)
+        if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
+            gone.first = std::min(gone.first, k);
+            ++gone.count;
+        }
+    return gone;
+}
+
+void Rebuild::finishRemovals(Task& task, const TraceEvent& next, std::size_t upTo) {
+    while (task.removals.size() > upTo) {
         const Removal removal = task.removals.back();
         task.removals.pop_back();
         finishRemoval(removal, next);
@@ -91,17 +91,11 @@ void Rebuild::finishRemovals(Task& task, const TraceEvent& next) {
 // `next` is what the task does then: all of it must have been told by now.
 void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
     const TraceTable& table = tables_.table(removal.table);
-    unsigned missing = 0, first = 512;
-    for (unsigned k = removal.next; k < 512; ++k)
-        if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
-            first = std::min(first, k);
-            ++missing;
-        }
-    if (missing > 0)
+    if (const Missing gone = missing(removal, table, 512); gone.count > 0)
         report(TraceRule::Removed, next,
                fmt::format("the table of gfn {:x} level {} is gone, and of {} of its entries no line told so, that of gfn {:x} the first",
-                           table.base, number(table.level), missing, table.gfnOf(first)),
-               table.lines[first] != 0 ? std::vector<u32>{table.lines[first]} : std::vector<u32>{});
+                           table.base, number(table.level), gone.count, table.gfnOf(gone.first)),
+               table.toldAt(gone.first));
     if (const TraceTable* parent = removal.early ? tables_.parentOf(table) : nullptr) {
         const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) && next.gfn == table.base;
         if (!unlinks && !parent->removed && parent->known[table.index] && spte::isTable(parent->words[table.index], parent->level))

@@ -21,13 +21,12 @@ struct TraceTable {
     u32 id = 0;
     u32 root = 0; // of TraceTables
     Level level = Level::k4K;
-    u64 base = 0;           // the gfn of its first entry
-    u64 pfn = kNoPfn;       // its frame, once a line told it
-    u32 parent = kNone;     // the table in which its entry is
-    u16 index = 0;          // and which one
-    bool inherited = false; // it was there before the recording began
-    bool removed = false;   // it is being taken apart
-    u32 line = 0;           // where it was linked
+    u64 base = 0;         // the gfn of its first entry
+    u64 pfn = kNoPfn;     // its frame, once a line told it
+    u32 parent = kNone;   // the table in which its entry is
+    u16 index = 0;        // and which one
+    bool removed = false; // it is being taken apart
+    u32 line = 0;         // where it was linked
     std::array<u64, 512> words{};
     std::bitset<512> known;       // the word is what the entry held last
     std::bitset<512> derived;     // a part of a huge page that was split: no line told it
@@ -36,6 +35,8 @@ struct TraceTable {
     int present = 0;              // of those that lines told, what is there now
     u64 gfnOf(unsigned i) const { return base + i * pagesPer(level); }
     unsigned indexOf(u64 gfn) const { return static_cast<unsigned>((gfn - base) / pagesPer(level)); }
+    // The line that told what the entry holds, if one did.
+    std::vector<u32> toldAt(unsigned i) const { return lines[i] != 0 ? std::vector<u32>{lines[i]} : std::vector<u32>{}; }
     bool contains(u64 gfn) const { return gfn >= base && gfn - base < 512 * pagesPer(level); }
 };
 
@@ -49,14 +50,16 @@ struct TraceRoot {
     bool retired = false;   // its VM is gone, or nothing of it is left
     bool inherited = false; // it was there before the recording began
     u32 line = 0;
-    u32 task = 0; // that made it
 };
 
 class TraceTables {
 public:
     // What an entry that leads to a table of unknown frame holds: none that a machine has, and which table it is.
     static constexpr u64 kUnknownFrame = 0x7'ffe0'0000;
-    static constexpr u64 unknownFrame(u32 id) { return kUnknownFrame + (id & 0xfffff); }
+    // The frame of a table by the lines; a number of its own where they do not tell.
+    static u64 frameOf(const TraceTable& table) {
+        return table.pfn != TraceTable::kNoPfn ? table.pfn : kUnknownFrame + (table.id & 0xfffff);
+    }
 
     // 512 GiB in small pages take half of that; more at once is refused by std::length_error.
     static constexpr std::size_t kMostTables = 1 << 19;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace mirrorscope {
 
@@ -42,17 +43,13 @@ bool timeOf(std::string_view text, u64& ns) {
     ns = seconds * 1'000'000'000 + part;
     return true;
 }
-
-const std::unordered_map<std::string_view, TraceKind>& kindsByName() {
-    static const auto kMap = [] {
-        std::unordered_map<std::string_view, TraceKind> map;
-        for (unsigned i = 0; i < kTraceKinds; ++i)
-            map.emplace(info(static_cast<TraceKind>(i)).name, static_cast<TraceKind>(i));
-        return map;
-    }();
-    return kMap;
-}
 } // namespace
+
+void TraceCounts::allCounted() {
+    for (unsigned i = 0; i < kTraceKinds; ++i)
+        if (const u64 n = std::exchange(ofKind[i], 0); n != 0)
+            kinds[std::string(info(static_cast<TraceKind>(i)).name)] += n;
+}
 
 void TextReader::feed(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -87,15 +84,10 @@ void TextReader::finish() {
         line(rest_);
     rest_.clear();
     flush();
-    for (unsigned i = 0; i < kTraceKinds; ++i)
-        if (counts_.kindCounts[i] != 0) {
-            counts_.kinds[std::string(info(static_cast<TraceKind>(i)).name)] += counts_.kindCounts[i];
-            counts_.kindCounts[i] = 0;
-        }
+    counts_.allCounted();
 }
 
 void TextReader::give(const TraceEvent& event) {
-    ++counts_.events;
     counts_.count(event.kind);
     sink_.event(event);
 }
@@ -202,8 +194,8 @@ TextReader::Found TextReader::understand(std::string_view text, TraceEvent& even
         // Part of another word, such as a file's name.
         if (begin > 0 && text[begin - 1] != ' ' && text[begin - 1] != ':' && text[begin - 1] != '\t')
             continue;
-        const auto known = kindsByName().find(name);
-        if (known == kindsByName().end()) {
+        const auto known = traceKindFromName(name);
+        if (!known) {
             if (timed && otherAt == std::string_view::npos && colon + 1 < text.size() && text[colon + 1] == ' ') {
                 otherAt = colon;
                 other_ = name;
@@ -215,7 +207,7 @@ TextReader::Found TextReader::understand(std::string_view text, TraceEvent& even
             for (--before; before > 0 && isName(text[before - 1]);)
                 --before;
         prefix(text.substr(0, before), event);
-        return parseFields(known->second, text.substr(colon + 1), event, names_) ? Found::Event : Found::Cut;
+        return parseFields(*known, text.substr(colon + 1), event, names_) ? Found::Event : Found::Cut;
     }
     return otherAt != std::string_view::npos ? Found::Other : Found::Nothing;
 }

@@ -31,8 +31,15 @@ struct TraceCounts {
     u64 cut = 0;                      // of those: an event's name without all that it should say
     u64 lost = 0;                     // events, as far as the recording tells how many
     std::map<std::string, u64> kinds; // every event by its name, also those that are of no concern here
-    void count(TraceKind kind, u64 by = 1) { kindCounts[static_cast<unsigned>(kind)] += by; }
-    std::array<u64, kTraceKinds> kindCounts{}; // joined with `kinds` by finish()
+    // An event that is followed; in `kinds` once all were counted.
+    void count(TraceKind kind) {
+        ++events;
+        ++ofKind[static_cast<unsigned>(kind)];
+    }
+    void allCounted();
+
+private:
+    std::array<u64, kTraceKinds> ofKind{};
 };
 
 class TextReader {
@@ -40,13 +47,13 @@ public:
     TextReader(TraceNames& names, TraceSink& sink) : names_(names), sink_(sink) {}
     void feed(std::string_view bytes);
     void finish();
-    // What was held back because it may go on in the next line is let go.
-    void flush();
     const TraceCounts& counts() const { return counts_; }
 
 private:
     enum class Found : u8 { Nothing, Event, Cut, Other };
     void line(std::string_view text);
+    // What was held back because it may go on in the next line is let go.
+    void flush();
     Found understand(std::string_view text, TraceEvent& event);
     void prefix(std::string_view text, TraceEvent& event);
     bool header(std::string_view text);

@@ -35,7 +35,8 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
                 return at(*parent);
 
     Candidate best;
-    int score = -100;
+    u32 bestRoot = 0;
+    std::optional<int> score;
     for (const u32 id : tables_.roots()) {
         const TraceRoot& root = tables_.root(id);
         if (root.levels < e.level || (root.asId && *root.asId != e.asId))
@@ -61,31 +62,18 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         if (hasMirror_ && !spte::isPresent(e.a) && root.mirror != isSharedFault(e, task))
             s += 6;
         // What else is alike: the newest.
-        if (s >= score) {
+        if (!score || s >= *score) {
             score = s;
             best = c;
-            if (table == nullptr)
-                best.index = root.id;
+            bestRoot = root.id;
         }
     }
-    if (score == -100)
-        return {};
-    if (best.table == nullptr) { // a root without that table
-        const u32 root = best.index;
-        const TraceRoot& r = tables_.root(root);
-        // What leads to it is known not to: lines are missing, or come later.
-        if (!r.inherited && !lossy_) {
-            report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
-            best.table = &ensureTable(root, level, e.gfn, e.line);
-            best.index = best.table->indexOf(e.gfn);
-            best.held = Held::Unknown;
-            return best;
-        }
-        best.table = &ensureTable(root, level, e.gfn, e.line);
-        best.index = best.table->indexOf(e.gfn);
-        best.held = compare(*best.table, best.index, e.a);
-    }
-    return best;
+    if (!score || best.table != nullptr)
+        return best;
+    // A root without that table: what leads to it is known not to, so that lines are missing, or come later.
+    if (!tables_.root(bestRoot).inherited && !lossy_)
+        report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
+    return at(ensureTable(bestRoot, level, e.gfn, e.line));
 }
 
 // The table is there, whether a line told so or not, and those above it.
@@ -98,7 +86,6 @@ TraceTable& Rebuild::ensureTable(u32 root, Level level, u64 gfn, u32 line) {
     if (number(level) < levels)
         parent = &ensureTable(root, above(level), gfn, line);
     TraceTable& table = tables_.addTable(root, level, base, nonpresent_);
-    table.inherited = true;
     table.known.reset();
     table.line = line;
     if (parent != nullptr) {
@@ -112,9 +99,7 @@ TraceTable& Rebuild::ensureTable(u32 root, Level level, u64 gfn, u32 line) {
     if (watch_ != nullptr) {
         watch_->tableMade(table);
         if (parent != nullptr)
-            watch_->entrySet(
-                *parent, table.index,
-                make_nonleaf_spte(masks_, {table.pfn != TraceTable::kNoPfn ? table.pfn : TraceTables::unknownFrame(table.id)}));
+            watch_->entrySet(*parent, table.index, make_nonleaf_spte(masks_, {TraceTables::frameOf(table)}));
     }
     return table;
 }
@@ -128,7 +113,6 @@ u32 Rebuild::inheritRoot(const TraceEvent& e) {
     root.asId = e.asId;
     root.line = e.line;
     TraceTable& table = tables_.table(root.table);
-    table.inherited = true;
     table.known.reset();
     if (watch_ != nullptr)
         watch_->rootMade(root, table);

@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* bytes, std::size_t si
         // The events of a session file, whose checksum no such bytes would have.
         if (size > 0 && bytes[0] == 1) {
             TraceNames names;
-            Rebuild rebuild(names, {});
+            Rebuild rebuild({});
             EventReader reader(names, rebuild);
             static_cast<void>(reader.feed(std::string_view(text).substr(1)));
             return 0;

@@ -89,7 +89,7 @@ QVariant EventModel::data(const QModelIndex& index, int role) const {
 QVariant EventModel::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal || role != Qt::DisplayRole)
         return {};
-    const bool recorded = context_.session() != nullptr && context_.session()->recorded() != nullptr;
+    const bool recorded = context_.isRecording();
     const QString names[] = {tr("position"), tr("who"), recorded ? tr("event") : tr("site"), recorded ? tr("line") : tr("function"),
                              tr("what")};
     return names[section];

@@ -116,7 +116,7 @@ void FindView::restart() {
         model_->showFound();
     fit();
     if (!error.empty() || parsed_.empty()) {
-        const bool recorded = context_.session() != nullptr && context_.session()->recorded() != nullptr;
+        const bool recorded = context_.isRecording();
         filter_->setPlaceholderText(recorded ? tr("spte_changed gpa:0x180000 or line:1234")
                                              : tr("leaf:BLOCK actor:vcpu1 not status:SUCCESS or frozen"));
         status_->setText(error.empty()
@@ -169,7 +169,7 @@ std::size_t FindView::found() const { return model_->all() ? 0 : static_cast<std
 void FindView::fit() {
     const QFontMetrics metrics = list_->fontMetrics();
     // Of a recording: a task, the name of an event, a line.
-    const bool recorded = context_.session() != nullptr && context_.session()->recorded() != nullptr;
+    const bool recorded = context_.isRecording();
     const int wide[] = {metrics.horizontalAdvance("0000000"), metrics.horizontalAdvance(recorded ? "private_mem_kvm-000" : "vcpu000"),
                         metrics.horizontalAdvance(recorded ? "kvm_tdp_mmu_spte_changed" : "seamcall.leave00"),
                         metrics.horizontalAdvance(recorded ? "line 0000000" : "kvm_mmu_invalidate_begin_00")};

@@ -65,8 +65,8 @@ void TreesView::layoutColumns() {
     unsigned depth = 4;
     for (const TreeRow& row : rows_)
         depth = std::max(depth, row.depth);
-    const int besideLabel = mono.horizontalAdvance("0 P+S") + 22;
-    metrics_.memory = context_.session() && !context_.session()->knowsMemslots() ? 0 : besideLabel;
+    const int slotWidth = mono.horizontalAdvance("0 P+S") + 22;
+    metrics_.memory = context_.session() && !context_.session()->knowsMemslots() ? 0 : slotWidth;
     // As wide as the highest address of the machine's slots, so that it stays the same from step to step.
     qsizetype digits = 10;
     if (context_.map() != nullptr && !context_.session()->knowsMemslots())
@@ -78,7 +78,7 @@ void TreesView::layoutColumns() {
     const int columns = metrics_.columns + (hasRmp() ? 1 : 0);
     const auto layOut = [&](int beside, int least) {
         metrics_.label = mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + beside +
-                         (metrics_.narrow ? 0 : besideLabel);
+                         (metrics_.narrow ? 0 : slotWidth);
         metrics_.cell = std::max(least, (viewport()->width() - metrics_.label) / columns);
         return metrics_.label + metrics_.cell * columns <= viewport()->width();
     };
