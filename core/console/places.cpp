@@ -86,8 +86,7 @@ std::string Console::fieldsText(Column column, u64 raw, Level level) const {
 
 std::string Console::entryText(const Session::Where& where) const {
     const TreeCell cell = session_.cell(where.column, where.gfn, where.level);
-    std::string text = fmt::format("{} = {}  {}\n", session_.nameOf(where), hex16(cell.raw),
-                                   cell.exists ? session_.stateName(where.column, cell) : "no table");
+    std::string text = fmt::format("{} = {}  {}\n", session_.nameOf(where), hex16(cell.raw), session_.stateName(where.column, cell));
     if (!cell.exists)
         return text;
     text += fieldsText(where.column, cell.raw, where.level);

@@ -189,8 +189,7 @@ void InspectorView::showEntry() {
         const auto other = static_cast<Column>(c);
         const TreeCell twin = session->cell(other, s->gfn, s->level);
         const QString colour = twin.exists ? context_.theme().of(styleOf(other, twin)).name() : context_.theme().dim.name();
-        const QString state =
-            twin.exists ? text(styleOf(other, twin).sign) + " " + text(session->stateName(other, twin)) : "– " + tr("no table");
+        const QString state = (twin.exists ? text(styleOf(other, twin).sign) : QString("–")) + " " + text(session->stateName(other, twin));
         twins += QString("%1<span style='color:%2'>%3</span>")
                      .arg(c == 0 ? "" : " &nbsp;·&nbsp; ", context_.theme().dim.name(), tdx ? trees[c] : "state");
         // The sign has the colour, the word is read.
