@@ -87,8 +87,7 @@ TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
             EXPECT_FALSE(point[kernel].get<std::string>().empty()) << point["point"];
     // What is not modelled is refused by name, with what is nearest.
     const auto refused = [&](const std::string& key, const std::string& value) {
-        const Result r =
-            call("run " + (kSource / "scenarios/lessons/01-first-private-page.yaml").string() + " --set machine." + key + "=" + value);
+        const Result r = call("run " + lesson("01-first-private-page.yaml") + " --set machine." + key + "=" + value);
         expectOneLine(r);
         return r.error;
     };
@@ -107,8 +106,7 @@ TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
 
 // The race of 30 is lost in 6.16 and cannot be lost in 6.19; that of 28 can be lost until what is queued behind 7.2.
 TEST_F(CommandLine, races_are_explored_under_each_kernel) {
-    const Result image =
-        call("explore " + (kSource / "scenarios/races/30-image-and-new-vcpu.yaml").string() + " --each-kernel --format jsonl");
+    const Result image = call("explore " + race("30-image-and-new-vcpu.yaml") + " --each-kernel --format jsonl");
     EXPECT_EQ(image.status, 1);
     std::map<std::string, std::size_t> violations;
     std::istringstream lines(image.out);
@@ -121,7 +119,7 @@ TEST_F(CommandLine, races_are_explored_under_each_kernel) {
     EXPECT_GT(violations["6.16"], 0u);
     for (const char* kernel : {"6.19", "7.2", "next"})
         EXPECT_EQ(violations[kernel], 0u) << kernel;
-    const Result zap = call("explore " + (kSource / "scenarios/races/28-prefault-and-fast-zap.yaml").string() + " --each-kernel");
+    const Result zap = call("explore " + race("28-prefault-and-fast-zap.yaml") + " --each-kernel");
     EXPECT_NE(zap.out.find("next        4  nothing"), std::string::npos) << zap.out;
     EXPECT_NE(zap.out.find("7.2         3  progress"), std::string::npos) << zap.out;
     expectOneLine(call("explore x.yaml --each-kernel --jobs 2"));
@@ -433,8 +431,8 @@ long charactersOf(const std::string& line) {
 
 // As changelogs of the kernel draw races: in 78 columns, each actor in its own.
 TEST_F(CommandLine, steps_in_columns) {
-    const std::string race = (kSource / "scenarios/races/01-two-faults-one-page.yaml").string();
-    const auto lines = linesOf(call("export --as columns " + race).out);
+    const std::string file = race("01-two-faults-one-page.yaml");
+    const auto lines = linesOf(call("export --as columns " + file).out);
     const auto head = std::find_if(lines.begin(), lines.end(), [](const std::string& line) { return line.starts_with("vcpu0"); });
     ASSERT_NE(head, lines.end());
     const std::size_t second = head->find("vcpu1");
