@@ -16,11 +16,7 @@ namespace {
 constexpr u64 kOldFrozen = 0x5a0;
 bool isFrozen(u64 spte) { return spte::isFrozen(spte) || spte == kOldFrozen; }
 
-// An NPT entry has A where EPT has the memory type of a leaf; a table of the EPT has its A in bit 8.
-bool isNpt(u64 spte) {
-    constexpr u64 kType = 7ull << 3, kNptAccessed = 1ull << 5, kEptOnly = spte::kHostWritable | spte::kMmuWritable;
-    return spte::isPresent(spte) && (spte & kEptOnly) == 0 && (spte & kType) == kNptAccessed;
-}
+bool isNpt(u64 spte) { return spte::isPresent(spte) && looksLikeNpt(spte).value_or(false); }
 
 EntryKind kindOf(u64 spte, Level level) { return isFrozen(spte) ? EntryKind::Frozen : entryKindOf(spte, level); }
 

@@ -14,6 +14,19 @@ u64 field(u64 value, unsigned high, unsigned low) {
 }
 } // namespace
 
+std::optional<bool> looksLikeNpt(u64 spte) {
+    constexpr u64 kNptMmuWritable = 1 << 10;
+    // Of an EPT only: what the host allows, A, the type of A and D, and the upper bits of a memory type (WT, of old kernels, is 4).
+    if ((spte & (spte::kHostWritable | spte::kMmuWritable | spte::kAdMask | ept::kAccessed | 3ull << 3)) != 0)
+        return false;
+    if ((spte & (kNptMmuWritable | npt::kAccessed)) != 0)
+        return true;
+    // An EPT's table has A, or the type of A and D; its leaf is writable by those two bits only.
+    if (spte::isWritable(spte))
+        return true;
+    return std::nullopt;
+}
+
 SpteMasks nptMasks() {
     constexpr u64 kMmio = 0x3full << 46 | npt::kPresent; // rsvd_bits(46, 51) | PT_PRESENT_MASK
     SpteMasks masks;

@@ -5,6 +5,7 @@
 #include "base/vocab.h"
 #include "machine/ept.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ constexpr bool isAccessTracked(u64 spte) { return !adEnabled(spte) && (spte & ep
 // restore_acc_track_spte(). W is not restored.
 u64 restoreAccessTrack(u64 spte);
 } // namespace spte
+
+// Is the present entry one of an NPT? Nothing where it could be of either format (Linux v6.16 spte.c: make_spte(), make_nonleaf_spte(),
+// kvm_mmu_set_ept_masks()).
+std::optional<bool> looksLikeNpt(u64 spte);
 
 // What differs between VMs (kvm_mmu_reset_all_pte_masks(), kvm_mmu_set_ept_masks(), svm_adjust_mmio_mask(), kvm->arch.shadow_mmio_value).
 struct SpteMasks {

@@ -58,4 +58,23 @@ TEST(Spte, every_bit_of_an_entry_is_named_or_reserved) {
     }
 }
 
+// Whatever KVM makes of either format, and what aging and write protection leave of it, is not taken for the other.
+TEST(Spte, formats_are_told_apart) {
+    for (const bool npt : {false, true})
+        for (unsigned bits = 0; bits < 64; ++bits) {
+            SpteMasks masks = npt ? nptMasksUnencrypted() : kOrdinary;
+            masks.ignoreGuestPat = (bits & 1) != 0;
+            masks.nxHugePages = (bits & 2) != 0;
+            masks.adEnabled = npt || (bits & 4) != 0;
+            const Level level = (bits & 8) != 0 ? Level::k2M : Level::k4K;
+            const u64 leaf = make_spte(masks, level, {0x5200}, (bits & 1) != 0, (bits & 16) != 0, (bits & 32) != 0);
+            for (const u64 value : {leaf, masks.markForAccessTrack(leaf), leaf & ~u64{ept::kWrite}, make_nonleaf_spte(masks, {0x102})}) {
+                const std::optional<bool> looks = looksLikeNpt(value);
+                EXPECT_EQ(looks.value_or(npt), npt) << std::hex << value;
+                // Only a page of an NPT that the host has closed and nobody has used looks like either.
+                EXPECT_TRUE(looks || (npt && (value & (masks.hostWritable | npt::kAccessed | ept::kWrite)) == 0)) << std::hex << value;
+            }
+        }
+}
+
 } // namespace mirrorscope
