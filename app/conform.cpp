@@ -64,24 +64,26 @@ int conformCommand(const ConformArguments& args) {
                                          {"seconds", judged.seconds}};
         std::printf("%s\n", end.dump().c_str());
     } else {
-        std::string text = fmt::format("{} transitions, {}", rebuild.transitions(),
-                                       rebuild.findingCount() == 0   ? std::string("no finding")
-                                       : rebuild.findingCount() == 1 ? std::string("1 finding")
-                                                                     : fmt::format("{} findings", rebuild.findingCount()));
+        std::string text = fmt::format("{}, {}", counted(rebuild.transitions(), "transition"),
+                                       rebuild.findingCount() == 0 ? "no finding" : counted(rebuild.findingCount(), "finding"));
         if (kernel != TraceKernel::Any)
             text += fmt::format(", by the rules of {}", args.kernel);
         if (rebuild.afterLoss() != 0)
-            text += fmt::format("; {} entries are not what they were, where events were lost", rebuild.afterLoss());
+            text += fmt::format("; not what it was, where events were lost: {}", counted(rebuild.afterLoss(), "entry", "entries"));
+        if (rebuild.unfinished() != 0)
+            text += fmt::format("; still being taken apart at the end: {}", counted(rebuild.unfinished(), "table"));
         if (rebuild.shadowPages() != 0)
-            text += fmt::format("; {} pages of shadow paging are not followed", rebuild.shadowPages());
-        if (!judged.read.whole)
+            text += fmt::format("; not followed: {} of shadow paging", counted(rebuild.shadowPages(), "page"));
+        if (rebuild.full() != 0)
+            text += fmt::format("; stopped at line {}: {}", rebuild.full(), Rebuild::kFullText);
+        else if (!judged.read.whole)
             text += "; stopped before the end";
         std::fputs(wrapped(text + ". Not checked: that a notifier's zap covers its range, since no line tells the memslots.",
                            input.name() + ": ", 4)
                        .c_str(),
                    stdout);
     }
-    return !judged.read.whole && !args.follow ? kBounded : rebuild.findingCount() != 0 ? kFailed : kOk;
+    return rebuild.full() != 0 || (!judged.read.whole && !args.follow) ? kBounded : rebuild.findingCount() != 0 ? kFailed : kOk;
 }
 } // namespace
 

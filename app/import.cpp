@@ -23,9 +23,9 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
     const TraceCounts& counts = judged.read.counts;
     const Rebuild& rebuild = *judged.rebuild;
     const Rebuild::Left left = rebuild.left();
-    std::string out = wrapped(fmt::format("{} events in {} {}, of {} tasks ({})", counts.events, counts.lines,
-                                          judged.read.format == TraceFormat::Dat ? "records" : "lines", names.tasks() - 1,
-                                          mirrorscope::name(judged.read.format)),
+    std::string out = wrapped(fmt::format("{} in {}, of {} ({})", counted(counts.events, "event"),
+                                          counted(counts.lines, judged.read.format == TraceFormat::Dat ? "record" : "line"),
+                                          counted(names.tasks() - 1, "task"), mirrorscope::name(judged.read.format)),
                               name + ": ", 4);
     std::vector<std::pair<std::string, u64>> kinds(counts.kinds.begin(), counts.kinds.end());
     std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -34,26 +34,31 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
         out += fmt::format("{:>12}  {}{}\n", kinds[i].second, kinds[i].first,
                            traceKindFromName(kinds[i].first) ? "" : " (of no concern here)");
     if (counts.skipped != 0)
-        out += wrapped(fmt::format("{} lines are no events{}", counts.skipped,
+        out += wrapped(fmt::format("no events: {}{}", counted(counts.skipped, "line"),
                                    counts.cut != 0 ? fmt::format(", {} of them cut off", counts.cut) : std::string()),
                        "", 4);
     if (counts.lost != 0)
-        out += wrapped(fmt::format("{} events were lost while it was recorded; {} entries are not what they were before", counts.lost,
-                                   rebuild.afterLoss()),
+        out += wrapped(fmt::format("lost while it was recorded: {}; not what it was before: {}", counted(counts.lost, "event"),
+                                   counted(rebuild.afterLoss(), "entry", "entries")),
                        "", 4);
-    out += wrapped(fmt::format("{} changes of entries: {} tables and {} entries at the end, {} splits, {} collapses; {}",
-                               rebuild.transitions(), left.tables, left.entries, rebuild.splits(), rebuild.collapses(),
+    out += wrapped(fmt::format("{} of entries: {} and {} at the end, {}, {}; {}", counted(rebuild.transitions(), "change"),
+                               counted(left.tables, "table"), counted(left.entries, "entry", "entries"), counted(rebuild.splits(), "split"),
+                               counted(rebuild.collapses(), "collapse"),
                                !rebuild.formatKnown()       ? "no entry tells the format"
                                : rebuild.masks().format.npt ? "NPT"
                                : rebuild.hasMirror()        ? "EPT, with a mirror"
                                                             : "EPT"),
                    "", 4);
+    if (rebuild.unfinished() != 0)
+        out += wrapped(fmt::format("still being taken apart at the end: {}", counted(rebuild.unfinished(), "table")), "", 4);
     if (rebuild.shadowPages() != 0)
-        out += wrapped(fmt::format("{} pages of shadow paging are not followed", rebuild.shadowPages()), "", 4);
+        out += wrapped(fmt::format("not followed: {} of shadow paging", counted(rebuild.shadowPages(), "page")), "", 4);
     out += wrapped(rebuild.discontinuities() == 0
                        ? std::string("no discontinuity")
-                       : fmt::format("{} discontinuities; `mirrorscope conform` tells them", rebuild.discontinuities()),
+                       : counted(rebuild.discontinuities(), "discontinuity", "discontinuities") + "; `mirrorscope conform` tells them",
                    "", 4);
+    if (rebuild.full() != 0)
+        out += wrapped(fmt::format("stopped at line {}: {}", rebuild.full(), Rebuild::kFullText), "", 4);
     put("", out);
 }
 

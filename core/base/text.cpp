@@ -112,10 +112,21 @@ std::vector<std::string> linesWithin(std::string_view text, std::size_t width) {
     return lines;
 }
 
+std::string counted(u64 n, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}{}", n, n == 1 || many.empty() ? one : many, n != 1 && many.empty() ? "s" : "");
+}
+
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent) {
     constexpr std::size_t kWidth = 78;
+    constexpr std::size_t kFirst = 48;
     std::string out(first);
     std::size_t width = characters(first.substr(first.rfind('\n') + 1));
+    if (width > kFirst) {
+        while (out.ends_with(' '))
+            out.pop_back();
+        out += "\n" + std::string(indent, ' ');
+        width = indent;
+    }
     bool empty = true; // nothing stands in this line yet
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find(' ', at), text.size());

@@ -32,8 +32,10 @@ std::size_t characters(std::string_view text);
 // Broken at blanks into lines of at most `width` characters, at least one line. A word that is longer is broken, too.
 std::vector<std::string> linesWithin(std::string_view text, std::size_t width);
 // `text` in lines of at most 78 columns (characters, not bytes): the first begins with `first`, the others with `indent` blanks. Ends
-// with a newline.
+// with a newline. Where `first` leaves too little room, such as a long path, the text begins below it.
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent);
+// "1 table", "2 tables"; "1 entry", "2 entries" with `many` where that is not `one` and an s.
+std::string counted(u64 n, std::string_view one, std::string_view many = {});
 // With what XML and HTML take for their own written otherwise.
 std::string xmlText(std::string_view text);
 // The candidate with the smallest edit distance, if it is near enough to have been meant.

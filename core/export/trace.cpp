@@ -174,8 +174,12 @@ void writeTrace(Session& session, const std::function<void(const std::string&)>&
     // A kernel's own trace is written as it was told, in the words of today.
     if (const RecordedKernel* recorded = session.recorded()) {
         write("# tracer: nop\n#\n");
-        for (const TraceEvent& e : recorded->events)
-            write(lineText(e, recorded->names) + "\n");
+        auto loss = recorded->losses.begin();
+        for (std::size_t n = 0; n < recorded->events.size(); ++n) {
+            for (; loss != recorded->losses.end() && loss->before == n; ++loss)
+                write(fmt::format("CPU:{} [LOST {} EVENTS]\n", recorded->events[n].cpu, loss->events));
+            write(lineText(recorded->events[n], recorded->names) + "\n");
+        }
         return;
     }
     const u64 here = session.position();

@@ -141,17 +141,17 @@ std::string microseconds(unsigned bucket) {
 
 std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summary) {
     std::string out = fmt::format(
-        "What a kernel did, by its trace: {} events of {} tasks in {:.3f} s. Each is a position: F11 and Shift+F11 step, F10 goes "
+        "What a kernel did, by its trace: {} of {} in {:.3f} s. Each is a position: F11 and Shift+F11 step, F10 goes "
         "to the next fault or notifier. The events are in the pane *Events*, and `line:N` finds a line.\n\n",
-        r.events.size(), r.names.tasks() - 1, static_cast<double>(summary.last - summary.first) / 1e9);
+        counted(r.events.size(), "event"), counted(r.names.tasks() - 1, "task"), static_cast<double>(summary.last - summary.first) / 1e9);
     if (r.findingCount == 0) {
-        out += fmt::format(
-            "**{} changes of entries, each as such a kernel makes it.** Not checked: that a notifier's zap covers its range, since no "
-            "line tells the memslots.\n\n",
-            r.transitions);
+        out +=
+            fmt::format("**{} of entries, each as such a kernel makes it.** Not checked: that a notifier's zap covers its range, since no "
+                        "line tells the memslots.\n\n",
+                        counted(r.transitions, "change"));
     } else {
-        out += fmt::format("**{} in {} changes of entries**, which no such kernel makes so:\n\n",
-                           r.findingCount == 1 ? std::string("1 finding") : fmt::format("{} findings", r.findingCount), r.transitions);
+        out += fmt::format("**{} in {} of entries**, which no such kernel makes so:\n\n", counted(r.findingCount, "finding"),
+                           counted(r.transitions, "change"));
         constexpr std::size_t kShown = 8;
         for (std::size_t i = 0; i < std::min(kShown, r.findings.size()); ++i)
             out += fmt::format("- {}: {}: {}\n", step(r.findings[i].event + 1, fmt::format("line {}", r.findings[i].line)),
@@ -159,7 +159,7 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         out += r.findingCount > kShown ? fmt::format("- and {} more: V goes to the next one\n\n", r.findingCount - kShown) : "\n";
     }
     if (r.read.counts.lost != 0 || !r.losses.empty())
-        out += fmt::format("**{} events were lost**{}: what entries held is not known behind that.\n\n", r.read.counts.lost,
+        out += fmt::format("**{} lost**{}: what entries held is not known behind that.\n\n", counted(r.read.counts.lost, "event"),
                            r.losses.empty() ? std::string()
                                             : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().line)));
     if (r.renumbered)
@@ -167,13 +167,13 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
     if (r.config.recorded->mirrored)
         out += "A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n";
     if (r.shadowPages != 0)
-        out += fmt::format("{} pages of shadow paging are not followed.\n\n", r.shadowPages);
+        out += fmt::format("Not followed: {} of shadow paging.\n\n", counted(r.shadowPages, "page"));
     out += fmt::format(
-        "{} is where most is mapped; at the end there are {} tables and {} entries. {} huge pages were split, {} were made of small "
-        "ones.\n\n",
-        step(summary.peak, fmt::format("Position {}", summary.peak)), r.left.tables, r.left.entries, r.splits, r.collapses);
+        "{} is where most is mapped; at the end there is left: {} and {}. Split into small pages: {}; made of small ones: {}.\n\n",
+        step(summary.peak, fmt::format("Position {}", summary.peak)), counted(r.left.tables, "table"),
+        counted(r.left.entries, "entry", "entries"), counted(r.splits, "huge page"), r.collapses);
     if (!summary.faults.empty()) {
-        out += fmt::format("**{} faults**, by how they ended:\n\n", summary.faults.size());
+        out += fmt::format("**{}**, by how they ended:\n\n", counted(summary.faults.size(), "fault"));
         for (unsigned i = 0; i < kFaultEnds; ++i)
             if (summary.ends[i] != 0) {
                 const auto how = static_cast<FaultEnd>(i);
@@ -194,7 +194,7 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
             }
         out += "\nwhere most of them were:\n\n";
         for (const auto& hot : summary.hottest)
-            out += fmt::format("- {}: {} faults, the {}\n", address(hot.gfn), hot.faults, step(hot.first + 1, "first"));
+            out += fmt::format("- {}: {}, the {}\n", address(hot.gfn), counted(hot.faults, "fault"), step(hot.first + 1, "first"));
         out += "\n";
     }
     for (std::size_t i = 0; i < std::min<std::size_t>(3, summary.storms.size()); ++i)
@@ -209,7 +209,7 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         out += fmt::format("- {} {}{}\n", n, kind, known ? fmt::format(": {}", info(*known).help) : std::string(", of no concern here"));
     }
     if (r.read.counts.skipped != 0)
-        out += fmt::format("- {} lines are none{}\n", r.read.counts.skipped,
+        out += fmt::format("- no events: {}{}\n", counted(r.read.counts.skipped, "line"),
                            r.read.counts.cut != 0 ? fmt::format(", {} of them cut off", r.read.counts.cut) : std::string());
     return out;
 }

@@ -93,9 +93,9 @@ private:
 
 bool levelIs(Scan& scan, TraceEvent& e) {
     u64 level = 0;
-    if (!scan.dec(level) || level > 0xff)
+    if (!scan.dec(level))
         return false;
-    e.level = static_cast<u8>(level);
+    e.level = static_cast<u8>(std::min<u64>(level, 0xff)); // whatever there is no such level of
     return true;
 }
 

@@ -41,7 +41,7 @@ Judged judgeTrace(TraceInput& input, TraceNames& names, const JudgeOptions& opti
             order.flush();
             return options.goOn(judged.rebuild->transitions());
         });
-    judged.read = readTrace(input, names, tee, options.goOn);
+    judged.read = readTrace(input, names, tee, [&](u64 events) { return judged.rebuild->full() == 0 && options.goOn(events); });
     order.flush();
     if (judged.read.counts.events == 0 && judged.read.whole)
         throw InputError(input.name(), 1, 1, "no event of KVM's traces is in it; `mirrorscope explain` knows lines of dmesg");

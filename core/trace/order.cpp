@@ -16,6 +16,8 @@ bool sameEntry(const TraceEvent& a, const TraceEvent& b) { return a.gfn == b.gfn
 } // namespace
 
 void TraceOrder::give() {
+    if (waiting_.front().kind == TraceKind::SpteChanged)
+        --changes_[slotOf(waiting_.front())];
     next_.event(waiting_.front());
     waiting_.pop_front();
 }
@@ -28,6 +30,28 @@ void TraceOrder::flush() {
 void TraceOrder::lost(u64 events, u32 line) {
     flush();
     next_.lost(events, line);
+}
+
+std::deque<TraceEvent>::iterator TraceOrder::beforeWhoMetIt(const TraceEvent& e) {
+    // What is not present looks alike in all trees; whoever zaps prints before anybody else may map there.
+    if (changes_[slotOf(e)] == 0 || !spte::isPresent(e.b))
+        return waiting_.end();
+    // But for what the CPU does to the bits.
+    const auto meets = [](u64 left, u64 met) {
+        return ((left ^ met) & (ept::kPfnMask | spte::kMmuPresent | ept::kLarge)) == 0 && (spte::isPresent(left) || left == met);
+    };
+    auto met = waiting_.end();
+    const TraceEvent* before = nullptr; // what the entry held there
+    const TraceEvent* last = nullptr;
+    for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
+        if (at->kind != TraceKind::SpteChanged || !sameEntry(*at, e))
+            continue;
+        if (met == waiting_.end() && at->task != e.task && near(*at, e) && meets(e.b, at->a) && !meets(at->b, at->a) &&
+            (before == nullptr || meets(before->b, e.a)))
+            met = at;
+        before = last = &*at;
+    }
+    return last == nullptr || meets(last->b, e.a) ? waiting_.end() : met;
 }
 
 void TraceOrder::event(const TraceEvent& e) {
@@ -67,6 +91,11 @@ void TraceOrder::event(const TraceEvent& e) {
                 at = later;
                 break;
             }
+    }
+    if (e.kind == TraceKind::SpteChanged) {
+        if (at == waiting_.end())
+            at = beforeWhoMetIt(e);
+        ++changes_[slotOf(e)];
     }
     waiting_.insert(at, e);
     if (waiting_.size() > kWindow)

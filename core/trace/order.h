@@ -8,6 +8,7 @@
 
 #include "trace/text_reader.h"
 
+#include <array>
 #include <deque>
 
 namespace mirrorscope {
@@ -23,11 +24,16 @@ public:
 private:
     static constexpr std::size_t kWindow = 128;
     static constexpr u64 kLate = 20'000'000; // ns: a line that comes later than that came in its order
+    static constexpr std::size_t kSlots = 1024;
+    static std::size_t slotOf(const TraceEvent& e) { return (e.gfn * 5 + e.level) % kSlots; }
+    // Where a change is put that somebody has met, changed and printed already: before that line, else at the end.
+    std::deque<TraceEvent>::iterator beforeWhoMetIt(const TraceEvent& e);
     bool near(const TraceEvent& a, const TraceEvent& b) const { return b.time - a.time <= kLate; }
     void give();
 
     TraceSink& next_;
     std::deque<TraceEvent> waiting_;
+    std::array<u16, kSlots> changes_{}; // how many lines wait that change an entry of that slot
 };
 
 } // namespace mirrorscope

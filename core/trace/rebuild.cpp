@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What each event does to the tables. Which entry it is about: where.cpp; tables that go: removal.cpp.
+// What each event does to the tables. Which entry it is about: where.cpp; what it can hold: values.cpp; tables that go: removal.cpp.
 #include "trace/rebuild.h"
 
 #include "base/text.h"
@@ -7,13 +7,30 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 namespace mirrorscope {
 
 Rebuild::Rebuild(const Options& options, TraceWatch* watch) : options_(options), watch_(watch), masks_(traitsOf(VmType::Default).masks) {}
 
 void Rebuild::event(const TraceEvent& e) {
+    if (full_ != 0)
+        return;
+    try {
+        happened(e);
+    } catch (const std::length_error&) {
+        full_ = std::max(1u, e.line);
+    }
+}
+
+void Rebuild::happened(const TraceEvent& e) {
     if (e.task >= tasks_.size())
         tasks_.resize(e.task + 1);
+    // What that CPU did before its buffer begins is not told.
+    if (wrapped_ && !cpus_[e.cpu % cpus_.size()]) {
+        cpus_.set(e.cpu % cpus_.size());
+        forgetAll();
+    }
     Task& task = tasks_[e.task];
     switch (e.kind) {
     case TraceKind::SpteChanged: spteChanged(e); break;
@@ -30,18 +47,28 @@ void Rebuild::event(const TraceEvent& e) {
     constexpr u64 kLookedEvery = 1024;
     if (event_ % kLookedEvery == 0)
         finishSilent(e);
-    task.rootJustMade &= e.kind == TraceKind::GetPage;
+    if (e.kind != TraceKind::GetPage)
+        task.direct.reset();
+    // Only who is still taking tables apart may have begun with that before.
+    task.fresh &= e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
     ++event_;
 }
 
-// Whatever was done meanwhile: what entries held is not known any more.
 void Rebuild::lost(u64, u32) {
-    lossy_ = true;
-    tables_.forEach([&](const TraceTable& t) { tables_.table(t.id).known.reset(); });
+    wrapped_ |= event_ == 0;
+    forgetAll();
+}
+
+// Whatever was done meanwhile: what entries held is not known any more.
+void Rebuild::forgetAll() {
+    tables_.forgetAll();
     for (Task& task : tasks_) {
         task.page.reset();
+        task.direct.reset();
         task.removals.clear();
+        task.fresh = true;
     }
+    removers_.clear();
 }
 
 void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
@@ -52,19 +79,6 @@ void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std:
         watch_->found(finding);
     if (findings_.size() < options_.mostFindings)
         findings_.push_back(std::move(finding));
-}
-
-// An NPT entry has A where EPT has the memory type of a leaf; a table of the EPT has its A in bit 8.
-void Rebuild::learnFormat(u64 spte) {
-    if (formatKnown_ || !spte::isPresent(spte))
-        return;
-    formatKnown_ = true;
-    constexpr u64 kLow = npt::kPresent | npt::kWrite | npt::kUser;
-    const bool npt = (spte & (spte::kHostWritable | spte::kMmuWritable)) == 0 && (spte & spte::kMemoryType) != spte::kWriteBack &&
-                     (spte & (npt::kPresent | npt::kUser)) == (npt::kPresent | npt::kUser) && (spte & 0x138) != 0x100 &&
-                     ((spte & kLow) != kLow || (spte & npt::kAccessed) != 0);
-    if (npt)
-        masks_ = nptMasksUnencrypted();
 }
 
 Rebuild::Left Rebuild::left() const {
@@ -79,131 +93,37 @@ Rebuild::Left Rebuild::left() const {
     return left;
 }
 
-std::string Rebuild::valueText(u64 spte, unsigned level) const {
-    const Level at = level >= 1 && level <= 5 ? levelOf(level) : Level::k4K;
-    if (isFrozen(spte))
-        return "frozen";
-    if (!spte::isPresent(spte))
-        return isNonpresent(spte) || spte == 0 ? "not present" : masks_.isMmio(spte) ? "MMIO" : fmt::format("{:x}, which is nothing", spte);
-    if (spte::isTable(spte, at))
-        return fmt::format("table {:x}", framePart(spte));
-    const u64 rights = masks_.format.rights(spte);
-    return fmt::format("leaf {:x} {}{}{}", framePart(spte), (rights & 1) != 0 ? 'r' : '-', (rights & 2) != 0 ? 'w' : '-',
-                       (rights & 4) != 0 ? 'x' : '-');
-}
-
-std::string Rebuild::entryText(const TraceEvent& e) const {
-    return fmt::format("gfn {:x} level {}: {} → {}", e.gfn, e.level, valueText(e.a, e.level), valueText(e.b, e.level));
-}
-
-// Levels, and what they are aligned to. False: there is no such entry.
-bool Rebuild::placeIsRight(const TraceEvent& e) {
-    if (e.level < 1 || e.level > 5 || e.gfn >> 40 != 0) {
-        report(TraceRule::Place, e, fmt::format("gfn {:x} level {}: there is no such entry", e.gfn, e.level));
-        return false;
-    }
-    const Level level = levelOf(e.level);
-    if ((e.gfn & (pagesPer(level) - 1)) != 0) {
-        report(TraceRule::Place, e, fmt::format("gfn {:x} is not aligned to level {}", e.gfn, e.level));
-        return false;
-    }
-    for (const u64 spte : {e.a, e.b})
-        if (spte::isLeaf(spte, level) && level > Level::k4K) {
-            if (level > Level::k1G)
-                report(TraceRule::Place, e, fmt::format("{}: a leaf of level {}", entryText(e), e.level));
-            else if ((framePart(spte) & (pagesPer(level) - 1)) != 0)
-                report(TraceRule::Place, e,
-                       fmt::format("{}: the frame {:x} is not aligned to level {}", entryText(e), framePart(spte), e.level));
-            else
-                continue;
-            break;
-        }
-    return true;
-}
-
-// What a new value can be, whatever the entry held.
-void Rebuild::checkValues(const TraceEvent& e) {
-    const Level level = levelOf(e.level);
-    if (spte::isLeaf(e.b, level)) {
-        // A page that access tracking has closed keeps its rights elsewhere.
-        const bool host = (e.b & masks_.hostWritable) != 0, mmu = (e.b & masks_.mmuWritable) != 0;
-        if (mmu && !host)
-            report(TraceRule::Writable, e, fmt::format("{}: MMU-writable, and not host-writable", entryText(e)));
-        else if (spte::isWritable(e.b) && !mmu)
-            report(TraceRule::Writable, e, fmt::format("{}: writable, and not MMU-writable", entryText(e)));
-    } else if (!spte::isPresent(e.b) && !isNonpresent(e.b) && !isFrozen(e.b)) {
-        if (!masks_.isMmio(e.b) && formatKnown_)
-            report(TraceRule::Value, e,
-                   fmt::format("gfn {:x} level {}: {:x} is neither present, nor MMIO, nor frozen", e.gfn, e.level, e.b));
-        else if (formatKnown_ && (e.b >> 12 & 0xffffff) != (e.gfn & 0xffffff))
-            report(TraceRule::Mmio, e, fmt::format("gfn {:x} level {}: the MMIO entry {:x} is of another gfn", e.gfn, e.level, e.b));
-    }
-}
-
 void Rebuild::set(TraceTable& table, unsigned index, u64 word, u32 line) {
     ++table.told;
     table.present += (spte::isPresent(word) ? 1 : 0) - (spte::isPresent(table.words[index]) ? 1 : 0);
     table.words[index] = word;
-    table.known.set(index);
+    table.know(index);
     table.derived.reset(index);
     table.lines[index] = line;
     if (watch_ != nullptr)
         watch_->entrySet(table, index, word);
 }
 
-Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old) const {
-    if (!table.known[index])
-        return Held::Unknown;
-    const u64 held = table.words[index];
-    if (held == old)
-        return Held::Exact;
-    const Level level = table.level;
-    if (!spte::isPresent(held) || !spte::isPresent(old) || spte::isLast(held, level) != spte::isLast(old, level))
-        return Held::Mismatch;
-    u64 silent = spte::adEnabled(held) ? masks_.format.accessed : 0; // the CPU sets it
-    const u64 added = old & ~held, taken = held & ~old;
-    if (spte::isLast(held, level)) {
-        if (spte::adEnabled(held))
-            silent |= masks_.format.dirty;
-        if (table.derived[index]) // executable again, if large pages are not
-            silent |= masks_.format.npt ? 0 : u64{ept::kExec};
-        // The fast path gives rights back. Where its lines are recorded they have told so.
-        if (!fastTold_ && (held & masks_.hostWritable) != 0 && (held & masks_.mmuWritable) != 0)
-            silent |= ept::kWrite;
-        if (!fastTold_ && spte::isAccessTracked(held) && (spte::restoreAccessTrack(held) & ~(old & ~u64{ept::kWrite})) == 0)
-            return Held::Silent;
-    }
-    const u64 mayGo = table.derived[index] && masks_.format.npt ? npt::kNoExec : 0;
-    return (added & ~silent) == 0 && (taken & ~mayGo) == 0 ? Held::Silent : Held::Mismatch;
-}
-
 void Rebuild::spteChanged(const TraceEvent& e) {
     ++transitions_;
-    learnFormat(spte::isPresent(e.a) ? e.a : e.b);
-    // Before v6.10 what is not present was 0.
-    if (!nonpresentKnown_ && (e.a == 0 || e.b == 0 || isNonpresent(e.a) || isNonpresent(e.b))) {
-        nonpresentKnown_ = true;
-        if ((e.a == 0 || e.b == 0) && options_.kernel == TraceKernel::Any && !(isNonpresent(e.a) || isNonpresent(e.b))) {
-            nonpresent_ = 0;
-            tables_.forEach([&](const TraceTable& t) { tables_.table(t.id).words.fill(0); });
-        }
-    }
+    learnFormat(e.a);
+    learnFormat(e.b);
+    learnNonpresent(e);
     if (!placeIsRight(e))
         return;
+    Task& task = tasks_[e.task];
     if (e.a == e.b) {
-        report(TraceRule::NoChange, e, fmt::format("gfn {:x} level {}: {:x} before and after", e.gfn, e.level, e.a));
+        if (!agedTwice(e, choose(e, task)))
+            report(TraceRule::NoChange, e, fmt::format("gfn {:x} level {}: {:x} before and after", e.gfn, e.level, e.a));
         return;
     }
-    Task& task = tasks_[e.task];
     if (!task.removals.empty() && removedEntry(e, task))
         return;
-    checkValues(e);
     Candidate at = choose(e, task);
     if (at.table == nullptr) { // nothing is known of where it is
         const u32 root = inheritRoot(e);
         at.table = &ensureTable(root, levelOf(e.level), e.gfn, e.line);
-        at.index = at.table->indexOf(e.gfn);
-        at.held = compare(*at.table, at.index, e.a);
+        at = candidateAt(*at.table, e);
     }
     change(e, at);
 }
@@ -218,47 +138,47 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     if (isFrozen(e.a)) {
         report(TraceRule::Frozen, e, fmt::format("{}: nobody changes an entry that is frozen", entryText(e)), since);
     } else if (at.held == Held::Mismatch) {
-        const bool same = held == e.b;
-        report(TraceRule::Discontinuity, e,
-               fmt::format("{}, but it was {}{}", entryText(e), valueText(held, e.level),
-                           same                                            ? ": that is told already"
-                           : spte::isPresent(held) == spte::isPresent(e.a) ? fmt::format(" ({:x})", held)
-                                                                           : ""),
-               since);
+        report(TraceRule::Discontinuity, e, mismatchText(e, held), since);
     } else if (at.held == Held::Unknown && table.lines[at.index] != 0 && held != e.a) {
         ++afterLoss_;
     }
     noteRoot(e, task, table.root);
+    if (at.held == Held::Exact)
+        task.touched = table.root;
+    const TraceRoot& root = tables_.root(table.root);
+    checkValue(e, level, root);
+    checkRewrite(e, level, since);
 
     const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
     TraceTable* child = nullptr;
     if (wasTable) {
         child = tables_.findByPfn(framePart(e.a));
-        if (child == nullptr || child->level != below(level) || child->base != e.gfn)
-            child = tables_.find(table.root, below(level), e.gfn);
+        const u64 gfn = root.placed(e.gfn);
+        if (child == nullptr || child->level != below(level) || child->base != gfn)
+            child = tables_.find(table.root, below(level), gfn);
+        if (child == nullptr && level > Level::k4K) // it was, though no line that is there has linked it
+            child = &ensureTable(table.root, below(level), gfn, e.line);
         if (child != nullptr && child->pfn == TraceTable::kNoPfn)
             tables_.setPfn(*child, framePart(e.a));
     }
-    if (wasLeaf && isLeaf && framePart(e.a) != framePart(e.b))
-        report(TraceRule::Frame, e, fmt::format("{}: the kernel stops at BUG()", entryText(e)), since);
     if (wasTable && isTable && framePart(e.a) != framePart(e.b))
         report(TraceRule::Table, e, fmt::format("{}: a table for another", entryText(e)), since);
-    if (!spte::isPresent(e.a) && !spte::isPresent(e.b) && !isFrozen(e.a) && !isFrozen(e.b) && formatKnown_ && !masks_.isMmio(e.a) &&
-        !masks_.isMmio(e.b) && !isNonpresent(e.b))
-        report(TraceRule::Value, e, fmt::format("{}: neither is MMIO", entryText(e)), since);
-    const TraceRoot& root = tables_.root(table.root);
-    if (root.invalid && !spte::isPresent(e.a) && spte::isPresent(e.b) && e.c != 0)
+    if (isLeaf && child != nullptr)
+        checkCollapse(e, *child);
+    // Of an entry whose address was told, or that held just that, it is sure in which root it is.
+    const bool certain = e.c != 0 || at.held == Held::Exact;
+    if (root.invalid && certain && !spte::isPresent(e.a) && spte::isPresent(e.b))
         report(TraceRule::InvalidRoot, e, fmt::format("{}, in a root that is invalid", entryText(e)));
 
     if (isFrozen(e.b)) {
         // What a table held goes before the table does, in 7.2; before that it is told behind.
         const bool older = options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2;
-        // The line that unlinked it may be one of those that were lost.
-        if (!lossy_ && (older || pagesTold_))
+        // The line that unlinked it may be one that is not there.
+        if (!task.fresh && named(e) && (older || pagesTold_))
             report(TraceRule::Frozen, e, fmt::format("{}: the table that holds the entry is not being removed", entryText(e)), since);
         else
-            startRemoval(task, table, true);
+            startRemoval(e, table, true);
     }
     set(table, at.index, e.b, e.line);
     if (isTable && !(wasTable && framePart(e.a) == framePart(e.b)))
@@ -268,7 +188,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     if (wasTable && isLeaf)
         ++collapses_;
     if (wasTable && !isTable && child != nullptr && !child->removed)
-        startRemoval(task, *child, false);
+        startRemoval(e, *child, false);
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).
@@ -276,8 +196,16 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
     Task& task = tasks_[e.task];
     const Level level = below(parent.level);
     const u64 pfn = framePart(e.b);
-    if (pagesTold_ && !lossy_) {
-        if (!task.page)
+    const u64 gfn = tables_.root(parent.root).placed(e.gfn);
+    const bool tookForRoot = !task.page && level == Level::k512G && !task.made.empty() && task.direct &&
+                             tables_.table(tables_.root(task.made.back()).table).told == 0;
+    if (tookForRoot) { // of a tree of five levels whose root is older than the recording
+        retire(task.made.back());
+        task.made.pop_back();
+    } else if (pagesTold_ && named(e)) {
+        if (!task.page && task.fresh)
+            ; // the page was made before
+        else if (!task.page)
             report(TraceRule::ChildPage, e, fmt::format("{}: the task has made no page for it", entryText(e)));
         else if (task.page->level != number(level) || task.page->gfn != e.gfn)
             report(TraceRule::ChildPage, e,
@@ -285,15 +213,17 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
                    {task.page->line});
     }
     task.page.reset();
+    task.direct.reset();
     if (TraceTable* other = tables_.findByPfn(pfn); other != nullptr) {
-        if (!lossy_)
+        const TraceTable* above = tables_.parentOf(*other);
+        if (above != nullptr && above->knows(other->index))
             report(TraceRule::Table, e,
                    fmt::format("{}: frame {:x} is the table of gfn {:x} level {} already", entryText(e), pfn, other->base,
                                number(other->level)),
                    {other->line});
         tables_.forgetPfn(*other); // it is somewhere else, or gone
     }
-    TraceTable* there = tables_.find(parent.root, level, e.gfn);
+    TraceTable* there = tables_.find(parent.root, level, gfn);
     const bool adopted = there != nullptr && there->pfn == TraceTable::kNoPfn;
     if (there != nullptr && !adopted) { // missing lines
         if (watch_ != nullptr)
@@ -301,7 +231,7 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
         tables_.drop(there->id);
         there = nullptr;
     }
-    TraceTable& child = there != nullptr ? *there : tables_.addTable(parent.root, level, e.gfn, nonpresent_);
+    TraceTable& child = there != nullptr ? *there : tables_.addTable(parent.root, level, gfn, nonpresent_);
     child.parent = parent.id;
     child.index = static_cast<u16>(index);
     child.line = e.line;
@@ -324,7 +254,7 @@ void Rebuild::learnFrame(TraceTable& table, u64 pfn) {
     if (watch_ == nullptr)
         return;
     watch_->tableMoved(table);
-    if (const TraceTable* parent = tables_.parentOf(table); parent != nullptr && !parent->known[table.index])
+    if (const TraceTable* parent = tables_.parentOf(table); parent != nullptr && !parent->knows(table.index))
         watch_->entrySet(*parent, table.index, make_nonleaf_spte(masks_, {pfn}));
 }
 
@@ -337,10 +267,7 @@ void Rebuild::getPage(const TraceEvent& e) {
         return;
     }
     pagesTold_ = true;
-    bool five = false;
-    if (e.level == 4 && task.root)
-        five = tables_.root(*task.root).levels == 5 && !tables_.root(*task.root).retired;
-    if (e.level < 4 || five) {
+    if (e.level < 4 || isChildOfFive(e, task)) {
         task.page = e;
         return;
     }
@@ -350,21 +277,11 @@ void Rebuild::getPage(const TraceEvent& e) {
     root.mirror = (e.a & role::kMirror) != 0;
     if ((e.a & role::kSmm) != 0)
         root.asId = 1;
-    // A TD's mirror root is made first, and the direct one right behind it (mmu_alloc_direct_roots()).
-    if (task.rootJustMade && !task.made.empty() && !root.mirror) {
-        TraceRoot& before = tables_.root(task.made.back());
-        if (!before.retired && !before.mirror && before.levels == root.levels) {
-            before.mirror = true;
-            if (watch_ != nullptr)
-                watch_->rootChanged(before);
-        }
-        hasMirror_ |= before.mirror;
-    }
-    hasMirror_ |= root.mirror;
+    takeForTd(e, task, root);
     retireBefore(root);
     task.made.push_back(id);
     task.root = id;
-    task.rootJustMade = true;
+    task.direct = e;
     if (watch_ != nullptr)
         watch_->rootMade(tables_.root(id), tables_.table(tables_.root(id).table));
 }
@@ -385,14 +302,16 @@ void Rebuild::setSpte(const TraceEvent& e) {
     TraceTable* table = tables_.findByPfn(pfn);
     Task& task = tasks_[e.task];
     if (table == nullptr && task.root)
-        if (TraceTable* there = tables_.find(*task.root, level, e.gfn); there != nullptr && there->pfn == TraceTable::kNoPfn) {
+        if (TraceTable* there = tables_.find(*task.root, level, tables_.root(*task.root).placed(e.gfn));
+            there != nullptr && there->pfn == TraceTable::kNoPfn) {
             // Of the root's own page nothing else tells.
             learnFrame(*there, pfn);
             table = there;
         }
     if (table == nullptr)
         return;
-    if (table->level != level || !table->contains(e.gfn)) {
+    const u64 gfn = tables_.root(table->root).placed(e.gfn);
+    if (table->level != level || !table->contains(gfn)) {
         report(TraceRule::EntryAddress, e,
                fmt::format("{:x} is in the table of gfn {:x} level {}, which has no entry for gfn {:x} level {}", e.b, table->base,
                            number(table->level), e.gfn, e.level),
@@ -400,8 +319,8 @@ void Rebuild::setSpte(const TraceEvent& e) {
         return;
     }
     task.root = table->root;
-    const unsigned i = table->indexOf(e.gfn);
-    if (!table->known[i]) {
+    const unsigned i = table->indexOf(gfn);
+    if (!table->knows(i)) {
         set(*table, i, e.a, e.line);
     } else if (const Held held = compare(*table, i, e.a); held == Held::Mismatch && spte::isPresent(e.a)) {
         // The line prints what the entry holds by then: a fast page fault may have been between.
@@ -416,44 +335,51 @@ void Rebuild::setSpte(const TraceEvent& e) {
     }
 }
 
-// fast_page_fault() changes a leaf by one exchange and prints this instead.
+// fast_page_fault() changes a leaf by one exchange and prints this instead: what it met, and what the entry holds by the time of printing,
+// which may be another CPU's work.
 void Rebuild::fastFault(const TraceEvent& e) {
     fastTold_ = true;
     if ((e.flags & TraceEvent::kFixed) == 0 || e.a == e.b)
         return;
     ++transitions_;
-    const Task& task = tasks_[e.task];
-    TraceTable* best = nullptr;
-    Held how = Held::Mismatch;
-    for (const u32 id : tables_.roots()) {
-        const TraceRoot& root = tables_.root(id);
-        for (unsigned l = 1; l <= 3; ++l) {
-            const Level level = levelOf(l);
-            TraceTable* table = tables_.find(root.id, level, e.gfn);
-            if (table == nullptr)
-                continue;
-            const unsigned i = table->indexOf(e.gfn);
-            if (table->known[i] && !spte::isLeaf(table->words[i], level))
-                continue;
-            const Held held = compare(*table, i, e.a);
-            if (best == nullptr || held < how || (held == how && task.root == root.id)) {
-                best = table;
-                how = held;
-            }
-            break;
-        }
+    if (!spte::isPresent(e.a)) {
+        report(TraceRule::Value, e,
+               fmt::format("fast page fault at gfn {:x}: {:x} → {:x}: it leaves alone what is not present", e.gfn, e.a, e.b));
+        return;
     }
-    if (best == nullptr)
+    const Candidate best = chooseLeaf(e, tasks_[e.task]);
+    if (best.table == nullptr)
         return; // before anything else was told of it
-    const unsigned i = best->indexOf(e.gfn);
-    if (how == Held::Mismatch)
+    TraceTable& table = *best.table;
+    const Level level = table.level;
+    const u64 held = table.words[best.index];
+    const std::vector<u32> since = table.toldAt(best.index);
+    const auto tell = [&](TraceRule rule, const char* why) {
+        report(
+            rule, e,
+            fmt::format("fast page fault at gfn {:x}: {} → {}{}", e.gfn, valueText(e.a, number(level)), valueText(e.b, number(level)), why),
+            since);
+    };
+    if (best.held == Held::Mismatch)
         report(TraceRule::Discontinuity, e,
-               fmt::format("fast page fault at gfn {:x}: {} → {}, but it was {}", e.gfn, valueText(e.a, number(best->level)),
-                           valueText(e.b, number(best->level)), valueText(best->words[i], number(best->level))),
-               {best->lines[i]});
-    if (framePart(e.a) != framePart(e.b) || (spte::isPresent(e.a) && !spte::isPresent(e.b)))
-        report(TraceRule::Frame, e, fmt::format("fast page fault at gfn {:x}: {:x} → {:x}", e.gfn, e.a, e.b));
-    set(*best, i, e.b, e.line);
+               fmt::format("fast page fault at gfn {:x}: {} → {}, but it was {}", e.gfn, valueText(e.a, number(level)),
+                           valueText(e.b, number(level)), valueText(held, number(level))),
+               since);
+    u64 after = e.b;
+    if (!spte::isLeaf(e.b, level) || framePart(e.a) != framePart(e.b)) {
+        after = e.a | (masks_.isMmuWritable(e.a) ? u64{ept::kWrite} : 0); // it is somebody else's by then
+    } else if (formatKnown_) {
+        if (spte::isWritable(e.b) && !masks_.isMmuWritable(e.b))
+            tell(TraceRule::Writable, ": writable, and not MMU-writable");
+        const u64 rights = masks_.format.npt ? npt::kPresent | npt::kUser | npt::kNoExec : ept::kRead | ept::kExec | spte::kSavedBits;
+        const u64 changes = (spte::isAccessTracked(e.a) || spte::isAccessTracked(e.b) ? rights : 0) | u64{ept::kWrite} |
+                            masks_.format.accessed | masks_.format.dirty | masks_.hostWritable | masks_.mmuWritable;
+        if (((e.a ^ e.b) & ~changes) != 0)
+            report(TraceRule::Value, e,
+                   fmt::format("fast page fault at gfn {:x}: {:x} → {:x}: it gives rights back and changes nothing else", e.gfn, e.a, e.b),
+                   since);
+    }
+    set(table, best.index, after, e.line);
 }
 
 } // namespace mirrorscope

@@ -57,6 +57,10 @@ public:
     u64 splits() const { return splits_; }
     u64 collapses() const { return collapses_; }
     u64 shadowPages() const { return shadowPages_; } // pages of shadow paging, which are not followed
+    // The line at which there were more tables than are followed; what comes behind it is not judged. 0: there are not so many.
+    u32 full() const { return full_; }
+    static constexpr const char* kFullText = "there are more tables at once than are followed";
+    u64 unfinished() const; // tables that are not yet taken apart as far as is known
     const SpteMasks& masks() const { return masks_; }
     bool formatKnown() const { return formatKnown_; }
     bool hasMirror() const { return hasMirror_; }
@@ -83,17 +87,25 @@ private:
         u64 last = 0;          // the event that told of it last
     };
     struct Task {
-        std::optional<u32> root; // on which it worked last
-        std::vector<u32> made;   // roots that it has made, the newest last
+        std::optional<u32> root;    // on which it worked last
+        std::optional<u32> touched; // of which it changed an entry last, without doubt
+        std::vector<u32> made;      // roots that it has made, the newest last
         std::vector<Removal> removals;
-        std::optional<TraceEvent> page; // of kvm_mmu_get_page, not linked yet
-        u64 faultAddress = 0;           // of its last kvm_page_fault
-        bool rootJustMade = false;      // nothing but that since
+        std::optional<TraceEvent> page;   // of kvm_mmu_get_page, not linked yet
+        u64 faultAddress = 0;             // of its last kvm_page_fault
+        std::optional<TraceEvent> direct; // of kvm_mmu_get_page: it has just made a root, and nothing but that since
+        // What it was at before its first line, or while lines were lost, may not be over: linking a page, taking a table apart.
+        bool fresh = true;
     };
 
+    void happened(const TraceEvent& e);
     void spteChanged(const TraceEvent& e);
     bool placeIsRight(const TraceEvent& e);
-    void checkValues(const TraceEvent& e);
+    void checkValue(const TraceEvent& e, Level level, const TraceRoot& root);
+    void checkRewrite(const TraceEvent& e, Level level, const std::vector<u32>& since);
+    void checkCollapse(const TraceEvent& e, const TraceTable& parts);
+    bool agedTwice(const TraceEvent& e, const Candidate& at) const;
+    bool isMmio(u64 spte, const TraceRoot& root) const;
     void change(const TraceEvent& e, const Candidate& at);
     void link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
@@ -103,11 +115,21 @@ private:
     void zapAllFast(const TraceEvent& e);
 
     Candidate choose(const TraceEvent& e, const Task& task);
+    Candidate candidateAt(TraceTable& table, const TraceEvent& e) const;
+    // Of a table that another task is taking apart: what was in the middle of changing it may go on doing so.
+    Candidate inRemoval(const TraceEvent& e, const Task& own);
+    bool mayBeLinked(const TraceRoot& root, Level level, u64 gfn);
     TraceTable& ensureTable(u32 root, Level level, u64 gfn, u32 line);
     u32 inheritRoot(const TraceEvent& e);
     void noteRoot(const TraceEvent& e, Task& task, u32 root);
     void retireBefore(const TraceRoot& root);
     bool isSharedFault(const TraceEvent& e, const Task& task) const;
+    Candidate chooseLeaf(const TraceEvent& e, const Task& task);
+    void takeForTd(const TraceEvent& e, Task& task, TraceRoot& root);
+    bool isChildOfFive(const TraceEvent& e, const Task& task);
+    void retire(u32 root);
+    // Lines that name no task are of many: what only one task does is not asked of them.
+    static bool named(const TraceEvent& e) { return e.task != 0; }
 
     bool removedEntry(const TraceEvent& e, Task& task);
     // Of a removed table's entries up to `end` those that went without a line: how many, and the first.
@@ -120,15 +142,18 @@ private:
     void finishRemoval(const Removal& removal, const TraceEvent& next);
     void learnFrame(TraceTable& table, u64 pfn);
     void finishSilent(const TraceEvent& e);
-    void startRemoval(Task& task, TraceTable& table, bool early);
+    void startRemoval(const TraceEvent& e, TraceTable& table, bool early);
+    void forgetAll();
 
     Held compare(const TraceTable& table, unsigned index, u64 old) const;
     void set(TraceTable& table, unsigned index, u64 word, u32 line);
     void report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines = {});
     void learnFormat(u64 spte);
+    void learnNonpresent(const TraceEvent& e);
     bool isNonpresent(u64 spte) const { return spte == nonpresent_; }
     bool isFrozen(u64 spte) const { return spte == (nonpresent_ | kOldFrozen); }
     std::string valueText(u64 spte, unsigned level) const;
+    std::string mismatchText(const TraceEvent& e, u64 held) const;
     std::string entryText(const TraceEvent& e) const;
 
     static constexpr u64 kOldFrozen = 0x5a0; // before v6.10, as 0 is the non-present value
@@ -137,11 +162,15 @@ private:
     TraceWatch* watch_;
     TraceTables tables_;
     std::vector<Task> tasks_;
+    std::vector<u32> removers_; // tasks that are taking tables apart
     SpteMasks masks_;
     bool formatKnown_ = false, hasMirror_ = false;
     u64 nonpresent_ = spte::kNonpresent;
     bool nonpresentKnown_ = false;
-    bool pagesTold_ = false, fastTold_ = false, lossy_ = false;
+    bool pagesTold_ = false, fastTold_ = false;
+    bool wrapped_ = false; // each CPU's buffer begins when it will
+    std::bitset<1024> cpus_;
+    u32 full_ = 0;
     bool toldBehind_ = false; // what a table held is told behind the line that unlinks it
     u64 event_ = 0;           // number of the present one
     u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, findingCount_ = 0, discontinuities_ = 0;

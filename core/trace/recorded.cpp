@@ -69,6 +69,8 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.read = readTrace(input, r.names, order, [&](u64 events) {
         if (events > kMostEvents)
             throw InputError(r.file, 1, 1, "more events than are shown; `mirrorscope conform` and `import` have no such bound");
+        if (rebuild.full() != 0)
+            throw InputError(r.file, rebuild.full(), 1, Rebuild::kFullText);
         return goOn(events);
     });
     if (!r.read.whole)
@@ -112,6 +114,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.config.vm = VmType::Default;
     r.config.recorded = MachineConfig::Recorded{rebuild.masks().format.npt, rebuild.hasMirror() || census.mirrored};
     r.config.levels = census.levels;
+    r.config.gpaw = census.levels == 5 ? 52 : 48;
     r.config.vcpus = static_cast<unsigned>(std::max<std::size_t>(1, r.actors.size()));
     // Frames with the numbers that the lines give them, if a machine can have so many.
     constexpr u64 kMostFrames = 7 << 20;

@@ -33,7 +33,7 @@ u64 RecordedTables::roleOf(const TraceRoot& root, Level level) const {
 void RecordedTables::record(Pfn frame, const TraceTable& table) {
     Kvm& kvm = system_.kvm();
     kvm.spSet(frame, Kvm::kRole, roleOf(roots_[table.root], table.level));
-    kvm.spSet(frame, Kvm::kGfn, table.base);
+    kvm.spSet(frame, Kvm::kGfn, table.base & ~roots_[table.root].alias);
     const auto parent = frameOfTable_.find(table.parent);
     kvm.spSet(frame, Kvm::kPtep, parent == frameOfTable_.end() ? 0 : u64{wordOf(parent->second, table.index).v} + 1);
 }
@@ -46,7 +46,7 @@ void RecordedTables::make(Pfn frame, const TraceTable& table) {
     system_.frames().take(frame, FrameKind::Table, 0);
     machine.fill(frame, spte::kNonpresent);
     for (unsigned i = 0; i < 512; ++i) {
-        const u64 word = table.known[i] ? inMachine(table, table.words[i]) : spte::kUnrecorded;
+        const u64 word = table.knows(i) ? inMachine(table, table.words[i]) : spte::kUnrecorded;
         if (word != spte::kNonpresent && word != 0)
             machine.set(wordOf(frame, i), word);
     }

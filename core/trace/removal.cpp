@@ -8,17 +8,28 @@
 
 namespace mirrorscope {
 
-void Rebuild::startRemoval(Task& task, TraceTable& table, bool early) {
+void Rebuild::startRemoval(const TraceEvent& e, TraceTable& table, bool early) {
     table.removed = true;
     tables_.unlink(table);
+    Task& task = tasks_[e.task];
+    if (task.removals.empty())
+        removers_.push_back(e.task);
     task.removals.push_back({.table = table.id, .early = early, .last = event_});
+}
+
+u64 Rebuild::unfinished() const {
+    u64 n = 0;
+    for (const u32 task : removers_)
+        for (const Removal& removal : tasks_[task].removals)
+            n += missing(removal, tables_.table(removal.table), 512).count > 0 ? 1 : 0;
+    return n;
 }
 
 // A task that never does anything else has no line that would end its removals: after a while they are over.
 void Rebuild::finishSilent(const TraceEvent& e) {
     constexpr u64 kSilent = 4096; // events
-    for (Task& task : tasks_)
-        if (!task.removals.empty() && event_ - task.removals.back().last > kSilent)
+    for (const u32 id : std::vector<u32>(removers_))
+        if (Task& task = tasks_[id]; !task.removals.empty() && event_ - task.removals.back().last > kSilent)
             finishRemovals(task, e);
 }
 
@@ -26,20 +37,22 @@ void Rebuild::finishSilent(const TraceEvent& e) {
 bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     const auto holds = [&](const Removal& removal) {
         const TraceTable& table = tables_.table(removal.table);
-        return table.level == levelOf(e.level) && table.contains(e.gfn);
+        return table.level == levelOf(e.level) && table.contains(tables_.root(table.root).placed(e.gfn));
     };
     // The innermost that can hold it; what is below is done.
     std::size_t depth = task.removals.size();
     while (depth > 0 && !holds(task.removals[depth - 1]))
         --depth;
     if (depth == 0 || !isFrozen(e.b)) {
-        finishRemovals(task, e);
+        if (named(e))
+            finishRemovals(task, e);
         return false;
     }
     finishRemovals(task, e, depth);
     Removal& removal = task.removals.back();
     TraceTable& table = tables_.table(removal.table);
-    const unsigned i = table.indexOf(e.gfn);
+    const u64 gfn = tables_.root(table.root).placed(e.gfn);
+    const unsigned i = table.indexOf(gfn);
     removal.shared |= !spte::isPresent(e.a);
     if (i < removal.next) {
         report(TraceRule::Removed, e,
@@ -53,8 +66,7 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
                    table.toldAt(gone.first));
         const Held held = compare(table, i, e.a);
         if (held == Held::Mismatch)
-            report(TraceRule::Discontinuity, e, fmt::format("{}, but it was {}", entryText(e), valueText(table.words[i], e.level)),
-                   table.toldAt(i));
+            report(TraceRule::Discontinuity, e, mismatchText(e, table.words[i]), table.toldAt(i));
         removal.next = i + 1;
         removal.last = event_;
     }
@@ -62,18 +74,18 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     if (spte::isTable(e.a, table.level)) {
         child = tables_.findByPfn(framePart(e.a));
         if (child == nullptr)
-            child = tables_.find(table.root, below(table.level), e.gfn);
+            child = tables_.find(table.root, below(table.level), gfn);
     }
     set(table, i, e.b, e.line);
     if (child != nullptr && !child->removed && child->level == below(table.level))
-        startRemoval(task, *child, false);
+        startRemoval(e, *child, false);
     return true;
 }
 
 Rebuild::Missing Rebuild::missing(const Removal& removal, const TraceTable& table, unsigned end) {
     Missing gone;
     for (unsigned k = removal.next; k < end; ++k)
-        if (table.known[k] && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
+        if (table.knows(k) && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
             gone.first = std::min(gone.first, k);
             ++gone.count;
         }
@@ -84,6 +96,8 @@ void Rebuild::finishRemovals(Task& task, const TraceEvent& next, std::size_t upT
     while (task.removals.size() > upTo) {
         const Removal removal = task.removals.back();
         task.removals.pop_back();
+        if (task.removals.empty())
+            std::erase(removers_, static_cast<u32>(&task - tasks_.data()));
         finishRemoval(removal, next);
     }
 }
@@ -91,14 +105,16 @@ void Rebuild::finishRemovals(Task& task, const TraceEvent& next, std::size_t upT
 // `next` is what the task does then: all of it must have been told by now.
 void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
     const TraceTable& table = tables_.table(removal.table);
-    if (const Missing gone = missing(removal, table, 512); gone.count > 0)
+    if (const Missing gone = missing(removal, table, 512); gone.count > 0 && named(next))
         report(TraceRule::Removed, next,
                fmt::format("the table of gfn {:x} level {} is gone, and of {} of its entries no line told so, that of gfn {:x} the first",
                            table.base, number(table.level), gone.count, table.gfnOf(gone.first)),
                table.toldAt(gone.first));
     if (const TraceTable* parent = removal.early ? tables_.parentOf(table) : nullptr) {
-        const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) && next.gfn == table.base;
-        if (!unlinks && !parent->removed && parent->known[table.index] && spte::isTable(parent->words[table.index], parent->level))
+        const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) &&
+                             tables_.root(table.root).placed(next.gfn) == table.base;
+        if (!unlinks && named(next) && !parent->removed && parent->knows(table.index) &&
+            spte::isTable(parent->words[table.index], parent->level))
             report(
                 TraceRule::Removed, next,
                 fmt::format("the table of gfn {:x} level {} was taken apart, and no line has unlinked it", table.base, number(table.level)),
@@ -128,7 +144,7 @@ void Rebuild::prepareZap(const TraceEvent& e) {
     if (!task.removals.empty()) {
         Removal& removal = task.removals.back();
         const TraceTable& table = tables_.table(removal.table);
-        if (table.level == level && table.base == e.gfn && !removal.prepared) {
+        if (table.level == level && table.base == tables_.root(table.root).placed(e.gfn) && !removal.prepared) {
             removal.prepared = true;
             toldBehind_ |= !removal.early;
             return;
@@ -138,8 +154,9 @@ void Rebuild::prepareZap(const TraceEvent& e) {
     const auto find = [&] {
         TraceTable* found = nullptr;
         for (const u32 id : tables_.roots())
-            if (TraceTable* table = tables_.find(id, level, e.gfn);
-                table != nullptr && table->base == e.gfn && table->parent != TraceTable::kNone && (found == nullptr || task.root == id))
+            if (TraceTable* table = tables_.find(id, level, tables_.root(id).placed(e.gfn));
+                table != nullptr && table->base == tables_.root(id).placed(e.gfn) && table->parent != TraceTable::kNone &&
+                (found == nullptr || task.root == id))
                 found = table;
         return found;
     };
@@ -148,16 +165,18 @@ void Rebuild::prepareZap(const TraceEvent& e) {
         return;
     // Below the one that is being taken apart, or the next one.
     if (task.removals.empty() || found->parent != task.removals.back().table) {
-        finishRemovals(task, e);
+        if (named(e))
+            finishRemovals(task, e);
         found = find();
         if (found == nullptr)
             return;
     }
     // A kernel has one order or the other.
-    if (toldBehind_ || (options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2))
+    const bool sure = named(e) && !task.fresh && !tables_.root(found->root).inherited;
+    if (sure && (toldBehind_ || (options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2)))
         report(TraceRule::RemovalOrder, e,
                fmt::format("the table of gfn {:x} level {} is taken apart, and no line has unlinked it", e.gfn, e.level), {found->line});
-    startRemoval(task, *found, true);
+    startRemoval(e, *found, true);
     task.removals.back().prepared = true;
 }
 

@@ -24,14 +24,14 @@ TraceTable& TraceTables::addTable(u32 root, Level level, u64 base, u64 nonpresen
     if (live_ >= kMostTables)
         throw std::length_error("the trace has more tables at once than are followed (" + std::to_string(kMostTables) + ")");
     const u32 id = static_cast<u32>(tables_.size());
-    tables_.push_back(std::make_unique<TraceTable>());
+    tables_.push_back(std::make_unique<TraceTable>(losses_));
     TraceTable& t = *tables_[id];
     t.id = id;
     t.root = root;
     t.level = level;
     t.base = base;
     t.words.fill(nonpresent);
-    t.known.set();
+    t.knowAll(true);
     byPlace_[key(root, level, base)] = id;
     lastKey_ = ~u64{0};
     ++live_;
@@ -39,6 +39,9 @@ TraceTable& TraceTables::addTable(u32 root, Level level, u64 base, u64 nonpresen
 }
 
 TraceTable* TraceTables::find(u32 root, Level level, u64 gfn) {
+    constexpr unsigned kGfnBits = 40; // of the largest address there is
+    if (gfn >> kGfnBits != 0)
+        return nullptr;
     const u64 k = key(root, level, gfn);
     if (k == lastKey_)
         return last_;

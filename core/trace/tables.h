@@ -28,16 +28,36 @@ struct TraceTable {
     bool removed = false; // it is being taken apart
     u32 line = 0;         // where it was linked
     std::array<u64, 512> words{};
-    std::bitset<512> known;       // the word is what the entry held last
     std::bitset<512> derived;     // a part of a huge page that was split: no line told it
     std::array<u32, 512> lines{}; // the line that told the word
     u32 told = 0;                 // changes of its entries
     int present = 0;              // of those that lines told, what is there now
+    // Is the word what the entry held last?
+    bool knows(unsigned i) const { return epoch_ == *now_ && known_[i]; }
+    void know(unsigned i) {
+        renew();
+        known_.set(i);
+    }
+    void forget(unsigned i) { known_.reset(i); }
+    void knowAll(bool all) {
+        epoch_ = *now_;
+        all ? known_.set() : known_.reset();
+    }
     u64 gfnOf(unsigned i) const { return base + i * pagesPer(level); }
     unsigned indexOf(u64 gfn) const { return static_cast<unsigned>((gfn - base) / pagesPer(level)); }
     // The line that told what the entry holds, if one did.
     std::vector<u32> toldAt(unsigned i) const { return lines[i] != 0 ? std::vector<u32>{lines[i]} : std::vector<u32>{}; }
     bool contains(u64 gfn) const { return gfn >= base && gfn - base < 512 * pagesPer(level); }
+    explicit TraceTable(const u32& now) : now_(&now), epoch_(now) {}
+
+private:
+    void renew() {
+        if (epoch_ != *now_)
+            knowAll(false);
+    }
+    const u32* now_; // how often events were lost, by now
+    u32 epoch_;      // and when something was known of its entries last
+    std::bitset<512> known_;
 };
 
 struct TraceRoot {
@@ -46,14 +66,22 @@ struct TraceRoot {
     unsigned levels = 4;
     std::optional<u8> asId; // not known before the first change of an entry below it
     bool mirror = false;    // of a TD's private memory
+    u64 alias = 0;          // of a TD's shared memory: the bit that its gfns have in the tables, and mostly not in the lines
     bool invalid = false;   // kvm_mmu_zap_all_fast()
+    bool doubted = false;   // there was one, perhaps of another VM
     bool retired = false;   // its VM is gone, or nothing of it is left
     bool inherited = false; // it was there before the recording began
     u32 line = 0;
+    // Where the gfn of a line is in its tables (kvm_gfn_direct_bits()).
+    u64 placed(u64 gfn) const { return gfn | alias; }
 };
 
 class TraceTables {
 public:
+    TraceTables() = default;
+    TraceTables(const TraceTables&) = delete; // its tables point back to it
+    TraceTables& operator=(const TraceTables&) = delete;
+
     // What an entry that leads to a table of unknown frame holds: none that a machine has, and which table it is.
     static constexpr u64 kUnknownFrame = 0x7'ffe0'0000;
     // The frame of a table by the lines; a number of its own where they do not tell.
@@ -61,8 +89,8 @@ public:
         return table.pfn != TraceTable::kNoPfn ? table.pfn : kUnknownFrame + (table.id & 0xfffff);
     }
 
-    // 512 GiB in small pages take half of that; more at once is refused by std::length_error.
-    static constexpr std::size_t kMostTables = 1 << 19;
+    // 512 GiB in small pages, of some 6 KB each; more at once is refused by std::length_error.
+    static constexpr std::size_t kMostTables = (1 << 18) + (1 << 13);
 
     u32 addRoot(unsigned levels, u64 nonpresent);
     TraceRoot& root(u32 id) { return roots_[id]; }
@@ -77,7 +105,7 @@ public:
     const TraceTable& table(u32 id) const { return *tables_[id]; }
     // Null where there is none, or it is gone.
     TraceTable* parentOf(const TraceTable& table) { return table.parent < tables_.size() ? tables_[table.parent].get() : nullptr; }
-    // The table of that root whose entry of that level translates the gfn; null if there is none.
+    // The table of that root whose entry of that level translates the gfn, as it is placed in it; null if there is none.
     TraceTable* find(u32 root, Level level, u64 gfn);
     TraceTable* findByPfn(u64 pfn);
     void setPfn(TraceTable& table, u64 pfn);
@@ -86,6 +114,8 @@ public:
     // It is taken apart: it is found no more, except by its id.
     void unlink(TraceTable& table);
     void drop(u32 id);
+    // Whatever was done meanwhile: of no entry it is known any more what it holds.
+    void forgetAll() { ++losses_; }
     // Of those that are linked.
     std::size_t count() const { return live_; }
     template <class F>
@@ -98,7 +128,7 @@ public:
 private:
     static u64 key(u32 root, Level level, u64 gfn) {
         const unsigned shift = 9 * number(level); // what a table of that level covers
-        return u64{root} << 48 | u64{number(level)} << 45 | (shift >= 45 ? 0 : gfn >> shift & ((1ull << 45) - 1));
+        return u64{root} << 34 | u64{number(level)} << 31 | (gfn >> shift & ((1ull << 31) - 1));
     }
     std::vector<TraceRoot> roots_; // by id
     std::vector<u32> liveRoots_;
@@ -107,6 +137,7 @@ private:
     u64 lastKey_ = ~u64{0}; // looked up last
     TraceTable* last_ = nullptr;
     std::size_t live_ = 0;
+    u32 losses_ = 0;
 };
 
 } // namespace mirrorscope

@@ -16,23 +16,50 @@ bool Rebuild::isSharedFault(const TraceEvent& e, const Task& task) const {
     return (gfn >> kShared48 & 1) != 0 || (gfn >> kShared52 & 1) != 0 || (e.gfn >> kShared48 & 1) != 0;
 }
 
+Rebuild::Candidate Rebuild::candidateAt(TraceTable& table, const TraceEvent& e) const {
+    Candidate c{&table, table.indexOf(tables_.root(table.root).placed(e.gfn)), Held::Mismatch};
+    c.held = compare(table, c.index, e.a);
+    return c;
+}
+
+Rebuild::Candidate Rebuild::inRemoval(const TraceEvent& e, const Task& own) {
+    for (const u32 id : removers_)
+        for (const Removal& removal : tasks_[id].removals) {
+            TraceTable& table = tables_.table(removal.table);
+            if (&tasks_[id] == &own || table.level != levelOf(e.level) || !table.contains(tables_.root(table.root).placed(e.gfn)))
+                continue;
+            const Candidate c = candidateAt(table, e);
+            const bool told = e.kind == TraceKind::SpteChanged && e.c != 0 && framePart(e.c) == table.pfn;
+            if (c.index >= removal.next && (told || c.held == Held::Exact || c.held == Held::Silent))
+                return c;
+        }
+    return {};
+}
+
+// Nothing that was told speaks against a table at that place.
+bool Rebuild::mayBeLinked(const TraceRoot& root, Level level, u64 gfn) {
+    while (number(level) < root.levels) {
+        level = above(level);
+        if (const TraceTable* upper = tables_.find(root.id, level, gfn))
+            return !upper->knows(upper->indexOf(gfn));
+    }
+    return false;
+}
+
 Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     const Level level = levelOf(e.level);
-    const auto at = [&](TraceTable& table) {
-        Candidate c{&table, table.indexOf(e.gfn), Held::Mismatch};
-        c.held = compare(table, c.index, e.a);
-        return c;
-    };
     // The address of the entry was told: there is no doubt, if that page is known.
     if (e.c != 0)
-        if (TraceTable* table = tables_.findByPfn(framePart(e.c)); table != nullptr && table->level == level && table->contains(e.gfn))
-            return at(*table);
+        if (TraceTable* table = tables_.findByPfn(framePart(e.c));
+            table != nullptr && table->level == level && table->contains(tables_.root(table->root).placed(e.gfn)))
+            return candidateAt(*table, e);
     // A table is in one place only.
     if (spte::isTable(e.a, level))
         if (const TraceTable* child = tables_.findByPfn(framePart(e.a));
-            child != nullptr && child->level == below(level) && child->base == e.gfn)
-            if (TraceTable* parent = tables_.parentOf(*child); parent != nullptr && parent->level == level && parent->contains(e.gfn))
-                return at(*parent);
+            child != nullptr && child->level == below(level) && child->base == tables_.root(child->root).placed(e.gfn))
+            if (TraceTable* parent = tables_.parentOf(*child); parent != nullptr && parent->level == level && parent->contains(child->base))
+                return candidateAt(*parent, e);
+    const Candidate going = inRemoval(e, task);
 
     Candidate best;
     u32 bestRoot = 0;
@@ -41,11 +68,11 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         const TraceRoot& root = tables_.root(id);
         if (root.levels < e.level || (root.asId && *root.asId != e.asId))
             continue;
-        TraceTable* table = tables_.find(root.id, level, e.gfn);
+        TraceTable* table = tables_.find(root.id, level, root.placed(e.gfn));
         Candidate c;
         int s = 0;
         if (table != nullptr) {
-            c = at(*table);
+            c = candidateAt(*table, e);
             s = c.held == Held::Mismatch ? 8 : c.held == Held::Unknown ? 32 : 64;
         } else if (root.inherited) {
             s = 16; // it may be there
@@ -59,7 +86,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         if (root.invalid && !spte::isPresent(e.a))
             s -= kNotThere;
         // Of the two trees of a TD: by where the fault was.
-        if (hasMirror_ && !spte::isPresent(e.a) && root.mirror != isSharedFault(e, task))
+        if (hasMirror_ && !spte::isPresent(e.a) && (root.mirror || root.alias != 0) && root.mirror != isSharedFault(e, task))
             s += 6;
         // What else is alike: the newest.
         if (!score || s >= *score) {
@@ -68,12 +95,49 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
             bestRoot = root.id;
         }
     }
+    const bool fits = best.table != nullptr && (best.held == Held::Exact || best.held == Held::Silent);
+    if (going.table != nullptr && !fits)
+        return going;
     if (!score || best.table != nullptr)
         return best;
     // A root without that table: what leads to it is known not to, so that lines are missing, or come later.
-    if (!tables_.root(bestRoot).inherited && !lossy_)
+    const TraceRoot& root = tables_.root(bestRoot);
+    if (!mayBeLinked(root, level, root.placed(e.gfn)))
         report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
-    return at(ensureTable(bestRoot, level, e.gfn, e.line));
+    return candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
+}
+
+// The leaf that a fast page fault is about: lines do not tell its level.
+Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
+    Candidate best;
+    bool ofTask = false;
+    constexpr unsigned kHighest = 3;
+    for (const u32 id : tables_.roots()) {
+        const TraceRoot& root = tables_.root(id);
+        const u64 gfn = root.placed(e.gfn);
+        for (unsigned l = 1; l <= kHighest; ++l) {
+            TraceTable* table = tables_.find(root.id, levelOf(l), gfn);
+            if (table == nullptr)
+                continue;
+            const Candidate c = candidateAt(*table, e);
+            if (table->knows(c.index) && !spte::isLeaf(table->words[c.index], table->level))
+                continue;
+            if (best.table == nullptr || c.held < best.held || (c.held == best.held && !ofTask && task.root == root.id)) {
+                best = c;
+                ofTask = task.root == root.id;
+            }
+            break;
+        }
+    }
+    if (best.table != nullptr && best.held != Held::Mismatch)
+        return best;
+    for (u8 l = 1; l <= kHighest; ++l) {
+        TraceEvent at = e;
+        at.level = l;
+        if (const Candidate going = inRemoval(at, task); going.table != nullptr)
+            return going;
+    }
+    return best;
 }
 
 // The table is there, whether a line told so or not, and those above it.
@@ -86,15 +150,15 @@ TraceTable& Rebuild::ensureTable(u32 root, Level level, u64 gfn, u32 line) {
     if (number(level) < levels)
         parent = &ensureTable(root, above(level), gfn, line);
     TraceTable& table = tables_.addTable(root, level, base, nonpresent_);
-    table.known.reset();
+    table.knowAll(false);
     table.line = line;
     if (parent != nullptr) {
         table.parent = parent->id;
         table.index = static_cast<u16>(parent->indexOf(base));
         const u64 held = parent->words[table.index];
-        if (parent->known[table.index] && spte::isTable(held, parent->level) && tables_.findByPfn(framePart(held)) == nullptr)
+        if (parent->knows(table.index) && spte::isTable(held, parent->level) && tables_.findByPfn(framePart(held)) == nullptr)
             tables_.setPfn(table, framePart(held));
-        parent->known.reset(table.index);
+        parent->forget(table.index);
     }
     if (watch_ != nullptr) {
         watch_->tableMade(table);
@@ -113,7 +177,7 @@ u32 Rebuild::inheritRoot(const TraceEvent& e) {
     root.asId = e.asId;
     root.line = e.line;
     TraceTable& table = tables_.table(root.table);
-    table.known.reset();
+    table.knowAll(false);
     if (watch_ != nullptr)
         watch_->rootMade(root, table);
     return id;
@@ -145,31 +209,80 @@ void Rebuild::retireBefore(const TraceRoot& made) {
     constexpr std::size_t kMostRoots = 1024;
     if (gone.empty() && tables_.roots().size() > kMostRoots)
         gone.push_back(tables_.roots().front());
-    for (const u32 id : gone) {
-        tables_.retire(id);
+    for (const u32 id : gone)
+        retire(id);
+}
+
+void Rebuild::retire(u32 id) {
+    tables_.retire(id);
+    const TraceRoot& root = tables_.root(id);
+    if (watch_ != nullptr) {
+        watch_->rootChanged(root);
+        watch_->tableGone(tables_.table(root.table));
+    }
+    tables_.drop(root.table);
+}
+
+// A page of level 4 is a root's, or in a tree of five levels below one.
+bool Rebuild::isChildOfFive(const TraceEvent& e, const Task& task) {
+    if (e.level != 4)
+        return false;
+    if (e.gfn != 0)
+        return true;
+    if (task.root && !tables_.root(*task.root).retired)
+        return tables_.root(*task.root).levels == 5;
+    // By a task of which nothing is known: some tree lacks it.
+    return std::any_of(tables_.roots().begin(), tables_.roots().end(), [&](u32 id) {
         const TraceRoot& root = tables_.root(id);
-        if (watch_ != nullptr) {
-            watch_->rootChanged(root);
-            watch_->tableGone(tables_.table(root.table));
+        return root.levels == 5 && tables_.find(id, Level::k512G, root.placed(0)) == nullptr;
+    });
+}
+
+// A TD's mirror root is made first, and the direct one right behind it (mmu_alloc_direct_roots()).
+void Rebuild::takeForTd(const TraceEvent& e, Task& task, TraceRoot& root) {
+    constexpr u64 kAtOnce = 10'000'000; // ns
+    bool ofTd = false;
+    if (!root.mirror && task.direct && e.time - task.direct->time <= kAtOnce && !task.made.empty()) {
+        TraceRoot& before = tables_.root(task.made.back());
+        if (!before.retired && !before.invalid && before.alias == 0 && before.levels == root.levels) {
+            ofTd = true;
+            if (!before.mirror && watch_ != nullptr) {
+                before.mirror = true;
+                watch_->rootChanged(before);
+            }
+            before.mirror = true;
         }
-        tables_.drop(root.table);
+    }
+    const auto isTds = [&](u32 id) { return tables_.root(id).mirror || tables_.root(id).alias != 0; };
+    ofTd |= !root.mirror && ((task.root && isTds(*task.root)) || std::any_of(task.made.begin(), task.made.end(), isTds));
+    if (ofTd)
+        root.alias = root.levels == 5 ? 1ull << kShared52 : 1ull << kShared48;
+    hasMirror_ |= ofTd || root.mirror;
+    // Who works on another root now has left the one that it had, if that may be invalid.
+    if (task.root && tables_.root(*task.root).doubted && !root.mirror) {
+        TraceRoot& left = tables_.root(*task.root);
+        left.invalid = true;
+        left.doubted = false;
+        if (watch_ != nullptr && !left.retired)
+            watch_->rootChanged(left);
     }
 }
 
 // kvm_mmu_zap_all_fast(): all roots of the VM, with mmu_lock held for writing; a mirror root stays valid
 // (kvm_tdp_mmu_invalidate_roots(), KVM_DIRECT_ROOTS).
 void Rebuild::zapAllFast(const TraceEvent& e) {
-    const Task& task = tasks_[e.task];
+    Task& task = tasks_[e.task];
+    task.direct.reset();
     std::vector<u32> valid, own;
     for (const u32 id : tables_.roots())
         if (const TraceRoot& root = tables_.root(id); !root.invalid && !root.mirror) {
             valid.push_back(id);
-            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id)
+            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id || task.touched == id)
                 own.push_back(id);
         }
-    // Which VM it is of is not told: the task's, or the only one there is.
+    // Which VM it is of is not told. Another one may be there without having made a root that was recorded.
     if (own.empty() && valid.size() == 1)
-        own = valid;
+        tables_.root(valid.front()).doubted = true;
     for (const u32 id : own) {
         tables_.root(id).invalid = true;
         if (watch_ != nullptr)

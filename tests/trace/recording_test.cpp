@@ -244,7 +244,7 @@ TEST(Recording, the_summary_tells_how_faults_ended) {
     EXPECT_EQ(timed, faults - summary.ends[static_cast<unsigned>(FaultEnd::Open)]);
     const std::string text = summaryMarkdown(*recorded, summary);
     EXPECT_NE(text.find("each as such a kernel makes it"), std::string::npos);
-    EXPECT_NE(text.find("6 huge pages were split"), std::string::npos);
+    EXPECT_NE(text.find("Split into small pages: 6 huge pages;"), std::string::npos);
 }
 
 // A TD's two trees of KVM are told apart; of the third no line tells, and nothing is said to differ from it.
