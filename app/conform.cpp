@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
+#include "replay.h"
 
 #include "base/text.h"
 #include "trace/judge.h"
@@ -15,7 +16,8 @@ namespace mirrorscope::app {
 namespace {
 struct ConformArguments {
     std::string file = "-", kernel, format = "text";
-    bool follow = false;
+    bool follow = false, replay = false;
+    unsigned vm = 0;
 };
 
 // Prints findings as they are found.
@@ -45,6 +47,8 @@ private:
 };
 
 int conformCommand(const ConformArguments& args) {
+    if (args.replay)
+        return conformByReplay({args.file, args.kernel, {}, args.format, args.vm});
     const TraceKernel kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any);
     TraceInput input(args.file);
     TraceNames names;
@@ -92,7 +96,10 @@ void addConform(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("conform", "does each change in a kernel's trace follow the rules of that kernel?");
     sub->add_option("TRACE", args->file, "text, trace.dat or a session; `-`: standard input");
     addTraceKernel(*sub, args->kernel);
-    sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
+    CLI::Option* follow = sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
+    CLI::Option* replay =
+        sub->add_flag("--replay", args->replay, "does our machine change the same entries when the same is done to it?")->excludes(follow);
+    sub->add_option("--vm", args->vm, "N: of a recording with several VMs that one (each)")->check(CLI::PositiveNumber)->needs(replay);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return conformCommand(*args); }; });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "command.h"
+#include "replay.h"
 
 #include "base/text.h"
 #include "trace/judge.h"
@@ -16,7 +17,8 @@ namespace mirrorscope::app {
 
 namespace {
 struct ImportArguments {
-    std::string file = "-", out, format = "text", kernel;
+    std::string file = "-", out, format = "text", kernel, as = "session";
+    unsigned vm = 0;
 };
 
 void printText(const std::string& name, const Judged& judged, const TraceNames& names) {
@@ -79,6 +81,8 @@ void printJson(const Judged& judged) {
 }
 
 int importCommand(const ImportArguments& args) {
+    if (args.as == "scenario")
+        return importAsScenario({args.file, args.kernel, args.out, args.format, args.vm});
     TraceInput input(args.file);
     TraceNames names;
     std::unique_ptr<SessionFileWriter> session;
@@ -115,6 +119,10 @@ void addImport(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("import", "reads a kernel's trace: what is in it, and as a session with time travel");
     sub->add_option("TRACE", args->file, "text of trace, trace_pipe, trace-cmd report or perf script, or trace.dat; `-`: standard input");
     sub->add_option("-o", args->out, "SESSION: the recording as a session file, which `mirrorscope SESSION` opens");
+    sub->add_option("--as", args->as, "session, or scenario: what was done to a VM, to be done again on our machine")
+        ->check(CLI::IsMember({"session", "scenario"}));
+    sub->add_option("--vm", args->vm, "N: of a recording with several VMs that one (the one with the most changes)")
+        ->check(CLI::PositiveNumber);
     addTraceKernel(*sub, args->kernel);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return importCommand(*args); }; });

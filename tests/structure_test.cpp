@@ -38,6 +38,7 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("explain", {"scenario", "tdx/matrix"});
     add("review", {"explore"});
     add("export", {"contrast", "review", "tdx/matrix"});
+    add("replay", {"export"});
     add("console", {"export"});
     return below;
 }();

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
@@ -46,6 +47,9 @@ private:
         e.vcpu = static_cast<u16>(mark.a[0]);
         e.c = mark.a[1];
         e.gfn = e.c >> 12;
+        // The exit qualification of VMX, or SVM's error code.
+        constexpr std::array<std::array<u64, 3>, 2> kCodes{{{1, 2, 4}, {0, 2, 16}}};
+        e.a = kCodes[kvm_.masks().format.npt ? 1 : 0][std::min<u64>(mark.a[5], 2)];
         put(n, e);
     }
 
@@ -138,6 +142,14 @@ private:
             put(n, zap);
         }
         put(n, e);
+        if (isIn(view, "tdp_mmu_split_huge_page")) {
+            TraceEvent split;
+            split.kind = TraceKind::SplitHugePage;
+            split.level = e.level;
+            split.gfn = e.gfn;
+            split.a = old;
+            put(n, split);
+        }
         // The address tells which table the entry is in.
         if (within(view, "tdp_mmu_map_handle_target_level") && spte::isLeaf(now, table.level())) {
             TraceEvent set;

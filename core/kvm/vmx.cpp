@@ -27,7 +27,7 @@ HandledExit VmxOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     kvm_.vcpu_exit_guest(vcpu);
     sim.mark({.kind = MarkKind::Exit,
               .code = walk.outcome == EptWalk::Outcome::Misconfig ? u8{49} : u8{48},
-              .a = {vcpu, gpa & ~kSmmGpa, 0, 0, (gpa & kSmmGpa) != 0, 0}});
+              .a = {vcpu, gpa & ~kSmmGpa, 0, 0, (gpa & kSmmGpa) != 0, static_cast<u64>(op.access())}});
     HandledExit handled;
     if (walk.outcome == EptWalk::Outcome::Misconfig) {
         Call call(sim, "handle_ept_misconfig");

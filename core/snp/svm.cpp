@@ -100,7 +100,7 @@ HandledExit SnpOps::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, 
     kvm_.vcpu_exit_guest(vcpu);
     sim_.mark({.kind = MarkKind::Exit,
                .code = kNpf,
-               .a = {vcpu, gpa, walk.outcome == EptWalk::Outcome::NotOwner, op.alias == Alias::Shared, 0, 0}});
+               .a = {vcpu, gpa, walk.outcome == EptWalk::Outcome::NotOwner, op.alias == Alias::Shared, 0, static_cast<u64>(op.access())}});
     Call call(sim_, "npf_interception");
     HandledExit handled;
     if (walk.outcome == EptWalk::Outcome::Misconfig) { // PFERR_RSVD

@@ -96,7 +96,9 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
         return {.result = 0, .run = mmioExit(op, gpa)};
     }
     kvm_.vcpu_exit_guest(vcpu);
-    sim_.mark({.kind = MarkKind::Exit, .code = 48, .a = {vcpu, gpa, op.kind == GuestOp::Kind::Accept ? 1u : 0u, isShared, 0, 0}});
+    sim_.mark({.kind = MarkKind::Exit,
+               .code = 48,
+               .a = {vcpu, gpa, op.kind == GuestOp::Kind::Accept ? 1u : 0u, isShared, 0, static_cast<u64>(op.access())}});
     return tdx_handle_ept_violation(vcpu, op, gpa, walk);
 }
 

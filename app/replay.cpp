@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "replay.h"
+
+#include "base/text.h"
+#include "command.h"
+#include "export/export.h"
+#include "replay/compare.h"
+#include "replay/scenario_of.h"
+#include "scenario/diagnostic.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace mirrorscope::app {
+
+namespace {
+// The kernel of our machine that does as the recorded one; 6.12 is none, and its TDP MMU does what 6.16's does for ordinary VMs.
+std::string_view ours(const std::string& kernel) { return kernel.empty() || kernel == "6.12" ? std::string_view("6.16") : kernel; }
+
+std::vector<RecordedVm> vmsOf(const ReplayArguments& args) {
+    TraceInput input(args.file);
+    std::vector<RecordedVm> vms = readVms(
+        input,
+        {.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any), .one = false, .goOn = [](u64) { return !interrupted(); }});
+    if (vms.empty() && !interrupted())
+        throw InputError(input.name(), 1, 1, "no change of an entry is in it, which could be done again");
+    if (args.vm > vms.size())
+        throw InputError(input.name(), 1, 1,
+                         fmt::format("there is no VM {}: {} told", args.vm, vms.size() == 1 ? "1 is" : fmt::format("{} are", vms.size())));
+    return vms;
+}
+} // namespace
+
+int importAsScenario(const ReplayArguments& args) {
+    const std::vector<RecordedVm> vms = vmsOf(args);
+    if (vms.empty())
+        return kBounded;
+    const auto most =
+        std::max_element(vms.begin(), vms.end(), [](const auto& a, const auto& b) { return a.changes.size() < b.changes.size(); });
+    const RecordedVm& vm = args.vm == 0 ? *most : vms[args.vm - 1];
+    put(args.out, scenarioOf(vm, args.file, ours(args.kernel)));
+    if (vms.size() > 1)
+        std::fputs(
+            wrapped(fmt::format("{} VMs are told; this is number {}. `--vm N` takes another.", vms.size(), &vm - vms.data() + 1), "", 0)
+                .c_str(),
+            stderr);
+    return kOk;
+}
+
+int conformByReplay(const ReplayArguments& args) {
+    const std::vector<RecordedVm> vms = vmsOf(args);
+    bool differs = false;
+    for (std::size_t n = 0; n < vms.size() && !interrupted(); ++n) {
+        if (args.vm != 0 && args.vm != n + 1)
+            continue;
+        const RecordedVm& vm = vms[n];
+        const Replayed r = replayed(vm, scenarioOf(vm, args.file, ours(args.kernel)), [] { return !interrupted(); });
+        differs |= r.same != r.entries;
+        const auto happens = [](const std::string& what) { return what.empty() ? std::string("nothing more") : what; };
+        if (args.format == "jsonl") {
+            for (const ReplayDifference& d : r.differences) {
+                const nlohmann::ordered_json json{{"kind", "difference"}, {"vm", n + 1},  {"kernel", d.kernel}, {"ours", d.ours},
+                                                  {"level", d.level},     {"gfn", d.gfn}, {"line", d.line},     {"entries", d.entries}};
+                std::printf("%s\n", json.dump().c_str());
+            }
+            const nlohmann::ordered_json end{{"kind", "replayed"},
+                                             {"vm", n + 1},
+                                             {"steps", vm.deeds.size()},
+                                             {"changes", r.changes},
+                                             {"ours", r.ours},
+                                             {"entries", r.entries},
+                                             {"same", r.same},
+                                             {"refused", r.refused},
+                                             {"roots-go-whole", vm.rootsGoWhole},
+                                             {"without-change", vm.withoutChange},
+                                             {"unexplained", vm.unexplained}};
+            std::printf("%s\n", end.dump().c_str());
+            continue;
+        }
+        std::string text =
+            fmt::format("{} changed {}, our machine {} times; of {} {} changed alike", args.kernel.empty() ? "the kernel" : args.kernel,
+                        counted(r.changes, "time"), r.ours, counted(r.entries, "entry", "entries"), r.same);
+        if (vm.withoutChange != 0)
+            text += fmt::format("; left out: {} that changed nothing", counted(vm.withoutChange, "fault"));
+        if (vm.unexplained != 0)
+            text += fmt::format("; not understood: {}, first line {}", counted(vm.unexplained, "change"), vm.unexplainedLine);
+        if (r.refused != 0)
+            text += fmt::format("; refused by our machine: {}, the first is {}", counted(r.refused, "step"), r.firstRefused);
+        if (vm.rootsGoWhole)
+            text += "; its roots go at once by 1G (before 6.13, or CONFIG_KVM_PROVE_MMU), ours leaf by leaf first: taken as alike";
+        std::fputs(wrapped(text, fmt::format("VM {} (lines {} to {}): ", n + 1, vm.firstLine, vm.lastLine), 4).c_str(), stdout);
+        for (const ReplayDifference& d : r.differences)
+            std::fputs(wrapped(fmt::format("{}: the kernel: {}; our machine: {}. First gfn {:x}{}",
+                                           d.level == 0 ? "a page" : fmt::format("level {}", d.level), happens(d.kernel), happens(d.ours),
+                                           d.gfn, d.line == 0 ? "" : fmt::format(", line {}", d.line)),
+                               fmt::format("  {:>7}  ", d.entries), 11)
+                           .c_str(),
+                       stdout);
+    }
+    return interrupted() ? kBounded : differs ? kFailed : kOk;
+}
+
+} // namespace mirrorscope::app

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "replay/deeds.h"
+
+#include "trace/order.h"
+
+#include <tuple>
+
+namespace mirrorscope {
+
+namespace {
+class Doers final : public TraceSink, public TraceWatch {
+public:
+    Doers(const VmsOptions& options, const TraceNames& names)
+        : names_(names), one_(options.one), rebuild_({.kernel = options.kernel, .mostFindings = 0}, this) {}
+
+    void event(const TraceEvent& e) override {
+        if (e.task >= tasks_.size())
+            tasks_.resize(e.task + 1);
+        now_ = &e;
+        touched_.reset();
+        rebuild_.event(e);
+        Task& task = tasks_[e.task];
+        switch (e.kind) {
+        case TraceKind::SpteChanged:
+            if (touched_) {
+                changed(e, task, *touched_);
+                last_[{*touched_, e.level, e.gfn}] = e.b;
+            }
+            return;
+        case TraceKind::FastPageFault:
+            if (touched_)
+                fixed(e, task, *touched_);
+            break;
+        case TraceKind::PageFault:
+            endFault(task);
+            task.fault = e;
+            if (e.vcpu != 0xffff)
+                task.vcpu = e.vcpu;
+            break;
+        case TraceKind::Entry:
+        case TraceKind::UserspaceExit:
+            if (e.kind == TraceKind::Entry && e.vcpu != 0xffff)
+                task.vcpu = e.vcpu;
+            endFault(task);
+            break;
+        case TraceKind::ZapAllFast: zapAllFast(e, task); break;
+        case TraceKind::GetPage:
+        case TraceKind::PrepareZapPage:
+        case TraceKind::SetSpte: return; // within a deed
+        case TraceKind::SpteRequested: task.requests = true; return;
+        case TraceKind::SplitHugePage:
+            if (task.vm && !task.fault)
+                vms_[*task.vm].eagerSplit = true;
+            return;
+        default: break;
+        }
+        task.before = e.kind;
+        task.requests = false;
+        task.open.reset();
+        task.zaps = 0;
+    }
+    void lost(u64 events, u32 line) override { rebuild_.lost(events, line); }
+
+    void rootMade(const TraceRoot& root, const TraceTable&) override {
+        roots_[root.id] = root;
+        Task& task = tasks_[now_->task];
+        const bool same =
+            one_ ? !vms_.empty() : task.vm && !ended_[*task.vm] && (root.alias != 0 || invalidated_[*task.vm] || held_[*task.vm] > 0);
+        if (!same) {
+            task.vm = one_ && !vms_.empty() ? 0 : static_cast<u32>(vms_.size());
+            vms_.emplace_back().firstLine = now_->line;
+            ended_.push_back(false);
+            invalidated_.push_back(false);
+            held_.push_back(0);
+        } else if (one_) {
+            task.vm = 0;
+        }
+        vmOfRoot_[root.id] = *task.vm;
+        RecordedVm& vm = vms_[*task.vm];
+        vm.levels = std::max(vm.levels, root.levels);
+        vm.isTd |= root.mirror || root.alias != 0;
+    }
+    void rootChanged(const TraceRoot& root) override {
+        roots_[root.id] = root;
+        vms_[vmOfRoot_[root.id]].isTd |= root.mirror;
+    }
+    void entrySet(const TraceTable& table, unsigned, u64) override { touched_ = table.root; }
+
+    std::vector<RecordedVm> take() {
+        for (RecordedVm& vm : vms_)
+            vm.masks = rebuild_.masks();
+        std::erase_if(vms_, [](const RecordedVm& vm) { return vm.changes.empty(); });
+        return std::move(vms_);
+    }
+
+private:
+    struct Task {
+        std::optional<u32> vm; // of which it changed something last, or made a root
+        std::optional<TraceEvent> fault;
+        bool faultDid = false;
+        bool requests = false; // it maps, for a fault or without one
+        std::optional<unsigned> vcpu;
+        TraceKind before = TraceKind::Count_; // what it did before these changes
+        std::size_t zaps = 0, lastOfVm = 0;   // how many deeds of zapping in a row, behind how many deeds of the VM the last stands
+        std::optional<std::pair<u32, std::size_t>> open; // the deed that goes on, of which VM
+    };
+
+    void endFault(Task& task) {
+        if (task.fault && !task.faultDid && task.vm)
+            ++vms_[*task.vm].withoutChange;
+        task.fault.reset();
+        task.faultDid = false;
+    }
+
+    RecordedVm& noted(const TraceEvent& e, Task& task, u32 root, u8 level) {
+        task.vm = vmOfRoot_[root];
+        RecordedVm& vm = vms_[*task.vm];
+        vm.lastLine = e.line;
+        vm.changes.push_back({roots_[root].mirror, e.asId, level, e.gfn, e.a, e.b, e.line});
+        return vm;
+    }
+    unsigned vcpuOf(RecordedVm& vm, Task& task) {
+        if (!task.vcpu)
+            task.vcpu = 0;
+        vm.vcpus = std::max(vm.vcpus, *task.vcpu + 1);
+        return *task.vcpu;
+    }
+
+    // The fault in which the task is has done something.
+    void access(const TraceEvent& e, Task& task, RecordedVm& vm) {
+        if (task.faultDid)
+            return;
+        task.faultDid = true;
+        Deed deed;
+        deed.vcpu = vcpuOf(vm, task);
+        const u64 code = task.fault->a;
+        // An exit qualification of VMX has the fetch in bit 2, SVM's and the CPU's own error code in bit 4.
+        const bool npt = rebuild_.masks().format.npt;
+        deed.access = (code & (npt ? 16u : 4u)) != 0 ? Access::Exec : (code & 2) != 0 ? Access::Write : Access::Read;
+        const u64 alias = vm.levels == 5 ? 1ull << 39 : 1ull << 35;
+        deed.gfn = task.fault->gfn;
+        if (vm.isTd) {
+            deed.isPrivate = (deed.gfn & alias) == 0;
+            deed.gfn &= ~alias;
+        }
+        deed.line = e.line;
+        if (vm.deeds.empty() || !goesOn(vm.deeds.back(), deed))
+            vm.deeds.push_back(deed);
+    }
+
+    // Page after page is one deed.
+    static bool goesOn(Deed& last, const Deed& deed) {
+        constexpr u64 kWidest = 512;
+        const bool alike =
+            last.kind == Deed::Kind::Access && last.vcpu == deed.vcpu && last.access == deed.access && last.isPrivate == deed.isPrivate;
+        if (alike && last.times == 1 && deed.gfn > last.gfn && deed.gfn - last.gfn <= kWidest) {
+            last.stride = deed.gfn - last.gfn;
+            last.times = 2;
+            return true;
+        }
+        if (!alike || last.times == 1 || deed.gfn != last.gfn + last.times * last.stride)
+            return false;
+        ++last.times;
+        return true;
+    }
+
+    // The guest has used the page since the last line: the CPU has set A or D. That was before what is going on now.
+    void used(const TraceEvent& e, Task& task, RecordedVm& vm, u32 root, Deed::Kind kind) {
+        const auto last = last_.find({root, e.level, e.gfn});
+        if (last == last_.end() || vm.isTd)
+            return;
+        const SpteMasks& masks = rebuild_.masks();
+        const u64 set = e.a & ~last->second & (masks.format.accessed | masks.format.dirty);
+        if (!spte::isPresent(last->second) || !spte::adEnabled(e.a) || set == 0)
+            return;
+        Deed deed;
+        deed.access = (set & masks.format.dirty) != 0 && spte::isWritable(e.a) ? Access::Write : Access::Read;
+        deed.gfn = e.gfn;
+        deed.line = e.line;
+        const Deed* open = going(task, kind);
+        const bool goingOn = open != nullptr && e.gfn >= open->gfn + open->pages && open == &vm.deeds.back();
+        const std::size_t at = goingOn ? task.open->second : vm.deeds.size();
+        if (at > 0 && goesOn(vm.deeds[at - 1], deed))
+            return;
+        vm.deeds.insert(vm.deeds.begin() + static_cast<std::ptrdiff_t>(at), deed);
+        if (goingOn)
+            ++task.open->second;
+    }
+
+    void fixed(const TraceEvent& e, Task& task, u32 root) {
+        // Its level stands in no line; that of the leaf is what was changed.
+        RecordedVm& vm = noted(e, task, root, 0);
+        if (task.fault)
+            access(e, task, vm);
+    }
+
+    void changed(const TraceEvent& e, Task& task, u32 rootId) {
+        const TraceRoot& root = roots_[rootId];
+        RecordedVm& vm = noted(e, task, rootId, e.level);
+        const Level level = levelOf(e.level);
+        const SpteMasks& masks = rebuild_.masks();
+        const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
+        const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
+        const bool frozen = (e.b | spte::kNonpresent) == spte::kFrozen;
+        if (frozen) { // belongs to what unlinked its table
+            vm.rootsGoWhole |= spte::isPresent(e.a) && (root.invalid || ended_[vmOfRoot_[rootId]]);
+            return;
+        }
+        if (e.level == root.levels && (wasTable || isTable)) {
+            const u32 n = vmOfRoot_[rootId];
+            held_[n] += isTable ? 1 : 0;
+            held_[n] -= wasTable && !isTable ? 1 : 0;
+        }
+        if (isLeaf) {
+            vm.adDisabled |= !spte::adEnabled(e.b);
+            if (!wasLeaf || framePart(e.a) != framePart(e.b))
+                mapped(vm, e);
+        } else if (!spte::isPresent(e.b) && masks.isMmio(e.b)) {
+            vm.mmio.insert(e.gfn);
+        }
+        // Another task may have begun to fault while this one waits: a deed stands where it first shows.
+        const bool zapped = (wasLeaf || wasTable) && !spte::isPresent(e.b);
+        if (zapped)
+            return zap(e, task, vm, root, wasTable);
+        if (task.fault)
+            return access(e, task, vm);
+        if (!spte::isPresent(e.a) || task.requests) {
+            // All of it down to the leaf is one.
+            const u64 pages = pagesPer(level);
+            Deed* deed = going(task, Deed::Kind::Prefault);
+            if (deed == nullptr || (!isTable && deed->pages != 0 && e.gfn != deed->gfn + deed->pages)) {
+                deed = &begin(e, task, vm, Deed::Kind::Prefault);
+                deed->vcpu = vcpuOf(vm, task);
+                deed->pages = 0;
+            }
+            if (!isTable) {
+                if (deed->pages == 0)
+                    deed->gfn = e.gfn;
+                deed->pages = e.gfn + pages - deed->gfn;
+            }
+            return;
+        }
+        if (wasLeaf && isLeaf) {
+            const u64 taken = e.a & ~e.b;
+            const u64 dirty = masks.format.dirty | ept::kWrite;
+            vm.dirtyByD |= (taken & masks.format.dirty) != 0 && (taken & ept::kWrite) == 0;
+            if ((taken & dirty) != 0 && !(spte::isAccessTracked(e.b) && !spte::isAccessTracked(e.a)))
+                return marked(e, task, vm, rootId, Deed::Kind::Clean);
+            if ((taken & masks.format.accessed) != 0 || spte::isAccessTracked(e.b))
+                return marked(e, task, vm, rootId, Deed::Kind::Age);
+        } else if (wasLeaf && isTable) {
+            return extend(e, task, vm, Deed::Kind::Clean);
+        } else if (wasTable && isLeaf) {
+            return extend(e, task, vm, Deed::Kind::Recover);
+        }
+        if (vm.unexplained++ == 0)
+            vm.unexplainedLine = e.line;
+    }
+
+    void zap(const TraceEvent& e, Task& task, RecordedVm& vm, const TraceRoot& root, bool wasTable) {
+        if (root.invalid)
+            return; // of the line that made it so
+        if (wasTable && e.level >= 3) {
+            if (vm.deeds.empty() || vm.deeds.back().kind != Deed::Kind::ZapAll) {
+                // Leaf by leaf, then what holds them: all of it is one (tdp_mmu_zap_root()).
+                while (task.zaps > 0 && !vm.deeds.empty()) {
+                    vm.deeds.pop_back();
+                    --task.zaps;
+                }
+                begin(e, task, vm, Deed::Kind::ZapAll);
+            }
+            ended_[vmOfRoot_[root.id]] = true;
+            return;
+        }
+        // Before v6.14 what gives way to a huge page is zapped, and the next fault maps that.
+        const std::size_t deeds = vm.deeds.size();
+        const Deed::Kind kind = wasTable ? (names_.taskOf(e.task).comm.starts_with("kvm-nx") ? Deed::Kind::RecoverNx : Deed::Kind::Recover)
+                                : task.before == TraceKind::UnmapHva ? Deed::Kind::Discard
+                                                                     : Deed::Kind::Unmap;
+        extend(e, task, vm, kind);
+        // Of those that are the last of the VM.
+        if (vm.deeds.size() > deeds)
+            task.zaps = task.zaps > 0 && task.lastOfVm == deeds ? task.zaps + 1 : 1;
+        task.lastOfVm = vm.deeds.size();
+    }
+
+    void zapAllFast(const TraceEvent& e, Task& task) {
+        // Not told of which: of the one on which the task works, else of the one on which somebody worked last.
+        constexpr u32 kNone = ~u32{0};
+        u32 vm = task.vm && !ended_[*task.vm] ? *task.vm : kNone;
+        for (u32 n = 0; n < vms_.size() && (vm == kNone || vm != task.vm.value_or(kNone)); ++n)
+            if (!ended_[n] && (vm == kNone || vms_[n].lastLine > vms_[vm].lastLine))
+                vm = n;
+        if (vm == kNone)
+            return;
+        vms_[vm].deeds.push_back({.kind = Deed::Kind::ZapAllFast, .line = e.line});
+        invalidated_[vm] = true;
+    }
+
+    static void mapped(RecordedVm& vm, const TraceEvent& e) {
+        const u64 block = e.gfn >> 9;
+        if (e.level > 3)
+            return;
+        if (e.level == 1) {
+            const auto [at, isNew] = vm.small.try_emplace(block, e.gfn, e.gfn);
+            at->second.first = std::min(at->second.first, e.gfn);
+            at->second.second = std::max(at->second.second, e.gfn);
+        }
+        ++vm.mapped[block][e.level - 1u];
+    }
+
+    Deed* going(Task& task, Deed::Kind kind) {
+        if (!task.open)
+            return nullptr;
+        Deed& deed = vms_[task.open->first].deeds[task.open->second];
+        return deed.kind == kind && task.open->first == *task.vm ? &deed : nullptr;
+    }
+    Deed& begin(const TraceEvent& e, Task& task, RecordedVm& vm, Deed::Kind kind) {
+        vm.deeds.push_back({.kind = kind, .gfn = e.gfn, .line = e.line});
+        task.open = {*task.vm, vm.deeds.size() - 1};
+        return vm.deeds.back();
+    }
+    void marked(const TraceEvent& e, Task& task, RecordedVm& vm, u32 root, Deed::Kind kind) {
+        used(e, task, vm, root, kind);
+        extend(e, task, vm, kind);
+    }
+    // Of ranges: it goes on upwards.
+    void extend(const TraceEvent& e, Task& task, RecordedVm& vm, Deed::Kind kind) {
+        const u64 pages = pagesPer(levelOf(e.level));
+        if (Deed* open = going(task, kind); open != nullptr && e.gfn >= open->gfn + open->pages) {
+            open->pages = e.gfn + pages - open->gfn;
+            return;
+        }
+        begin(e, task, vm, kind).pages = pages;
+    }
+
+    const TraceNames& names_;
+    bool one_;
+    Rebuild rebuild_;
+    const TraceEvent* now_ = nullptr;
+    std::optional<u32> touched_; // the root whose entry this event changed
+    std::vector<Task> tasks_;
+    std::unordered_map<u32, TraceRoot> roots_;
+    std::unordered_map<u32, u32> vmOfRoot_;
+    std::vector<RecordedVm> vms_;
+    std::vector<bool> ended_, invalidated_;
+    std::map<std::tuple<u32, u8, u64>, u64> last_; // what each entry held behind its last line
+    std::vector<int> held_;                        // entries of its roots that lead to tables
+};
+} // namespace
+
+std::vector<RecordedVm> readVms(TraceInput& input, const VmsOptions& options) {
+    TraceNames names;
+    Doers doers(options, names);
+    TraceOrder order(doers);
+    const TraceRead read = readTrace(input, names, order, options.goOn);
+    order.flush();
+    return read.whole ? doers.take() : std::vector<RecordedVm>{};
+}
+
+} // namespace mirrorscope
