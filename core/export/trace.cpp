@@ -20,7 +20,8 @@ namespace {
 class Tracer {
 public:
     Tracer(Session& session, const std::function<void(const std::string&)>& write)
-        : session_(session), system_(session.system()), kvm_(system_.kvm()), write_(write), roleBegin_(kvm_.sp({0}, Kvm::kRole)) {}
+        : session_(session), system_(session.system()), kvm_(system_.kvm()), write_(write), roleBegin_(kvm_.sp({0}, Kvm::kRole)),
+          childrenFirst_(system_.config().kernel >= Kernel::V7_2) {}
 
     void all() {
         write_("# tracer: nop\n#\n");
@@ -133,15 +134,15 @@ private:
             e.c = e.gfn << 12;
             return put(n, e);
         }
-        if (removing && removed_.insert(frameOf(place).v).second) {
-            TraceEvent zap;
-            zap.kind = TraceKind::PrepareZapPage;
-            zap.a = table.role;
-            zap.level = e.level;
-            zap.gfn = bare(table.gfn).v;
-            put(n, zap);
-        }
+        if (removing && removed_.insert(frameOf(place).v).second)
+            putZap(n, table);
         put(n, e);
+        // Of a table that is unlinked before it is taken apart; one that is empty tells nothing else.
+        if (spte::isTable(old, table.level()) && !spte::isTable(now, table.level()) && !childrenFirst_) {
+            const Pfn child = ept::pfnOf(old);
+            if (const MmuPage gone = kvm_.peekPage(child); gone.level() != Level::None && removed_.insert(child.v).second)
+                putZap(n, gone);
+        }
         if (isIn(view, "tdp_mmu_split_huge_page")) {
             TraceEvent split;
             split.kind = TraceKind::SplitHugePage;
@@ -162,6 +163,14 @@ private:
         }
     }
 
+    void putZap(u64 n, const MmuPage& table) {
+        TraceEvent zap;
+        zap.kind = TraceKind::PrepareZapPage;
+        zap.a = table.role;
+        zap.level = static_cast<u8>(number(table.level()));
+        zap.gfn = bare(table.gfn).v;
+        put(n, zap);
+    }
     void put(u64 n, TraceEvent e) { putOf(session_.step(n).actor, n, e); }
     void putOf(ActorId actor, u64 n, TraceEvent e) {
         e.task = names_.task(session_.actorName(actor), 1000u + actor);
@@ -176,6 +185,7 @@ private:
     const std::function<void(const std::string&)>& write_;
     Place roleBegin_;
     TraceNames names_;
+    bool childrenFirst_;                   // what a table held is told before the line that unlinks it, from 7.2 on
     std::unordered_map<u32, u64> frozen_;  // place -> what it was
     std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
     std::unordered_set<u64> removed_;      // tables that are being taken apart
@@ -189,7 +199,9 @@ void writeTrace(Session& session, const std::function<void(const std::string&)>&
         auto loss = recorded->losses.begin();
         for (std::size_t n = 0; n < recorded->events.size(); ++n) {
             for (; loss != recorded->losses.end() && loss->before == n; ++loss)
-                write(fmt::format("CPU:{} [LOST {} EVENTS]\n", recorded->events[n].cpu, loss->events));
+                if (!loss->what.again)
+                    write(fmt::format("CPU:{} [LOST {} EVENTS]\n",
+                                      loss->what.cpu == TraceLoss::kAny ? recorded->events[n].cpu : loss->what.cpu, loss->what.events));
             write(lineText(recorded->events[n], recorded->names) + "\n");
         }
         return;

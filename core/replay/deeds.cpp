@@ -59,7 +59,7 @@ public:
         task.open.reset();
         task.zaps = 0;
     }
-    void lost(u64 events, u32 line) override { rebuild_.lost(events, line); }
+    void lost(const TraceLoss& loss) override { rebuild_.lost(loss); }
 
     void rootMade(const TraceRoot& root, const TraceTable&) override {
         roots_[root.id] = root;

@@ -160,8 +160,9 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
     }
     if (r.read.counts.lost != 0 || !r.losses.empty())
         out += fmt::format("**{} lost**{}: what entries held is not known behind that.\n\n", counted(r.read.counts.lost, "event"),
-                           r.losses.empty() ? std::string()
-                                            : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().line)));
+                           r.losses.empty()
+                               ? std::string()
+                               : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().what.line)));
     if (r.renumbered)
         out += "Frames of tables lie above 28 GiB and are numbered anew in the trees; lines tell the kernel's own.\n\n";
     if (r.config.recorded->mirrored)

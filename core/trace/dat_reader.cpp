@@ -146,7 +146,7 @@ struct Child {
         if (record->missed_events != 0) {
             const u64 missed = record->missed_events > 0 ? static_cast<u64>(record->missed_events) : 0;
             counts.lost += missed;
-            writer->lost(missed, static_cast<u32>(counts.lines));
+            writer->lost({.events = missed, .line = static_cast<u32>(counts.lines), .cpu = static_cast<u16>(cpu)});
         }
         const int type = tep_data_type(tep, record);
         if (type < 0 || type > 0xffff) {

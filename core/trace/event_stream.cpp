@@ -76,10 +76,12 @@ void EventWriter::event(const TraceEvent& e) {
     send(false);
 }
 
-void EventWriter::lost(u64 events, u32 line) {
+void EventWriter::lost(const TraceLoss& loss) {
     bytes_.push_back(static_cast<char>(kLost));
-    number(events);
-    number(line);
+    number(loss.events);
+    number(loss.line);
+    number(loss.cpu);
+    number(loss.cpusBegin);
 }
 
 void EventWriter::finish(const TraceCounts& counts) {
@@ -206,9 +208,12 @@ bool EventReader::record(Bytes& bytes) {
         return true;
     }
     case kLost: {
-        const u64 events = bytes.number(), line = bytes.number();
+        const u64 events = bytes.number(), line = bytes.number(), cpu = bytes.number(), begin = bytes.number();
         if (bytes.good)
-            sink_.lost(events, static_cast<u32>(line));
+            sink_.lost({.events = events,
+                        .line = static_cast<u32>(line),
+                        .cpu = static_cast<u16>(std::min<u64>(cpu, TraceLoss::kAny)),
+                        .cpusBegin = static_cast<u16>(std::min<u64>(begin, 0xffff))});
         return true;
     }
     case kOther: {

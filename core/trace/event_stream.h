@@ -16,7 +16,7 @@ public:
     // `out` takes the bytes, in pieces.
     EventWriter(const TraceNames& names, std::function<void(std::string_view)> out) : names_(names), out_(std::move(out)) {}
     void event(const TraceEvent& event) override;
-    void lost(u64 events, u32 line) override;
+    void lost(const TraceLoss& loss) override;
     // The end, with what was counted.
     void finish(const TraceCounts& counts);
 

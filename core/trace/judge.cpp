@@ -18,10 +18,10 @@ public:
             second_->event(e);
         first_.event(e);
     }
-    void lost(u64 events, u32 line) override {
+    void lost(const TraceLoss& loss) override {
         if (second_ != nullptr)
-            second_->lost(events, line);
-        first_.lost(events, line);
+            second_->lost(loss);
+        first_.lost(loss);
     }
 
 private:

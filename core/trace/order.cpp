@@ -1,23 +1,48 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trace/order.h"
 
-#include "kvm/spte.h"
+#include "trace/tables.h"
 
 #include <algorithm>
 
 namespace mirrorscope {
 
 namespace {
-bool covers(const TraceEvent& upper, const TraceEvent& lower) {
-    return lower.level < upper.level && lower.level > 0 && upper.level <= 5 && lower.gfn >= upper.gfn &&
-           lower.gfn - upper.gfn < pagesPer(levelOf(upper.level));
+// What a line tells of an entry. fast_page_fault names no level: that of its page, small or large, and prints what the entry holds by then.
+struct LineChange {
+    u64 gfn = 0;
+    unsigned level = 1;
+    u64 a = 0, b = 0;
+};
+std::optional<LineChange> changeOf(const TraceEvent& e) {
+    if (e.kind == TraceKind::SpteChanged && e.level >= 1 && e.level <= 5)
+        return LineChange{e.gfn, e.level, e.a, e.b};
+    if (e.kind != TraceKind::FastPageFault || (e.flags & TraceEvent::kFixed) == 0)
+        return std::nullopt;
+    const Level level = spte::isLarge(e.a) ? Level::k2M : Level::k4K;
+    const bool own = spte::isLeaf(e.b, level) && framePart(e.a) == framePart(e.b);
+    return LineChange{roundDown(Gfn{e.gfn}, level).v, number(level), e.a, own ? e.b : e.a | ept::kWrite};
+}
+std::size_t slotOf(const LineChange& change) { return (change.gfn * 5 + change.level) % TraceOrder::kSlots; }
+bool covers(const LineChange& upper, const LineChange& lower) {
+    return lower.level < upper.level && lower.gfn >= upper.gfn && lower.gfn - upper.gfn < pagesPer(levelOf(upper.level));
+}
+// A table where there was none.
+bool isLink(const LineChange& change) {
+    return change.level >= 2 && spte::isPresent(change.b) && !spte::isLarge(change.b) &&
+           (!spte::isPresent(change.a) || spte::isLarge(change.a));
 }
 bool sameEntry(const TraceEvent& a, const TraceEvent& b) { return a.gfn == b.gfn && a.level == b.level; }
+// Could an entry in which `left` was written be met as `met`? The CPU sets A and D in between (of EPT bits 8 and 9, of NPT 5 and 6).
+bool couldBe(u64 left, u64 met) {
+    constexpr u64 kSilent = 0x360;
+    return left == met || (spte::isPresent(left) && spte::isPresent(met) && (left & ~met) == 0 && (met & ~left & ~kSilent) == 0);
+}
 } // namespace
 
 void TraceOrder::give() {
-    if (waiting_.front().kind == TraceKind::SpteChanged)
-        --changes_[slotOf(waiting_.front())];
+    if (const auto change = changeOf(waiting_.front()); change)
+        --changes_[slotOf(*change)];
     next_.event(waiting_.front());
     waiting_.pop_front();
 }
@@ -27,35 +52,79 @@ void TraceOrder::flush() {
         give();
 }
 
-void TraceOrder::lost(u64 events, u32 line) {
-    flush();
-    next_.lost(events, line);
+// What is missing was done behind the last event of that CPU: of what other CPUs have printed since then each line may have met it.
+void TraceOrder::lost(const TraceLoss& loss) {
+    std::size_t sure = waiting_.size();
+    if (loss.cpu != TraceLoss::kAny)
+        while (sure > 0 && waiting_[sure - 1].cpu != loss.cpu)
+            --sure;
+    TraceLoss doubt = loss;
+    doubt.again = true;
+    doubt.events = 0;
+    for (; !waiting_.empty(); sure -= sure > 0 ? 1 : 0) {
+        if (sure == 0)
+            next_.lost(doubt);
+        give();
+    }
+    next_.lost(loss);
 }
 
-std::deque<TraceEvent>::iterator TraceOrder::beforeWhoMetIt(const TraceEvent& e) {
+// What was printed behind the task's last line by others, and not long before: only in front of those can its next line belong.
+std::size_t TraceOrder::sinceOwn(const TraceEvent& e) const {
+    std::size_t at = waiting_.size();
+    while (at > 0 && waiting_[at - 1].task != e.task && near(waiting_[at - 1], e))
+        --at;
+    return at;
+}
+
+// A change that somebody has met, changed further and printed already belongs before that line.
+std::size_t TraceOrder::beforeWhoMetIt(const TraceEvent& e) const {
+    const LineChange own = *changeOf(e);
     // What is not present looks alike in all trees; whoever zaps prints before anybody else may map there.
-    if (changes_[slotOf(e)] == 0 || !spte::isPresent(e.b))
-        return waiting_.end();
-    // But for what the CPU does to the bits.
-    const auto meets = [](u64 left, u64 met) {
-        return ((left ^ met) & (ept::kPfnMask | spte::kMmuPresent | ept::kLarge)) == 0 && (spte::isPresent(left) || left == met);
-    };
-    auto met = waiting_.end();
-    const TraceEvent* before = nullptr; // what the entry held there
-    const TraceEvent* last = nullptr;
-    for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
-        if (at->kind != TraceKind::SpteChanged || !sameEntry(*at, e))
+    if (changes_[slotOf(own)] == 0 || !spte::isPresent(own.b))
+        return waiting_.size();
+    std::size_t met = waiting_.size();
+    u64 before = 0; // what the entry held there
+    bool any = false, fitsHere = true;
+    const std::size_t first = sinceOwn(e);
+    for (std::size_t n = 0; n < waiting_.size(); ++n) {
+        const auto at = changeOf(waiting_[n]);
+        if (!at)
             continue;
-        if (met == waiting_.end() && at->task != e.task && near(*at, e) && meets(e.b, at->a) && !meets(at->b, at->a) &&
-            (before == nullptr || meets(before->b, e.a)))
-            met = at;
-        before = last = &*at;
+        if (at->level > own.level && isLink(*at) && covers(*at, own)) { // a new table: what was there before is another entry
+            met = waiting_.size();
+            any = false;
+            fitsHere = true;
+            continue;
+        }
+        if (at->gfn != own.gfn || at->level != own.level)
+            continue;
+        if (n >= first && met == waiting_.size() && couldBe(own.b, at->a) && (!any || couldBe(before, own.a)))
+            met = n;
+        any = true;
+        before = at->b;
+        fitsHere = couldBe(before, own.a);
     }
-    return last == nullptr || meets(last->b, e.a) ? waiting_.end() : met;
+    // Of lines that only take A or D away either order may fit; what the first one found tells.
+    const bool bitsOnly = met < waiting_.size() && own.b == changeOf(waiting_[met])->a && couldBe(own.b, own.a) && own.a != before;
+    return fitsHere && !bitsOnly ? waiting_.size() : met;
+}
+
+// What is below the entry in a table that it leads to only now, and was printed since, was done behind this.
+std::size_t TraceOrder::beforeWhoUsedIt(const TraceEvent& e) const {
+    std::size_t from = sinceOwn(e);
+    const LineChange own = *changeOf(e);
+    for (std::size_t n = from; n < waiting_.size(); ++n)
+        if (const auto at = changeOf(waiting_[n]); at && at->gfn == own.gfn && at->level == own.level)
+            from = n + 1;
+    for (std::size_t n = from; n < waiting_.size(); ++n)
+        if (const auto at = changeOf(waiting_[n]); at && covers(own, *at) && (at->b | spte::kNonpresent) != spte::kFrozen)
+            return n;
+    return waiting_.size();
 }
 
 void TraceOrder::event(const TraceEvent& e) {
-    auto at = waiting_.end();
+    std::size_t at = waiting_.size();
     if (e.kind == TraceKind::SetSpte) {
         for (auto back = waiting_.rbegin(); back != waiting_.rend(); ++back) {
             if (back->task != e.task)
@@ -64,40 +133,11 @@ void TraceOrder::event(const TraceEvent& e) {
                 back->c = e.b;
             break;
         }
-    } else if (e.kind == TraceKind::FastPageFault && (e.flags & TraceEvent::kFixed) != 0) {
-        // Whoever printed first has seen the entry as this fault made it; the last line of all left something that the fault did not find.
-        const auto ofEntry = [&](const TraceEvent& other) {
-            return other.kind == TraceKind::SpteChanged && other.level >= 1 && other.level <= 3 &&
-                   roundDown(Gfn{e.gfn}, levelOf(other.level)).v == other.gfn && near(other, e);
-        };
-        const auto rights = [](u64 a, u64 b) { return ((a ^ b) & (ept::kPfnMask | ept::kRwx | spte::kMmuPresent)) == 0; };
-        const auto last = std::find_if(waiting_.rbegin(), waiting_.rend(), ofEntry);
-        if (last != waiting_.rend() && !rights(last->b, e.a))
-            for (auto back = waiting_.begin(); back != waiting_.end(); ++back)
-                if (ofEntry(*back) && back->task != e.task && rights(back->a, e.b)) {
-                    at = back;
-                    break;
-                }
-    } else if (e.kind == TraceKind::SpteChanged && e.level >= 2 && spte::isPresent(e.b) && !spte::isLarge(e.b) && !spte::isPresent(e.a)) {
-        // The page for the table was made at this line: what is below it and was printed since then was done in it.
-        auto made = waiting_.end();
-        for (auto back = waiting_.rbegin(); back != waiting_.rend(); ++back)
-            if (back->task == e.task && back->kind == TraceKind::GetPage) {
-                made = back.base();
-                break;
-            }
-        for (auto later = made; later != waiting_.end(); ++later)
-            if (later->kind == TraceKind::SpteChanged && later->task != e.task && covers(e, *later) && near(*later, e)) {
-                at = later;
-                break;
-            }
+    } else if (const auto change = changeOf(e); change) {
+        at = isLink(*change) ? beforeWhoUsedIt(e) : beforeWhoMetIt(e);
+        ++changes_[slotOf(*change)];
     }
-    if (e.kind == TraceKind::SpteChanged) {
-        if (at == waiting_.end())
-            at = beforeWhoMetIt(e);
-        ++changes_[slotOf(e)];
-    }
-    waiting_.insert(at, e);
+    waiting_.insert(waiting_.begin() + static_cast<std::ptrdiff_t>(at), e);
     if (waiting_.size() > kWindow)
         give();
 }

@@ -15,19 +15,20 @@ namespace mirrorscope {
 
 class TraceOrder final : public TraceSink {
 public:
+    static constexpr std::size_t kSlots = 1024;
     explicit TraceOrder(TraceSink& next) : next_(next) {}
     void event(const TraceEvent& event) override;
-    void lost(u64 events, u32 line) override;
+    void lost(const TraceLoss& loss) override;
     // Nothing more comes, or not for a while.
     void flush();
 
 private:
     static constexpr std::size_t kWindow = 128;
     static constexpr u64 kLate = 20'000'000; // ns: a line that comes later than that came in its order
-    static constexpr std::size_t kSlots = 1024;
-    static std::size_t slotOf(const TraceEvent& e) { return (e.gfn * 5 + e.level) % kSlots; }
-    // Where a change is put that somebody has met, changed and printed already: before that line, else at the end.
-    std::deque<TraceEvent>::iterator beforeWhoMetIt(const TraceEvent& e);
+    // Where a line is put: before which of those that wait.
+    std::size_t sinceOwn(const TraceEvent& e) const;
+    std::size_t beforeWhoMetIt(const TraceEvent& e) const;
+    std::size_t beforeWhoUsedIt(const TraceEvent& e) const;
     bool near(const TraceEvent& a, const TraceEvent& b) const { return b.time - a.time <= kLate; }
     void give();
 

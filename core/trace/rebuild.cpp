@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace mirrorscope {
 
@@ -26,11 +27,15 @@ void Rebuild::event(const TraceEvent& e) {
 void Rebuild::happened(const TraceEvent& e) {
     if (e.task >= tasks_.size())
         tasks_.resize(e.task + 1);
-    // What that CPU did before its buffer begins is not told.
-    if (wrapped_ && !cpus_[e.cpu % cpus_.size()]) {
+    // What a CPU did before its buffer begins is not told.
+    if (beginning_ != 0 && !cpus_[e.cpu % cpus_.size()]) {
         cpus_.set(e.cpu % cpus_.size());
+        --beginning_;
         forgetAll();
     }
+    constexpr u64 kIdle = 20'000; // events; a CPU that has printed none of them does nothing here
+    if (event_ == kIdle)
+        beginning_ = 0;
     Task& task = tasks_[e.task];
     switch (e.kind) {
     case TraceKind::SpteChanged: spteChanged(e); break;
@@ -39,7 +44,7 @@ void Rebuild::happened(const TraceEvent& e) {
     case TraceKind::SetSpte: setSpte(e); break;
     case TraceKind::FastPageFault: fastFault(e); break;
     case TraceKind::ZapAllFast: zapAllFast(e); break;
-    case TraceKind::PageFault: task.faultAddress = e.c; break;
+    case TraceKind::PageFault: task.faultAddress = e.c, task.faultKnown = true; break;
     default: break;
     }
     if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage)
@@ -50,28 +55,40 @@ void Rebuild::happened(const TraceEvent& e) {
     if (e.kind != TraceKind::GetPage)
         task.direct.reset();
     // Only who is still taking tables apart may have begun with that before.
+    task.zapsInvalid &= e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage || e.kind == TraceKind::ZapAllFast;
     task.fresh &= e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
     ++event_;
 }
 
-void Rebuild::lost(u64, u32) {
-    wrapped_ |= event_ == 0;
+void Rebuild::lost(const TraceLoss& loss) {
+    lost_ = true;
+    if (loss.cpusBegin != 0)
+        beginning_ = loss.cpusBegin;
     forgetAll();
 }
 
 // Whatever was done meanwhile: what entries held is not known any more.
 void Rebuild::forgetAll() {
     tables_.forgetAll();
+    rootTold_ = false; // not of all
     for (Task& task : tasks_) {
         task.page.reset();
         task.direct.reset();
         task.removals.clear();
         task.fresh = true;
+        task.faultKnown = false;
     }
     removers_.clear();
 }
 
 void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
+    // What other CPUs did meanwhile is not told: only what no line could make right is wrong.
+    const bool alone = rule == TraceRule::Place || rule == TraceRule::Value || rule == TraceRule::Mmio || rule == TraceRule::Writable ||
+                       rule == TraceRule::NoChange;
+    // And a TD's two trees are not told apart where no line has told of both roots.
+    const bool oneOfTwo = hasMirror_ ? lost_ : tdLike_ || (!leafTold_ && !rootTold_);
+    if ((beginning_ != 0 || oneOfTwo) && !alone)
+        return;
     ++findingCount_;
     discontinuities_ += rule == TraceRule::Discontinuity ? 1 : 0;
     Finding finding{rule, e.line, event_, std::move(text), std::move(lines)};
@@ -111,6 +128,10 @@ void Rebuild::spteChanged(const TraceEvent& e) {
     learnNonpresent(e);
     if (!placeIsRight(e))
         return;
+    leafTold_ |= spte::isLeaf(e.a, levelOf(e.level)) || spte::isLeaf(e.b, levelOf(e.level));
+    for (const u64 spte : {e.a, e.b})
+        tdLike_ |=
+            spte::isLeaf(spte, levelOf(e.level)) && (spte & (spte::kMemoryType | spte::kIpat)) == spte::kWriteBack && !masks_.format.npt;
     Task& task = tasks_[e.task];
     if (e.a == e.b) {
         if (!agedTwice(e, choose(e, task)))
@@ -118,6 +139,11 @@ void Rebuild::spteChanged(const TraceEvent& e) {
         return;
     }
     if (!task.removals.empty() && removedEntry(e, task))
+        return;
+    // A notifier that ages without a lock takes that bit of whatever the entry has become, also of a frozen one (kvm_tdp_mmu_age_spte(),
+    // since v6.15).
+    if (isFrozen(e.a) && e.b == (e.a & ~masks_.format.accessed) &&
+        (options_.kernel == TraceKernel::Any || options_.kernel >= TraceKernel::V6_16))
         return;
     Candidate at = choose(e, task);
     if (at.table == nullptr) { // nothing is known of where it is
@@ -143,8 +169,8 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         ++afterLoss_;
     }
     noteRoot(e, task, table.root);
-    if (at.held == Held::Exact)
-        task.touched = table.root;
+    if (at.held <= Held::Silent && !at.doubtful)
+        noteIn(task.touched, table.root);
     const TraceRoot& root = tables_.root(table.root);
     checkValue(e, level, root);
     checkRewrite(e, level, since);
@@ -175,14 +201,20 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         // What a table held goes before the table does, in 7.2; before that it is told behind.
         const bool older = options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2;
         // The line that unlinked it may be one that is not there.
-        if (!task.fresh && named(e) && (older || pagesTold_))
+        if (!task.fresh && named(e) && (older || removalsTold_))
             report(TraceRule::Frozen, e, fmt::format("{}: the table that holds the entry is not being removed", entryText(e)), since);
         else
             startRemoval(e, table, true);
     }
     set(table, at.index, e.b, e.line);
+    if (at.doubtful)
+        table.forget(at.index);
+    else if (isLeaf && !table.vague && !tables_.root(table.root).adKind)
+        tables_.root(table.root).adKind = e.b & spte::kAdMask;
+    if (isLeaf && level == Level::k4K)
+        checkNoTable(e, framePart(e.b));
     if (isTable && !(wasTable && framePart(e.a) == framePart(e.b)))
-        link(e, table, at.index, e.a);
+        link(e, table, at.index, e.a).vague = at.doubtful || table.vague;
     if (wasLeaf && isTable)
         ++splits_;
     if (wasTable && isLeaf)
@@ -192,7 +224,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).
-void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before) {
+TraceTable& Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before) {
     Task& task = tasks_[e.task];
     const Level level = below(parent.level);
     const u64 pfn = framePart(e.b);
@@ -214,6 +246,7 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
     }
     task.page.reset();
     task.direct.reset();
+    task.perhapsRoot.reset();
     if (TraceTable* other = tables_.findByPfn(pfn); other != nullptr) {
         const TraceTable* above = tables_.parentOf(*other);
         if (above != nullptr && above->knows(other->index))
@@ -237,7 +270,7 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
     child.line = e.line;
     if (adopted) {
         learnFrame(child, pfn);
-        return;
+        return child;
     }
     tables_.setPfn(child, pfn);
     if (spte::isLeaf(before, parent.level))
@@ -247,6 +280,7 @@ void Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 
         }
     if (watch_ != nullptr)
         watch_->tableMade(child);
+    return child;
 }
 
 void Rebuild::learnFrame(TraceTable& table, u64 pfn) {
@@ -267,10 +301,21 @@ void Rebuild::getPage(const TraceEvent& e) {
         return;
     }
     pagesTold_ = true;
+    // One of level 4 that leads to more before it was linked was a root.
+    if (task.perhapsRoot && e.level == 3)
+        makeRoot(*std::exchange(task.perhapsRoot, std::nullopt));
     if (e.level < 4 || isChildOfFive(e, task)) {
         task.page = e;
+        if (e.level == 4 && e.gfn == 0)
+            task.perhapsRoot = e;
         return;
     }
+    makeRoot(e);
+}
+
+void Rebuild::makeRoot(const TraceEvent& e) {
+    Task& task = tasks_[e.task];
+    rootTold_ = true;
     const u32 id = tables_.addRoot(e.level, nonpresent_);
     TraceRoot& root = tables_.root(id);
     root.line = e.line;
@@ -319,13 +364,18 @@ void Rebuild::setSpte(const TraceEvent& e) {
         return;
     }
     task.root = table->root;
+    if (!table->vague)
+        noteIn(task.worked, table->root);
     const unsigned i = table->indexOf(gfn);
     if (!table->knows(i)) {
         set(*table, i, e.a, e.line);
     } else if (const Held held = compare(*table, i, e.a); held == Held::Mismatch && spte::isPresent(e.a)) {
         // The line prints what the entry holds by then: a fast page fault may have been between.
         const u64 differs = table->words[i] ^ e.a;
-        if ((differs & ~(u64{ept::kWrite} | masks_.format.dirty | masks_.format.accessed)) != 0 || !spte::isPresent(table->words[i])) {
+        // Whatever the bits: another CPU's line of it may follow.
+        if (spte::isLeaf(table->words[i], level) && spte::isLeaf(e.a, level) && framePart(differs) == 0) {
+            table->forget(i);
+        } else if (differs != 0) {
             report(TraceRule::Discontinuity, e,
                    fmt::format("gfn {:x} level {} is {}, and no line told so: it was {}", e.gfn, e.level, valueText(e.a, e.level),
                                valueText(table->words[i], e.level)),
@@ -380,6 +430,8 @@ void Rebuild::fastFault(const TraceEvent& e) {
                    since);
     }
     set(table, best.index, after, e.line);
+    if (best.doubtful)
+        table.forget(best.index);
 }
 
 } // namespace mirrorscope

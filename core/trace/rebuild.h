@@ -46,7 +46,7 @@ public:
     explicit Rebuild(const Options& options, TraceWatch* watch = nullptr);
 
     void event(const TraceEvent& event) override;
-    void lost(u64 events, u32 line) override;
+    void lost(const TraceLoss& loss) override;
 
     const TraceTables& tables() const { return tables_; }
     const std::vector<Finding>& findings() const { return findings_; }
@@ -76,6 +76,7 @@ private:
         TraceTable* table = nullptr;
         unsigned index = 0;
         Held held = Held::Mismatch;
+        bool doubtful = false; // another root's entry fits as well
     };
     // A table that a task is taking apart.
     struct Removal {
@@ -84,16 +85,22 @@ private:
         bool prepared = false; // its kvm_mmu_prepare_zap_page was seen
         bool shared = false;   // under mmu_lock for reading: entries that are not present are told, too
         bool early = false;    // before the line that unlinks it
+        bool silent = false;   // it goes with the one above it, of which lines are missing
+        bool unsure = false;   // it may have begun before the task's first line, or while lines were lost
         u64 last = 0;          // the event that told of it last
     };
     struct Task {
-        std::optional<u32> root;    // on which it worked last
-        std::optional<u32> touched; // of which it changed an entry last, without doubt
-        std::vector<u32> made;      // roots that it has made, the newest last
+        std::optional<u32> root;  // on which it worked last
+        std::vector<u32> touched; // some of which it has changed entries, without doubt
+        std::vector<u32> made;    // roots that it has made, the newest last
+        std::vector<u32> worked;  // some on which it has worked without doubt
+        bool zapsInvalid = false; // it has made roots invalid, and does nothing but zap since
         std::vector<Removal> removals;
-        std::optional<TraceEvent> page;   // of kvm_mmu_get_page, not linked yet
-        u64 faultAddress = 0;             // of its last kvm_page_fault
-        std::optional<TraceEvent> direct; // of kvm_mmu_get_page: it has just made a root, and nothing but that since
+        std::optional<TraceEvent> page;        // of kvm_mmu_get_page, not linked yet
+        std::optional<TraceEvent> perhapsRoot; // a page of level 4, while there are trees of five levels
+        u64 faultAddress = 0;                  // of its last kvm_page_fault
+        bool faultKnown = true;                // no line of it was lost since
+        std::optional<TraceEvent> direct;      // of kvm_mmu_get_page: it has just made a root, and nothing but that since
         // What it was at before its first line, or while lines were lost, may not be over: linking a page, taking a table apart.
         bool fresh = true;
     };
@@ -104,11 +111,13 @@ private:
     void checkValue(const TraceEvent& e, Level level, const TraceRoot& root);
     void checkRewrite(const TraceEvent& e, Level level, const std::vector<u32>& since);
     void checkCollapse(const TraceEvent& e, const TraceTable& parts);
+    void checkNoTable(const TraceEvent& e, u64 pfn);
     bool agedTwice(const TraceEvent& e, const Candidate& at) const;
     bool isMmio(u64 spte, const TraceRoot& root) const;
     void change(const TraceEvent& e, const Candidate& at);
-    void link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
+    TraceTable& link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
+    void makeRoot(const TraceEvent& e);
     void prepareZap(const TraceEvent& e);
     void setSpte(const TraceEvent& e);
     void fastFault(const TraceEvent& e);
@@ -124,6 +133,13 @@ private:
     void noteRoot(const TraceEvent& e, Task& task, u32 root);
     void retireBefore(const TraceRoot& root);
     bool isSharedFault(const TraceEvent& e, const Task& task) const;
+    // What of two roots fits as well is not known any more.
+    bool doubted(const TraceEvent& e, const Task& task, const std::vector<Candidate>& fits, const Candidate& best);
+    bool hangsBelow(const TraceTable& table, unsigned index);
+    bool otherKind(const TraceEvent& e, const TraceRoot& root) const;
+    static void noteIn(std::vector<u32>& roots, u32 root);
+    // Of tasks that were never seen at a root it is not known whether they do not work on one that no line has told of.
+    static bool knows(const Task& task, u32 root);
     Candidate chooseLeaf(const TraceEvent& e, const Task& task);
     void takeForTd(const TraceEvent& e, Task& task, TraceRoot& root);
     bool isChildOfFive(const TraceEvent& e, const Task& task);
@@ -167,8 +183,10 @@ private:
     bool formatKnown_ = false, hasMirror_ = false;
     u64 nonpresent_ = spte::kNonpresent;
     bool nonpresentKnown_ = false;
-    bool pagesTold_ = false, fastTold_ = false;
-    bool wrapped_ = false; // each CPU's buffer begins when it will
+    bool leafTold_ = false, lost_ = false;
+    bool tdLike_ = false; // pages of an EPT whose memory type the guest may choose
+    bool rootTold_ = false, pagesTold_ = false, removalsTold_ = false, fastTold_ = false; // lines of that kind are recorded
+    unsigned beginning_ = 0; // so many CPUs' buffers begin later: what those did meanwhile is not told
     std::bitset<1024> cpus_;
     u32 full_ = 0;
     bool toldBehind_ = false; // what a table held is told behind the line that unlinks it

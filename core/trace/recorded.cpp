@@ -23,9 +23,9 @@ public:
         events_.push_back(e);
         rebuild_.event(e);
     }
-    void lost(u64 n, u32 line) override {
-        losses.push_back({events_.size(), n, line});
-        rebuild_.lost(n, line);
+    void lost(const TraceLoss& loss) override {
+        losses.push_back({events_.size(), loss});
+        rebuild_.lost(loss);
     }
     std::vector<RecordedKernel::Loss> losses;
 
@@ -149,7 +149,7 @@ std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, con
         if (n % kAskedEvery == 0 && !goOn(n))
             return std::nullopt;
         for (; loss != losses.end() && loss->before == n; ++loss)
-            rebuild.lost(loss->events, loss->line);
+            rebuild.lost(loss->what);
         const TraceEvent& e = events[n];
         const ActorId actor = actorOfTask[e.task];
         system.sim().setActor(actor);

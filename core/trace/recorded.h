@@ -25,8 +25,8 @@ struct RecordedKernel {
     TraceNames names;
     std::vector<TraceEvent> events; // in the order in which they are told to be done
     struct Loss {
-        u64 before = 0, events = 0; // before which event; how many are missing, 0 if that is not known
-        u32 line = 0;
+        u64 before = 0; // which event
+        TraceLoss what;
     };
     std::vector<Loss> losses;
     std::vector<Finding> findings; // of the first 10,000

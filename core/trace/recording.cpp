@@ -19,7 +19,7 @@ namespace mirrorscope {
 namespace {
 // The head of a session file: this, the version, the size of what follows, and its hash; the numbers with their lowest byte first.
 constexpr std::string_view kMagic{"MIRRORTR", 8};
-constexpr u64 kVersion = 1;
+constexpr u64 kVersion = 2;
 constexpr std::size_t kHead = 32;
 
 void putNumber(std::string& to, u64 value) {
@@ -77,7 +77,7 @@ bool looksLikeTrace(std::string_view firstBytes) {
     struct Any final : TraceSink {
         bool is = false;
         void event(const TraceEvent&) override { is = true; }
-        void lost(u64, u32) override {}
+        void lost(const TraceLoss&) override {}
     } any;
     TraceNames names;
     TextReader reader(names, any);
@@ -191,7 +191,7 @@ public:
 SessionFileWriter::SessionFileWriter(std::string file, const TraceNames& names) : out_(std::make_unique<Out>(std::move(file), names)) {}
 SessionFileWriter::~SessionFileWriter() = default;
 void SessionFileWriter::event(const TraceEvent& e) { out_->writer.event(e); }
-void SessionFileWriter::lost(u64 events, u32 line) { out_->writer.lost(events, line); }
+void SessionFileWriter::lost(const TraceLoss& loss) { out_->writer.lost(loss); }
 void SessionFileWriter::finish(const TraceCounts& counts) { out_->finish(counts); }
 
 } // namespace mirrorscope

@@ -37,7 +37,7 @@ public:
     SessionFileWriter(std::string file, const TraceNames& names);
     ~SessionFileWriter() override;
     void event(const TraceEvent& event) override;
-    void lost(u64 events, u32 line) override;
+    void lost(const TraceLoss& loss) override;
     // Throws InputError where it cannot be written.
     void finish(const TraceCounts& counts);
 

@@ -14,7 +14,7 @@ void Rebuild::startRemoval(const TraceEvent& e, TraceTable& table, bool early) {
     Task& task = tasks_[e.task];
     if (task.removals.empty())
         removers_.push_back(e.task);
-    task.removals.push_back({.table = table.id, .early = early, .last = event_});
+    task.removals.push_back({.table = table.id, .early = early, .unsure = early && task.fresh, .last = event_});
 }
 
 u64 Rebuild::unfinished() const {
@@ -84,6 +84,8 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
 
 Rebuild::Missing Rebuild::missing(const Removal& removal, const TraceTable& table, unsigned end) {
     Missing gone;
+    if (table.vague)
+        return gone;
     for (unsigned k = removal.next; k < end; ++k)
         if (table.knows(k) && (spte::isPresent(table.words[k]) || (removal.shared && !removal.early))) {
             gone.first = std::min(gone.first, k);
@@ -105,12 +107,17 @@ void Rebuild::finishRemovals(Task& task, const TraceEvent& next, std::size_t upT
 // `next` is what the task does then: all of it must have been told by now.
 void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
     const TraceTable& table = tables_.table(removal.table);
+    if (removalsTold_ && !removal.prepared && !removal.unsure && !removal.silent && named(next))
+        report(
+            TraceRule::Removed, next,
+            fmt::format("the table of gfn {:x} level {} is gone, and no kvm_mmu_prepare_zap_page told so", table.base, number(table.level)),
+            {table.line});
     if (const Missing gone = missing(removal, table, 512); gone.count > 0 && named(next))
         report(TraceRule::Removed, next,
                fmt::format("the table of gfn {:x} level {} is gone, and of {} of its entries no line told so, that of gfn {:x} the first",
                            table.base, number(table.level), gone.count, table.gfnOf(gone.first)),
                table.toldAt(gone.first));
-    if (const TraceTable* parent = removal.early ? tables_.parentOf(table) : nullptr) {
+    if (const TraceTable* parent = removal.early && !removal.unsure ? tables_.parentOf(table) : nullptr) {
         const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) &&
                              tables_.root(table.root).placed(next.gfn) == table.base;
         if (!unlinks && named(next) && !parent->removed && parent->knows(table.index) &&
@@ -127,7 +134,7 @@ void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
                 child != nullptr && child->parent == table.id && !child->removed) {
                 child->removed = true;
                 tables_.unlink(*child);
-                finishRemoval({.table = child->id, .next = 512}, next);
+                finishRemoval({.table = child->id, .next = 512, .silent = true}, next);
             }
     if (watch_ != nullptr)
         watch_->tableGone(table);
@@ -136,7 +143,7 @@ void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
 
 // The first thing that handle_removed_pt() does.
 void Rebuild::prepareZap(const TraceEvent& e) {
-    pagesTold_ = true;
+    removalsTold_ = true;
     if ((e.a & role::kDirect) == 0 || e.level < 1 || e.level > 4)
         return;
     Task& task = tasks_[e.task];

@@ -26,6 +26,7 @@ struct TraceTable {
     u32 parent = kNone;   // the table in which its entry is
     u16 index = 0;        // and which one
     bool removed = false; // it is being taken apart
+    bool vague = false;   // it may as well be of another root
     u32 line = 0;         // where it was linked
     std::array<u64, 512> words{};
     std::bitset<512> derived;     // a part of a huge page that was split: no line told it
@@ -64,13 +65,15 @@ struct TraceRoot {
     u32 id = 0;
     u32 table = 0;
     unsigned levels = 4;
-    std::optional<u8> asId; // not known before the first change of an entry below it
-    bool mirror = false;    // of a TD's private memory
-    u64 alias = 0;          // of a TD's shared memory: the bit that its gfns have in the tables, and mostly not in the lines
-    bool invalid = false;   // kvm_mmu_zap_all_fast()
-    bool doubted = false;   // there was one, perhaps of another VM
-    bool retired = false;   // its VM is gone, or nothing of it is left
-    bool inherited = false; // it was there before the recording began
+    std::optional<u8> asId;    // not known before the first change of an entry below it
+    bool mirror = false;       // of a TD's private memory
+    u64 alias = 0;             // of a TD's shared memory: the bit that its gfns have in the tables, and mostly not in the lines
+    bool invalid = false;      // kvm_mmu_zap_all_fast()
+    bool doubted = false;      // there was one, perhaps of another VM
+    bool vague = false;        // lines may be of it that were taken for another root's
+    std::optional<u64> adKind; // of its leaves: which kind of A and D they have (SPTE_TDP_AD_MASK)
+    bool retired = false;      // its VM is gone, or nothing of it is left
+    bool inherited = false;    // it was there before the recording began
     u32 line = 0;
     // Where the gfn of a line is in its tables (kvm_gfn_direct_bits()).
     u64 placed(u64 gfn) const { return gfn | alias; }

@@ -105,7 +105,12 @@ bool TextReader::header(std::string_view text) {
             if (slash != std::string_view::npos && decimal(numbers.substr(0, slash), kept) && decimal(numbers.substr(slash + 1), written) &&
                 written > kept) {
                 counts_.lost += written - kept;
-                sink_.lost(written - kept, static_cast<u32>(counts_.lines));
+                u64 cpus = 1; // "#P:2"
+                if (const std::size_t p = text.find("#P:"); p != std::string_view::npos)
+                    std::from_chars(text.data() + p + 3, text.data() + text.size(), cpus);
+                sink_.lost({.events = written - kept,
+                            .line = static_cast<u32>(counts_.lines),
+                            .cpusBegin = static_cast<u16>(std::clamp<u64>(cpus, 1, 0xffff))});
             }
         }
         return true;
@@ -115,7 +120,9 @@ bool TextReader::header(std::string_view text) {
         return true;
     // "CPU:1 [LOST 5 EVENTS]", "CPU:1 [5 EVENTS DROPPED]"
     if (text.starts_with("CPU") && text.find("EVENTS") != std::string_view::npos) {
-        u64 missing = 0;
+        u64 missing = 0, cpu = TraceLoss::kAny;
+        if (text.size() > 4 && text[3] == ':')
+            std::from_chars(text.data() + 4, text.data() + text.size(), cpu);
         const std::size_t bracket = text.find('[');
         for (std::size_t i = bracket == std::string_view::npos ? 0 : bracket; i < text.size(); ++i)
             if (isDigit(text[i])) {
@@ -123,7 +130,8 @@ bool TextReader::header(std::string_view text) {
                 break;
             }
         counts_.lost += missing;
-        sink_.lost(missing, static_cast<u32>(counts_.lines));
+        sink_.lost(
+            {.events = missing, .line = static_cast<u32>(counts_.lines), .cpu = static_cast<u16>(std::min<u64>(cpu, TraceLoss::kAny))});
         return true;
     }
     return false;

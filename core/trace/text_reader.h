@@ -20,8 +20,7 @@ class TraceSink {
 public:
     virtual ~TraceSink() = default;
     virtual void event(const TraceEvent& event) = 0;
-    // Events are missing here: so many, 0 if that is not known.
-    virtual void lost(u64 events, u32 line) = 0;
+    virtual void lost(const TraceLoss& loss) = 0;
 };
 
 struct TraceCounts {

@@ -6,6 +6,11 @@
 
 namespace mirrorscope {
 
+namespace {
+// Of an EPT: 52 and 53 are the kind of A and D, 54 and 56 saved rights, 57 and 58 writability, 63 suppresses #VE. Of an NPT: 63 is NX.
+constexpr u64 kNeverOfEpt = 0xfull << 59 | 1ull << 55, kNeverOfNpt = 0x7ffull << 52;
+} // namespace
+
 void Rebuild::learnFormat(u64 spte) {
     if (formatKnown_ || !spte::isPresent(spte))
         return;
@@ -90,7 +95,9 @@ void Rebuild::checkValue(const TraceEvent& e, Level level, const TraceRoot& root
     if (!spte::isPresent(e.b)) {
         if (isNonpresent(e.b) || isFrozen(e.b) || !formatKnown_)
             return;
-        if (!isMmio(e.b, root))
+        if (isMmio(e.b, root) && spte::isPresent(e.a))
+            report(TraceRule::Mmio, e, fmt::format("{}: the page was there, and went without a line", entryText(e)));
+        else if (!isMmio(e.b, root))
             report(TraceRule::Value, e,
                    fmt::format("gfn {:x} level {}: {:x} is neither present, nor MMIO, nor frozen", e.gfn, e.level, e.b));
         else if ((e.b >> 12 & 0xffffff) != (e.gfn & 0xffffff))
@@ -117,6 +124,16 @@ void Rebuild::checkValue(const TraceEvent& e, Level level, const TraceRoot& root
         wrong = "present, and #VE is not suppressed";
     else if (!spte::isAccessTracked(e.b) && masks_.format.rights(e.b) == 0)
         wrong = "present, and nobody may do anything";
+    else if (!leaf && masks_.format.rights(e.b) != ept::kRwx)
+        wrong = "a table's, and takes rights from all that is below it";
+    else if (leaf && !masks_.format.npt && (e.b & (ept::kRead | ept::kWrite)) == ept::kWrite)
+        wrong = "writable and not readable, which is a misconfiguration";
+    else if (leaf && !masks_.format.npt && ((e.b >> 3 & 7) == 2 || (e.b >> 3 & 7) == 3 || (e.b >> 3 & 7) == 7))
+        wrong = "of a memory type that there is not";
+    else if (!masks_.format.npt && spte::adEnabled(e.b) && (e.b & spte::kSavedBits) != 0)
+        wrong = "one whose rights are saved elsewhere, though A and D are in use";
+    else if ((e.b & (masks_.format.npt ? kNeverOfNpt : kNeverOfEpt)) != 0)
+        wrong = "present, and has bits that KVM gives none";
     if (wrong != nullptr)
         report(TraceRule::Value, e, fmt::format("gfn {:x} level {}: {:x} is {}", e.gfn, e.level, e.b, wrong));
 }
@@ -144,10 +161,28 @@ void Rebuild::checkCollapse(const TraceEvent& e, const TraceTable& parts) {
         }
 }
 
+// KVM's own tables are no guest's memory.
+void Rebuild::checkNoTable(const TraceEvent& e, u64 pfn) {
+    const TraceTable* table = tables_.findByPfn(pfn);
+    const TraceTable* parent = table == nullptr ? nullptr : tables_.parentOf(*table);
+    if (parent != nullptr && parent->knows(table->index) && spte::isTable(parent->words[table->index], parent->level) &&
+        framePart(parent->words[table->index]) == pfn)
+        report(TraceRule::Table, e,
+               fmt::format("{}: the guest gets the page that is the table of gfn {:x} level {}", entryText(e), table->base,
+                           number(table->level)),
+               {table->line});
+}
+
 // Two notifiers that age one page at once clear its accessed bit after each other, and both print what they met without it
 // (kvm_tdp_mmu_age_spte(), without mmu_lock since v6.15).
 bool Rebuild::agedTwice(const TraceEvent& e, const Candidate& at) const {
     const bool lockless = options_.kernel == TraceKernel::Any || options_.kernel >= TraceKernel::V6_16;
+    // Write protection that took what aging has taken already; aging that met what was zapped a moment ago.
+    constexpr u32 kJust = 256; // lines
+    if (lockless && at.table != nullptr && !spte::isPresent(e.b) && at.held == Held::Exact)
+        return at.table->lines[at.index] != 0 && e.line - at.table->lines[at.index] < kJust;
+    if (lockless && at.table != nullptr && spte::isLeaf(e.b, at.table->level) && spte::isAccessTracked(e.b))
+        return at.held <= Held::Unknown;
     return lockless && at.table != nullptr && spte::isLeaf(e.b, at.table->level) && spte::adEnabled(e.b) &&
            (e.b & masks_.format.accessed) == 0 && (at.held == Held::Exact || at.held == Held::Unknown);
 }
@@ -158,9 +193,10 @@ Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old)
     const u64 held = table.words[index];
     if (held == old)
         return Held::Exact;
+    const Held other = table.vague ? Held::Unknown : Held::Mismatch; // what of it is another root's
     const Level level = table.level;
     if (!spte::isPresent(held) || !spte::isPresent(old) || spte::isLast(held, level) != spte::isLast(old, level))
-        return Held::Mismatch;
+        return other;
     u64 silent = spte::adEnabled(held) ? masks_.format.accessed : 0; // the CPU sets it
     const u64 added = old & ~held, taken = held & ~old;
     if (spte::isLast(held, level)) {
@@ -175,7 +211,7 @@ Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old)
             return Held::Silent;
     }
     const u64 mayGo = table.derived[index] && masks_.format.npt ? npt::kNoExec : 0;
-    return (added & ~silent) == 0 && (taken & ~mayGo) == 0 ? Held::Silent : Held::Mismatch;
+    return (added & ~silent) == 0 && (taken & ~mayGo) == 0 ? Held::Silent : other;
 }
 
 } // namespace mirrorscope

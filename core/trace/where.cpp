@@ -7,8 +7,10 @@
 namespace mirrorscope {
 
 namespace {
+bool ofTd(const TraceRoot& root) { return root.mirror || root.alias != 0; }
+bool has(const std::vector<u32>& roots, u32 root) { return std::find(roots.begin(), roots.end(), root) != roots.end(); }
 constexpr unsigned kShared48 = 47 - 12, kShared52 = 51 - 12; // the shared bit of a GPA, in a gfn
-}
+} // namespace
 
 // Did the task's last fault come in at the shared alias of that gfn?
 bool Rebuild::isSharedFault(const TraceEvent& e, const Task& task) const {
@@ -64,6 +66,9 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     Candidate best;
     u32 bestRoot = 0;
     std::optional<int> score;
+    std::vector<Candidate> fits, trees;
+    const bool stranger = task.made.empty() && task.worked.empty() && task.touched.empty();
+    const bool rootsTold = rootTold_ || tables_.roots().size() == 1;
     for (const u32 id : tables_.roots()) {
         const TraceRoot& root = tables_.root(id);
         if (root.levels < e.level || (root.asId && *root.asId != e.asId))
@@ -73,10 +78,24 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         int s = 0;
         if (table != nullptr) {
             c = candidateAt(*table, e);
-            s = c.held == Held::Mismatch ? 8 : c.held == Held::Unknown ? 32 : 64;
+            // What is unknown of where another table hangs is hardly this.
+            const bool hangs = c.held == Held::Unknown && level > Level::k4K && !spte::isTable(e.a, level) && hangsBelow(*table, c.index);
+            constexpr int kHardly = 11;
+            s = c.held == Held::Mismatch ? 8 : hangs ? kHardly : c.held == Held::Unknown ? 32 : 64;
+            if (c.held <= Held::Silent && !(root.invalid && !spte::isPresent(e.a)) && !otherKind(e, root))
+                fits.push_back(c);
+            if (ofTd(root) && c.held != Held::Mismatch)
+                trees.push_back(c);
         } else if (root.inherited) {
             s = 16; // it may be there
+        } else if (root.vague) {
+            s = 24; // more than a mismatch in one that the task knows
         }
+        if (otherKind(e, root))
+            s -= 40;
+        // More than whether it may be in a root of which nothing is known.
+        if (c.table != nullptr && c.held == Held::Mismatch && knows(task, root.id) && rootsTold)
+            s += 12;
         if (task.root == root.id)
             s += 4;
         else if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end())
@@ -85,8 +104,12 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         constexpr int kNotThere = 20; // more than who worked on it, less than what the entry held
         if (root.invalid && !spte::isPresent(e.a))
             s -= kNotThere;
+        // Right behind the line that made roots invalid those are zapped.
+        if (root.invalid && task.zapsInvalid && !spte::isPresent(e.b))
+            s += kNotThere;
         // Of the two trees of a TD: by where the fault was.
-        if (hasMirror_ && !spte::isPresent(e.a) && (root.mirror || root.alias != 0) && root.mirror != isSharedFault(e, task))
+        if (hasMirror_ && !spte::isPresent(e.a) && ofTd(root) && root.mirror != isSharedFault(e, task) &&
+            (stranger || knows(task, root.id)))
             s += 6;
         // What else is alike: the newest.
         if (!score || s >= *score) {
@@ -95,9 +118,27 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
             bestRoot = root.id;
         }
     }
-    const bool fits = best.table != nullptr && (best.held == Held::Exact || best.held == Held::Silent);
-    if (going.table != nullptr && !fits)
+    if (going.table != nullptr && (best.table == nullptr || best.held > Held::Silent))
         return going;
+    if (fits.size() > 1)
+        best.doubtful = doubted(e, task, fits, best);
+    // Where the line of the fault is missing a TD's trees cannot be told apart.
+    if (score && ofTd(tables_.root(bestRoot)) && !task.faultKnown && !spte::isPresent(e.a)) {
+        for (const Candidate& other : trees) {
+            other.table->forget(other.index);
+            tables_.root(other.table->root).vague = true;
+        }
+        tables_.root(bestRoot).vague = true;
+        best.doubtful = best.table != nullptr;
+    }
+    const bool fitsNone = score && (best.table == nullptr || best.held == Held::Mismatch);
+    if (fitsNone && named(e) && !knows(task, bestRoot) && !tables_.root(bestRoot).inherited)
+        return {}; // of a VM that is older than the recording
+    // No line tells of roots: of another VM's, or of a TD's other tree.
+    // (A TD's pages have no IPAT.)
+    const bool told = best.table != nullptr && best.table->words[best.index] == e.b;
+    if (fitsNone && !spte::isPresent(e.a) && !rootTold_ && !told && (e.level == tables_.root(bestRoot).levels || tdLike_))
+        return {};
     if (!score || best.table != nullptr)
         return best;
     // A root without that table: what leads to it is known not to, so that lines are missing, or come later.
@@ -107,9 +148,57 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     return candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
 }
 
+bool Rebuild::doubted(const TraceEvent& e, const Task& task, const std::vector<Candidate>& fits, const Candidate& best) {
+    const auto worked = [&](u32 root) { return has(task.worked, root) || has(task.made, root); };
+    const u32 root = best.table->root;
+    bool doubtful = false;
+    for (const Candidate& other : fits) {
+        if (other.table == best.table)
+            continue;
+        // Who maps does so where it has worked; who zaps right behind having made roots invalid does so in those.
+        if (spte::isPresent(e.b) && worked(root) && !worked(other.table->root))
+            continue;
+        if (task.zapsInvalid && tables_.root(root).invalid && !tables_.root(other.table->root).invalid)
+            continue;
+        // A TD's two trees are told apart by the fault's address.
+        if (!spte::isPresent(e.a) && ofTd(tables_.root(root)) && ofTd(tables_.root(other.table->root)) &&
+            tables_.root(root).mirror != tables_.root(other.table->root).mirror)
+            continue;
+        other.table->forget(other.index);
+        tables_.root(other.table->root).vague = true;
+        tables_.root(root).vague = true;
+        doubtful = true;
+    }
+    return doubtful;
+}
+
+bool Rebuild::hangsBelow(const TraceTable& table, unsigned index) {
+    const TraceTable* child = tables_.find(table.root, below(table.level), table.gfnOf(index));
+    return child != nullptr && child->pfn != TraceTable::kNoPfn && child->parent == table.id;
+}
+
+// A nested guest's root beside its host's: their leaves differ in how dirty pages are logged (make_spte()).
+bool Rebuild::otherKind(const TraceEvent& e, const TraceRoot& root) const {
+    const Level level = levelOf(e.level);
+    const u64 leaf = spte::isLeaf(e.b, level) ? e.b : spte::isLeaf(e.a, level) ? e.a : 0;
+    return leaf != 0 && root.adKind && formatKnown_ && !masks_.format.npt && *root.adKind != (leaf & spte::kAdMask);
+}
+
+void Rebuild::noteIn(std::vector<u32>& roots, u32 root) {
+    constexpr std::size_t kMost = 8;
+    if (has(roots, root))
+        return;
+    if (roots.size() == kMost)
+        roots.erase(roots.begin());
+    roots.push_back(root);
+}
+
+bool Rebuild::knows(const Task& task, u32 root) { return has(task.worked, root) || has(task.made, root) || has(task.touched, root); }
+
 // The leaf that a fast page fault is about: lines do not tell its level.
 Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
     Candidate best;
+    std::vector<Candidate> fits;
     bool ofTask = false;
     constexpr unsigned kHighest = 3;
     for (const u32 id : tables_.roots()) {
@@ -122,6 +211,8 @@ Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
             const Candidate c = candidateAt(*table, e);
             if (table->knows(c.index) && !spte::isLeaf(table->words[c.index], table->level))
                 continue;
+            if (c.held <= Held::Silent)
+                fits.push_back(c);
             if (best.table == nullptr || c.held < best.held || (c.held == best.held && !ofTask && task.root == root.id)) {
                 best = c;
                 ofTask = task.root == root.id;
@@ -129,6 +220,8 @@ Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
             break;
         }
     }
+    if (fits.size() > 1)
+        best.doubtful = doubted(e, task, fits, best);
     if (best.table != nullptr && best.held != Held::Mismatch)
         return best;
     for (u8 l = 1; l <= kHighest; ++l) {
@@ -273,11 +366,12 @@ void Rebuild::takeForTd(const TraceEvent& e, Task& task, TraceRoot& root) {
 void Rebuild::zapAllFast(const TraceEvent& e) {
     Task& task = tasks_[e.task];
     task.direct.reset();
+    task.zapsInvalid = true;
     std::vector<u32> valid, own;
     for (const u32 id : tables_.roots())
         if (const TraceRoot& root = tables_.root(id); !root.invalid && !root.mirror) {
             valid.push_back(id);
-            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id || task.touched == id)
+            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id || has(task.touched, id))
                 own.push_back(id);
         }
     // Which VM it is of is not told. Another one may be there without having made a root that was recorded.

@@ -15,7 +15,7 @@ struct Collected final : TraceSink {
     std::vector<TraceEvent> events;
     std::vector<std::pair<u64, u32>> losses;
     void event(const TraceEvent& e) override { events.push_back(e); }
-    void lost(u64 n, u32 line) override { losses.emplace_back(n, line); }
+    void lost(const TraceLoss& loss) override { losses.emplace_back(loss.events, loss.line); }
 };
 
 struct Read {
