@@ -112,6 +112,16 @@ std::span<const CommandInfo> commandTable() {
          false,
          true},
 
+        {C::DoAgain,
+         "run.do-again",
+         "&Run",
+         "Do it again on our machine…",
+         "",
+         "a scenario with the faults, notifiers and zaps of the recording, which runs here",
+         {},
+         false,
+         true},
+
         {C::GoTo, "go.to", "&Go", "Go to…", "Ctrl+G", "a GPA, a position, or a site such as spte.freeze", {}, false, true},
         {C::Back,
          "go.back",

@@ -46,6 +46,7 @@ enum class Command {
     Explore,
     WhatIf,
     Compare,
+    DoAgain,
     Back,
     Forward,
     NextChange,

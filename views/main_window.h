@@ -182,6 +182,7 @@ private:
     void buildFileMenus(std::map<QString, QMenu*>& menus);
     void askPlace();
     void askCompare();
+    void doAgain();
     void compareWith(const QString& name, const std::vector<Override>& overrides);
     void askSaveConsole(const QString& lines);
     void askNewMachine();
@@ -196,6 +197,7 @@ private:
     LoadJob job_;
     ExportJob export_;
     CompareJob* compare_;
+    Worker replays_;
     Document* document_;
     bool scriptAway_ = false; // a recording is shown, which has none
     QString busyWith_, exportedTo_;

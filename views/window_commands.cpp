@@ -43,6 +43,7 @@ void MainWindow::refreshActions() {
     const bool hasScript = any && !context_.isRecording();
     enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Replace}, hasScript);
     enable({Command::Compare, Command::Explore}, !context_.isRecording());
+    enable({Command::DoAgain}, any && context_.isRecording());
     enable({Command::Save}, hasScript && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::Undo}, script_->canUndo());
     enable({Command::Redo}, script_->canRedo());
@@ -284,6 +285,7 @@ void MainWindow::perform(Command command) {
         return;
     case Command::GoTo: askPlace(); return;
     case Command::Compare: askCompare(); return;
+    case Command::DoAgain: doAgain(); return;
     case Command::WhatIf: {
         const auto& s = context_.selection();
         makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));

@@ -349,6 +349,20 @@ private:
 };
 } // namespace
 
+std::vector<RecordedVm> vmsOf(const RecordedKernel& recorded, const std::function<bool(u64)>& goOn) {
+    Doers doers({.kernel = recorded.kernel}, recorded.names);
+    auto loss = recorded.losses.begin();
+    constexpr u64 kAskedEvery = 4096;
+    for (u64 n = 0; n < recorded.events.size(); ++n) {
+        if (n % kAskedEvery == 0 && !goOn(n))
+            return {};
+        for (; loss != recorded.losses.end() && loss->before == n; ++loss)
+            doers.lost(loss->what);
+        doers.event(recorded.events[n]);
+    }
+    return doers.take();
+}
+
 std::vector<RecordedVm> readVms(TraceInput& input, const VmsOptions& options) {
     TraceNames names;
     Doers doers(options, names);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "trace/judge.h"
+#include "trace/recorded.h"
 
 #include <map>
 #include <set>
@@ -68,6 +69,9 @@ struct VmsOptions {
     bool one = false; // all of it is of one VM
     std::function<bool(u64)> goOn = [](u64) { return true; };
 };
+// Of a recording that was read already, in the order in which it has its events.
+std::vector<RecordedVm> vmsOf(
+    const RecordedKernel& recorded, const std::function<bool(u64)>& goOn = [](u64) { return true; });
 // In the order of their first lines. Throws InputError; empty also when `goOn` said so.
 std::vector<RecordedVm> readVms(TraceInput& input, const VmsOptions& options);
 

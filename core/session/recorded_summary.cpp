@@ -130,7 +130,11 @@ RecordedSummary summarize(const RecordedKernel& recorded) {
 
 namespace {
 std::string step(u64 position, std::string_view text) { return fmt::format("[{}](mirrorscope://step/{})", text, position); }
-std::string address(u64 gfn) { return fmt::format("[{0}](mirrorscope://gpa/{0})", hex(gfn << 12)); }
+// A TD's shared memory is where its shared bit is left away.
+std::string address(const RecordedKernel& r, u64 gfn) {
+    const u64 direct = r.config.directBits();
+    return fmt::format("[{0}{1}](mirrorscope://gpa/{1})", (gfn & direct) != 0 ? "shared " : "", hex((gfn & ~direct) << 12));
+}
 std::string microseconds(unsigned bucket) {
     const u64 most = u64{1} << bucket;
     return most < 1000        ? fmt::format("< {} µs", most)
@@ -195,12 +199,12 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
             }
         out += "\nwhere most of them were:\n\n";
         for (const auto& hot : summary.hottest)
-            out += fmt::format("- {}: {}, the {}\n", address(hot.gfn), counted(hot.faults, "fault"), step(hot.first + 1, "first"));
+            out += fmt::format("- {}: {}, the {}\n", address(r, hot.gfn), counted(hot.faults, "fault"), step(hot.first + 1, "first"));
         out += "\n";
     }
     for (std::size_t i = 0; i < std::min<std::size_t>(3, summary.storms.size()); ++i)
         out += fmt::format("**A storm**: {} faults of {} at {}, one after the other, {}.\n\n", summary.storms[i].faults,
-                           r.names.taskOf(summary.storms[i].task).text(), address(summary.storms[i].gfn),
+                           r.names.taskOf(summary.storms[i].task).text(), address(r, summary.storms[i].gfn),
                            step(summary.storms[i].first + 1, "from here"));
     out += "Events by kind:\n\n";
     std::vector<std::pair<std::string, u64>> kinds(r.read.counts.kinds.begin(), r.read.counts.kinds.end());

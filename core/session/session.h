@@ -140,6 +140,7 @@ public:
     ~Session();
     // Null for a scenario: that was run, and can be run again.
     const RecordedKernel* recorded() const { return recorded_.get(); }
+    std::shared_ptr<const RecordedKernel> sharedRecorded() const { return recorded_; } // for who reads it beside the window
 
     const Scenario& scenario() const { return scenario_; }
     // How it ended.

@@ -309,6 +309,12 @@ void Rebuild::retireBefore(const TraceRoot& made) {
 void Rebuild::retire(u32 id) {
     tables_.retire(id);
     const TraceRoot& root = tables_.root(id);
+    // Whoever froze entries of the root's own page, which no kernel does, is not at it any more.
+    for (const u32 task : std::vector<u32>(removers_)) {
+        std::erase_if(tasks_[task].removals, [&](const Removal& removal) { return removal.table == root.table; });
+        if (tasks_[task].removals.empty())
+            std::erase(removers_, task);
+    }
     if (watch_ != nullptr) {
         watch_->rootChanged(root);
         watch_->tableGone(tables_.table(root.table));

@@ -6,6 +6,7 @@
 
 #include "views/find/event_model.h"
 #include "views/lesson/story_view.h"
+#include "views/palette.h"
 #include "views/trees/banner.h"
 
 #include <QClipboard>
@@ -107,6 +108,34 @@ private Q_SLOTS:
         QVERIFY2(banner.contains("conforms") && banner.contains("line 42") && banner.contains("BUG()"), qPrintable(banner));
         QVERIFY(w.context().selection().has_value());
         QCOMPARE(w.context().selection()->gfn.v, u64{0x181});
+    }
+
+    // What was done to a VM of it is done again on our machine: a scenario like any other.
+    void it_is_done_again_on_our_machine() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        QVERIFY(!w.window->action(Command::DoAgain)->isEnabled());
+        QVERIFY(w.open(kTraces + "private-exits.trace"));
+        QVERIFY(w.window->action(Command::DoAgain)->isEnabled());
+        w.trigger(Command::DoAgain);
+        auto& palette = w.child<Palette>("palette");
+        QTRY_VERIFY(palette.isVisible());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        QTest::keyClicks(palette.findChild<QLineEdit*>(), "VM 2");
+        QTest::keyClick(palette.findChild<QLineEdit*>(), Qt::Key_Return);
+        QVERIFY(opened.wait(20000));
+        QVERIFY(w.session().recorded() == nullptr);
+        QVERIFY(w.session().violations().empty());
+        QVERIFY(w.window->document().current().text.contains("kvm_tdp_mmu_zap_all"));
+        QVERIFY(w.window->document().current().text.contains("# line 1"));
+        QVERIFY(w.openAgain(Command::Back));
+        QVERIFY(w.session().recorded() != nullptr);
+        // One VM is opened at once.
+        QVERIFY(w.open(kTraces + "lab-6.12-pipe.txt.xz"));
+        QSignalSpy again(w.window.get(), &MainWindow::opened);
+        w.trigger(Command::DoAgain);
+        QVERIFY(again.wait(20000));
+        QVERIFY(w.session().recorded() == nullptr);
     }
 
     // What is in the editor is not the trace, and is never saved over it.

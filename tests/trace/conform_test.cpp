@@ -343,3 +343,16 @@ TEST(Conform, neighbours_may_be_told_in_another_order) {
     known.replace(known.find("b-2"), 3, "a-1");
     EXPECT_FALSE(judged(begin + known).findings.empty());
 }
+
+// No kernel freezes entries of a root's own page: it is said, and whoever is told to is not followed once the root is gone.
+TEST(Conform, a_root_that_is_taken_apart_and_gone_is_left_alone) {
+    const std::string text =
+        "a-1 [000] 1.000001: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "a-1 [000] 1.000002: kvm_mmu_get_page: sp gen 0 gfn 0 l3 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "a-1 [000] 1.000003: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 101827\n"
+        "a-1 [000] 1.000004: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 101827 new_spte 80000000000005a0\n"
+        "b-2 [001] 1.000005: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "b-2 [001] 1.000006: kvm_mmu_get_page: sp gen 0 gfn 0 l3 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "b-2 [001] 1.000007: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 102827\n";
+    EXPECT_LE(judged(text).tables, 2u) << told(judged(text).findings);
+}
