@@ -9,6 +9,8 @@
 namespace mirrorscope {
 
 void Rebuild::startRemoval(const TraceEvent& e, TraceTable& table, bool early) {
+    if (table.removed)
+        return; // by another task, which is at it
     table.removed = true;
     tables_.unlink(table);
     Task& task = tasks_[e.task];

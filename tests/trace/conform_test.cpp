@@ -356,3 +356,20 @@ TEST(Conform, a_root_that_is_taken_apart_and_gone_is_left_alone) {
         "b-2 [001] 1.000007: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 102827\n";
     EXPECT_LE(judged(text).tables, 2u) << told(judged(text).findings);
 }
+
+// Nor do two tasks take one table apart.
+TEST(Conform, a_table_that_two_take_apart_is_one_task_s) {
+    const std::string text =
+        "a-1 [000] 1.000001: kvm_mmu_get_page: sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "a-1 [000] 1.000002: kvm_mmu_get_page: sp gen 0 gfn 0 l3 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "a-1 [000] 1.000003: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 101827\n"
+        "a-1 [000] 1.000004: kvm_mmu_get_page: sp gen 0 gfn 0 l2 8-byte q0 direct wux nxe ad root 0 sync new\n"
+        "a-1 [000] 1.000005: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 3 old_spte 8000000000000000 new_spte 102827\n"
+        "b-2 [001] 1.000006: kvm_userspace_exit: reason error (14)\n"
+        "a-1 [000] 1.000007: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 101827 new_spte 8000000000000000\n"
+        "b-2 [001] 1.000008: kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 3 old_spte 102827 new_spte 80000000000005a0\n"
+        "a-1 [000] 1.000009: kvm_userspace_exit: reason error (14)\n"
+        "b-2 [001] 1.000010: kvm_tdp_mmu_spte_changed: as id 0 gfn 40000 level 3 old_spte 103827 new_spte 80000000000005a0\n"
+        "c-3 [001] 1.000011: kvm_tdp_mmu_spte_changed: as id 0 gfn 40000 level 3 old_spte 8000000000000000 new_spte 103827\n";
+    EXPECT_FALSE(judged(text).findings.empty());
+}
