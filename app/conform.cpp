@@ -99,7 +99,7 @@ void addConform(CLI::App& root, Invocation& invoke) {
     CLI::Option* follow = sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
     CLI::Option* replay =
         sub->add_flag("--replay", args->replay, "does our machine change the same entries when the same is done to it?")->excludes(follow);
-    sub->add_option("--vm", args->vm, "N: of a recording with several VMs that one (each)")->check(CLI::PositiveNumber)->needs(replay);
+    sub->add_option("--vm", args->vm, "N: of a recording with several VMs that one (each)")->check(CLI::Range(1, 65536))->needs(replay);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return conformCommand(*args); }; });
 }

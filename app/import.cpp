@@ -122,7 +122,7 @@ void addImport(CLI::App& root, Invocation& invoke) {
     sub->add_option("--as", args->as, "session, or scenario: what was done to a VM, to be done again on our machine")
         ->check(CLI::IsMember({"session", "scenario"}));
     sub->add_option("--vm", args->vm, "N: of a recording with several VMs that one (the one with the most changes)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 65536));
     addTraceKernel(*sub, args->kernel);
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return importCommand(*args); }; });

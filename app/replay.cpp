@@ -20,11 +20,11 @@ namespace {
 // The kernel of our machine that does as the recorded one; 6.12 is none, and its TDP MMU does what 6.16's does for ordinary VMs.
 std::string_view ours(const std::string& kernel) { return kernel.empty() || kernel == "6.12" ? std::string_view("6.16") : kernel; }
 
-std::vector<RecordedVm> vmsOf(const ReplayArguments& args) {
-    TraceInput input(args.file);
+std::vector<RecordedVm> vmsOf(const ReplayArguments& args, TraceInput& input, u64* findings = nullptr) {
     std::vector<RecordedVm> vms = readVms(
         input,
-        {.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any), .one = false, .goOn = [](u64) { return !interrupted(); }});
+        {.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any), .one = false, .goOn = [](u64) { return !interrupted(); }},
+        findings);
     if (vms.empty() && !interrupted())
         throw InputError(input.name(), 1, 1, "no change of an entry is in it, which could be done again");
     if (args.vm > vms.size())
@@ -35,13 +35,14 @@ std::vector<RecordedVm> vmsOf(const ReplayArguments& args) {
 } // namespace
 
 int importAsScenario(const ReplayArguments& args) {
-    const std::vector<RecordedVm> vms = vmsOf(args);
+    TraceInput input(args.file);
+    const std::vector<RecordedVm> vms = vmsOf(args, input);
     if (vms.empty())
         return kBounded;
     const auto most =
         std::max_element(vms.begin(), vms.end(), [](const auto& a, const auto& b) { return a.changes.size() < b.changes.size(); });
     const RecordedVm& vm = args.vm == 0 ? *most : vms[args.vm - 1];
-    put(args.out, scenarioOf(vm, args.file, ours(args.kernel)));
+    put(args.out, scenarioOf(vm, input.name(), ours(args.kernel)));
     if (vms.size() > 1)
         std::fputs(
             wrapped(fmt::format("{} VMs are told; this is number {}. `--vm N` takes another.", vms.size(), &vm - vms.data() + 1), "", 0)
@@ -51,14 +52,23 @@ int importAsScenario(const ReplayArguments& args) {
 }
 
 int conformByReplay(const ReplayArguments& args) {
-    const std::vector<RecordedVm> vms = vmsOf(args);
-    bool differs = false;
+    TraceInput input(args.file);
+    u64 findings = 0;
+    const std::vector<RecordedVm> vms = vmsOf(args, input, &findings);
+    bool differs = findings != 0;
     for (std::size_t n = 0; n < vms.size() && !interrupted(); ++n) {
         if (args.vm != 0 && args.vm != n + 1)
             continue;
         const RecordedVm& vm = vms[n];
-        const Replayed r = replayed(vm, scenarioOf(vm, args.file, ours(args.kernel)), [] { return !interrupted(); });
-        differs |= r.same != r.entries;
+        Replayed r;
+        try {
+            r = replayed(vm, scenarioOf(vm, input.name(), ours(args.kernel)), [] { return !interrupted(); });
+        } catch (const InputError& problem) {
+            throw InputError(input.name(), vm.firstLine, 1, fmt::format("VM {} cannot be done again here: {}", n + 1, problem.message));
+        }
+        if (r.stopped)
+            break;
+        differs |= r.same != r.entries || vm.unexplained != 0;
         const auto happens = [](const std::string& what) { return what.empty() ? std::string("nothing more") : what; };
         if (args.format == "jsonl") {
             for (const ReplayDifference& d : r.differences) {
@@ -76,7 +86,11 @@ int conformByReplay(const ReplayArguments& args) {
                                              {"refused", r.refused},
                                              {"roots-go-whole", vm.rootsGoWhole},
                                              {"without-change", vm.withoutChange},
-                                             {"unexplained", vm.unexplained}};
+                                             {"unexplained", vm.unexplained},
+                                             {"in-smm", vm.inSmm},
+                                             {"left-out", r.leftOut},
+                                             {"lost", vm.lost},
+                                             {"violations", r.violations}};
             std::printf("%s\n", end.dump().c_str());
             continue;
         }
@@ -87,6 +101,14 @@ int conformByReplay(const ReplayArguments& args) {
             text += fmt::format("; left out: {} that changed nothing", counted(vm.withoutChange, "fault"));
         if (vm.unexplained != 0)
             text += fmt::format("; not understood: {}, first line {}", counted(vm.unexplained, "change"), vm.unexplainedLine);
+        if (r.leftOut != 0)
+            text += fmt::format("; left out: {} of which lines are missing", counted(r.leftOut, "entry", "entries"));
+        if (vm.lost != 0)
+            text += "; lines were lost, so that what differs may be what they told";
+        if (vm.inSmm != 0)
+            text += fmt::format("; left out: {} in SMM", counted(vm.inSmm, "change"));
+        if (r.violations != 0)
+            text += fmt::format("; our machine breaks a rule meanwhile, first: {}", r.firstViolation);
         if (r.refused != 0)
             text += fmt::format("; refused by our machine: {}, the first is {}", counted(r.refused, "step"), r.firstRefused);
         if (vm.rootsGoWhole)
@@ -94,12 +116,18 @@ int conformByReplay(const ReplayArguments& args) {
         std::fputs(wrapped(text, fmt::format("VM {} (lines {} to {}): ", n + 1, vm.firstLine, vm.lastLine), 4).c_str(), stdout);
         for (const ReplayDifference& d : r.differences)
             std::fputs(wrapped(fmt::format("{}: the kernel: {}; our machine: {}. First gfn {:x}{}",
-                                           d.level == 0 ? "a page" : fmt::format("level {}", d.level), happens(d.kernel), happens(d.ours),
-                                           d.gfn, d.line == 0 ? "" : fmt::format(", line {}", d.line)),
+                                           (d.mirror ? "mirror, " : "") +
+                                               (d.level == 0 ? std::string("a page") : fmt::format("level {}", d.level)),
+                                           happens(d.kernel), happens(d.ours), d.gfn, d.line == 0 ? "" : fmt::format(", line {}", d.line)),
                                fmt::format("  {:>7}  ", d.entries), 11)
                            .c_str(),
                        stdout);
     }
+    if (findings != 0 && args.format != "jsonl")
+        std::fputs(
+            wrapped(counted(findings, "finding") + " by the rules alone; `conform` without --replay tells them", input.name() + ": ", 4)
+                .c_str(),
+            stdout);
     return interrupted() ? kBounded : differs ? kFailed : kOk;
 }
 

@@ -22,14 +22,20 @@ public:
         Task& task = tasks_[e.task];
         switch (e.kind) {
         case TraceKind::SpteChanged:
-            if (touched_) {
+            if (touched_ && e.asId != 0) {
+                ++vms_[vmOfRoot_[*touched_]].inSmm;
+            } else if (touched_) {
                 changed(e, task, *touched_);
                 last_[{*touched_, e.level, e.gfn}] = e.b;
+            } else if (e.a != e.b) {
+                unplaced(e, task);
             }
             return;
         case TraceKind::FastPageFault:
             if (touched_)
                 fixed(e, task, *touched_);
+            else if ((e.flags & TraceEvent::kFixed) != 0 && e.a != e.b)
+                unplaced(e, task);
             break;
         case TraceKind::PageFault:
             endFault(task);
@@ -58,8 +64,15 @@ public:
         task.requests = false;
         task.open.reset();
         task.zaps = 0;
+        task.goingRoot.reset();
     }
-    void lost(const TraceLoss& loss) override { rebuild_.lost(loss); }
+    void lost(const TraceLoss& loss) override {
+        rebuild_.lost(loss);
+        lost_ += loss.again ? 0 : 1;
+        for (std::size_t n = 0; n < vms_.size(); ++n)
+            vms_[n].lost += loss.again || ended_[n] ? 0 : 1;
+    }
+    u64 findings() const { return rebuild_.findingCount(); }
 
     void rootMade(const TraceRoot& root, const TraceTable&) override {
         roots_[root.id] = root;
@@ -69,6 +82,7 @@ public:
         if (!same) {
             task.vm = one_ && !vms_.empty() ? 0 : static_cast<u32>(vms_.size());
             vms_.emplace_back().firstLine = now_->line;
+            vms_.back().lost = lost_;
             ended_.push_back(false);
             invalidated_.push_back(false);
             held_.push_back(0);
@@ -101,6 +115,7 @@ private:
         bool requests = false; // it maps, for a fault or without one
         std::optional<unsigned> vcpu;
         TraceKind before = TraceKind::Count_; // what it did before these changes
+        std::optional<u32> goingRoot;         // that it zaps as a whole
         std::size_t zaps = 0, lastOfVm = 0;   // how many deeds of zapping in a row, behind how many deeds of the VM the last stands
         std::optional<std::pair<u32, std::size_t>> open; // the deed that goes on, of which VM
     };
@@ -115,19 +130,35 @@ private:
     RecordedVm& noted(const TraceEvent& e, Task& task, u32 root, u8 level) {
         task.vm = vmOfRoot_[root];
         RecordedVm& vm = vms_[*task.vm];
-        vm.lastLine = e.line;
-        vm.changes.push_back({roots_[root].mirror, e.asId, level, e.gfn, e.a, e.b, e.line});
+        vm.firstLine = std::min(vm.firstLine, e.line);
+        vm.lastLine = std::max(vm.lastLine, e.line);
+        const TraceRoot& of = roots_[root];
+        u16& trees = perVm_[{*task.vm, of.mirror}];
+        const auto [tree, isNew] = trees_.try_emplace(root, trees);
+        trees = static_cast<u16>(trees + (isNew ? 1 : 0));
+        const bool going = of.invalid || ended_[*task.vm] || task.goingRoot == root;
+        vm.changes.push_back({of.mirror, level, going, tree->second, e.gfn, e.a, e.b, e.line});
         return vm;
     }
+    // Numbered in the order in which they are met; more than a machine here has are the last one.
     unsigned vcpuOf(RecordedVm& vm, Task& task) {
-        if (!task.vcpu)
-            task.vcpu = 0;
-        vm.vcpus = std::max(vm.vcpus, *task.vcpu + 1);
-        return *task.vcpu;
+        constexpr std::size_t kMost = 256;
+        auto& numbers = vcpus_[*task.vm];
+        const auto number = static_cast<unsigned>(std::min(numbers.size(), kMost - 1));
+        const unsigned vcpu = numbers.try_emplace(task.vcpu.value_or(0), number).first->second;
+        vm.vcpus = std::max(vm.vcpus, vcpu + 1);
+        return vcpu;
+    }
+    void unplaced(const TraceEvent& e, Task& task) {
+        if (vms_.empty())
+            return;
+        RecordedVm& vm = task.vm ? vms_[*task.vm] : vms_.back();
+        if (vm.unexplained++ == 0)
+            vm.unexplainedLine = e.line;
     }
 
     // The fault in which the task is has done something.
-    void access(const TraceEvent& e, Task& task, RecordedVm& vm) {
+    void access(const TraceEvent& e, Task& task, RecordedVm& vm, u32 root) {
         if (task.faultDid)
             return;
         task.faultDid = true;
@@ -140,7 +171,7 @@ private:
         const u64 alias = vm.levels == 5 ? 1ull << 39 : 1ull << 35;
         deed.gfn = task.fault->gfn;
         if (vm.isTd) {
-            deed.isPrivate = (deed.gfn & alias) == 0;
+            deed.isPrivate = roots_[root].mirror;
             deed.gfn &= ~alias;
         }
         deed.line = e.line;
@@ -178,7 +209,7 @@ private:
         deed.gfn = e.gfn;
         deed.line = e.line;
         const Deed* open = going(task, kind);
-        const bool goingOn = open != nullptr && e.gfn >= open->gfn + open->pages && open == &vm.deeds.back();
+        const bool goingOn = open != nullptr && e.gfn >= open->gfn + open->pages;
         const std::size_t at = goingOn ? task.open->second : vm.deeds.size();
         if (at > 0 && goesOn(vm.deeds[at - 1], deed))
             return;
@@ -191,7 +222,7 @@ private:
         // Its level stands in no line; that of the leaf is what was changed.
         RecordedVm& vm = noted(e, task, root, 0);
         if (task.fault)
-            access(e, task, vm);
+            access(e, task, vm, root);
     }
 
     void changed(const TraceEvent& e, Task& task, u32 rootId) {
@@ -203,7 +234,7 @@ private:
         const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
         const bool frozen = (e.b | spte::kNonpresent) == spte::kFrozen;
         if (frozen) { // belongs to what unlinked its table
-            vm.rootsGoWhole |= spte::isPresent(e.a) && (root.invalid || ended_[vmOfRoot_[rootId]]);
+            vm.rootsGoWhole |= spte::isPresent(e.a) && vm.changes.back().going;
             return;
         }
         if (e.level == root.levels && (wasTable || isTable)) {
@@ -211,8 +242,11 @@ private:
             held_[n] += isTable ? 1 : 0;
             held_[n] -= wasTable && !isTable ? 1 : 0;
         }
+        if (wasLeaf && isTable)
+            vm.splits.insert({static_cast<u8>(e.level - 1), e.gfn >> 9 * (e.level - 1u)});
         if (isLeaf) {
             vm.adDisabled |= !spte::adEnabled(e.b);
+            vm.nxHuge |= level > Level::k4K && !masks.isExecutable(e.b) && !spte::isAccessTracked(e.b);
             if (!wasLeaf || framePart(e.a) != framePart(e.b))
                 mapped(vm, e);
         } else if (!spte::isPresent(e.b) && masks.isMmio(e.b)) {
@@ -223,7 +257,7 @@ private:
         if (zapped)
             return zap(e, task, vm, root, wasTable);
         if (task.fault)
-            return access(e, task, vm);
+            return access(e, task, vm, rootId);
         if (!spte::isPresent(e.a) || task.requests) {
             // All of it down to the leaf is one.
             const u64 pages = pagesPer(level);
@@ -249,6 +283,7 @@ private:
             if ((taken & masks.format.accessed) != 0 || spte::isAccessTracked(e.b))
                 return marked(e, task, vm, rootId, Deed::Kind::Age);
         } else if (wasLeaf && isTable) {
+            vm.eagerSplit = true;
             return extend(e, task, vm, Deed::Kind::Clean);
         } else if (wasTable && isLeaf) {
             return extend(e, task, vm, Deed::Kind::Recover);
@@ -260,12 +295,15 @@ private:
     void zap(const TraceEvent& e, Task& task, RecordedVm& vm, const TraceRoot& root, bool wasTable) {
         if (root.invalid)
             return; // of the line that made it so
-        if (wasTable && e.level >= 3) {
+        if (wasTable && e.level >= 3)
+            task.goingRoot = root.id;
+        if (wasTable && e.level == root.levels) {
             if (vm.deeds.empty() || vm.deeds.back().kind != Deed::Kind::ZapAll) {
                 // Leaf by leaf, then what holds them: all of it is one (tdp_mmu_zap_root()).
-                while (task.zaps > 0 && !vm.deeds.empty()) {
+                while (task.zaps > 0 && task.lastOfVm == vm.deeds.size()) {
                     vm.deeds.pop_back();
                     --task.zaps;
+                    --task.lastOfVm;
                 }
                 begin(e, task, vm, Deed::Kind::ZapAll);
             }
@@ -274,9 +312,10 @@ private:
         }
         // Before v6.14 what gives way to a huge page is zapped, and the next fault maps that.
         const std::size_t deeds = vm.deeds.size();
-        const Deed::Kind kind = wasTable ? (names_.taskOf(e.task).comm.starts_with("kvm-nx") ? Deed::Kind::RecoverNx : Deed::Kind::Recover)
-                                : task.before == TraceKind::UnmapHva ? Deed::Kind::Discard
-                                                                     : Deed::Kind::Unmap;
+        const Deed::Kind kind =
+            wasTable ? (names_.taskOf(e.task).comm.starts_with("kvm-nx") || vm.nxHuge ? Deed::Kind::RecoverNx : Deed::Kind::Recover)
+            : task.before == TraceKind::UnmapHva ? Deed::Kind::Discard
+                                                 : Deed::Kind::Unmap;
         extend(e, task, vm, kind);
         // Of those that are the last of the VM.
         if (vm.deeds.size() > deeds)
@@ -312,8 +351,11 @@ private:
     Deed* going(Task& task, Deed::Kind kind) {
         if (!task.open)
             return nullptr;
-        Deed& deed = vms_[task.open->first].deeds[task.open->second];
-        return deed.kind == kind && task.open->first == *task.vm ? &deed : nullptr;
+        std::vector<Deed>& deeds = vms_[task.open->first].deeds;
+        // Whatever somebody else did since then lies between.
+        if (task.open->first != *task.vm || task.open->second + 1 != deeds.size() || deeds.back().kind != kind)
+            return nullptr;
+        return &deeds.back();
     }
     Deed& begin(const TraceEvent& e, Task& task, RecordedVm& vm, Deed::Kind kind) {
         vm.deeds.push_back({.kind = kind, .gfn = e.gfn, .line = e.line});
@@ -344,8 +386,12 @@ private:
     std::unordered_map<u32, u32> vmOfRoot_;
     std::vector<RecordedVm> vms_;
     std::vector<bool> ended_, invalidated_;
-    std::map<std::tuple<u32, u8, u64>, u64> last_; // what each entry held behind its last line
-    std::vector<int> held_;                        // entries of its roots that lead to tables
+    u64 lost_ = 0;
+    std::unordered_map<u32, u16> trees_;                          // by root
+    std::map<std::pair<u32, bool>, u16> perVm_;                   // how many trees it has, direct ones or mirrors
+    std::unordered_map<u32, std::map<unsigned, unsigned>> vcpus_; // of a VM, by the number in the lines
+    std::map<std::tuple<u32, u8, u64>, u64> last_;                // what each entry held behind its last line
+    std::vector<int> held_;                                       // entries of its roots that lead to tables
 };
 } // namespace
 
@@ -363,12 +409,14 @@ std::vector<RecordedVm> vmsOf(const RecordedKernel& recorded, const std::functio
     return doers.take();
 }
 
-std::vector<RecordedVm> readVms(TraceInput& input, const VmsOptions& options) {
+std::vector<RecordedVm> readVms(TraceInput& input, const VmsOptions& options, u64* findings) {
     TraceNames names;
     Doers doers(options, names);
     TraceOrder order(doers);
     const TraceRead read = readTrace(input, names, order, options.goOn);
     order.flush();
+    if (findings != nullptr)
+        *findings = doers.findings();
     return read.whole ? doers.take() : std::vector<RecordedVm>{};
 }
 

@@ -59,18 +59,27 @@ class Writer {
 public:
     explicit Writer(const RecordedVm& vm) : vm_(vm), slots_(slotsOf(vm)) {}
 
-    std::string text(const std::string& file, std::string_view kernel) {
+    std::string text(const std::string& path, std::string_view kernel) {
+        std::string file = path;
+        for (char& c : file)
+            if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+                c = '?';
         for (const Deed& deed : vm_.deeds)
             step(deed);
         std::string about = fmt::format(
-            "What was done to a VM of {}, lines {} to {}: {} of {}. Each fault, notifier and zap is done again, one after the other. The "
+            "What was done to a VM of {}, lines {} to {}: {}, from {} that tell of changes. Each fault, notifier and zap is done again, "
+            "one after the other. The "
             "lines tell neither the memslots nor the host's pages: slots are where something was mapped, with large pages where those "
             "were mapped mostly.",
-            file, vm_.firstLine, vm_.lastLine, counted(vm_.deeds.size(), "step"), counted(vm_.changes.size(), "change"));
+            file, vm_.firstLine, vm_.lastLine, counted(count_, "step"), counted(vm_.changes.size(), "line"));
         if (vm_.withoutChange != 0)
             about += fmt::format(" Left out: {} that changed no entry.", counted(vm_.withoutChange, "fault"));
         if (vm_.unexplained != 0)
             about += fmt::format(" Not understood: {}, first line {}.", counted(vm_.unexplained, "change"), vm_.unexplainedLine);
+        if (vm_.inSmm != 0)
+            about += fmt::format(" Left out: {} in SMM.", counted(vm_.inSmm, "change"));
+        if (vm_.lost != 0)
+            about += " Lines were lost: what they told is missing here.";
         std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar("Replay of " + file.substr(file.rfind('/') + 1), true)) +
                           "\nabout: " + blockText(about);
         out += "tags: [trace]\n\nmachine:\n";
@@ -83,18 +92,22 @@ public:
             out += "  pml: false\n";
         if (cleans_ && !vm_.eagerSplit)
             out += "  eager-split: false\n";
-        if (recoversNx_)
+        if (recoversNx_ || vm_.nxHuge)
             out += "  nx-huge-pages: true\n";
         out += slots_.empty() ? "" : "  slots:\n";
         constexpr std::array<std::string_view, 4> kBacking{"", "", ", backing: 2M", ", backing: 1G"};
         for (std::size_t i = 0; i < slots_.size(); ++i)
             out += fmt::format("    - {{id: {}, gpa: {}, size: {}{}}}\n", i, hex(slots_[i].gfn << 12),
                                sizeOf(slots_[i].end - slots_[i].gfn), kBacking[slots_[i].backing]);
-        return out + "\nscript:\n" + steps_;
+        // What guests accept no line tells: the image ends before the first fault.
+        return out + "\nscript:\n" + (vm_.isTd ? "  - finalize-vm\n" : "") + steps_;
     }
 
 private:
-    void put(const Deed& deed, const std::string& step) { steps_ += fmt::format("  - {:<60} # line {}\n", step, deed.line); }
+    void put(const Deed& deed, const std::string& step) {
+        ++count_;
+        steps_ += fmt::format("  - {:<60} # line {}\n", step, deed.line);
+    }
 
     void step(const Deed& deed) {
         switch (deed.kind) {
@@ -118,7 +131,7 @@ private:
         case Deed::Kind::Recover: return recover(deed);
         case Deed::Kind::RecoverNx: recoversNx_ = true; return put(deed, "recover-nx-pages: " + range(deed.gfn, deed.pages));
         case Deed::Kind::ZapAllFast: return put(deed, "zap-all");
-        case Deed::Kind::ZapAll: return put(deed, "kernel: {call: kvm_tdp_mmu_zap_all}");
+        case Deed::Kind::ZapAll: return put(deed, "destroy-vm");
         }
     }
 
@@ -182,6 +195,7 @@ private:
     const RecordedVm& vm_;
     std::vector<Slot> slots_;
     std::string steps_;
+    u64 count_ = 0;
     std::set<u64> shared_; // of a TD: the pages whose attribute says so
     bool cleans_ = false, recoversNx_ = false;
 };

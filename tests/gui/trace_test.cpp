@@ -126,7 +126,7 @@ private Q_SLOTS:
         QVERIFY(opened.wait(20000));
         QVERIFY(w.session().recorded() == nullptr);
         QVERIFY(w.session().violations().empty());
-        QVERIFY(w.window->document().current().text.contains("kvm_tdp_mmu_zap_all"));
+        QVERIFY(w.window->document().current().text.contains("destroy-vm"));
         QVERIFY(w.window->document().current().text.contains("# line 1"));
         QVERIFY(w.openAgain(Command::Back));
         QVERIFY(w.session().recorded() != nullptr);
