@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "explore/explorer.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -86,5 +88,12 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "mirrorscope: %s; see --help\n", what.c_str());
         return kUnusable;
     }
-    return guarded(invoke);
+    const int status = guarded(invoke);
+    // Whoever reads it may have had enough; that nothing more could be written is another thing.
+    errno = 0;
+    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE) {
+        std::fprintf(stderr, "mirrorscope: standard output: %s\n", std::strerror(errno));
+        return kUnusable;
+    }
+    return status;
 }

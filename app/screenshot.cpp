@@ -3,6 +3,7 @@
 #include "quiet.h"
 
 #include "base/text.h"
+#include "export/export.h"
 #include "views/charts/charts_view.h"
 #include "views/explore/explore_view.h"
 #include "views/main_window.h"
@@ -11,6 +12,7 @@
 
 #include <QAction>
 #include <QApplication>
+#include <QBuffer>
 #include <QDockWidget>
 #include <QEventLoop>
 #include <QTimer>
@@ -159,10 +161,10 @@ int screenshot(const ScreenshotArguments& args) {
             }
         settle(loop);
     }
-    const QString beside = QString::fromStdString(args.out) + ".part";
-    if (!what->grab().save(beside, "PNG"))
+    QBuffer png;
+    if (!png.open(QIODevice::WriteOnly) || !what->grab().save(&png, "PNG"))
         throw std::runtime_error(args.out + ": cannot be written");
-    std::filesystem::rename(beside.toStdString(), args.out);
+    writeFile(args.out, png.data().toStdString());
     return kOk;
 }
 } // namespace

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/export_job.h"
 
+#include "base/out_file.h"
 #include "export/export.h"
 #include "export/exports.h"
 #include "views/handout.h"
 
-#include <cstdio>
-#include <memory>
+#include <cerrno>
+#include <cstring>
 #include <stdexcept>
 
 namespace mirrorscope::views {
@@ -21,23 +22,15 @@ void write(Session& session, u64 position, const ExportInfo& kind, const std::st
         writePainted(session, kind.id, {0, session.end()}, file);
         return;
     }
-    const std::string beside = file + ".part";
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(beside.c_str(), "wb"), std::fclose);
-    bool good = out != nullptr;
-    try {
-        kind.write(session, [&](const std::string& piece) {
-            if (cancelled)
-                throw Cancelled{};
-            good = good && std::fwrite(piece.data(), 1, piece.size(), out.get()) == piece.size();
-        });
-    } catch (const Cancelled&) {
-        std::remove(beside.c_str());
-        throw;
-    }
-    if (!good || std::fflush(out.get()) != 0 || std::rename(beside.c_str(), file.c_str()) != 0) {
-        std::remove(beside.c_str());
-        throw std::runtime_error(file + ": cannot be written");
-    }
+    OutFile out(file);
+    bool good = true;
+    kind.write(session, [&](const std::string& piece) {
+        if (cancelled)
+            throw Cancelled{};
+        good = good && out.write(piece);
+    });
+    if (!good || !out.commit())
+        throw std::runtime_error(file + ": cannot be written: " + std::strerror(errno));
 }
 } // namespace
 

@@ -59,7 +59,7 @@ std::string runText(const Session& session, bool verbose);
 std::string jsonString(std::string_view text);
 // The member `smm`, behind others: only where it is so.
 inline std::string smmJson(bool inSmm) { return inSmm ? ",\"smm\":true" : ""; }
-// Writes beside the file and renames, so that nothing is lost. Throws std::runtime_error.
+// By OutFile. Throws std::runtime_error.
 void writeFile(const std::string& file, const std::string& content);
 
 } // namespace mirrorscope

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `export --as json`: the whole state at a position.
+#include "base/out_file.h"
 #include "base/text.h"
 #include "export/export.h"
 #include "scenario/runner.h"
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <optional>
 
@@ -180,15 +183,9 @@ std::string stateCsv(const Session& session) {
 }
 
 void writeFile(const std::string& file, const std::string& content) {
-    const std::string beside = file + ".part";
-    std::FILE* stream = std::fopen(beside.c_str(), "wb");
-    if (stream == nullptr)
-        throw std::runtime_error(file + ": cannot be written");
-    const bool written = std::fwrite(content.data(), 1, content.size(), stream) == content.size();
-    if (std::fclose(stream) != 0 || !written || std::rename(beside.c_str(), file.c_str()) != 0) {
-        std::remove(beside.c_str());
-        throw std::runtime_error(file + ": cannot be written");
-    }
+    OutFile out(file);
+    if (!out.write(content) || !out.commit())
+        throw std::runtime_error(file + ": cannot be written: " + std::strerror(errno));
 }
 
 } // namespace mirrorscope

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trace/dat_reader.h"
 
+#include "base/out_file.h"
 #include "scenario/diagnostic.h"
 #include "trace/event_stream.h"
 #include "trace/input.h"

@@ -17,18 +17,6 @@
 
 namespace mirrorscope {
 
-bool writeAll(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-}
-
 // Takes packed bytes from the front of `in`, gives unpacked ones.
 class TraceInput::Unpack {
 public:

@@ -10,9 +10,6 @@
 
 namespace mirrorscope {
 
-// All of it, however often the system takes a part. False where it could not be written; errno says why.
-bool writeAll(int fd, std::string_view bytes);
-
 class TraceInput {
 public:
     // "-" is standard input. Throws InputError where there is nothing to read.

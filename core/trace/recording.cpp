@@ -2,6 +2,7 @@
 #include "trace/recording.h"
 
 #include "base/hash.h"
+#include "base/out_file.h"
 #include "scenario/diagnostic.h"
 #include "trace/dat_reader.h"
 #include "trace/event_stream.h"
@@ -120,22 +121,12 @@ TraceRead readTrace(TraceInput& input, TraceNames& names, TraceSink& sink, const
 class SessionFileWriter::Out {
 public:
     Out(std::string name, const TraceNames& names)
-        : file(std::move(name)), beside(file + ".part-" + std::to_string(getpid())),
-          writer(names, [this](std::string_view bytes) { pack(bytes, ZSTD_e_continue); }) {
-        fd = open(beside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (fd < 0)
-            fail();
+        : file(std::move(name)), out(file), writer(names, [this](std::string_view bytes) { pack(bytes, ZSTD_e_continue); }) {
         put(std::string(kHead, '\0'));
     }
-    ~Out() {
-        if (fd >= 0) {
-            close(fd);
-            unlink(beside.c_str());
-        }
-    }
     [[noreturn]] void fail() const { throw InputError(file, 1, 1, std::strerror(errno)); }
-    void put(std::string_view bytes) const {
-        if (!writeAll(fd, bytes))
+    void put(std::string_view bytes) {
+        if (!out.write(bytes))
             fail();
     }
     void pack(std::string_view bytes, ZSTD_EndDirective how) {
@@ -159,15 +150,8 @@ public:
         putNumber(head, kVersion);
         putNumber(head, size);
         putNumber(head, XXH3_64bits_digest(hash.get()));
-        if (lseek(fd, 0, SEEK_SET) != 0)
+        if (!out.writeFront(head) || !out.commit())
             fail();
-        put(head);
-        if (fsync(fd) != 0 && errno != EINVAL)
-            fail();
-        if (rename(beside.c_str(), file.c_str()) != 0)
-            fail();
-        close(fd);
-        fd = -1;
     }
 
     struct FreeStream {
@@ -176,8 +160,8 @@ public:
     struct FreeHash {
         void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
     };
-    std::string file, beside;
-    int fd = -1;
+    std::string file;
+    OutFile out;
     u64 size = 0;
     std::unique_ptr<ZSTD_CCtx, FreeStream> stream{ZSTD_createCCtx()};
     std::unique_ptr<XXH3_state_t, FreeHash> hash = [] {

@@ -6,6 +6,7 @@
 
 #include <regex>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fstream>
@@ -534,6 +535,28 @@ TEST_F(CommandLine, a_screenshot_is_a_picture_of_that_size) {
     };
     EXPECT_EQ(number(16), 1000u);
     EXPECT_EQ(number(20), 700u);
+}
+
+// What is no regular file is written to and stays what it is; a link stays a link; a disk that is full is said.
+TEST_F(CommandLine, files_stay_what_they_are) {
+    const std::string pipe = (folder_ / "pipe").string(), got = (folder_ / "got").string();
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    const std::string export_ = program() + " export " + lesson("01-first-private-page.yaml") + " --as text -o ";
+    ASSERT_EQ(std::system(("cat '" + pipe + "' > '" + got + "' & " + export_ + "'" + pipe + "'; wait").c_str()), 0);
+    EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+    EXPECT_GT(std::filesystem::file_size(got), 100u);
+    std::ofstream(folder_ / "real") << "old";
+    std::filesystem::create_symlink(folder_ / "real", folder_ / "link");
+    ASSERT_EQ(std::system((export_ + "'" + (folder_ / "link").string() + "'").c_str()), 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "link"));
+    EXPECT_EQ(std::filesystem::file_size(folder_ / "real"), std::filesystem::file_size(got));
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 4); // nothing is left beside
+    for (const std::string to : {" > /dev/full", " -o /dev/full"}) {
+        const int raw =
+            std::system((program() + " export " + lesson("01-first-private-page.yaml") + " --as text" + to + " 2>/dev/null").c_str());
+        EXPECT_EQ(WEXITSTATUS(raw), 2) << to;
+        EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
+    }
 }
 
 } // namespace mirrorscope::test
