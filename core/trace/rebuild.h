@@ -135,6 +135,8 @@ private:
     bool isSharedFault(const TraceEvent& e, const Task& task) const;
     // What of two roots fits as well is not known any more.
     bool doubted(const TraceEvent& e, const Task& task, const std::vector<Candidate>& fits, const Candidate& best);
+    // Lines of that root were taken for another one's, or might have been, and both are still there.
+    bool confused(u32 root) const;
     bool hangsBelow(const TraceTable& table, unsigned index);
     bool otherKind(const TraceEvent& e, const TraceRoot& root) const;
     static void noteIn(std::vector<u32>& roots, u32 root);

@@ -150,6 +150,8 @@ void Rebuild::checkRewrite(const TraceEvent& e, Level level, const std::vector<u
 
 // A leaf for a table maps what the table's leaves did: frames do not change below a gfn without a notifier, which zaps them first.
 void Rebuild::checkCollapse(const TraceEvent& e, const TraceTable& parts) {
+    if (parts.vague || confused(parts.root))
+        return;
     for (unsigned i = 0; i < 512; ++i)
         if (const u64 part = parts.words[i];
             parts.knows(i) && spte::isLeaf(part, parts.level) && framePart(part) != framePart(e.b) + i * pagesPer(parts.level)) {
@@ -193,10 +195,11 @@ Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old)
     const u64 held = table.words[index];
     if (held == old)
         return Held::Exact;
-    const Held other = table.vague ? Held::Unknown : Held::Mismatch; // what of it is another root's
+    // What of it may be another root's.
+    const auto otherwise = [&] { return table.vague || confused(table.root) ? Held::Unknown : Held::Mismatch; };
     const Level level = table.level;
     if (!spte::isPresent(held) || !spte::isPresent(old) || spte::isLast(held, level) != spte::isLast(old, level))
-        return other;
+        return otherwise();
     u64 silent = spte::adEnabled(held) ? masks_.format.accessed : 0; // the CPU sets it
     const u64 added = old & ~held, taken = held & ~old;
     if (spte::isLast(held, level)) {
@@ -211,7 +214,7 @@ Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old)
             return Held::Silent;
     }
     const u64 mayGo = table.derived[index] && masks_.format.npt ? npt::kNoExec : 0;
-    return (added & ~silent) == 0 && (taken & ~mayGo) == 0 ? Held::Silent : other;
+    return (added & ~silent) == 0 && (taken & ~mayGo) == 0 ? Held::Silent : otherwise();
 }
 
 } // namespace mirrorscope

@@ -82,7 +82,8 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
             const bool hangs = c.held == Held::Unknown && level > Level::k4K && !spte::isTable(e.a, level) && hangsBelow(*table, c.index);
             constexpr int kHardly = 11;
             s = c.held == Held::Mismatch ? 8 : hangs ? kHardly : c.held == Held::Unknown ? 32 : 64;
-            if (c.held <= Held::Silent && !(root.invalid && !spte::isPresent(e.a)) && !otherKind(e, root))
+            const bool mayBe = c.held <= Held::Silent || (c.held == Held::Unknown && root.vague);
+            if (mayBe && !(root.invalid && !spte::isPresent(e.a)) && !otherKind(e, root))
                 fits.push_back(c);
             if (ofTd(root) && c.held != Held::Mismatch)
                 trees.push_back(c);
@@ -120,7 +121,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     }
     if (going.table != nullptr && (best.table == nullptr || best.held > Held::Silent))
         return going;
-    if (fits.size() > 1)
+    if (fits.size() > 1 && best.table != nullptr)
         best.doubtful = doubted(e, task, fits, best);
     // Where the line of the fault is missing a TD's trees cannot be told apart.
     if (score && ofTd(tables_.root(bestRoot)) && !task.faultKnown && !spte::isPresent(e.a)) {
@@ -143,7 +144,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         return best;
     // A root without that table: what leads to it is known not to, so that lines are missing, or come later.
     const TraceRoot& root = tables_.root(bestRoot);
-    if (!mayBeLinked(root, level, root.placed(e.gfn)))
+    if (!mayBeLinked(root, level, root.placed(e.gfn)) && !confused(bestRoot))
         report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
     return candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
 }
@@ -170,6 +171,11 @@ bool Rebuild::doubted(const TraceEvent& e, const Task& task, const std::vector<C
         doubtful = true;
     }
     return doubtful;
+}
+
+bool Rebuild::confused(u32 root) const {
+    const auto vague = [&](u32 id) { return tables_.root(id).vague; };
+    return vague(root) && std::count_if(tables_.roots().begin(), tables_.roots().end(), vague) > 1;
 }
 
 bool Rebuild::hangsBelow(const TraceTable& table, unsigned index) {
@@ -220,7 +226,7 @@ Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
             break;
         }
     }
-    if (fits.size() > 1)
+    if (fits.size() > 1 && best.table != nullptr)
         best.doubtful = doubted(e, task, fits, best);
     if (best.table != nullptr && best.held != Held::Mismatch)
         return best;
