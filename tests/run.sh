@@ -27,9 +27,10 @@ done
 need $packages || exit 2
 cd "$root"
 export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=1:abort_on_error=1" UBSAN_OPTIONS=print_stacktrace=1
-export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0"
+# (A path with blanks is one value only in quotes.)
+export LSAN_OPTIONS="suppressions='$root/tests/lsan.supp':print_suppressions=0"
 # The tests start programs, and threads after that.
-export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp:print_suppressions=0:die_after_fork=0"
+export TSAN_OPTIONS="suppressions='$root/tests/tsan.supp':print_suppressions=0:die_after_fork=0"
 export QT_QPA_PLATFORM=offscreen
 jobs=$(nproc)
 ran=0
