@@ -30,7 +30,7 @@ void MainWindow::doAgain() {
             done->push_back(
                 {tr("%1, VM %2, done again").arg(file).arg(done->size() + 1),
                  tr("lines %1 to %2: %3 steps, %4 changes").arg(vm.firstLine).arg(vm.lastLine).arg(vm.deeds.size()).arg(vm.changes.size()),
-                 QString::fromStdString(scenarioOf(vm, recorded->file, "6.16"))});
+                 QString::fromStdString(scenarioOf(vm, recorded->file, recorded->kernel))});
         return [this, done] {
             const auto open = [this, done](std::size_t n) { openText((*done)[n].name, (*done)[n].text); };
             if (done->empty())

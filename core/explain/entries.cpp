@@ -12,13 +12,9 @@
 namespace mirrorscope {
 
 namespace {
-// FROZEN_SPTE before SHADOW_NONPRESENT_VALUE had bit 63 (v6.10).
-constexpr u64 kOldFrozen = 0x5a0;
-bool isFrozen(u64 spte) { return spte::isFrozen(spte) || spte == kOldFrozen; }
-
 bool isNpt(u64 spte) { return spte::isPresent(spte) && looksLikeNpt(spte).value_or(false); }
 
-EntryKind kindOf(u64 spte, Level level) { return isFrozen(spte) ? EntryKind::Frozen : entryKindOf(spte, level); }
+EntryKind kindOf(u64 spte, Level level) { return spte::isFrozenOfAny(spte) ? EntryKind::Frozen : entryKindOf(spte, level); }
 
 std::string briefly(u64 spte, Level level) {
     switch (kindOf(spte, level)) {
@@ -34,7 +30,7 @@ std::string briefly(u64 spte, Level level) {
 std::optional<Explanation> explainSpte(u64 spte, std::optional<Level> level) {
     Explanation e;
     e.kind = "spte";
-    if (isFrozen(spte)) {
+    if (spte::isFrozenOfAny(spte)) {
         e.name = "FROZEN_SPTE";
         e.text = "An actor is in the middle of changing this entry: of a mirror, the secure EPT is being updated and the final value "
                  "follows; in a table that was removed, the value for good. Whoever meets it tries again (RET_PF_RETRY).";

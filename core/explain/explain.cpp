@@ -90,9 +90,8 @@ Found pageFault(std::string_view line) {
         return std::nullopt;
     Explanation e = explainFaultCode(*code);
     if (const auto address = numberAfter(line, "address")) {
-        constexpr u64 kShared = 1ull << 47;
-        e.text =
-            fmt::format("At {:#x}{}. ", *address, (*address & kShared) != 0 ? " (of a TD with 48 bits: its shared alias)" : "") + e.text;
+        const bool shared = (*address >> 12 & gfnDirectBits(4)) != 0;
+        e.text = fmt::format("At {:#x}{}. ", *address, shared ? " (of a TD with 48 bits: its shared alias)" : "") + e.text;
     }
     return e;
 }

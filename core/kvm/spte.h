@@ -19,7 +19,8 @@ inline constexpr u64 kMemoryType = 7ull << 3;
 inline constexpr u64 kWriteBack = 6ull << 3;
 inline constexpr u64 kIpat = 1ull << 6;
 inline constexpr u64 kNonpresent = 1ull << 63;            // SHADOW_NONPRESENT_VALUE
-inline constexpr u64 kFrozen = kNonpresent | 0x5a0;       // FROZEN_SPTE
+inline constexpr u64 kOldFrozen = 0x5a0;                  // FROZEN_SPTE before v6.10, as 0 was the non-present value
+inline constexpr u64 kFrozen = kNonpresent | kOldFrozen;  // FROZEN_SPTE
 inline constexpr u64 kUnrecorded = 1ull << 62;            // no value of KVM's: of a recording, not told yet
 inline constexpr u64 kMmioMask = kNonpresent | ept::kRwx; // shadow_mmio_mask
 inline constexpr u64 kAdDisabled = 1ull << 52;            // SPTE_TDP_AD_DISABLED
@@ -31,6 +32,8 @@ constexpr bool isPresent(u64 spte) { return (spte & kMmuPresent) != 0; }
 constexpr bool isLarge(u64 spte) { return (spte & ept::kLarge) != 0; }
 constexpr bool isLast(u64 spte, Level level) { return level == Level::k4K || isLarge(spte); }
 constexpr bool isFrozen(u64 spte) { return spte == kFrozen; }
+// By whichever kernel it was written.
+constexpr bool isFrozenOfAny(u64 spte) { return spte == kFrozen || spte == kOldFrozen; }
 constexpr bool isWritable(u64 spte) { return (spte & ept::kWrite) != 0; }
 constexpr bool isLeaf(u64 spte, Level level) { return isPresent(spte) && isLast(spte, level); }
 constexpr bool isTable(u64 spte, Level level) { return isPresent(spte) && !isLast(spte, level); }

@@ -13,6 +13,10 @@
 
 namespace mirrorscope {
 
+// The bit of a GFN that selects the shared half of a TD (kvm->arch.gfn_direct_bits; Linux v6.16 tdx.c: tdx_td_init()), by the levels of its
+// EPT: with four it is bit 47 of the GPA, with five bit 51.
+constexpr u64 gfnDirectBits(unsigned levels) { return 1ull << ((levels == 5 ? 51 : 47) - 12); }
+
 struct SlotConfig {
     u32 id = 0; // and the address space, 1 for SMM's, in the bits above 15
     Gfn base;
@@ -100,7 +104,7 @@ struct MachineConfig {
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
     // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
     bool hasMirror() const { return vm == VmType::Tdx || (recorded && recorded->mirrored); }
-    u64 directBits() const { return !hasMirror() ? 0 : gpaw == 52 ? 1ull << 39 : 1ull << 35; }
+    u64 directBits() const { return hasMirror() ? gfnDirectBits(gpaw == 52 ? 5 : 4) : 0; }
     // How many gfns the root reaches; of a TD, each of its two roots.
     u64 gfnsReached() const { return hasMirror() ? directBits() : 1ull << (9 * levels); }
     bool hasPrivateMem() const { return vm != VmType::Default; }

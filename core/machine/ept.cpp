@@ -39,6 +39,10 @@ EptWalk walk(Pfn root, unsigned levels, u64 gpn, Access access, const PageFormat
 }
 } // namespace
 
+std::string rightsText(u64 rights) {
+    return {(rights & ept::kRead) != 0 ? 'r' : '-', (rights & ept::kWrite) != 0 ? 'w' : '-', (rights & ept::kExec) != 0 ? 'x' : '-'};
+}
+
 EptWalk walkEpt(const Machine& machine, Pfn root, unsigned levels, u64 gpn, Access access, const PageFormat& format) {
     return walk(root, levels, gpn, access, format, [&](Place place) { return machine.get(place); });
 }

@@ -25,6 +25,9 @@ inline constexpr u64 kCBit = 1ull << 51; // CPUID 8000_001F EBX[5:0] of the mach
 inline constexpr u64 kReserved = 0x1full << 46;
 } // namespace npt
 
+// "rw-". `rights` as EPT has them.
+std::string rightsText(u64 rights);
+
 // Which bits of an entry the CPU looks at.
 struct PageFormat {
     bool npt = false;

@@ -28,7 +28,7 @@ struct Told {
 using Histories = std::map<Entry, std::vector<Told>>;
 
 std::string valueOf(const SpteMasks& masks, u64 value, Level level) {
-    if ((value | spte::kNonpresent) == spte::kFrozen)
+    if (spte::isFrozenOfAny(value))
         return "frozen";
     if (!spte::isPresent(value))
         return masks.isMmio(value) ? "MMIO" : "not present";
@@ -38,7 +38,7 @@ std::string valueOf(const SpteMasks& masks, u64 value, Level level) {
         return "leaf, tracked";
     const u64 rights = masks.format.rights(value);
     const char* may = (rights & 2) == 0 && masks.isMmuWritable(value) ? " (may be written)" : "";
-    return fmt::format("leaf {}{}{}{}", (rights & 1) != 0 ? 'r' : '-', (rights & 2) != 0 ? 'w' : '-', (rights & 4) != 0 ? 'x' : '-', may);
+    return fmt::format("leaf {}{}", rightsText(rights), may);
 }
 
 // The bits that a leaf gains and loses; frames are each kernel's own.
@@ -74,7 +74,7 @@ std::string changeOf(const SpteMasks& masks, const ToldChange& change) {
 }
 
 // Entries that are frozen though nothing was in them are so by how mmu_lock was held, and told for all 512.
-bool counts(const ToldChange& change) { return spte::isPresent(change.old) || (change.now | spte::kNonpresent) != spte::kFrozen; }
+bool counts(const ToldChange& change) { return spte::isPresent(change.old) || !spte::isFrozenOfAny(change.now); }
 
 Histories historiesOf(const RecordedVm& vm) {
     Histories histories;

@@ -70,24 +70,20 @@ public:
         rebuild_.lost(loss);
         lost_ += loss.again ? 0 : 1;
         for (std::size_t n = 0; n < vms_.size(); ++n)
-            vms_[n].lost += loss.again || ended_[n] ? 0 : 1;
+            vms_[n].lost += loss.again || known_[n].ended ? 0 : 1;
     }
     u64 findings() const { return rebuild_.findingCount(); }
 
     void rootMade(const TraceRoot& root, const TraceTable&) override {
         roots_[root.id] = root;
         Task& task = tasks_[now_->task];
-        const bool same =
-            one_ ? !vms_.empty() : task.vm && !ended_[*task.vm] && (root.alias != 0 || invalidated_[*task.vm] || held_[*task.vm] > 0);
-        if (!same) {
-            task.vm = one_ && !vms_.empty() ? 0 : static_cast<u32>(vms_.size());
+        if (one_ && !vms_.empty()) {
+            task.vm = 0;
+        } else if (!task.vm || !ofSame(known_[*task.vm], root)) {
+            task.vm = static_cast<u32>(vms_.size());
             vms_.emplace_back().firstLine = now_->line;
             vms_.back().lost = lost_;
-            ended_.push_back(false);
-            invalidated_.push_back(false);
-            held_.push_back(0);
-        } else if (one_) {
-            task.vm = 0;
+            known_.emplace_back();
         }
         vmOfRoot_[root.id] = *task.vm;
         RecordedVm& vm = vms_[*task.vm];
@@ -120,6 +116,15 @@ private:
         std::optional<std::pair<u32, std::size_t>> open; // the deed that goes on, of which VM
     };
 
+    struct Known {
+        bool ended = false, invalidated = false;
+        int held = 0;                       // entries of its roots that lead to tables
+        std::array<u16, 2> trees{};         // how many it has, direct ones and mirrors
+        std::map<unsigned, unsigned> vcpus; // by the number in the lines
+    };
+    // A root of a VM that has some already: of a TD's shared memory, or in place of an invalid one, or beside one in use.
+    static bool ofSame(const Known& vm, const TraceRoot& root) { return !vm.ended && (root.alias != 0 || vm.invalidated || vm.held > 0); }
+
     void endFault(Task& task) {
         if (task.fault && !task.faultDid && task.vm)
             ++vms_[*task.vm].withoutChange;
@@ -133,17 +138,17 @@ private:
         vm.firstLine = std::min(vm.firstLine, e.line);
         vm.lastLine = std::max(vm.lastLine, e.line);
         const TraceRoot& of = roots_[root];
-        u16& trees = perVm_[{*task.vm, of.mirror}];
+        u16& trees = known_[*task.vm].trees[of.mirror ? 1 : 0];
         const auto [tree, isNew] = trees_.try_emplace(root, trees);
         trees = static_cast<u16>(trees + (isNew ? 1 : 0));
-        const bool going = of.invalid || ended_[*task.vm] || task.goingRoot == root;
+        const bool going = of.invalid || known_[*task.vm].ended || task.goingRoot == root;
         vm.changes.push_back({of.mirror, level, going, tree->second, e.gfn, e.a, e.b, e.line});
         return vm;
     }
     // Numbered in the order in which they are met; more than a machine here has are the last one.
     unsigned vcpuOf(RecordedVm& vm, Task& task) {
         constexpr std::size_t kMost = 256;
-        auto& numbers = vcpus_[*task.vm];
+        auto& numbers = known_[*task.vm].vcpus;
         const auto number = static_cast<unsigned>(std::min(numbers.size(), kMost - 1));
         const unsigned vcpu = numbers.try_emplace(task.vcpu.value_or(0), number).first->second;
         vm.vcpus = std::max(vm.vcpus, vcpu + 1);
@@ -152,7 +157,9 @@ private:
     void unplaced(const TraceEvent& e, Task& task) {
         if (vms_.empty())
             return;
-        RecordedVm& vm = task.vm ? vms_[*task.vm] : vms_.back();
+        unexplained(e, task.vm ? vms_[*task.vm] : vms_.back());
+    }
+    static void unexplained(const TraceEvent& e, RecordedVm& vm) {
         if (vm.unexplained++ == 0)
             vm.unexplainedLine = e.line;
     }
@@ -168,11 +175,10 @@ private:
         // An exit qualification of VMX has the fetch in bit 2, SVM's and the CPU's own error code in bit 4.
         const bool npt = rebuild_.masks().format.npt;
         deed.access = (code & (npt ? 16u : 4u)) != 0 ? Access::Exec : (code & 2) != 0 ? Access::Write : Access::Read;
-        const u64 alias = vm.levels == 5 ? 1ull << 39 : 1ull << 35;
         deed.gfn = task.fault->gfn;
         if (vm.isTd) {
             deed.isPrivate = roots_[root].mirror;
-            deed.gfn &= ~alias;
+            deed.gfn &= ~gfnDirectBits(vm.levels);
         }
         deed.line = e.line;
         if (vm.deeds.empty() || !goesOn(vm.deeds.back(), deed))
@@ -232,15 +238,14 @@ private:
         const SpteMasks& masks = rebuild_.masks();
         const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
         const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
-        const bool frozen = (e.b | spte::kNonpresent) == spte::kFrozen;
-        if (frozen) { // belongs to what unlinked its table
+        if (spte::isFrozenOfAny(e.b)) { // belongs to what unlinked its table
             vm.rootsGoWhole |= spte::isPresent(e.a) && vm.changes.back().going;
             return;
         }
         if (e.level == root.levels && (wasTable || isTable)) {
-            const u32 n = vmOfRoot_[rootId];
-            held_[n] += isTable ? 1 : 0;
-            held_[n] -= wasTable && !isTable ? 1 : 0;
+            int& held = known_[vmOfRoot_[rootId]].held;
+            held += isTable ? 1 : 0;
+            held -= wasTable && !isTable ? 1 : 0;
         }
         if (wasLeaf && isTable)
             vm.splits.insert({static_cast<u8>(e.level - 1), e.gfn >> 9 * (e.level - 1u)});
@@ -288,8 +293,7 @@ private:
         } else if (wasTable && isLeaf) {
             return extend(e, task, vm, Deed::Kind::Recover);
         }
-        if (vm.unexplained++ == 0)
-            vm.unexplainedLine = e.line;
+        unexplained(e, vm);
     }
 
     void zap(const TraceEvent& e, Task& task, RecordedVm& vm, const TraceRoot& root, bool wasTable) {
@@ -307,7 +311,7 @@ private:
                 }
                 begin(e, task, vm, Deed::Kind::ZapAll);
             }
-            ended_[vmOfRoot_[root.id]] = true;
+            known_[vmOfRoot_[root.id]].ended = true;
             return;
         }
         // Before v6.14 what gives way to a huge page is zapped, and the next fault maps that.
@@ -326,14 +330,14 @@ private:
     void zapAllFast(const TraceEvent& e, Task& task) {
         // Not told of which: of the one on which the task works, else of the one on which somebody worked last.
         constexpr u32 kNone = ~u32{0};
-        u32 vm = task.vm && !ended_[*task.vm] ? *task.vm : kNone;
+        u32 vm = task.vm && !known_[*task.vm].ended ? *task.vm : kNone;
         for (u32 n = 0; n < vms_.size() && (vm == kNone || vm != task.vm.value_or(kNone)); ++n)
-            if (!ended_[n] && (vm == kNone || vms_[n].lastLine > vms_[vm].lastLine))
+            if (!known_[n].ended && (vm == kNone || vms_[n].lastLine > vms_[vm].lastLine))
                 vm = n;
         if (vm == kNone)
             return;
         vms_[vm].deeds.push_back({.kind = Deed::Kind::ZapAllFast, .line = e.line});
-        invalidated_[vm] = true;
+        known_[vm].invalidated = true;
     }
 
     static void mapped(RecordedVm& vm, const TraceEvent& e) {
@@ -385,13 +389,10 @@ private:
     std::unordered_map<u32, TraceRoot> roots_;
     std::unordered_map<u32, u32> vmOfRoot_;
     std::vector<RecordedVm> vms_;
-    std::vector<bool> ended_, invalidated_;
+    std::vector<Known> known_; // of each of vms_
     u64 lost_ = 0;
-    std::unordered_map<u32, u16> trees_;                          // by root
-    std::map<std::pair<u32, bool>, u16> perVm_;                   // how many trees it has, direct ones or mirrors
-    std::unordered_map<u32, std::map<unsigned, unsigned>> vcpus_; // of a VM, by the number in the lines
-    std::map<std::tuple<u32, u8, u64>, u64> last_;                // what each entry held behind its last line
-    std::vector<int> held_;                                       // entries of its roots that lead to tables
+    std::unordered_map<u32, u16> trees_;           // which of its VM's, by root
+    std::map<std::tuple<u32, u8, u64>, u64> last_; // what each entry held behind its last line
 };
 } // namespace
 

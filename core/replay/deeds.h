@@ -3,7 +3,7 @@
 // can be done again. Lines tell neither the memslots nor the host's pages nor, of a notifier, which guest addresses it is about: all of
 // that is taken from what was mapped and zapped.
 //
-//   std::vector<RecordedVm> vms = readVms(input, TraceKernel::V6_16, goOn);
+//   std::vector<RecordedVm> vms = readVms(input, {.kernel = TraceKernel::V6_16});
 #pragma once
 
 #include "trace/judge.h"

@@ -201,6 +201,9 @@ private:
 };
 } // namespace
 
-std::string scenarioOf(const RecordedVm& vm, const std::string& file, std::string_view kernel) { return Writer(vm).text(file, kernel); }
+std::string scenarioOf(const RecordedVm& vm, const std::string& file, TraceKernel recorded) {
+    const bool ours = recorded != TraceKernel::Any && recorded != TraceKernel::V6_12;
+    return Writer(vm).text(file, name(ours ? recorded : TraceKernel::V6_16));
+}
 
 } // namespace mirrorscope

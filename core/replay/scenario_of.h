@@ -8,7 +8,8 @@
 
 namespace mirrorscope {
 
-// The scenario's text. `file` is named in it; `kernel` is the one of our machine, as `machine.kernel` takes it.
-std::string scenarioOf(const RecordedVm& vm, const std::string& file, std::string_view kernel);
+// The scenario's text. `file` is named in it; `recorded` is the kernel of the recording, and our machine's is the one that does as it did:
+// 6.16 for 6.12, of which there is none here and whose TDP MMU does the same for ordinary VMs, and where it is not known.
+std::string scenarioOf(const RecordedVm& vm, const std::string& file, TraceKernel recorded);
 
 } // namespace mirrorscope

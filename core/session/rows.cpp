@@ -281,8 +281,7 @@ std::string Session::contentName(Column column, const TreeCell& cell) const {
     std::string text = stateName(column, cell);
     const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
     if (leaf)
-        text += fmt::format(" {}{}{}{}", (cell.rights & 1) != 0 ? 'r' : '-', (cell.rights & 2) != 0 ? 'w' : '-',
-                            (cell.rights & 4) != 0 ? 'x' : '-', cell.dirty ? " dirty" : "");
+        text += fmt::format(" {}{}", rightsText(cell.rights), cell.dirty ? " dirty" : "");
     return text;
 }
 

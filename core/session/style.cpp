@@ -70,8 +70,7 @@ std::string cellText(Column column, const TreeCell& cell) {
     text += fmt::format(" {:x}", cell.pfn.v);
     const bool leaf = column == Column::Private ? cell.sept == SeptState::Mapped : cell.spte == SpteState::Leaf;
     if (leaf)
-        text += fmt::format(" {}{}{}", (cell.rights & ept::kRead) != 0 ? 'r' : '-', (cell.rights & ept::kWrite) != 0 ? 'w' : '-',
-                            (cell.rights & ept::kExec) != 0 ? 'x' : '-');
+        text += " " + rightsText(cell.rights);
     return text;
 }
 

@@ -9,6 +9,7 @@ namespace mirrorscope {
 // The kernels whose traces are told apart. `Any`: what one of them allows.
 enum class TraceKernel : u8 { Any, V6_12, V6_16, Fixed, V6_19, V7_2, Next };
 std::optional<TraceKernel> traceKernelFromName(std::string_view name);
+std::string_view name(TraceKernel kernel); // empty for `Any`
 std::span<const std::string_view> traceKernelNames();
 
 enum class TraceRule : u8 {
@@ -35,6 +36,7 @@ struct TraceRuleInfo {
     std::string_view name;
     std::string_view help;
     std::string_view function; // of the kernel, that would have had to do it
+    bool byTheLine = false;    // wrong by the line itself: nothing that another CPU did, or that was not recorded, would make it right
 };
 const TraceRuleInfo& info(TraceRule rule);
 

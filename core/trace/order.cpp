@@ -118,7 +118,7 @@ std::size_t TraceOrder::beforeWhoUsedIt(const TraceEvent& e) const {
         if (const auto at = changeOf(waiting_[n]); at && at->gfn == own.gfn && at->level == own.level)
             from = n + 1;
     for (std::size_t n = from; n < waiting_.size(); ++n)
-        if (const auto at = changeOf(waiting_[n]); at && covers(own, *at) && (at->b | spte::kNonpresent) != spte::kFrozen)
+        if (const auto at = changeOf(waiting_[n]); at && covers(own, *at) && !spte::isFrozenOfAny(at->b))
             return n;
     return waiting_.size();
 }

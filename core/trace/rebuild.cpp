@@ -83,11 +83,9 @@ void Rebuild::forgetAll() {
 
 void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
     // What other CPUs did meanwhile is not told: only what no line could make right is wrong.
-    const bool alone = rule == TraceRule::Place || rule == TraceRule::Value || rule == TraceRule::Mmio || rule == TraceRule::Writable ||
-                       rule == TraceRule::NoChange;
     // And a TD's two trees are not told apart where no line has told of both roots.
     const bool oneOfTwo = hasMirror_ ? lost_ : tdLike_ || (!leafTold_ && !rootTold_);
-    if ((beginning_ != 0 || oneOfTwo) && !alone)
+    if ((beginning_ != 0 || oneOfTwo) && !info(rule).byTheLine)
         return;
     ++findingCount_;
     discontinuities_ += rule == TraceRule::Discontinuity ? 1 : 0;
@@ -142,8 +140,7 @@ void Rebuild::spteChanged(const TraceEvent& e) {
         return;
     // A notifier that ages without a lock takes that bit of whatever the entry has become, also of a frozen one (kvm_tdp_mmu_age_spte(),
     // since v6.15).
-    if (isFrozen(e.a) && e.b == (e.a & ~masks_.format.accessed) &&
-        (options_.kernel == TraceKernel::Any || options_.kernel >= TraceKernel::V6_16))
+    if (agesWithoutLock() && isFrozen(e.a) && e.b == (e.a & ~masks_.format.accessed))
         return;
     Candidate at = choose(e, task);
     if (at.table == nullptr) { // nothing is known of where it is
@@ -199,9 +196,8 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
 
     if (isFrozen(e.b)) {
         // What a table held goes before the table does, in 7.2; before that it is told behind.
-        const bool older = options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2;
         // The line that unlinked it may be one that is not there.
-        if (!task.fresh && named(e) && (older || removalsTold_))
+        if (!task.fresh && named(e) && (unlinksFirst() || removalsTold_))
             report(TraceRule::Frozen, e, fmt::format("{}: the table that holds the entry is not being removed", entryText(e)), since);
         else
             startRemoval(e, table, true);
@@ -228,7 +224,7 @@ TraceTable& Rebuild::link(const TraceEvent& e, TraceTable& parent, unsigned inde
     Task& task = tasks_[e.task];
     const Level level = below(parent.level);
     const u64 pfn = framePart(e.b);
-    const u64 gfn = tables_.root(parent.root).placed(e.gfn);
+    const u64 gfn = tables_.placedIn(parent, e.gfn);
     const bool tookForRoot = !task.page && level == Level::k512G && !task.made.empty() && task.direct &&
                              tables_.table(tables_.root(task.made.back()).table).told == 0;
     if (tookForRoot) { // of a tree of five levels whose root is older than the recording
@@ -355,7 +351,7 @@ void Rebuild::setSpte(const TraceEvent& e) {
         }
     if (table == nullptr)
         return;
-    const u64 gfn = tables_.root(table->root).placed(e.gfn);
+    const u64 gfn = tables_.placedIn(*table, e.gfn);
     if (table->level != level || !table->contains(gfn)) {
         report(TraceRule::EntryAddress, e,
                fmt::format("{:x} is in the table of gfn {:x} level {}, which has no entry for gfn {:x} level {}", e.b, table->base,
@@ -404,17 +400,12 @@ void Rebuild::fastFault(const TraceEvent& e) {
     const Level level = table.level;
     const u64 held = table.words[best.index];
     const std::vector<u32> since = table.toldAt(best.index);
-    const auto tell = [&](TraceRule rule, const char* why) {
-        report(
-            rule, e,
-            fmt::format("fast page fault at gfn {:x}: {} → {}{}", e.gfn, valueText(e.a, number(level)), valueText(e.b, number(level)), why),
-            since);
+    const auto text = [&](u64 spte) { return valueText(spte, number(level)); };
+    const auto tell = [&](TraceRule rule, std::string_view why) {
+        report(rule, e, fmt::format("fast page fault at gfn {:x}: {} → {}{}", e.gfn, text(e.a), text(e.b), why), since);
     };
     if (best.held == Held::Mismatch)
-        report(TraceRule::Discontinuity, e,
-               fmt::format("fast page fault at gfn {:x}: {} → {}, but it was {}", e.gfn, valueText(e.a, number(level)),
-                           valueText(e.b, number(level)), valueText(held, number(level))),
-               since);
+        tell(TraceRule::Discontinuity, ", but it was " + text(held));
     u64 after = e.b;
     if (!spte::isLeaf(e.b, level) || framePart(e.a) != framePart(e.b)) {
         after = e.a | (masks_.isMmuWritable(e.a) ? u64{ept::kWrite} : 0); // it is somebody else's by then

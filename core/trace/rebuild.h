@@ -133,8 +133,8 @@ private:
     void noteRoot(const TraceEvent& e, Task& task, u32 root);
     void retireBefore(const TraceRoot& root);
     bool isSharedFault(const TraceEvent& e, const Task& task) const;
-    // What of two roots fits as well is not known any more.
-    bool doubted(const TraceEvent& e, const Task& task, const std::vector<Candidate>& fits, const Candidate& best);
+    // What of two roots fits as well (fits_) is not known any more.
+    bool doubted(const TraceEvent& e, const Task& task, const Candidate& best);
     // Lines of that root were taken for another one's, or might have been, and both are still there.
     bool confused(u32 root) const;
     bool hangsBelow(const TraceTable& table, unsigned index);
@@ -168,19 +168,22 @@ private:
     void report(TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines = {});
     void learnFormat(u64 spte);
     void learnNonpresent(const TraceEvent& e);
+    // Since v6.15 (kvm_tdp_mmu_age_spte()).
+    bool agesWithoutLock() const { return options_.kernel == TraceKernel::Any || options_.kernel >= TraceKernel::V6_16; }
+    // What a table held is told behind the line that unlinks it.
+    bool unlinksFirst() const { return options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2; }
     bool isNonpresent(u64 spte) const { return spte == nonpresent_; }
-    bool isFrozen(u64 spte) const { return spte == (nonpresent_ | kOldFrozen); }
+    bool isFrozen(u64 spte) const { return spte == (nonpresent_ | spte::kOldFrozen); }
     std::string valueText(u64 spte, unsigned level) const;
     std::string mismatchText(const TraceEvent& e, u64 held) const;
     std::string entryText(const TraceEvent& e) const;
-
-    static constexpr u64 kOldFrozen = 0x5a0; // before v6.10, as 0 is the non-present value
 
     Options options_;
     TraceWatch* watch_;
     TraceTables tables_;
     std::vector<Task> tasks_;
-    std::vector<u32> removers_; // tasks that are taking tables apart
+    std::vector<Candidate> fits_, trees_; // by choose() and chooseLeaf(): entries that the line may be of as well
+    std::vector<u32> removers_;           // tasks that are taking tables apart
     SpteMasks masks_;
     bool formatKnown_ = false, hasMirror_ = false;
     u64 nonpresent_ = spte::kNonpresent;

@@ -119,7 +119,7 @@ void RecordedTables::entrySet(const TraceTable& table, unsigned index, u64 word)
     if (found == frameOfTable_.end())
         return;
     // Before v6.10 what is not present was 0, and frozen 5a0.
-    const u64 value = word == 0 ? spte::kNonpresent : word == (spte::kFrozen & ~spte::kNonpresent) ? spte::kFrozen : inMachine(table, word);
+    const u64 value = word == 0 ? spte::kNonpresent : word == spte::kOldFrozen ? spte::kFrozen : inMachine(table, word);
     const Place place = wordOf(found->second, index);
     system_.machine().set(place, value);
     // What was found in this line is about the entry.

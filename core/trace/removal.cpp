@@ -39,7 +39,7 @@ void Rebuild::finishSilent(const TraceEvent& e) {
 bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     const auto holds = [&](const Removal& removal) {
         const TraceTable& table = tables_.table(removal.table);
-        return table.level == levelOf(e.level) && table.contains(tables_.root(table.root).placed(e.gfn));
+        return table.level == levelOf(e.level) && table.contains(tables_.placedIn(table, e.gfn));
     };
     // The innermost that can hold it; what is below is done.
     std::size_t depth = task.removals.size();
@@ -53,7 +53,7 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
     finishRemovals(task, e, depth);
     Removal& removal = task.removals.back();
     TraceTable& table = tables_.table(removal.table);
-    const u64 gfn = tables_.root(table.root).placed(e.gfn);
+    const u64 gfn = tables_.placedIn(table, e.gfn);
     const unsigned i = table.indexOf(gfn);
     removal.shared |= !spte::isPresent(e.a);
     if (i < removal.next) {
@@ -120,8 +120,8 @@ void Rebuild::finishRemoval(const Removal& removal, const TraceEvent& next) {
                            table.base, number(table.level), gone.count, table.gfnOf(gone.first)),
                table.toldAt(gone.first));
     if (const TraceTable* parent = removal.early && !removal.unsure ? tables_.parentOf(table) : nullptr) {
-        const bool unlinks = next.kind == TraceKind::SpteChanged && next.level == number(parent->level) &&
-                             tables_.root(table.root).placed(next.gfn) == table.base;
+        const bool unlinks =
+            next.kind == TraceKind::SpteChanged && next.level == number(parent->level) && tables_.placedIn(table, next.gfn) == table.base;
         if (!unlinks && named(next) && !parent->removed && parent->knows(table.index) &&
             spte::isTable(parent->words[table.index], parent->level))
             report(
@@ -153,7 +153,7 @@ void Rebuild::prepareZap(const TraceEvent& e) {
     if (!task.removals.empty()) {
         Removal& removal = task.removals.back();
         const TraceTable& table = tables_.table(removal.table);
-        if (table.level == level && table.base == tables_.root(table.root).placed(e.gfn) && !removal.prepared) {
+        if (table.level == level && table.base == tables_.placedIn(table, e.gfn) && !removal.prepared) {
             removal.prepared = true;
             toldBehind_ |= !removal.early;
             return;
@@ -182,7 +182,7 @@ void Rebuild::prepareZap(const TraceEvent& e) {
     }
     // A kernel has one order or the other.
     const bool sure = named(e) && !task.fresh && !tables_.root(found->root).inherited;
-    if (sure && (toldBehind_ || (options_.kernel != TraceKernel::Any && options_.kernel < TraceKernel::V7_2)))
+    if (sure && (toldBehind_ || unlinksFirst()))
         report(TraceRule::RemovalOrder, e,
                fmt::format("the table of gfn {:x} level {} is taken apart, and no line has unlinked it", e.gfn, e.level), {found->line});
     startRemoval(e, *found, true);

@@ -69,7 +69,7 @@ struct TraceRoot {
     bool mirror = false;       // of a TD's private memory
     u64 alias = 0;             // of a TD's shared memory: the bit that its gfns have in the tables, and mostly not in the lines
     bool invalid = false;      // kvm_mmu_zap_all_fast()
-    bool doubted = false;      // there was one, perhaps of another VM
+    bool maybeInvalid = false; // there was one, perhaps of another VM
     bool vague = false;        // lines may be of it that were taken for another root's
     std::optional<u64> adKind; // of its leaves: which kind of A and D they have (SPTE_TDP_AD_MASK)
     bool retired = false;      // its VM is gone, or nothing of it is left
@@ -106,6 +106,8 @@ public:
     TraceTable& addTable(u32 root, Level level, u64 base, u64 nonpresent);
     TraceTable& table(u32 id) { return *tables_[id]; }
     const TraceTable& table(u32 id) const { return *tables_[id]; }
+    // Where the gfn of a line is, if the line is of that table.
+    u64 placedIn(const TraceTable& table, u64 gfn) const { return roots_[table.root].placed(gfn); }
     // Null where there is none, or it is gone.
     TraceTable* parentOf(const TraceTable& table) { return table.parent < tables_.size() ? tables_[table.parent].get() : nullptr; }
     // The table of that root whose entry of that level translates the gfn, as it is placed in it; null if there is none.

@@ -25,7 +25,7 @@ void Rebuild::learnNonpresent(const TraceEvent& e) {
     if (nonpresentKnown_)
         return;
     const auto either = [&](u64 value) { return e.a == value || e.b == value; };
-    const bool newer = either(spte::kNonpresent) || either(spte::kFrozen), older = either(0) || either(kOldFrozen);
+    const bool newer = either(spte::kNonpresent) || either(spte::kFrozen), older = either(0) || either(spte::kOldFrozen);
     nonpresentKnown_ = newer || older;
     if (older && !newer && options_.kernel == TraceKernel::Any) {
         nonpresent_ = 0;
@@ -41,9 +41,7 @@ std::string Rebuild::valueText(u64 spte, unsigned level) const {
         return isNonpresent(spte) || spte == 0 ? "not present" : masks_.isMmio(spte) ? "MMIO" : fmt::format("{:x}, which is nothing", spte);
     if (spte::isTable(spte, at))
         return fmt::format("table {:x}", framePart(spte));
-    const u64 rights = masks_.format.rights(spte);
-    return fmt::format("leaf {:x} {}{}{}", framePart(spte), (rights & 1) != 0 ? 'r' : '-', (rights & 2) != 0 ? 'w' : '-',
-                       (rights & 4) != 0 ? 'x' : '-');
+    return fmt::format("leaf {:x} {}", framePart(spte), rightsText(masks_.format.rights(spte)));
 }
 
 std::string Rebuild::entryText(const TraceEvent& e) const {
@@ -178,15 +176,16 @@ void Rebuild::checkNoTable(const TraceEvent& e, u64 pfn) {
 // Two notifiers that age one page at once clear its accessed bit after each other, and both print what they met without it
 // (kvm_tdp_mmu_age_spte(), without mmu_lock since v6.15).
 bool Rebuild::agedTwice(const TraceEvent& e, const Candidate& at) const {
-    const bool lockless = options_.kernel == TraceKernel::Any || options_.kernel >= TraceKernel::V6_16;
+    if (!agesWithoutLock() || at.table == nullptr)
+        return false;
     // Write protection that took what aging has taken already; aging that met what was zapped a moment ago.
     constexpr u32 kJust = 256; // lines
-    if (lockless && at.table != nullptr && !spte::isPresent(e.b) && at.held == Held::Exact)
+    if (!spte::isPresent(e.b) && at.held == Held::Exact)
         return at.table->lines[at.index] != 0 && e.line - at.table->lines[at.index] < kJust;
-    if (lockless && at.table != nullptr && spte::isLeaf(e.b, at.table->level) && spte::isAccessTracked(e.b))
+    if (spte::isLeaf(e.b, at.table->level) && spte::isAccessTracked(e.b))
         return at.held <= Held::Unknown;
-    return lockless && at.table != nullptr && spte::isLeaf(e.b, at.table->level) && spte::adEnabled(e.b) &&
-           (e.b & masks_.format.accessed) == 0 && (at.held == Held::Exact || at.held == Held::Unknown);
+    return spte::isLeaf(e.b, at.table->level) && spte::adEnabled(e.b) && (e.b & masks_.format.accessed) == 0 &&
+           (at.held == Held::Exact || at.held == Held::Unknown);
 }
 
 Rebuild::Held Rebuild::compare(const TraceTable& table, unsigned index, u64 old) const {

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which entry a line is about: the lines name no root.
+#include "machine/config.h"
 #include "trace/rebuild.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mirrorscope {
 
 namespace {
 bool ofTd(const TraceRoot& root) { return root.mirror || root.alias != 0; }
 bool has(const std::vector<u32>& roots, u32 root) { return std::find(roots.begin(), roots.end(), root) != roots.end(); }
-constexpr unsigned kShared48 = 47 - 12, kShared52 = 51 - 12; // the shared bit of a GPA, in a gfn
 } // namespace
 
 // Did the task's last fault come in at the shared alias of that gfn?
 bool Rebuild::isSharedFault(const TraceEvent& e, const Task& task) const {
     const u64 gfn = task.faultAddress >> 12;
-    return (gfn >> kShared48 & 1) != 0 || (gfn >> kShared52 & 1) != 0 || (e.gfn >> kShared48 & 1) != 0;
+    return (gfn & (gfnDirectBits(4) | gfnDirectBits(5))) != 0 || (e.gfn & gfnDirectBits(4)) != 0;
 }
 
 Rebuild::Candidate Rebuild::candidateAt(TraceTable& table, const TraceEvent& e) const {
-    Candidate c{&table, table.indexOf(tables_.root(table.root).placed(e.gfn)), Held::Mismatch};
+    Candidate c{&table, table.indexOf(tables_.placedIn(table, e.gfn)), Held::Mismatch};
     c.held = compare(table, c.index, e.a);
     return c;
 }
@@ -28,7 +29,7 @@ Rebuild::Candidate Rebuild::inRemoval(const TraceEvent& e, const Task& own) {
     for (const u32 id : removers_)
         for (const Removal& removal : tasks_[id].removals) {
             TraceTable& table = tables_.table(removal.table);
-            if (&tasks_[id] == &own || table.level != levelOf(e.level) || !table.contains(tables_.root(table.root).placed(e.gfn)))
+            if (&tasks_[id] == &own || table.level != levelOf(e.level) || !table.contains(tables_.placedIn(table, e.gfn)))
                 continue;
             const Candidate c = candidateAt(table, e);
             const bool told = e.kind == TraceKind::SpteChanged && e.c != 0 && framePart(e.c) == table.pfn;
@@ -53,12 +54,12 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     // The address of the entry was told: there is no doubt, if that page is known.
     if (e.c != 0)
         if (TraceTable* table = tables_.findByPfn(framePart(e.c));
-            table != nullptr && table->level == level && table->contains(tables_.root(table->root).placed(e.gfn)))
+            table != nullptr && table->level == level && table->contains(tables_.placedIn(*table, e.gfn)))
             return candidateAt(*table, e);
     // A table is in one place only.
     if (spte::isTable(e.a, level))
         if (const TraceTable* child = tables_.findByPfn(framePart(e.a));
-            child != nullptr && child->level == below(level) && child->base == tables_.root(child->root).placed(e.gfn))
+            child != nullptr && child->level == below(level) && child->base == tables_.placedIn(*child, e.gfn))
             if (TraceTable* parent = tables_.parentOf(*child); parent != nullptr && parent->level == level && parent->contains(child->base))
                 return candidateAt(*parent, e);
     const Candidate going = inRemoval(e, task);
@@ -66,7 +67,8 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     Candidate best;
     u32 bestRoot = 0;
     std::optional<int> score;
-    std::vector<Candidate> fits, trees;
+    fits_.clear();
+    trees_.clear();
     const bool stranger = task.made.empty() && task.worked.empty() && task.touched.empty();
     const bool rootsTold = rootTold_ || tables_.roots().size() == 1;
     for (const u32 id : tables_.roots()) {
@@ -74,6 +76,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         if (root.levels < e.level || (root.asId && *root.asId != e.asId))
             continue;
         TraceTable* table = tables_.find(root.id, level, root.placed(e.gfn));
+        const bool another = otherKind(e, root);
         Candidate c;
         int s = 0;
         if (table != nullptr) {
@@ -83,23 +86,23 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
             constexpr int kHardly = 11;
             s = c.held == Held::Mismatch ? 8 : hangs ? kHardly : c.held == Held::Unknown ? 32 : 64;
             const bool mayBe = c.held <= Held::Silent || (c.held == Held::Unknown && root.vague);
-            if (mayBe && !(root.invalid && !spte::isPresent(e.a)) && !otherKind(e, root))
-                fits.push_back(c);
+            if (mayBe && !(root.invalid && !spte::isPresent(e.a)) && !another)
+                fits_.push_back(c);
             if (ofTd(root) && c.held != Held::Mismatch)
-                trees.push_back(c);
+                trees_.push_back(c);
         } else if (root.inherited) {
             s = 16; // it may be there
         } else if (root.vague) {
             s = 24; // more than a mismatch in one that the task knows
         }
-        if (otherKind(e, root))
+        if (another)
             s -= 40;
         // More than whether it may be in a root of which nothing is known.
         if (c.table != nullptr && c.held == Held::Mismatch && knows(task, root.id) && rootsTold)
             s += 12;
         if (task.root == root.id)
             s += 4;
-        else if (std::find(task.made.begin(), task.made.end(), root.id) != task.made.end())
+        else if (has(task.made, root.id))
             s += 2;
         // Only what is mapped already is left in a root that is invalid.
         constexpr int kNotThere = 20; // more than who worked on it, less than what the entry held
@@ -121,11 +124,11 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     }
     if (going.table != nullptr && (best.table == nullptr || best.held > Held::Silent))
         return going;
-    if (fits.size() > 1 && best.table != nullptr)
-        best.doubtful = doubted(e, task, fits, best);
+    if (fits_.size() > 1 && best.table != nullptr)
+        best.doubtful = doubted(e, task, best);
     // Where the line of the fault is missing a TD's trees cannot be told apart.
     if (score && ofTd(tables_.root(bestRoot)) && !task.faultKnown && !spte::isPresent(e.a)) {
-        for (const Candidate& other : trees) {
+        for (const Candidate& other : trees_) {
             other.table->forget(other.index);
             tables_.root(other.table->root).vague = true;
         }
@@ -149,11 +152,11 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     return candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
 }
 
-bool Rebuild::doubted(const TraceEvent& e, const Task& task, const std::vector<Candidate>& fits, const Candidate& best) {
+bool Rebuild::doubted(const TraceEvent& e, const Task& task, const Candidate& best) {
     const auto worked = [&](u32 root) { return has(task.worked, root) || has(task.made, root); };
     const u32 root = best.table->root;
     bool doubtful = false;
-    for (const Candidate& other : fits) {
+    for (const Candidate& other : fits_) {
         if (other.table == best.table)
             continue;
         // Who maps does so where it has worked; who zaps right behind having made roots invalid does so in those.
@@ -204,7 +207,7 @@ bool Rebuild::knows(const Task& task, u32 root) { return has(task.worked, root) 
 // The leaf that a fast page fault is about: lines do not tell its level.
 Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
     Candidate best;
-    std::vector<Candidate> fits;
+    fits_.clear();
     bool ofTask = false;
     constexpr unsigned kHighest = 3;
     for (const u32 id : tables_.roots()) {
@@ -218,7 +221,7 @@ Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
             if (table->knows(c.index) && !spte::isLeaf(table->words[c.index], table->level))
                 continue;
             if (c.held <= Held::Silent)
-                fits.push_back(c);
+                fits_.push_back(c);
             if (best.table == nullptr || c.held < best.held || (c.held == best.held && !ofTask && task.root == root.id)) {
                 best = c;
                 ofTask = task.root == root.id;
@@ -226,8 +229,8 @@ Rebuild::Candidate Rebuild::chooseLeaf(const TraceEvent& e, const Task& task) {
             break;
         }
     }
-    if (fits.size() > 1 && best.table != nullptr)
-        best.doubtful = doubted(e, task, fits, best);
+    if (fits_.size() > 1 && best.table != nullptr)
+        best.doubtful = doubted(e, task, best);
     if (best.table != nullptr && best.held != Held::Mismatch)
         return best;
     for (u8 l = 1; l <= kHighest; ++l) {
@@ -346,28 +349,25 @@ bool Rebuild::isChildOfFive(const TraceEvent& e, const Task& task) {
 // A TD's mirror root is made first, and the direct one right behind it (mmu_alloc_direct_roots()).
 void Rebuild::takeForTd(const TraceEvent& e, Task& task, TraceRoot& root) {
     constexpr u64 kAtOnce = 10'000'000; // ns
-    bool ofTd = false;
+    bool shared = false;                // the tree of a TD's shared memory
     if (!root.mirror && task.direct && e.time - task.direct->time <= kAtOnce && !task.made.empty()) {
         TraceRoot& before = tables_.root(task.made.back());
         if (!before.retired && !before.invalid && before.alias == 0 && before.levels == root.levels) {
-            ofTd = true;
-            if (!before.mirror && watch_ != nullptr) {
-                before.mirror = true;
+            shared = true;
+            if (!std::exchange(before.mirror, true) && watch_ != nullptr)
                 watch_->rootChanged(before);
-            }
-            before.mirror = true;
         }
     }
-    const auto isTds = [&](u32 id) { return tables_.root(id).mirror || tables_.root(id).alias != 0; };
-    ofTd |= !root.mirror && ((task.root && isTds(*task.root)) || std::any_of(task.made.begin(), task.made.end(), isTds));
-    if (ofTd)
-        root.alias = root.levels == 5 ? 1ull << kShared52 : 1ull << kShared48;
-    hasMirror_ |= ofTd || root.mirror;
+    const auto isTds = [&](u32 id) { return ofTd(tables_.root(id)); };
+    shared |= !root.mirror && ((task.root && isTds(*task.root)) || std::any_of(task.made.begin(), task.made.end(), isTds));
+    if (shared)
+        root.alias = gfnDirectBits(root.levels);
+    hasMirror_ |= ofTd(root);
     // Who works on another root now has left the one that it had, if that may be invalid.
-    if (task.root && tables_.root(*task.root).doubted && !root.mirror) {
+    if (task.root && tables_.root(*task.root).maybeInvalid && !root.mirror) {
         TraceRoot& left = tables_.root(*task.root);
         left.invalid = true;
-        left.doubted = false;
+        left.maybeInvalid = false;
         if (watch_ != nullptr && !left.retired)
             watch_->rootChanged(left);
     }
@@ -383,12 +383,12 @@ void Rebuild::zapAllFast(const TraceEvent& e) {
     for (const u32 id : tables_.roots())
         if (const TraceRoot& root = tables_.root(id); !root.invalid && !root.mirror) {
             valid.push_back(id);
-            if (std::find(task.made.begin(), task.made.end(), id) != task.made.end() || task.root == id || has(task.touched, id))
+            if (has(task.made, id) || task.root == id || has(task.touched, id))
                 own.push_back(id);
         }
     // Which VM it is of is not told. Another one may be there without having made a root that was recorded.
     if (own.empty() && valid.size() == 1)
-        tables_.root(valid.front()).doubted = true;
+        tables_.root(valid.front()).maybeInvalid = true;
     for (const u32 id : own) {
         tables_.root(id).invalid = true;
         if (watch_ != nullptr)

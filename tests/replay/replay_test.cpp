@@ -20,7 +20,7 @@ std::vector<RecordedVm> vmsOf(const std::string& file) {
     return readVms(input, {});
 }
 Replayed again(const RecordedVm& vm) {
-    return replayed(vm, scenarioOf(vm, "x", "6.16"), [] { return true; });
+    return replayed(vm, scenarioOf(vm, "x", TraceKernel::V6_16), [] { return true; });
 }
 std::string told(const Replayed& r) {
     std::string text = r.firstRefused.empty() ? "" : "refused: " + r.firstRefused + "\n";
@@ -113,7 +113,7 @@ TEST(KernelReplay, a_step_that_is_left_out_is_noticed) {
 // The steps name the line at which they begin, and the file can be bound and explored like any other.
 TEST(KernelReplay, the_scenario_is_one) {
     const auto vms = vmsOf(kRecorded + "lab-6.12.txt.xz");
-    const std::string text = scenarioOf(vms.front(), "a \"strange\": name.txt", "6.16");
+    const std::string text = scenarioOf(vms.front(), "a \"strange\": name.txt", TraceKernel::V6_16);
     const Scenario scenario = bindScenario("x", text);
     EXPECT_GT(scenario.script.size(), 20u);
     EXPECT_NE(text.find("# line "), std::string::npos);
@@ -148,7 +148,7 @@ TEST(KernelReplay, what_was_tampered_with_differs) {
 // Whoever stops it is told nothing.
 TEST(KernelReplay, is_stopped_at_once) {
     const auto vms = vmsOf(kRecorded + "private-exits.trace");
-    const Replayed r = replayed(vms[0], scenarioOf(vms[0], "x", "6.16"), [] { return false; });
+    const Replayed r = replayed(vms[0], scenarioOf(vms[0], "x", TraceKernel::V6_16), [] { return false; });
     EXPECT_TRUE(r.stopped);
     EXPECT_EQ(r.entries, 0u);
 }

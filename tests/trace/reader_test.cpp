@@ -3,21 +3,16 @@
 #include "trace/recording.h"
 
 #include "scenario/diagnostic.h"
+#include "support/collected.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
 using namespace mirrorscope;
+using mirrorscope::test::Collected;
 
 namespace {
-struct Collected final : TraceSink {
-    std::vector<TraceEvent> events;
-    std::vector<std::pair<u64, u32>> losses;
-    void event(const TraceEvent& e) override { events.push_back(e); }
-    void lost(const TraceLoss& loss) override { losses.emplace_back(loss.events, loss.line); }
-};
-
 struct Read {
     TraceNames names;
     Collected got;

@@ -6,10 +6,11 @@
 #include "export/export.h"
 #include "scenario/diagnostic.h"
 #include "session/session.h"
+#include "support/collected.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -17,12 +18,6 @@
 using namespace mirrorscope;
 
 namespace {
-struct Collect final : TraceSink {
-    std::vector<TraceEvent> events;
-    void event(const TraceEvent& e) override { events.push_back(e); }
-    void lost(const TraceLoss&) override {}
-};
-
 // A run as its events.
 struct ToldRun {
     std::string name;
@@ -42,11 +37,11 @@ std::vector<std::unique_ptr<ToldRun>> runs() {
             writeTrace(session, [&](const std::string& line) { text += line; });
             auto run = std::make_unique<ToldRun>();
             run->name = name;
-            Collect collect;
-            TextReader reader(run->names, collect);
+            test::Collected collected;
+            TextReader reader(run->names, collected);
             reader.feed(text);
             reader.finish();
-            run->events = std::move(collect.events);
+            run->events = std::move(collected.events);
             if (run->events.size() > 4)
                 all.push_back(std::move(run));
         }
@@ -105,12 +100,8 @@ protected:
             }
         }
     }
-    static unsigned seed() {
-        const char* given = std::getenv("MIRRORSCOPE_RANDOM_SEED");
-        return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : 20261128;
-    }
-    const unsigned seed_ = seed();
-    std::mt19937 random_{seed_};
+    const u64 seed_ = test::propertySeed();
+    std::mt19937_64 random_{seed_};
     static std::vector<std::unique_ptr<ToldRun>>* runs_;
 };
 std::vector<std::unique_ptr<ToldRun>>* RightKernels::runs_ = nullptr;
