@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <memory>
 
 namespace mirrorscope::app {
@@ -20,11 +22,42 @@ struct ConformArguments {
     unsigned vm = 0;
 };
 
-// Prints findings as they are found.
+// Prints findings; so many are held back, since events that turn out to be missing later may explain them.
 class Printer final : public TraceWatch {
 public:
-    Printer(std::string file, bool json) : file_(std::move(file)), json_(json) {}
+    Printer(std::string file, bool json, std::size_t held) : file_(std::move(file)), json_(json), most_(held) {}
     void found(const Finding& finding) override {
+        held_.push_back(finding);
+        while (held_.size() > most_) {
+            print(held_.front());
+            held_.pop_front();
+        }
+    }
+    void withdrawn(u64 number, TraceRule rule, u32 line) override {
+        const auto at = std::lower_bound(held_.begin(), held_.end(), number, [](const Finding& f, u64 n) { return f.number < n; });
+        if (at != held_.end() && at->number == number) {
+            held_.erase(at);
+            return;
+        }
+        if (json_) {
+            const nlohmann::ordered_json json{{"kind", "withdrawn"}, {"rule", info(rule).name}, {"line", line}};
+            std::printf("%s\n", json.dump().c_str());
+        } else {
+            std::fputs(wrapped(fmt::format("withdrawn: {}: events of another CPU are missing, from before that line on", info(rule).name),
+                               fmt::format("{}:{}: ", file_, line), 4)
+                           .c_str(),
+                       stdout);
+        }
+        std::fflush(stdout);
+    }
+    void finish() {
+        for (const Finding& finding : held_)
+            print(finding);
+        held_.clear();
+    }
+
+private:
+    void print(const Finding& finding) {
         constexpr u64 kMost = 1000; // of text; what follows is counted
         if (json_) {
             const nlohmann::ordered_json json{{"kind", "finding"},    {"rule", info(finding.rule).name},         {"line", finding.line},
@@ -40,9 +73,10 @@ public:
         std::fflush(stdout);
     }
 
-private:
     std::string file_;
     bool json_;
+    std::size_t most_;
+    std::deque<Finding> held_;
     u64 printed_ = 0;
 };
 
@@ -53,10 +87,18 @@ int conformCommand(const ConformArguments& args) {
     TraceInput input(args.file);
     TraceNames names;
     const bool json = args.format == "jsonl";
-    Printer printer(input.name(), json);
-    const Judged judged = judgeTrace(
-        input, names,
-        {.kernel = kernel, .watch = &printer, .events = nullptr, .goOn = [](u64) { return !interrupted(); }, .follow = args.follow});
+    constexpr std::size_t kHeld = 100'000;
+    Printer printer(input.name(), json, args.follow ? 0 : kHeld);
+    Judged judged;
+    try {
+        judged = judgeTrace(
+            input, names,
+            {.kernel = kernel, .watch = &printer, .events = nullptr, .goOn = [](u64) { return !interrupted(); }, .follow = args.follow});
+    } catch (...) {
+        printer.finish(); // what was found before the file ended in the middle of a word
+        throw;
+    }
+    printer.finish();
     const Rebuild& rebuild = *judged.rebuild;
     if (json) {
         const nlohmann::ordered_json end{{"kind", "conformed"},

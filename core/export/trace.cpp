@@ -199,9 +199,8 @@ void writeTrace(Session& session, const std::function<void(const std::string&)>&
         auto loss = recorded->losses.begin();
         for (std::size_t n = 0; n < recorded->events.size(); ++n) {
             for (; loss != recorded->losses.end() && loss->before == n; ++loss)
-                if (!loss->what.again)
-                    write(fmt::format("CPU:{} [LOST {} EVENTS]\n",
-                                      loss->what.cpu == TraceLoss::kAny ? recorded->events[n].cpu : loss->what.cpu, loss->what.events));
+                write(fmt::format("CPU:{} [LOST {} EVENTS]\n", loss->what.cpu == TraceLoss::kAny ? recorded->events[n].cpu : loss->what.cpu,
+                                  loss->what.events));
             write(lineText(recorded->events[n], recorded->names) + "\n");
         }
         return;

@@ -68,9 +68,9 @@ public:
     }
     void lost(const TraceLoss& loss) override {
         rebuild_.lost(loss);
-        lost_ += loss.again ? 0 : 1;
+        ++lost_;
         for (std::size_t n = 0; n < vms_.size(); ++n)
-            vms_[n].lost += loss.again || known_[n].ended ? 0 : 1;
+            vms_[n].lost += known_[n].ended ? 0 : 1;
     }
     u64 findings() const { return rebuild_.findingCount(); }
 

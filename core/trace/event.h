@@ -95,9 +95,8 @@ struct TraceLoss {
     static constexpr u16 kAny = 0xffff;
     u64 events = 0; // how many; 0 if that is not known
     u32 line = 0;
-    u16 cpu = kAny;     // whose they were, if that is known
-    bool again = false; // it is told of already: what came between is in doubt, too
-    u16 cpusBegin = 0;  // that many CPUs' buffers begin when they will, since the oldest events were overwritten; 0: it is not that
+    u16 cpu = kAny;    // whose they were, if that is known
+    u16 cpusBegin = 0; // that many CPUs' buffers begin when they will, since the oldest events were overwritten; 0: it is not that
 };
 
 // Tasks and other strings of a recording, each once.

@@ -41,6 +41,7 @@ struct TraceRuleInfo {
 const TraceRuleInfo& info(TraceRule rule);
 
 struct Finding {
+    u64 number = 0; // of those that were found, from 0
     TraceRule rule = TraceRule::Discontinuity;
     u32 line = 0;
     u64 event = 0;          // which of the events, from 0

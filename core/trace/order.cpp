@@ -38,6 +38,27 @@ bool couldBe(u64 left, u64 met) {
     constexpr u64 kSilent = 0x360;
     return left == met || (spte::isPresent(left) && spte::isPresent(met) && (left & ~met) == 0 && (met & ~left & ~kSilent) == 0);
 }
+// What an entry of that gfn and level holds, in each of the trees that have one: a line goes on where what it met was left.
+class Ends {
+public:
+    void clear() { count_ = 0; }
+    bool fit(u64 met) const {
+        return count_ == 0 || std::any_of(ends_.begin(), ends_.begin() + count_, [&](u64 end) { return couldBe(end, met); });
+    }
+    bool hold(u64 spte) const { return std::find(ends_.begin(), ends_.begin() + count_, spte) != ends_.begin() + count_; }
+    void goOn(const LineChange& change) {
+        auto* end = std::find_if(ends_.begin(), ends_.begin() + count_, [&](u64 left) { return couldBe(left, change.a); });
+        if (end == ends_.end()) // of more trees than that the first is forgotten
+            end = std::move(ends_.begin() + 1, ends_.end(), ends_.begin());
+        else if (end == ends_.begin() + count_)
+            ++count_;
+        *end = change.b;
+    }
+
+private:
+    std::array<u64, 8> ends_{};
+    std::ptrdiff_t count_ = 0;
+};
 } // namespace
 
 void TraceOrder::give() {
@@ -52,20 +73,8 @@ void TraceOrder::flush() {
         give();
 }
 
-// What is missing was done behind the last event of that CPU: of what other CPUs have printed since then each line may have met it.
 void TraceOrder::lost(const TraceLoss& loss) {
-    std::size_t sure = waiting_.size();
-    if (loss.cpu != TraceLoss::kAny)
-        while (sure > 0 && waiting_[sure - 1].cpu != loss.cpu)
-            --sure;
-    TraceLoss doubt = loss;
-    doubt.again = true;
-    doubt.events = 0;
-    for (; !waiting_.empty(); sure -= sure > 0 ? 1 : 0) {
-        if (sure == 0)
-            next_.lost(doubt);
-        give();
-    }
+    flush();
     next_.lost(loss);
 }
 
@@ -84,8 +93,7 @@ std::size_t TraceOrder::beforeWhoMetIt(const TraceEvent& e) const {
     if (changes_[slotOf(own)] == 0 || !spte::isPresent(own.b))
         return waiting_.size();
     std::size_t met = waiting_.size();
-    u64 before = 0; // what the entry held there
-    bool any = false, fitsHere = true;
+    Ends ends;
     const std::size_t first = sinceOwn(e);
     for (std::size_t n = 0; n < waiting_.size(); ++n) {
         const auto at = changeOf(waiting_[n]);
@@ -93,21 +101,21 @@ std::size_t TraceOrder::beforeWhoMetIt(const TraceEvent& e) const {
             continue;
         if (at->level > own.level && isLink(*at) && covers(*at, own)) { // a new table: what was there before is another entry
             met = waiting_.size();
-            any = false;
-            fitsHere = true;
+            ends.clear();
             continue;
         }
         if (at->gfn != own.gfn || at->level != own.level)
             continue;
-        if (n >= first && met == waiting_.size() && couldBe(own.b, at->a) && (!any || couldBe(before, own.a)))
+        if (n >= first && met == waiting_.size() && couldBe(own.b, at->a) && ends.fit(own.a)) {
+            if (!ends.fit(at->a)) // it met what nobody else has left
+                return n;
             met = n;
-        any = true;
-        before = at->b;
-        fitsHere = couldBe(before, own.a);
+        }
+        ends.goOn(*at);
     }
     // Of lines that only take A or D away either order may fit; what the first one found tells.
-    const bool bitsOnly = met < waiting_.size() && own.b == changeOf(waiting_[met])->a && couldBe(own.b, own.a) && own.a != before;
-    return fitsHere && !bitsOnly ? waiting_.size() : met;
+    const bool bitsOnly = met < waiting_.size() && own.b == changeOf(waiting_[met])->a && couldBe(own.b, own.a) && !ends.hold(own.a);
+    return ends.fit(own.a) && !bitsOnly ? waiting_.size() : met;
 }
 
 // What is below the entry in a table that it leads to only now, and was printed since, was done behind this.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -58,13 +59,36 @@ void Rebuild::happened(const TraceEvent& e) {
     task.zapsInvalid &= e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage || e.kind == TraceKind::ZapAllFast;
     task.fresh &= e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
     ++event_;
+    if (e.cpu >= behind_.size())
+        behind_.resize(e.cpu + 1u);
+    behind_[e.cpu] = event_;
 }
 
+// What is missing was done behind the last event of that CPU, and the recording tells so with its next one only: each line that other CPUs
+// have printed between the two may have met it.
 void Rebuild::lost(const TraceLoss& loss) {
     lost_ = true;
     if (loss.cpusBegin != 0)
         beginning_ = loss.cpusBegin;
+    else if (loss.cpu < behind_.size())
+        withdraw(behind_[loss.cpu]);
+    else // whose they are is not told, or it was silent so far
+        withdraw(0);
     forgetAll();
+}
+
+void Rebuild::withdraw(u64 fromEvent) {
+    std::erase_if(findings_, [&](const Finding& f) { return f.event >= fromEvent && !info(f.rule).byTheLine; });
+    for (; !doubtable_.empty() && doubtable_.back().event >= fromEvent; doubtable_.pop_back()) {
+        const Doubtable& finding = doubtable_.back();
+        ++withdrawn_;
+        if (finding.rule == TraceRule::Discontinuity) {
+            --discontinuities_;
+            ++afterLoss_;
+        }
+        if (watch_ != nullptr)
+            watch_->withdrawn(finding.number, finding.rule, finding.line);
+    }
 }
 
 // Whatever was done meanwhile: what entries held is not known any more.
@@ -87,9 +111,11 @@ void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std:
     const bool oneOfTwo = hasMirror_ ? lost_ : tdLike_ || (!leafTold_ && !rootTold_);
     if ((beginning_ != 0 || oneOfTwo) && !info(rule).byTheLine)
         return;
-    ++findingCount_;
     discontinuities_ += rule == TraceRule::Discontinuity ? 1 : 0;
-    Finding finding{rule, e.line, event_, std::move(text), std::move(lines)};
+    constexpr std::size_t kMost = 1 << 21;
+    if (!info(rule).byTheLine && doubtable_.size() < kMost)
+        doubtable_.push_back({event_, found_, e.line, rule});
+    Finding finding{found_++, rule, e.line, event_, std::move(text), std::move(lines)};
     if (watch_ != nullptr)
         watch_->found(finding);
     if (findings_.size() < options_.mostFindings)
@@ -297,8 +323,8 @@ void Rebuild::getPage(const TraceEvent& e) {
         return;
     }
     pagesTold_ = true;
-    // One of level 4 that leads to more before it was linked was a root.
-    if (task.perhapsRoot && e.level == 3)
+    // One of level 4 that leads to more before it was linked was a root, and so was the first of two.
+    if (task.perhapsRoot && (e.level == 3 || e.level == 4))
         makeRoot(*std::exchange(task.perhapsRoot, std::nullopt));
     if (e.level < 4 || isChildOfFive(e, task)) {
         task.page = e;

@@ -34,6 +34,8 @@ public:
     // What the entry holds from here on.
     virtual void entrySet(const TraceTable&, unsigned /*index*/, u64 /*word*/) {}
     virtual void found(const Finding&) {}
+    // It may be none: events of another CPU turned out to be missing, from before that line on.
+    virtual void withdrawn(u64 /*number*/, TraceRule, u32 /*line*/) {}
 };
 
 class Rebuild final : public TraceSink {
@@ -50,10 +52,10 @@ public:
 
     const TraceTables& tables() const { return tables_; }
     const std::vector<Finding>& findings() const { return findings_; }
-    u64 findingCount() const { return findingCount_; }
+    u64 findingCount() const { return found_ - withdrawn_; }
     u64 transitions() const { return transitions_; } // lines that changed an entry
     u64 discontinuities() const { return discontinuities_ + afterLoss_; }
-    u64 afterLoss() const { return afterLoss_; } // of them those that lost events explain
+    u64 afterLoss() const { return afterLoss_; } // of them those that lost events may explain
     u64 splits() const { return splits_; }
     u64 collapses() const { return collapses_; }
     u64 shadowPages() const { return shadowPages_; } // pages of shadow paging, which are not followed
@@ -162,6 +164,7 @@ private:
     void finishSilent(const TraceEvent& e);
     void startRemoval(const TraceEvent& e, TraceTable& table, bool early);
     void forgetAll();
+    void withdraw(u64 fromEvent);
 
     Held compare(const TraceTable& table, unsigned index, u64 old) const;
     void set(TraceTable& table, unsigned index, u64 word, u32 line);
@@ -196,7 +199,15 @@ private:
     u32 full_ = 0;
     bool toldBehind_ = false; // what a table held is told behind the line that unlinks it
     u64 event_ = 0;           // number of the present one
-    u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, findingCount_ = 0, discontinuities_ = 0;
+    u64 transitions_ = 0, afterLoss_ = 0, splits_ = 0, collapses_ = 0, shadowPages_ = 0, found_ = 0, withdrawn_ = 0, discontinuities_ = 0;
+    // A finding that a loss which shows later may explain.
+    struct Doubtable {
+        u64 event = 0, number = 0;
+        u32 line = 0;
+        TraceRule rule = TraceRule::Discontinuity;
+    };
+    std::vector<Doubtable> doubtable_;
+    std::vector<u64> behind_; // of each CPU the event behind its last one
     std::vector<Finding> findings_;
 };
 

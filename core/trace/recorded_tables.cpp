@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace mirrorscope {
 
 u32 RecordedTables::pathOf(const TraceEvent& e) {
@@ -138,10 +140,16 @@ void RecordedTables::found(const Finding& finding) {
     violation.n = machine.steps() - 1;
     violation.rule = Rule::Conforms;
     violation.actor = machine.step(violation.n).actor;
-    violation.key = violations_.size();
+    violation.key = finding.number;
     violation.text = fmt::format("line {}, {}: {}. The rule: {} ({})", finding.line, info(finding.rule).name, finding.text,
                                  info(finding.rule).help, info(finding.rule).function);
     violations_.push_back(std::move(violation));
+}
+
+void RecordedTables::withdrawn(u64 number, TraceRule, u32) {
+    const auto at = std::lower_bound(violations_.begin(), violations_.end(), number, [](const Violation& v, u64 n) { return v.key < n; });
+    if (at != violations_.end() && at->key == number)
+        violations_.erase(at);
 }
 
 } // namespace mirrorscope

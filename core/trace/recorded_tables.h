@@ -23,6 +23,7 @@ public:
     void tableGone(const TraceTable& table) override;
     void entrySet(const TraceTable& table, unsigned index, u64 word) override;
     void found(const Finding& finding) override;
+    void withdrawn(u64 number, TraceRule rule, u32 line) override;
 
     // What was found, as violations of Rule::Conforms at the entries that they are of.
     std::vector<Violation> takeViolations() { return std::move(violations_); }

@@ -96,6 +96,24 @@ TEST(TraceCommands, follow_tells_as_it_comes) {
     EXPECT_NE(flat(answer.text).find("standard input:42: frame:"), std::string::npos) << answer.text;
 }
 
+// What was told and turns out to be explained is taken back; where nobody waits for it, it is not told at all.
+TEST(TraceCommands, what_a_loss_explains_is_taken_back) {
+    const auto conform = [](const std::string& options) {
+        return shell("(cat " + recording("bad/lost-line.trace") + "; echo 'CPU:9 [LOST 5 EVENTS]') | " + kProgram + " conform - " +
+                     options);
+    };
+    const Answer whole = conform("");
+    EXPECT_EQ(whole.status, 0) << whole.text;
+    EXPECT_EQ(flat(whole.text).find("discontinuity:"), std::string::npos) << whole.text;
+    EXPECT_NE(flat(whole.text).find("where events were lost: 1 entry"), std::string::npos) << whole.text;
+    const Answer followed = conform("--follow");
+    EXPECT_EQ(followed.status, 0) << followed.text;
+    EXPECT_LT(flat(followed.text).find(": discontinuity:"), flat(followed.text).find(": withdrawn: discontinuity:")) << followed.text;
+    const Answer json = conform("--follow --format jsonl");
+    EXPECT_NE(json.text.find("{\"kind\":\"withdrawn\",\"rule\":\"discontinuity\",\"line\":"), std::string::npos) << json.text;
+    EXPECT_EQ(lastOf(json.text)["findings"], 0);
+}
+
 TEST(TraceCommands, what_is_none_is_one_line_and_exit_2) {
     const std::vector<std::string> calls{"import /nowhere",
                                          "conform /",

@@ -7,6 +7,7 @@
 #include "session/session.h"
 #include "trace/recorded.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -219,6 +220,47 @@ TEST(Conform, the_good_part_of_the_corpus_is_right) {
         EXPECT_TRUE(verdict.findings.empty()) << told(verdict.findings);
         EXPECT_GT(verdict.transitions, 0u);
     }
+}
+
+// That a CPU's events are missing is told by its next one, which may come long behind what others did meanwhile.
+TEST(Conform, a_loss_explains_what_was_printed_since_that_cpus_last_line) {
+    static constexpr unsigned kPages = 400;
+    const auto mapped = [](unsigned n, u64 frame, bool comes) {
+        const std::string present = fmt::format("{:x}", 0x8600000000000b77 + ((frame + n) << 12)), none = "8000000000000000";
+        return fmt::format("kvm_tdp_mmu_spte_changed: as id 0 gfn {:x} level 1 old_spte {} new_spte {}\n", 0x200 + n,
+                           comes ? none : present, comes ? present : none);
+    };
+    std::string before;
+    for (unsigned n = 0; n < kPages; ++n)
+        before += fmt::format("CPU 0/KVM-100 [000] ..... 1.{:06}: ", 10 + n) + mapped(n, 0x5200, true);
+    before += "CPU 1/KVM-101 [001] ..... 1.000900: " + mapped(kPages, 0x5200, true);
+    std::string others; // of pages that nobody has told of
+    for (unsigned n = 0; n < kPages; ++n)
+        others += fmt::format("CPU 1/KVM-101 [001] ..... 1.{:06}: ", 1000 + n) + mapped(n, 0x9200, false);
+    const std::string next = "CPU 0/KVM-100 [000] ..... 1.002000: kvm_entry: vcpu 0, rip 0x0\n";
+    const auto count = [](const std::string& text) {
+        TraceInput input("t", text);
+        TraceNames names;
+        const Judged j = judgeTrace(input, names, {});
+        EXPECT_EQ(j.rebuild->findings().size(), j.rebuild->findingCount());
+        EXPECT_EQ(j.rebuild->discontinuities(), kPages);
+        TraceInput again("t", text);
+        const Session session(std::shared_ptr<const RecordedKernel>(readRecorded(again, TraceKernel::Any, [](u64) { return true; })));
+        EXPECT_EQ(session.violations().size(), j.rebuild->findingCount());
+        EXPECT_EQ(session.recorded()->findingCount, j.rebuild->findingCount());
+        return j.rebuild->findingCount();
+    };
+    EXPECT_EQ(count(before + others + next), kPages);
+    EXPECT_EQ(count(before + others + "CPU:0 [LOST 800 EVENTS]\n" + next), 0u);
+    EXPECT_EQ(count(before + others + "CPU:7 [LOST 800 EVENTS]\n" + next), 0u); // it was silent so far
+    // Lost by the CPU itself since its own last line: what it printed before stays as it is.
+    EXPECT_EQ(count(before + others + "CPU:1 [LOST 800 EVENTS]\n" + next), kPages);
+    EXPECT_EQ(count(before + next + others + "CPU:0 [LOST 800 EVENTS]\n" + next), 0u);
+    EXPECT_EQ(count(before + others + next + "CPU:0 [LOST 800 EVENTS]\n" + next), kPages);
+    // What no other CPU could make right stays.
+    const std::string wrong = "CPU 1/KVM-101 [001] ..... 1.001900: kvm_tdp_mmu_spte_changed: as id 0 gfn 210 level 2 old_spte "
+                              "8000000000000000 new_spte 8000000000199907\n"; // gfn 210 is not where a 2M entry begins
+    EXPECT_EQ(count(before + others + wrong + "CPU:0 [LOST 800 EVENTS]\n" + next), 1u);
 }
 
 // Each rule has a file in the corpus.
