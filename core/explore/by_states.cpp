@@ -150,12 +150,12 @@ void Explorer::ByStates::spare() {
 
 // Random orders teach soon what the search itself would come to late.
 void Explorer::ByStates::walk(u64 steps) {
-    const u64& taken = explorer_.result_.transitions;
-    const u64 end = taken + steps;
-    for (u64 seed = end; taken < end;) {
+    const u64 end = explorer_.result_.transitions + steps;
+    const auto goesOn = [&] { return explorer_.result_.transitions < end; };
+    for (u64 seed = end; goesOn();) {
         std::vector<Ample::Standing> standings = nodes_.back().standings;
         u16 actor = 0;
-        for (std::vector<unsigned> movable; !(movable = race_.movable()).empty() && taken < end;) {
+        for (std::vector<unsigned> movable; !(movable = race_.movable()).empty() && goesOn();) {
             seed = mix(seed, path_.size());
             constexpr u64 kSwitch = 8;
             if (path_.empty() || race_.done(actor) || !race_.enabled(actor) || seed % kSwitch == 0)

@@ -2,6 +2,7 @@
 #include "sim/fiber.h"
 
 #include "base/hash.h"
+#include "base/sanitizer.h"
 
 #include <boost/context/detail/fcontext.hpp>
 
@@ -10,20 +11,6 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MIRRORSCOPE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MIRRORSCOPE_ASAN 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define MIRRORSCOPE_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define MIRRORSCOPE_TSAN 1
-#endif
 
 #ifdef MIRRORSCOPE_ASAN
 #include <sanitizer/asan_interface.h>

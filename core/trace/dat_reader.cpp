@@ -2,6 +2,7 @@
 #include "trace/dat_reader.h"
 
 #include "base/out_file.h"
+#include "base/sanitizer.h"
 #include "scenario/diagnostic.h"
 #include "trace/event_stream.h"
 #include "trace/input.h"
@@ -223,10 +224,9 @@ struct Child {
         const rlimit limit{most, most};
         setrlimit(what, &limit);
     }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     const rlimit memory{rlim_t{8} << 30, rlim_t{8} << 30}; // the window that opened it may be large itself
-    setrlimit(RLIMIT_AS, &memory);
-#endif
+    if (!kSanitized)                                       // sanitizers take terabytes of addresses
+        setrlimit(RLIMIT_AS, &memory);
     const int nowhere = open("/dev/null", O_RDWR);
     dup2(nowhere, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);

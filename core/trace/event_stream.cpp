@@ -6,7 +6,7 @@ namespace mirrorscope {
 namespace {
 enum Tag : u8 { kTask = 64, kString, kLost, kOther, kEnd };
 // The fields that an event has beside line and time.
-constexpr u64 kLevel = 1, kFlags = 2, kAs = 4, kTaskIs = 8, kCpu = 16, kVcpu = 32, kGfn = 64, kA = 128, kB = 256, kC = 512,
+constexpr u64 kHasLevel = 1, kHasFlags = 2, kAs = 4, kTaskIs = 8, kCpu = 16, kVcpu = 32, kHasGfn = 64, kA = 128, kB = 256, kC = 512,
               kAllFields = 1023;
 constexpr std::size_t kLongestText = 256, kLongestRecord = 512;
 
@@ -55,13 +55,13 @@ void EventWriter::event(const TraceEvent& e) {
     struct Part {
         u64 bit, value, otherwise;
     };
-    const Part fields[] = {{kLevel, e.level, 0},
-                           {kFlags, e.flags, 0},
+    const Part fields[] = {{kHasLevel, e.level, 0},
+                           {kHasFlags, e.flags, 0},
                            {kAs, e.asId, 0},
                            {kTaskIs, e.task, last_.task},
                            {kCpu, e.cpu, last_.cpu},
                            {kVcpu, e.vcpu, last_.vcpu},
-                           {kGfn, e.gfn, 0},
+                           {kHasGfn, e.gfn, 0},
                            {kA, e.a, 0},
                            {kB, e.b, 0},
                            {kC, e.c, 0}};
@@ -164,9 +164,9 @@ bool EventReader::record(Bytes& bytes) {
         e.time = last_.time + unzigzag(bytes.number());
         const u64 has = bytes.number();
         const auto get = [&](u64 what, u64 otherwise) { return (has & what) != 0 ? bytes.number() : otherwise; };
-        const u64 level = get(kLevel, 0), flags = get(kFlags, 0), as = get(kAs, 0), task = get(kTaskIs, last_.task),
+        const u64 level = get(kHasLevel, 0), flags = get(kHasFlags, 0), as = get(kAs, 0), task = get(kTaskIs, last_.task),
                   cpu = get(kCpu, last_.cpu), vcpu = get(kVcpu, last_.vcpu);
-        e.gfn = get(kGfn, 0);
+        e.gfn = get(kHasGfn, 0);
         e.a = get(kA, 0);
         e.b = get(kB, 0);
         e.c = get(kC, 0);

@@ -53,7 +53,7 @@ int EventModel::rowBefore(u64 position) const {
     return static_cast<int>(after - found_.begin()) - 1;
 }
 
-FoundEvent EventModel::event(int row) const {
+FoundEvent EventModel::eventAt(int row) const {
     if (!all_)
         return found_[static_cast<std::size_t>(row)];
     constexpr std::size_t kKept = 4096;
@@ -72,7 +72,7 @@ QVariant EventModel::data(const QModelIndex& index, int role) const {
         return static_cast<int>(Qt::AlignRight | Qt::AlignVCenter);
     if (role != Qt::DisplayRole && role != Qt::ToolTipRole)
         return {};
-    const FoundEvent e = event(index.row());
+    const FoundEvent e = eventAt(index.row());
     switch (index.column()) {
     case Position: return QString::number(e.n + 1);
     case Actor: return QString::fromStdString(e.actor);

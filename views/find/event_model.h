@@ -29,7 +29,7 @@ public:
     u64 stepOf(int row) const;
     // The row of the last micro-step before a position; -1 if there is none.
     int rowBefore(u64 position) const;
-    FoundEvent event(int row) const;
+    FoundEvent eventAt(int row) const;
 
     int rowCount(const QModelIndex& parent = {}) const override;
     int columnCount(const QModelIndex&) const override { return Columns_; }

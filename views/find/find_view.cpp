@@ -208,7 +208,7 @@ QString FindView::asText() const {
     QString text = filter_->text().isEmpty() ? QString() : filter_->text() + "\n";
     // Of a whole run, as much as a filter would list.
     for (int row = 0; row < std::min(model_->rowCount(), static_cast<int>(kShown)); ++row) {
-        const FoundEvent e = model_->event(row);
+        const FoundEvent e = model_->eventAt(row);
         text += QString("%1  %2  %3  %4  %5")
                     .arg(e.n + 1, 8)
                     .arg(QString::fromStdString(e.actor), QString::fromStdString(e.site), QString::fromStdString(e.function),
