@@ -105,8 +105,18 @@ std::vector<std::string> begunBy(const Session& session, const Step& race, const
 }
 } // namespace
 
+std::string whyNoWhatIf(const Session& session) {
+    for (const Step& step : session.scenario().script)
+        if (const auto extent = session.extent(step.index); step.verb == Verb::DestroyVm && extent)
+            if (extent->first < session.position() && session.position() < extent->second)
+                return "nothing else can happen in the middle of `destroy-vm`: who destroys a VM is alone with it";
+    return {};
+}
+
 std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
     std::vector<WhatIf> list;
+    if (!whyNoWhatIf(session).empty())
+        return list;
     const MachineConfig& machine = session.scenario().machine;
     const bool alias = machine.vm == VmType::Tdx || machine.vm == VmType::Snp;
     const std::string at = hex(gpa), as = alias ? (shared ? ", as: shared" : ", as: private") : "";

@@ -15,7 +15,10 @@ struct WhatIf {
     std::string text;  // what a menu says
 };
 
-// What can be done at an address of that VM; `shared`: by its shared alias.
+// Why nothing else may happen at the position; empty: it may.
+std::string whyNoWhatIf(const Session& session);
+
+// What can be done at an address of that VM; `shared`: by its shared alias. Nothing where nothing may.
 std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared);
 
 // An operation that is under way at the position goes on afterwards; inside of a race the order up to there is kept. What the script
