@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The program from outside: subcommands, exit status, one line of error.
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -399,7 +400,8 @@ TEST_F(CommandLine, gnu_parallel_runs_the_shards) {
 
 // Killed where it stands, it goes on from what was done.
 TEST_F(CommandLine, a_killed_exploration_goes_on_from_its_frontier) {
-    const std::string file = race("05-fault-and-punch-hole.yaml"), frontier = (folder_ / "frontier.json").string();
+    const std::string file = race(wholeEffort() ? "05-fault-and-punch-hole.yaml" : "04-fault-and-discard.yaml"),
+                      frontier = (folder_ / "frontier.json").string();
     const std::string options = "explore --mode stateless --frontier " + frontier + " --format jsonl " + file;
     EXPECT_EQ(call(options + " --max-steps 20000").status, 3);
     std::system(("timeout -s KILL 0.4 " + program() + " " + options + " > /dev/null 2>&1").c_str());

@@ -78,13 +78,20 @@ TEST(FewestFirst, finds_what_needs_few_preemptions_first) {
     EXPECT_EQ(endsOf(none), endsOf(exploreRace("02-two-faults-one-table", ExploreOptions::Reduce::Never)));
 }
 
+namespace {
+u64 someValue(std::mt19937_64& random) {
+    const u64 high = random() % 512;
+    return high << 32 | random() % 8;
+}
+} // namespace
+
 TEST(PathSet, finds_what_is_on_it_and_nothing_else) {
     std::mt19937_64 random(propertySeed());
     PathSet set;
     std::vector<u64> path;
     EXPECT_FALSE(set.contains(0));
     for (unsigned i = 0; i < 20'000; ++i) {
-        const u64 value = random() % 512 << 32 | random() % 8; // many stand side by side
+        const u64 value = someValue(random); // many stand side by side
         if (path.empty() || random() % 5 < 3) {
             set.push(value);
             path.push_back(value);
@@ -92,7 +99,7 @@ TEST(PathSet, finds_what_is_on_it_and_nothing_else) {
             set.pop();
             path.pop_back();
         }
-        const u64 asked = random() % 2 == 0 && !path.empty() ? path[random() % path.size()] : random() % 512 << 32 | random() % 8;
+        const u64 asked = random() % 2 == 0 && !path.empty() ? path[random() % path.size()] : someValue(random);
         const auto same = [](u64 a, u64 b) { return a == b || std::max(a, b) == 1; }; // 0 stands as 1
         ASSERT_EQ(set.contains(asked), std::any_of(path.begin(), path.end(), [&](u64 known) { return same(known, asked); })) << i;
     }

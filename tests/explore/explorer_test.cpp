@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/explorer.h"
 #include "explore/reduction.h"
+#include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -16,11 +17,6 @@
 namespace mirrorscope::test {
 
 namespace {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 // Every final state of a race, found by trying each schedule from the beginning, with no reduction and no hashes of
 // states on the way.
 std::set<u64> bruteForce(const Scenario& scenario, u64& executions) {
@@ -77,20 +73,21 @@ std::set<u64> explored(const Scenario& scenario, ExploreResult& result, ExploreM
 class ShippedScenarios : public testing::TestWithParam<std::string> {};
 
 TEST_P(ShippedScenarios, hold_in_all_interleavings) {
-    for (const auto& file : shippedScenarios(GetParam())) {
+    // (The selftests are as many as all others.)
+    const auto files = shippedScenarios(GetParam());
+    for (const auto& file : GetParam() == "selftests" ? someOf(files) : files) {
         SCOPED_TRACE(file);
         const Scenario scenario = loadScenario(file.string());
-        // Hundreds of thousands of states: under the sanitizers such a race is tried in part.
-        const bool isLong = kSanitized && std::find(scenario.tags.begin(), scenario.tags.end(), "long") != scenario.tags.end();
         ExploreOptions options;
-        options.maxTransitions = isLong ? 20'000 : 0;
+        options.maxTransitions = effort(0, 10'000);
         std::set<u64> finals;
         options.finalState = [&](u64 hash) { finals.insert(hash); };
         const ExploreResult result = Explorer(scenario, options).run();
-        EXPECT_EQ(result.complete, !isLong);
-        EXPECT_EQ(result.stopped, isLong);
+        const bool inPart = !wholeEffort() && result.stopped;
+        EXPECT_EQ(result.complete, !inPart);
+        EXPECT_EQ(result.stopped, inPart);
         EXPECT_TRUE(result.findings.empty());
-        if (!isLong) {
+        if (!inPart) {
             EXPECT_TRUE(result.ok());
         }
         // Where the reduction did it alone, entering every state must find the same.
@@ -286,14 +283,10 @@ TEST(Explorer, does_so_for_generated_races) {
                                             "PAGE.AUG, gpa: 0x2000, level: 4K}}",
                                             "PAGE.AUG, gpa: 0x3000, level: 4K}}",
                                             "SEPT.RD, gpa: 0x1000}}"};
-#ifdef __SANITIZE_ADDRESS__
-    constexpr unsigned kRaces = 12; // ten times slower each
-#else
-    constexpr unsigned kRaces = 60;
-#endif
+    const u64 races = effort(60, 8);
     unsigned compared = 0, severalStates = 0;
     u64 total = 0, traces = 0;
-    for (unsigned n = 0; n < 1200 && compared < kRaces; ++n) {
+    for (unsigned n = 0; n < 1200 && compared < races; ++n) {
         const auto list = [&](const std::vector<std::string>& from, const std::string& before = "") {
             std::string steps = before + from[random() % from.size()];
             if (random() % 3 == 0)
@@ -329,8 +322,8 @@ TEST(Explorer, does_so_for_generated_races) {
         traces += brute->traces.size();
         severalStates += brute->finals.size() > 1;
     }
-    EXPECT_GE(compared, kRaces);
-    EXPECT_GT(severalStates, kRaces / 6);
+    EXPECT_GE(compared, races);
+    EXPECT_GT(severalStates, races / 6);
     std::cout << compared << " races, " << total << " executions, " << traces << " traces, " << severalStates
               << " with several final states\n";
 }

@@ -3,6 +3,7 @@
 // numbers that the source-set paper gives for its own.
 #include "little_programs.h"
 
+#include "support/effort.h"
 #include "support/seed.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +65,7 @@ TEST(LittleProgram, a_deadlock_is_found_although_its_execution_is_given_up) {
 // A million of them, and no difference, are asked for by MIRRORSCOPE_LITTLE_PROGRAMS.
 TEST(LittleProgram, random_ones_end_as_every_state_says) {
     const char* wanted = std::getenv("MIRRORSCOPE_LITTLE_PROGRAMS");
-    const u64 programs = wanted != nullptr ? std::stoull(wanted) : 12'000;
+    const u64 programs = wanted != nullptr ? std::stoull(wanted) : effort(12'000, 1'000);
     const u64 seed = propertySeed();
     u64 compared = 0, late = 0, executions = 0, givenUp = 0;
     for (u64 n = 0; n < programs; ++n) {
@@ -91,7 +92,8 @@ TEST(LittleProgram, random_ones_end_as_every_state_says) {
 // What judges the search would notice: each part of the argument is needed.
 TEST(LittleProgram, a_part_of_the_argument_left_out_is_noticed) {
     using Part = Reduction::Part;
-    for (const Part part : {Part::WaitingActors, Part::WhatWasRead, Part::WholeExecution, Part::Waking}) {
+    const std::vector<Part> parts{Part::WaitingActors, Part::WhatWasRead, Part::WholeExecution, Part::Waking};
+    for (const Part part : someOf(parts)) {
         bool noticed = false;
         for (u64 n = 0; n < 200'000 && !noticed; ++n) {
             const LittleProgram program = randomProgram(n);

@@ -114,6 +114,7 @@ public:
     }
 
 private:
+    // Two of these are never arguments of one call: in which order those are worked out is up to the compiler, and a seed names one race.
     unsigned below(std::size_t n) { return static_cast<unsigned>(random_() % n); }
     std::string page() { return fmt::format("{:#x}", 0x1000 * (1 + (below(3) == 0 ? 1 : 0))); }
     std::string withId(std::string step) {
@@ -136,7 +137,10 @@ private:
         switch (below(vm_ >= 2 ? 7 : 6)) {
         case 0:
         case 1: return fmt::format("{{read: {{gpa: {}{}}}}}", gpa, alias());
-        case 2: return fmt::format("{{write: {{gpa: {}{}, value: {}}}}}", gpa, alias(), 5 + below(3));
+        case 2: {
+            const unsigned value = 5 + below(3);
+            return fmt::format("{{write: {{gpa: {}{}, value: {}}}}}", gpa, alias(), value);
+        }
         case 3: return below(2) == 0 ? "{halt: {}}" : "{hypercall: {}}";
         case 4: return fmt::format("{{{}: {{gpa: {}}}}}", below(4) == 0 ? "evict" : "exec", gpa);
         case 5:
@@ -216,10 +220,13 @@ private:
             case 28:
                 return below(2) == 0 ? fmt::format("{{gmem: {{file: f, do: allocate, offset: {}}}}}", gpa)
                                      : fmt::format("{{set-memory-region: {{id: 1, gpa: 4M, size: 8K, gmem: f, gmem-offset: {}}}}}", gpa);
-            case 24:
-                if (vm_ == 2 && below(2) == 0)
-                    return fmt::format("{{inject: {{rmpupdate: {}, after: {}}}}}", below(2) == 0 ? "FAIL_INUSE" : "FAIL_OVERLAP", below(2));
-                return fmt::format("{{inject: {{host-fault: {}, after: {}}}}}", below(2) == 0 ? "EFAULT" : "HWPOISON", below(2));
+            case 24: {
+                const bool ofRmp = vm_ == 2 && below(2) == 0;
+                const unsigned after = below(2);
+                if (ofRmp)
+                    return fmt::format("{{inject: {{rmpupdate: {}, after: {}}}}}", below(2) == 0 ? "FAIL_INUSE" : "FAIL_OVERLAP", after);
+                return fmt::format("{{inject: {{host-fault: {}, after: {}}}}}", below(2) == 0 ? "EFAULT" : "HWPOISON", after);
+            }
             default:
                 if (vm_ == 2)
                     return fmt::format("{{rmpupdate: {{gpa: {}, assigned: {}}}}}", gpa, below(2) == 0);
@@ -245,18 +252,27 @@ private:
             switch (below(8)) {
             case 0:
             case 1:
-            case 2: steps.push_back(fmt::format("vcpu{}: {}", below(vcpus_), guest())); break;
+            case 2: {
+                const std::string does = guest();
+                steps.push_back(fmt::format("vcpu{}: {}", below(vcpus_), does));
+                break;
+            }
             case 3: steps.push_back("zap-all"); break;
             case 4:
                 if (vm_ == 0)
                     steps.push_back("dirty-log: {id: 0, do: start}");
                 break;
             case 5:
-                if (vm_ != 0)
-                    steps.push_back(
-                        fmt::format("set-memory-attributes: {{gpa: {}, size: 4K, as: {}}}", page(), below(2) == 0 ? "private" : "shared"));
+                if (vm_ != 0) {
+                    const char* as = below(2) == 0 ? "private" : "shared";
+                    steps.push_back(fmt::format("set-memory-attributes: {{gpa: {}, size: 4K, as: {}}}", page(), as));
+                }
                 break;
-            case 6: steps.push_back(fmt::format("pre-fault: {{vcpu: {}, gpa: {}, size: 4K}}", below(vcpus_), page())); break;
+            case 6: {
+                const std::string gpa = page();
+                steps.push_back(fmt::format("pre-fault: {{vcpu: {}, gpa: {}, size: 4K}}", below(vcpus_), gpa));
+                break;
+            }
             default: steps.push_back(fmt::format("vcpu0: {{write: {{gpa: {}, value: 3}}}}", page())); break;
             }
     }

@@ -2,6 +2,7 @@
 // Shards, processes and interruptions: together they find what one exploration finds.
 #include "explore/result_json.h"
 #include "explore/scale_out.h"
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +29,8 @@ std::set<u64> finalsOf(const ExploreResult& result) {
 } // namespace
 
 TEST(ScaleOut, the_shards_of_a_stateless_exploration_sum_to_the_whole) {
-    for (const char* name : {"12-busy-sept-and-kick", "18-age-and-zap", "20-snp-conversion-and-fault"}) {
+    const std::vector<const char*> names{"12-busy-sept-and-kick", "18-age-and-zap", "20-snp-conversion-and-fault"};
+    for (const char* name : someOf(names)) {
         SCOPED_TRACE(name);
         const Scenario scenario = race(name);
         const ExploreResult whole = Explorer(scenario, inMode(ExploreMode::Stateless)).run();

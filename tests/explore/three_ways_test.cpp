@@ -2,8 +2,10 @@
 // Three searches, one answer: random races explored plainly, by states and by traces.
 #include "race_maker.h"
 
+#include "base/hash.h"
 #include "explore/result_json.h"
 #include "explore/scale_out.h"
+#include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -26,14 +28,22 @@ u64 wanted(const char* variable, u64 fallback) {
 }
 } // namespace
 
+// Whoever compiles this: what a seed found in one build is found by it in another.
+TEST(RandomRaces, a_seed_names_one_race) {
+    std::string all;
+    for (u64 seed = 0; seed < 500; ++seed)
+        all += randomRace(seed).text();
+    EXPECT_EQ(hashBytes(all.data(), all.size()), 12774667360887984492u) << "seeds that were printed before name other races now";
+}
+
 // In parts that run beside each other. MIRRORSCOPE_RACES: how many in a part; MIRRORSCOPE_RACES_SECONDS: for how long at most;
 // MIRRORSCOPE_RACES_STATES: how large the races may be.
 class ThreeWays : public testing::TestWithParam<u64> {};
 constexpr u64 kParts = 4, kRacesInPart = 125, kStates = 1'500;
 
 TEST_P(ThreeWays, find_the_same_ends_violations_and_sometimes) {
-    const u64 races = wanted("MIRRORSCOPE_RACES", kRacesInPart), seconds = wanted("MIRRORSCOPE_RACES_SECONDS", 0);
-    const u64 mostStates = wanted("MIRRORSCOPE_RACES_STATES", kStates);
+    const u64 races = wanted("MIRRORSCOPE_RACES", effort(kRacesInPart, 12)), seconds = wanted("MIRRORSCOPE_RACES_SECONDS", 0);
+    const u64 mostStates = wanted("MIRRORSCOPE_RACES_STATES", effort(kStates, 700));
     const u64 seed = propertySeed() * kParts + GetParam();
     const auto begin = std::chrono::steady_clock::now();
     u64 same = 0, bounded = 0, late = 0, withTraces = 0, states = 0, n = 0;
@@ -67,7 +77,7 @@ TEST_P(ThreeWays, find_the_same_ends_violations_and_sometimes) {
     std::cout << n << " races: " << same << " the same, " << bounded << " the same under two preemptions, " << late << " too large; "
               << withTraces << " by traces, too; " << states << " states, "
               << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s\n";
-    EXPECT_GT(same, n / 3);
+    EXPECT_GT(same, effort(n / 3, 0));
 }
 
 INSTANTIATE_TEST_SUITE_P(Part, ThreeWays, testing::Range(u64{0}, kParts));
@@ -79,7 +89,8 @@ TEST(ThreeWaysMistakes, are_noticed) {
         noticed = compareSearches(randomRace(n).text(), 800, {.without = Reduction::Part::Waking, .deafTo = {}}).kind ==
                   Compared::Kind::Different;
     EXPECT_TRUE(noticed);
-    for (const Ample::Part part : {Ample::Part::Guards, Ample::Part::WhatComesLater, Ample::Part::LookingAgain}) {
+    const std::vector<Ample::Part> parts{Ample::Part::Guards, Ample::Part::WhatComesLater, Ample::Part::LookingAgain};
+    for (const Ample::Part part : someOf(parts)) {
         noticed = false;
         for (u64 n = 0; n < 200 && !noticed; ++n)
             noticed = compareSearches(randomRace(n).text(), 800, {.ampleWithout = part}).kind == Compared::Kind::Different;
@@ -98,7 +109,7 @@ TEST(ThreeWaysMistakes, are_noticed) {
 
 // Two processes, and three shards one after another, say what one search says. MIRRORSCOPE_RACES_SHARED: of how many races.
 TEST(ThreeWaysSharedOut, find_what_one_search_finds) {
-    const u64 races = wanted("MIRRORSCOPE_RACES_SHARED", 25);
+    const u64 races = wanted("MIRRORSCOPE_RACES_SHARED", effort(25, 2));
     const u64 seed = propertySeed();
     u64 compared = 0;
     for (u64 n = 0; compared < races; ++n) {

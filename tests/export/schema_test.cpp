@@ -2,6 +2,7 @@
 // The shipped schemas are made from the tables, and everything that is shipped or written is valid by them.
 #include "export/vocabulary.h"
 #include "scenario/yaml.h"
+#include "support/effort.h"
 #include "support/json_schema.h"
 #include "support/run.h"
 
@@ -78,7 +79,7 @@ TEST(Schema, what_is_misspelt_is_not) {
 
 TEST(Schema, every_event_of_every_shipped_scenario_is_valid) {
     const JsonSchema schema(Json::parse(eventSchema()));
-    for (const auto& file : shippedScenarios()) {
+    for (const auto& file : someOf(shippedScenarios())) {
         Session session(loadScenario(file.string()));
         for (const Json& e : eventsOf(session))
             ASSERT_EQ(schema.check(e), "") << file << ": " << e;
@@ -87,7 +88,7 @@ TEST(Schema, every_event_of_every_shipped_scenario_is_valid) {
 
 TEST(Schema, the_state_of_every_shipped_scenario_is_valid) {
     const JsonSchema schema(Json::parse(stateSchema()));
-    for (const auto& file : shippedScenarios()) {
+    for (const auto& file : someOf(shippedScenarios())) {
         Session session(loadScenario(file.string()));
         for (const u64 at : {u64{0}, session.end() / 2, session.end()}) {
             session.seek(at);

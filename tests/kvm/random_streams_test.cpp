@@ -87,6 +87,12 @@ private:
         op.arguments = fmt::format("{{gpa: {:#x}, size: {}K}}", op.gfn << 12, 4 * op.pages);
         return op;
     }
+    // (One after the other: in which order arguments are worked out is up to the compiler.)
+    StreamOp someConversion(u64 mostPages, const char* verb) {
+        const bool shared = below(2) == 0;
+        const u64 pages = 1 + below(mostPages);
+        return conversion(page(), pages, shared, verb);
+    }
     StreamOp conversion(u64 gfn, u64 pages, bool shared, const char* verb = "set-memory-attributes") {
         return {.verb = verb,
                 .gfn = gfn,
@@ -99,7 +105,7 @@ private:
             return {.verb = n == 0 ? "hypercall" : "halt", .actor = vcpu};
         StreamOp op{.actor = vcpu, .gfn = page(), .shared = hasAlias() && below(2) == 0};
         if (hasPrivate() && hasAlias() && below(5) == 0) {
-            op = below(2) == 0 ? conversion(page(), 1 + below(3), below(2) == 0, "map-gpa") : range("accept", 3);
+            op = below(2) == 0 ? someConversion(3, "map-gpa") : range("accept", 3);
             op.actor = vcpu;
             return op;
         }
@@ -157,7 +163,7 @@ private:
                 return {.verb = "inject", .arguments = "{seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY, times: 1}"};
             return range("age", 8);
         case 15: return range("punch-hole", 3);
-        default: return conversion(page(), 1 + below(4), below(2) == 0);
+        default: return someConversion(4, "set-memory-attributes");
         }
     }
     StreamOp step(int actor) {
@@ -195,8 +201,10 @@ private:
     }
     std::string schedule(const Item& item) {
         std::string text;
-        for (u64 n = below(14); n > 0; --n)
-            text += fmt::format("{}{{{}: {}}}", text.empty() ? "" : ", ", actorName(item[below(item.size())].actor), 1 + below(40));
+        for (u64 n = below(14); n > 0; --n) {
+            const u64 microSteps = 1 + below(40);
+            text += fmt::format("{}{{{}: {}}}", text.empty() ? "" : ", ", actorName(item[below(item.size())].actor), microSteps);
+        }
         return text;
     }
 

@@ -29,10 +29,12 @@ TEST(Journal, random_histories_can_be_walked_in_both_directions) {
     for (unsigned n = 0; n < 300; ++n) {
         step(m);
         for (u64 k = random() % 4; k > 0; --k) {
-            if (random() % 8 == 0)
-                m.fill({random() % 8}, random() % 3);
+            const bool fills = random() % 8 == 0;
+            const u64 value = random() % (fills ? 3 : 5);
+            if (fills)
+                m.fill({random() % 8}, value);
             else
-                m.set({static_cast<u32>(random() % m.words())}, random() % 5);
+                m.set({static_cast<u32>(random() % m.words())}, value);
         }
         states.push_back(contents(m));
     }

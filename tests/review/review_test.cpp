@@ -3,6 +3,7 @@
 #include "export/review_text.h"
 #include "kvm/dispatch/dispatch.h"
 #include "review/review.h"
+#include "support/effort.h"
 #include "support/run.h"
 #include "tdx/module/leaves.h"
 
@@ -143,7 +144,10 @@ TEST(ReviewDispatch, OfOnesOwnScenarioEachStepIsARow) {
 // root; of `bug` what v6.16's code does on a mirror).
 // And what is forced is made.
 TEST(ReviewTransitions, TheFourteenRowsComeOutAsFacts) {
-    const ReviewTable table = review(ReviewKind::Transitions, someFiles());
+    ReviewOptions options = someFiles();
+    if (!wholeEffort())
+        options.files = {"lessons/01", "lessons/06"};
+    const ReviewTable table = review(ReviewKind::Transitions, options);
     struct Row {
         const char* name;
         bool legal, reached, bug;
@@ -181,12 +185,16 @@ TEST(ReviewTransitions, TheFourteenRowsComeOutAsFacts) {
     for (const Row& row : rows) {
         const ReviewCell& cell = cellOf(table, std::string(row.name) + " / 6.16");
         EXPECT_EQ(cell.fact("legal"), row.legal) << row.name << ": " << cell.why;
-        EXPECT_EQ(cell.fact("reached"), row.reached) << row.name << ": " << cell.why;
-        EXPECT_EQ(cell.fact("bug"), row.bug) << row.name << ": " << cell.why;
+        if (wholeEffort()) {
+            EXPECT_EQ(cell.fact("reached"), row.reached) << row.name << ": " << cell.why;
+            EXPECT_EQ(cell.fact("bug"), row.bug) << row.name << ": " << cell.why;
+        }
         EXPECT_FALSE(cell.witness.empty()) << row.name;
     }
-    EXPECT_EQ(cellOf(table, "none leaf read mirror / 6.16").fact("attempted"), true); // a freeze that was lost
-    EXPECT_EQ(cellOf(table, "none none read direct / 6.16").fact("reached"), true);   // MMIO
+    if (wholeEffort()) {
+        EXPECT_EQ(cellOf(table, "none leaf read mirror / 6.16").fact("attempted"), true); // a freeze that was lost
+        EXPECT_EQ(cellOf(table, "none none read direct / 6.16").fact("reached"), true);   // MMIO
+    }
     // An entry that is not present is passed over when its table goes, with the lock held for writing; of the same page another right
     // changes.
     EXPECT_EQ(cellOf(table, "none frozen write direct / 6.16").fact("bug"), true);
@@ -194,7 +202,7 @@ TEST(ReviewTransitions, TheFourteenRowsComeOutAsFacts) {
     EXPECT_EQ(cellOf(table, "leaf leaf write mirror / 6.16").fact("bug"), true);
     // Somebody else is faster.
     for (const char* row : {"leaf none read direct / 6.16", "leaf table read direct / 6.16", "table leaf read direct / 6.16"})
-        EXPECT_EQ(cellOf(table, row).fact("attempted"), true) << row;
+        EXPECT_TRUE(!wholeEffort() || cellOf(table, row).fact("attempted") == true) << row;
     for (const ReviewCell& cell : table.cells) {
         EXPECT_NE(cell.fact("legal"), std::nullopt) << nameOf(cell);
         EXPECT_NE(cell.fact("bug"), std::nullopt) << nameOf(cell);

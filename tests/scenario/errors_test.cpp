@@ -128,8 +128,16 @@ TEST(Errors, random_bytes_and_broken_scenarios_never_crash_the_reader) {
             switch (random() % 4) {
             case 0: text[at] = odd[random() % odd.size()]; break;
             case 1: text.erase(at, random() % 40); break;
-            case 2: text.insert(at, 1 + random() % 3, odd[random() % odd.size()]); break;
-            case 3: text.insert(at, text.substr(random() % text.size(), random() % 60)); break;
+            case 2: {
+                const char c = odd[random() % odd.size()];
+                text.insert(at, 1 + random() % 3, c);
+                break;
+            }
+            case 3: {
+                const std::size_t length = random() % 60;
+                text.insert(at, text.substr(random() % text.size(), length));
+                break;
+            }
             }
         }
         try {

@@ -2,6 +2,7 @@
 // Bugs of upstream's history: each file shows its bug as it stands, without an order or a call that hints at it, names where it was mended,
 // and has a variant `fixed` that holds in every interleaving.
 #include "explore/explorer.h"
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -9,12 +10,6 @@
 #include <algorithm>
 
 namespace mirrorscope::test {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr u64 kMostExplored = 100'000;
-#else
-constexpr u64 kMostExplored = 3'000'000;
-#endif
 
 TEST(History, EachFileShowsItsBugAndItsFix) {
     unsigned files = 0;
@@ -36,7 +31,7 @@ TEST(History, EachFileShowsItsBugAndItsFix) {
         const Scenario fixed = loadScenario(file, {{std::string(kVariant), "fixed"}});
         EXPECT_FALSE(names(fixed.expectations) || names(fixed.sometimes));
         ExploreOptions options;
-        options.maxTransitions = kMostExplored;
+        options.maxTransitions = effort(3'000'000, 30'000);
         const ExploreResult held = Explorer(fixed, options).run();
         EXPECT_TRUE(held.findings.empty()) << held.findings[0].rule << ": " << held.findings[0].text;
         // As it stands the bug is found, as far as that is near enough here; what is not near is found by the search for released bugs.

@@ -122,7 +122,10 @@ private:
         switch (random_() % 8) {
         case 0: return hpa(tdr_);
         case 1: return hpa({random_() % 8192});
-        case 2: return hpa({random_() % 4096}) | random_() % 4096;
+        case 2: {
+            const u64 page = hpa({random_() % 4096});
+            return page | random_() % 4096;
+        }
         case 3: return hpa({512 * (random_() % 8)});
         default: return hpa({600 + random_() % 3000});
         }
@@ -138,7 +141,10 @@ private:
                 gpa &= ~((u64{4096} << 9 * std::min<u64>(level, 4)) - 1);
             return gpa | level;
         }
-        case Operand::Gpa: return kGpas[random_() % std::size(kGpas)] + 256 * (random_() % 17);
+        case Operand::Gpa: {
+            const u64 gpa = kGpas[random_() % std::size(kGpas)];
+            return gpa + 256 * (random_() % 17);
+        }
         case Operand::Tdr:
         case Operand::TdrFlags: return random_() % 32 == 0 ? pageOperand() : hpa(tdr_) | (what == Operand::TdrFlags && random_() % 4 == 0);
         case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(random_() % 2)));

@@ -5,6 +5,7 @@
 #include "export/export.h"
 #include "scenario/diagnostic.h"
 #include "session/session.h"
+#include "support/effort.h"
 #include "trace/recorded.h"
 
 #include <fmt/format.h>
@@ -279,14 +280,14 @@ TEST(Conform, each_rule_is_shown_to_fail) {
 // Lines deleted, swapped, doubled, edited: nothing crashes, and what a reader without any knowledge of KVM can tell to be impossible is
 // found, at that line or before.
 TEST(Conform, tampering_is_found_where_it_shows) {
-    constexpr int kRounds = 1000;
+    const u64 rounds = test::effort(1000, 150);
     constexpr unsigned kSeed = 20261127;
     std::mt19937 random(kSeed);
     const std::vector<std::string> recordings[] = {linesOf(kSource + "/tests/data/traces/private-exits.trace"),
                                                    linesOf(kSource + "/tests/data/traces/lab-6.12-pipe.txt.xz")};
     int impossible = 0, found = 0, inTime = 0;
     std::string missed;
-    for (int round = 0; round < kRounds; ++round) {
+    for (u64 round = 0; round < rounds; ++round) {
         std::vector<std::string> lines = recordings[round % 2];
         std::vector<std::size_t> changes;
         for (std::size_t i = 0; i < lines.size(); ++i)
@@ -316,7 +317,7 @@ TEST(Conform, tampering_is_found_where_it_shows) {
             missed += "round " + std::to_string(round) + ": line " + std::to_string(wrong) + " " + lines[wrong - 1] + "\n" +
                       told(verdict.findings);
     }
-    EXPECT_GT(impossible, kRounds / 4);
+    EXPECT_GT(impossible, rounds / 4);
     EXPECT_GE(inTime, impossible * 99 / 100) << missed << "seed " << kSeed;
     RecordProperty("impossible", impossible);
     RecordProperty("found", found);

@@ -7,6 +7,8 @@
 #include "scenario/diagnostic.h"
 #include "session/session.h"
 #include "support/collected.h"
+#include "support/effort.h"
+#include "support/run.h"
 #include "support/seed.h"
 
 #include <gtest/gtest.h>
@@ -28,11 +30,11 @@ struct ToldRun {
 std::vector<std::unique_ptr<ToldRun>> runs() {
     std::vector<std::unique_ptr<ToldRun>> all;
     for (const char* folder : {"lessons", "races", "selftests"})
-        for (const auto& entry : std::filesystem::directory_iterator(std::string(MIRRORSCOPE_SOURCE_DIR) + "/scenarios/" + folder)) {
-            const std::string name = entry.path().filename().string();
-            if (entry.path().extension() != ".yaml" || name.find("page_splitting") != std::string::npos)
+        for (const auto& file : test::someOf(test::shippedScenarios(folder))) {
+            const std::string name = file.filename().string();
+            if (name.find("page_splitting") != std::string::npos)
                 continue;
-            Session session(loadScenario(entry.path().string()));
+            Session session(loadScenario(file.string()));
             std::string text;
             writeTrace(session, [&](const std::string& line) { text += line; });
             auto run = std::make_unique<ToldRun>();
@@ -86,7 +88,7 @@ protected:
     // Of each run what `change` makes of it.
     template <class F>
     void each(F&& change) {
-        ASSERT_GT(runs_->size(), 200u);
+        ASSERT_GT(runs_->size(), test::effort(200, 25));
         for (const auto& run : *runs_) {
             const std::string text = change(*run);
             for (const TraceKernel kernel : {TraceKernel::Any, TraceKernel::V6_16}) {
