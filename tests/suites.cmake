@@ -10,4 +10,7 @@ foreach(suite IN LISTS suites)
   string(REGEX REPLACE "[\n.]" "" suite "${suite}")
   add_test("${suite}" "${tests_program}" "--gtest_filter=${suite}.*:-${tests_apart}")
   set_tests_properties("${suite}" PROPERTIES TIMEOUT 900)
+  if(suite MATCHES "RightKernels|Failures") # what these prepare for all of their tests takes long
+    set_tests_properties("${suite}" PROPERTIES COST 20)
+  endif()
 endforeach()

@@ -106,10 +106,11 @@ std::vector<std::string> begunBy(const Session& session, const Step& race, const
 } // namespace
 
 std::string whyNoWhatIf(const Session& session) {
-    for (const Step& step : session.scenario().script)
-        if (const auto extent = session.extent(step.index); step.verb == Verb::DestroyVm && extent)
-            if (extent->first < session.position() && session.position() < extent->second)
-                return "nothing else can happen in the middle of `destroy-vm`: who destroys a VM is alone with it";
+    for (const Step& step : session.scenario().script) {
+        const auto extent = step.verb == Verb::DestroyVm ? session.extent(step.index) : std::nullopt;
+        if (extent && extent->first < session.position() && session.position() < extent->second)
+            return "nothing else can happen in the middle of `destroy-vm`: who destroys a VM is alone with it";
+    }
     return {};
 }
 

@@ -110,7 +110,7 @@ void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
                      .end = steps_,
                      .actor = mark.actor,
                      .code = mark.code,
-                     .gpa = info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel ? mark.a[0] & ept::kPfnMask : kNever,
+                     .gpa = info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel ? mark.a[0] & ept::kPfnMask : Span::kNoGpa,
                      .entered = static_cast<u32>(i)});
             } else if (!calls[mark.actor].empty()) {
                 Span& span = seamcalls_[calls[mark.actor].back()];

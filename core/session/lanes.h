@@ -15,6 +15,7 @@ namespace mirrorscope {
 class System;
 
 struct Span {
+    static constexpr u64 kNoGpa = ~u64{0};
     enum class Kind : u8 { Seamcall, Tdcall, Lock, Wait, Fault, Count_ } kind = Kind::Seamcall;
     u64 begin = 0, end = 0; // micro-steps [begin, end); one that did not end lasts to the end of the run
     ActorId actor = 0;
@@ -23,7 +24,7 @@ struct Span {
     bool closed = false;
     bool exits = false;        // a TDCALL that left with a violation instead of a status
     u64 detail = 0;            // completion status; RET_PF_ of a fault
-    u64 gpa = 0;               // of a fault, and of a leaf that names one
+    u64 gpa = 0;               // of a fault, and of a leaf, if that names one
     u32 entered = 0, left = 0; // of a call: the marks that hold its registers
 };
 

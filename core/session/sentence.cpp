@@ -122,7 +122,7 @@ std::string Session::sentence(u64 at) const {
     case Site::SeamcallEnter:
     case Site::TdcallEnter:
         if (const Span* span = spanOf(lanes().seamcalls(), true))
-            text = fmt::format("{} begins{}", leafName(*span), span->gpa == ~u64{0} ? "" : fmt::format(", of GPA {}", hex(span->gpa)));
+            text = fmt::format("{} begins{}", leafName(*span), span->gpa == Span::kNoGpa ? "" : fmt::format(", of GPA {}", hex(span->gpa)));
         break;
     case Site::SeamcallLeave:
     case Site::TdcallLeave:

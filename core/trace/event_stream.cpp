@@ -6,8 +6,8 @@ namespace mirrorscope {
 namespace {
 enum Tag : u8 { kTask = 64, kString, kLost, kOther, kEnd };
 // The fields that an event has beside line and time.
-constexpr u64 kHasLevel = 1, kHasFlags = 2, kAs = 4, kTaskIs = 8, kCpu = 16, kVcpu = 32, kHasGfn = 64, kA = 128, kB = 256, kC = 512,
-              kAllFields = 1023;
+constexpr u64 kHasLevel = 1, kHasFlags = 2, kHasAs = 4, kHasTask = 8, kHasCpu = 16, kHasVcpu = 32, kHasGfn = 64, kHasA = 128, kHasB = 256,
+              kHasC = 512, kAllFields = 1023;
 constexpr std::size_t kLongestText = 256, kLongestRecord = 512;
 
 u64 zigzag(u64 difference) { return difference << 1 ^ (static_cast<std::int64_t>(difference) < 0 ? ~u64{0} : 0); }
@@ -57,14 +57,14 @@ void EventWriter::event(const TraceEvent& e) {
     };
     const Part fields[] = {{kHasLevel, e.level, 0},
                            {kHasFlags, e.flags, 0},
-                           {kAs, e.asId, 0},
-                           {kTaskIs, e.task, last_.task},
-                           {kCpu, e.cpu, last_.cpu},
-                           {kVcpu, e.vcpu, last_.vcpu},
+                           {kHasAs, e.asId, 0},
+                           {kHasTask, e.task, last_.task},
+                           {kHasCpu, e.cpu, last_.cpu},
+                           {kHasVcpu, e.vcpu, last_.vcpu},
                            {kHasGfn, e.gfn, 0},
-                           {kA, e.a, 0},
-                           {kB, e.b, 0},
-                           {kC, e.c, 0}};
+                           {kHasA, e.a, 0},
+                           {kHasB, e.b, 0},
+                           {kHasC, e.c, 0}};
     u64 has = 0;
     for (const Part& field : fields)
         has |= field.value != field.otherwise ? field.bit : 0;
@@ -164,12 +164,12 @@ bool EventReader::record(Bytes& bytes) {
         e.time = last_.time + unzigzag(bytes.number());
         const u64 has = bytes.number();
         const auto get = [&](u64 what, u64 otherwise) { return (has & what) != 0 ? bytes.number() : otherwise; };
-        const u64 level = get(kHasLevel, 0), flags = get(kHasFlags, 0), as = get(kAs, 0), task = get(kTaskIs, last_.task),
-                  cpu = get(kCpu, last_.cpu), vcpu = get(kVcpu, last_.vcpu);
+        const u64 level = get(kHasLevel, 0), flags = get(kHasFlags, 0), as = get(kHasAs, 0), task = get(kHasTask, last_.task),
+                  cpu = get(kHasCpu, last_.cpu), vcpu = get(kHasVcpu, last_.vcpu);
         e.gfn = get(kHasGfn, 0);
-        e.a = get(kA, 0);
-        e.b = get(kB, 0);
-        e.c = get(kC, 0);
+        e.a = get(kHasA, 0);
+        e.b = get(kHasB, 0);
+        e.c = get(kHasC, 0);
         if (!bytes.good)
             return true;
         const bool named = e.kind == TraceKind::Exit || e.kind == TraceKind::UserspaceExit;

@@ -78,7 +78,8 @@ void Rebuild::lost(const TraceLoss& loss) {
 }
 
 void Rebuild::withdraw(u64 fromEvent) {
-    std::erase_if(findings_, [&](const Finding& f) { return f.event >= fromEvent && !info(f.rule).byTheLine; });
+    const auto from = std::lower_bound(findings_.begin(), findings_.end(), fromEvent, [](const Finding& f, u64 e) { return f.event < e; });
+    findings_.erase(std::remove_if(from, findings_.end(), [](const Finding& f) { return !info(f.rule).byTheLine; }), findings_.end());
     for (; !doubtable_.empty() && doubtable_.back().event >= fromEvent; doubtable_.pop_back()) {
         const Doubtable& finding = doubtable_.back();
         ++withdrawn_;

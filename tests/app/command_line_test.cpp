@@ -386,8 +386,7 @@ TEST_F(CommandLine, shards_are_merged) {
 }
 
 TEST_F(CommandLine, gnu_parallel_runs_the_shards) {
-    if (std::system("command -v parallel > /dev/null") != 0)
-        GTEST_SKIP() << "GNU parallel is not installed";
+    ASSERT_EQ(std::system("command -v parallel > /dev/null"), 0) << "tests/run.sh installs it";
     const std::string file = race("12-busy-sept-and-kick.yaml"), out = folder_.string();
     const std::string shards = "seq 4 | parallel -j 2 \"" + program() + " explore --mode stateless --shard {}/4 --format jsonl " + file +
                                " > " + out + "/{}.jsonl\" 2> " + out + "/parallel.err";

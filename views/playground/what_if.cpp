@@ -24,7 +24,7 @@ void fillWhatIfMenu(QMenu& menu, const Context& context, u64 gpa, bool shared, s
     menu.addSection(QMenu::tr("What if, at %1")
                         .arg(QString::fromStdString(alias ? aliasedGpa({gpa >> 12}, shared ? Alias::Shared : Alias::Private) : hex(gpa))));
     if (const std::string why = whyNoWhatIf(*session); !why.empty())
-        menu.addAction(QString::fromStdString(why))->setEnabled(false);
+        menu.addAction(QString::fromStdString(why).remove('`'))->setEnabled(false);
     std::map<QString, QMenu*> menus;
     for (const WhatIf& what : whatIfs(*session, gpa, shared)) {
         const QString group = what.step.starts_with("seamcall") ? "SEAMCALL" : QString::fromStdString(what.actor);

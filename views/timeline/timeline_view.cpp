@@ -22,7 +22,6 @@ namespace mirrorscope::views {
 namespace {
 constexpr double kMinScale = 0.00002, kMaxScale = 60;
 constexpr double kArrowsFrom = 2.5; // pixels a micro-step
-constexpr u64 kNever = ~u64{0};     // the GPA of a leaf that names none
 } // namespace
 
 TimelineView::TimelineView(Context& context, QWidget* parent)
@@ -175,7 +174,7 @@ QString TimelineView::spanText(const Span& span) const {
     default: break;
     }
     QString what = tr("%1: %2, %3").arg(who, text(leafName(span)), when);
-    if (span.gpa != kNever)
+    if (span.gpa != Span::kNoGpa)
         what += "\n" + tr("GPA %1").arg(QString::fromStdString(hex(span.gpa)));
     if (span.closed)
         what += "\n→ " + QString::fromStdString(statusName(span));
