@@ -164,8 +164,13 @@ Twins twinsOf(const TreeRow& row) {
     case SeptState::Table: return mirror.spte == SpteState::Table ? Twins::Same : Twins::Differ;
     case SeptState::Mapped:
     case SeptState::Pending: return mirror.spte == SpteState::Leaf && mirror.pfn == secure.pfn ? Twins::Same : Twins::Differ;
-    default: return Twins::Differ;
+    case SeptState::TableBlocked:
+    case SeptState::Blocked:
+    case SeptState::PendingBlocked:
+    case SeptState::Other:
+    case SeptState::Count_: break;
     }
+    return Twins::Differ;
 }
 
 void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const std::array<Pfn, kColumns>& tables) const {

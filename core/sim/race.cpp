@@ -176,8 +176,12 @@ AccessLog Race::awaited(unsigned i) const {
                 condition.log->begin() + static_cast<std::ptrdiff_t>(condition.end)};
     // Readers do not wait for each other.
     case Condition::Kind::CanRead: return word(WordAccess::Kind::Add);
-    default: return word(WordAccess::Kind::Read);
+    case Condition::Kind::CanWrite:
+    case Condition::Kind::Equals:
+    case Condition::Kind::Clear:
+    case Condition::Kind::Set: break;
     }
+    return word(WordAccess::Kind::Read);
 }
 
 static_assert(2 * kLocks <= 8 * sizeof(Race::Locks));

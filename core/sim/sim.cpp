@@ -77,8 +77,10 @@ bool Condition::holdsWith(u64 word) const {
     case Kind::Equals: return word == value;
     case Kind::Clear: return (word & value) == 0;
     case Kind::Set: return (word & value) != 0;
-    default: return true;
+    case Kind::Always:
+    case Kind::Changed: break; // not a matter of one word
     }
+    return true;
 }
 
 bool Sim::holds(const Condition& condition) const {

@@ -82,8 +82,9 @@ QVariant EventModel::data(const QModelIndex& index, int role) const {
                 return text(info(*site).help);
         return QString::fromStdString(e.site);
     case Function: return QString::fromStdString(e.function);
-    default: return QString::fromStdString(e.what);
+    case What: return QString::fromStdString(e.what);
     }
+    return {};
 }
 
 QVariant EventModel::headerData(int section, Qt::Orientation orientation, int role) const {
