@@ -7,6 +7,8 @@
 #include "support/run.h"
 #include "tdx/module/leaves.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>

@@ -18,7 +18,7 @@
 using namespace mirrorscope;
 
 namespace {
-const std::string kTraces = std::string(MIRRORSCOPE_SOURCE_DIR) + "/tests/data/traces/";
+const std::string kRecordings = std::string(MIRRORSCOPE_SOURCE_DIR) + "/tests/data/traces/";
 
 struct Nothing final : TraceSink {
     void event(const TraceEvent&) override {}
@@ -79,29 +79,29 @@ std::shared_ptr<const RecordedKernel> recordedFrom(const std::string& file) {
 // One run, as trace.dat of both versions and as text.
 TEST(Recording, text_and_binary_of_one_run_tell_the_same) {
     TraceCounts text, binary;
-    const auto asText = changesOf(kTraces + "lab-6.12.txt.xz", &text);
+    const auto asText = changesOf(kRecordings + "lab-6.12.txt.xz", &text);
     EXPECT_EQ(asText.size(), 8445u);
-    EXPECT_EQ(changesOf(kTraces + "lab-6.12-v7.dat.gz", &binary), asText);
+    EXPECT_EQ(changesOf(kRecordings + "lab-6.12-v7.dat.gz", &binary), asText);
     EXPECT_EQ(text.kinds, binary.kinds);
-    EXPECT_EQ(changesOf(kTraces + "lab-6.12-lossy.dat.gz", &binary), changesOf(kTraces + "lab-6.12-lossy.txt.xz", &text));
+    EXPECT_EQ(changesOf(kRecordings + "lab-6.12-lossy.dat.gz", &binary), changesOf(kRecordings + "lab-6.12-lossy.txt.xz", &text));
     EXPECT_EQ(text.lost, binary.lost);
     EXPECT_GT(text.lost, 0u);
     // Version 6 is of another run.
-    EXPECT_EQ(changesOf(kTraces + "lab-6.12-v6.dat.gz").size(), 8445u);
+    EXPECT_EQ(changesOf(kRecordings + "lab-6.12-v6.dat.gz").size(), 8445u);
 }
 
 TEST(Recording, a_session_file_holds_all_of_it) {
     const std::string file = testing::TempDir() + "/x.session";
     for (const char* name : {"lab-6.12-v7.dat.gz", "private-exits.trace", "lab-6.12-lossy.txt.xz"}) {
         SCOPED_TRACE(name);
-        TraceInput input(kTraces + name);
+        TraceInput input(kRecordings + name);
         TraceNames names;
         SessionFileWriter writer(file, names);
         const TraceRead read = readTrace(input, names, writer);
         EXPECT_FALSE(std::filesystem::exists(file)) << "before it is complete";
         writer.finish(read.counts);
         TraceCounts counts;
-        EXPECT_EQ(changesOf(file, &counts), changesOf(kTraces + name));
+        EXPECT_EQ(changesOf(file, &counts), changesOf(kRecordings + name));
         EXPECT_EQ(counts.kinds, read.counts.kinds);
         EXPECT_EQ(counts.lost, read.counts.lost);
         EXPECT_EQ(counts.lines, read.counts.lines);
@@ -120,7 +120,7 @@ TEST(Recording, a_session_file_holds_all_of_it) {
 TEST(Recording, a_session_file_that_was_changed_is_refused) {
     const std::string file = testing::TempDir() + "/y.session";
     {
-        TraceInput input(kTraces + "private-exits.trace");
+        TraceInput input(kRecordings + "private-exits.trace");
         TraceNames names;
         SessionFileWriter writer(file, names);
         writer.finish(readTrace(input, names, writer).counts);
@@ -144,7 +144,7 @@ TEST(Recording, a_session_file_that_was_changed_is_refused) {
 TEST(Recording, what_is_cut_off_or_broken_is_one_line) {
     for (const char* name : {"prefault.trace.gz", "lab-6.12.txt.xz"}) {
         SCOPED_TRACE(name);
-        std::ifstream in(kTraces + name, std::ios::binary);
+        std::ifstream in(kRecordings + name, std::ios::binary);
         const std::string packed((std::istreambuf_iterator<char>(in)), {});
         EXPECT_EQ(complaint("t", packed), "");
         EXPECT_NE(complaint("t", packed.substr(0, packed.size() / 2)), "");
@@ -159,7 +159,7 @@ TEST(Recording, what_is_cut_off_or_broken_is_one_line) {
 
 // libtracecmd trusts its input; what brings it down is an input that cannot be read, and this program goes on.
 TEST(Recording, a_broken_trace_dat_brings_nothing_down) {
-    const std::string good = unpacked(kTraces + "lab-6.12-v7.dat.gz");
+    const std::string good = unpacked(kRecordings + "lab-6.12-v7.dat.gz");
     EXPECT_EQ(complaint("d", good), "");
     EXPECT_NE(complaint("d", good.substr(0, 100)), "");
     std::mt19937 random(20261127);
@@ -178,7 +178,7 @@ TEST(Recording, a_broken_trace_dat_brings_nothing_down) {
 TEST(Recording, time_travel_shows_what_the_lines_told) {
     for (const char* name : {"private-exits.trace", "lab-6.12-v7.dat.gz"}) {
         SCOPED_TRACE(name);
-        Session session(recordedFrom(kTraces + name));
+        Session session(recordedFrom(kRecordings + name));
         const RecordedKernel& recorded = *session.recorded();
         ASSERT_EQ(session.end(), recorded.events.size());
         std::mt19937 random(3);
@@ -207,7 +207,7 @@ TEST(Recording, time_travel_shows_what_the_lines_told) {
 
 // What was there before the recording is unknown until a line tells of it.
 TEST(Recording, what_is_older_than_the_recording_is_unknown) {
-    const std::string all = unpacked(kTraces + "private-exits.trace");
+    const std::string all = unpacked(kRecordings + "private-exits.trace");
     std::size_t from = 0;
     for (int i = 0; i < 37; ++i)
         from = all.find('\n', from) + 1;
@@ -227,7 +227,7 @@ TEST(Recording, what_is_older_than_the_recording_is_unknown) {
 }
 
 TEST(Recording, the_summary_tells_how_faults_ended) {
-    const auto recorded = recordedFrom(kTraces + "lab-6.12-v7.dat.gz");
+    const auto recorded = recordedFrom(kRecordings + "lab-6.12-v7.dat.gz");
     const RecordedSummary summary = summarize(*recorded);
     u64 faults = 0, told = 0;
     for (const TraceEvent& e : recorded->events)
@@ -264,19 +264,19 @@ TEST(Recording, a_td_has_two_trees_that_are_told) {
 }
 
 TEST(Recording, a_recording_is_exported_as_the_trace_that_it_is) {
-    Session session(recordedFrom(kTraces + "private-exits.trace"));
+    Session session(recordedFrom(kRecordings + "private-exits.trace"));
     std::string text;
     writeTrace(session, [&](const std::string& line) { text += line; });
     TraceInput input("again.trace", text);
     TraceNames names;
     Changes changes(names);
     readTrace(input, names, changes);
-    EXPECT_EQ(changes.all, changesOf(kTraces + "private-exits.trace"));
+    EXPECT_EQ(changes.all, changesOf(kRecordings + "private-exits.trace"));
 }
 
 // Tables above what a machine has frames for: numbered anew, and all else as told.
 TEST(Recording, frames_of_a_large_host_are_numbered_anew) {
-    std::string text = unpacked(kTraces + "private-exits.trace");
+    std::string text = unpacked(kRecordings + "private-exits.trace");
     // 0x108e43 becomes 0xff08e43, and so on: 1 TiB.
     for (std::size_t at = 0; (at = text.find(" 108e", at)) != std::string::npos; at += 8)
         text.replace(at, 5, " ff08e");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The picture of the timeline: what is visible, lane by lane.
 #include "session/style.h"
+#include "session/timeline.h"
 #include "views/text.h"
 #include "views/timeline/timeline_view.h"
 
@@ -9,14 +10,11 @@
 #include <QPainterPath>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace mirrorscope::views {
 
 namespace {
-constexpr u64 kNone = ~u64{0};
-
 // The longest of its names that fits whole: "MEM.PAGE.AUG", "PAGE.AUG", "AUG"; nothing rather than a part of a word.
 QString leafThatFits(const Span& span, const QFontMetrics& metrics, double width) {
     const QString answer = span.closed && span.detail != 0 ? " → " + QString::fromStdString(statusName(span)).mid(4) : QString();
@@ -32,14 +30,6 @@ QString leafThatFits(const Span& span, const QFontMetrics& metrics, double width
         }
     return {};
 }
-
-// 1, 2 or 5 times a power of ten, so that marks stand that far apart.
-u64 niceStep(double atLeast) {
-    for (u64 power = 1;; power *= 10)
-        for (const u64 factor : {1, 2, 5})
-            if (static_cast<double>(factor * power) >= atLeast)
-                return factor * power;
-}
 } // namespace
 
 QColor TimelineView::spanColour(const Span& span) const {
@@ -52,131 +42,80 @@ QColor TimelineView::spanColour(const Span& span) const {
     return error ? theme.violation : theme.of(styleAt(kStylePending));
 }
 
-// Positions, at marks that are easy to read.
-void TimelineView::paintRuler(QPainter& p, u64 first, u64 last) const {
+void TimelineView::paintRuler(QPainter& p) const {
     const Theme& theme = context_.theme();
     const QLocale locale;
-    const double apart = fontMetrics().horizontalAdvance(locale.toString(static_cast<qulonglong>(last))) + 24;
-    const u64 step = niceStep(apart / scale_);
-    for (u64 at = first / step * step; at <= last + 1; at += step) {
+    const TimelineScale scale = scaleNow();
+    const double apart = fontMetrics().horizontalAdvance(locale.toString(static_cast<qulonglong>(scale.last()))) + 24;
+    for (const u64 at : ticksOf(scale, apart)) {
         const double x = xOf(at);
-        if (x < labelWidth())
-            continue;
         p.setPen(theme.border);
         p.drawLine(QPointF(x, rulerHeight() - 5), QPointF(x, rulerHeight()));
         p.setPen(theme.dim);
-        p.drawText(QRectF(x - apart / 2, 0, apart, rulerHeight() - 4), Qt::AlignCenter, locale.toString(static_cast<qulonglong>(at)));
+        const QString number = locale.toString(static_cast<qulonglong>(at));
+        const double half = fontMetrics().horizontalAdvance(number) / 2.0 + 1;
+        p.drawText(QRectF(std::max(x, labelWidth() + half) - half, 0, 2 * half, rulerHeight() - 4), Qt::AlignCenter, number);
     }
 }
 
-void TimelineView::paintScript(QPainter& p, u64 first, u64 last) const {
+void TimelineView::paintScript(QPainter& p) const {
     const Session* session = context_.session();
     const Theme& theme = context_.theme();
-    const int lane = laneHeight();
-    // A band for each step, found by jumping from end to end.
-    double drawnTo = -1;
-    for (u64 n = first; n <= last;) {
-        const u32 script = session->scriptOf(n);
-        const auto extent = session->extent(script);
-        const Step* step = session->scenario().step(script);
-        if (!extent || !step || extent->second <= n) {
-            ++n;
+    for (const TimelineBand& band : bandsOf(*session, scaleNow())) {
+        const QRectF box(labelWidth() + band.from, rulerHeight() + 2, band.to - band.from, laneHeight() - 4);
+        p.fillRect(box, theme.alternate);
+        p.setPen(theme.border);
+        p.drawLine(box.topLeft(), box.bottomLeft());
+        constexpr double kNamedFrom = 30;
+        if (box.width() <= kNamedFrom)
             continue;
-        }
-        // In a race steps overlap: the band ends where another begins.
-        u64 end = n + 1;
-        const bool inRace = session->raceAt(n).has_value();
-        const u64 limit = std::min({extent->second, last + 1, inRace ? n + 512 : extent->second});
-        if (inRace)
-            while (end < limit && session->scriptOf(end) == script)
-                ++end;
-        else
-            end = limit;
-        const QRectF band(xOf(n), rulerHeight() + 2, std::max(1.0, static_cast<double>(end - n) * scale_ - 1), lane - 4);
-        if (band.right() > drawnTo + 0.5) {
-            p.fillRect(band, theme.alternate);
-            p.setPen(theme.border);
-            p.drawLine(band.topLeft(), band.bottomLeft());
-            p.setPen(theme.dim);
-            if (band.width() > 30)
-                // What began before the left edge says its name there.
-                p.drawText(band.adjusted(std::max(5.0, labelWidth() + 5.0 - band.left()), 0, -2, 0), Qt::AlignVCenter | Qt::AlignLeft,
-                           fontMetrics().elidedText(
-                               text(info(step->verb).name) + " " + QString::fromStdString(step->path), Qt::ElideRight,
-                               static_cast<int>(band.right() - std::max(band.left(), static_cast<double>(labelWidth()))) - 6));
-            drawnTo = band.right();
-        }
-        // Bands narrower than a pixel: on to the next pixel.
-        n = std::max(end, static_cast<u64>(static_cast<double>(n) + std::max(1.0, 0.5 / scale_)));
+        // What began before the left edge says its name there.
+        const Step* step = session->scenario().step(band.script);
+        const QRectF named = box.adjusted(std::max(5.0, labelWidth() + 5.0 - box.left()), 0, -2, 0);
+        p.setPen(theme.dim);
+        p.drawText(named, Qt::AlignVCenter | Qt::AlignLeft,
+                   fontMetrics().elidedText(text(info(step->verb).name) + " " + QString::fromStdString(step->path), Qt::ElideRight,
+                                            static_cast<int>(named.width())));
     }
 }
 
-void TimelineView::paintActor(QPainter& p, const QRect& at, std::size_t actor, u64 first, u64 last) const {
-    const Session* session = context_.session();
+void TimelineView::paintActor(QPainter& p, const QRect& at, std::size_t actor) const {
     const Theme& theme = context_.theme();
     const QRect inner = at.adjusted(0, 4, 0, -4);
-    if (scale_ >= 1) {
-        for (u64 n = session->lanes().next(first, actor); n <= last && n != kNone; n = session->lanes().next(n + 1, actor)) {
-            const QRectF box(xOf(n) + (scale_ > 4 ? 1 : 0), inner.top(), std::max(1.0, scale_ - (scale_ > 4 ? 2 : 0)), inner.height());
-            p.fillRect(box, theme.of(styleOf(groupOf(session->stepBrief(n).second))));
-        }
-        return;
-    }
-    // Several micro-steps a pixel: every kind that is among them has its share of the pixel.
-    for (int x = at.left(); x < at.right(); ++x) {
-        const u64 from = stepAt(x), to = std::max(from + 1, stepAt(x + 1));
-        const u16 groups = session->lanes().groups(from, to, actor);
-        const int count = std::popcount(groups);
-        int k = 0;
-        for (unsigned g = 0; g < kStepGroups; ++g)
-            if ((groups >> g & 1) != 0) {
-                const int top = inner.top() + inner.height() * k / count, bottom = inner.top() + inner.height() * (k + 1) / count;
-                p.fillRect(x, top, 1, bottom - top, theme.of(styleOf(static_cast<StepGroup>(g))));
-                ++k;
-            }
+    const double gap = scale_ > 4 ? 1 : 0; // between two micro-steps
+    for (const TimelineBox& box : boxesOf(*context_.session(), actor, scaleNow())) {
+        const double top = std::floor(inner.top() + inner.height() * box.top),
+                     bottom = std::floor(inner.top() + inner.height() * box.bottom);
+        p.fillRect(QRectF(at.left() + box.from + gap, top, box.to - box.from - 2 * gap, bottom - top), theme.of(styleOf(box.group)));
     }
 }
 
-void TimelineView::paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, u64 first, u64 last,
-                              std::optional<ActorId> only) const {
+void TimelineView::paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, std::optional<ActorId> only) const {
     const Theme& theme = context_.theme();
-    const auto paint = [&](const Span& span) {
-        if (only && span.actor != *only)
-            return;
-        const double x0 = std::max<double>(xOf(span.begin), at.left()), x1 = std::min<double>(xOf(span.end), at.right() + 1);
-        const bool waits = span.kind == Span::Kind::Wait;
+    for (const TimelineSpan& shown : spansOf(spans, scaleNow(), only)) {
+        const Span& span = *shown.span;
+        const bool lock = span.kind == Span::Kind::Lock, waits = span.kind == Span::Kind::Wait, reads = lock && !span.write;
         // Who waits stands below who holds.
-        QRectF box(x0, at.top() + 3, std::max(1.0, x1 - x0 - (scale_ > 4 ? 1 : 0)), at.height() - 6);
-        if (span.kind == Span::Kind::Lock && !span.write)
+        QRectF box(at.left() + shown.from, at.top() + 3, std::max(1.0, shown.to - shown.from - (scale_ > 4 ? 1 : 0)), at.height() - 6);
+        if (reads)
             box.adjust(0, 3, 0, 0);
-        if (waits)
+        if (waits) {
             box.setTop(box.bottom() - 5);
-        QColor colour = spanColour(span);
-        colour.setAlphaF(span.kind == Span::Kind::Lock && !span.write ? 0.45f : waits ? 1.0f : 0.8f);
-        if (waits)
             p.fillRect(box, QBrush(theme.violation, Qt::BDiagPattern));
-        else
-            p.fillRect(box, colour);
-        if (box.width() < 24 || waits)
-            return;
-        p.setPen(inkOn(spanColour(span)));
-        if (span.kind == Span::Kind::Lock && !span.write)
-            p.setPen(theme.text);
-        const QString what = span.kind == Span::Kind::Lock ? QString::fromStdString(context_.session()->actorName(span.actor)) +
-                                                                 (span.write ? tr(" writes") : tr(" reads"))
-                                                           : leafThatFits(span, fontMetrics(), box.width() - 6);
+            continue;
+        }
+        QColor colour = spanColour(span);
+        colour.setAlphaF(reads ? 0.45f : 0.8f);
+        p.fillRect(box, colour);
+        constexpr double kNamedFrom = 24;
+        if (box.width() < kNamedFrom)
+            continue;
+        p.setPen(reads ? theme.text : inkOn(spanColour(span)));
+        const QString what =
+            lock ? QString::fromStdString(context_.session()->actorName(span.actor)) + (span.write ? tr(" writes") : tr(" reads"))
+                 : leafThatFits(span, fontMetrics(), box.width() - 6);
         if (fontMetrics().horizontalAdvance(what) <= box.width() - 6)
             p.drawText(box.adjusted(4, 0, -2, 0), Qt::AlignVCenter | Qt::AlignLeft, what);
-    };
-    for (const std::size_t i : Lanes::lasting(spans, first))
-        paint(spans[i]);
-    for (std::size_t i = Lanes::firstFrom(spans, first); i < spans.size() && spans[i].begin <= last;) {
-        paint(spans[i]);
-        // What is narrower than a pixel hides those beside it.
-        if (static_cast<double>(spans[i].end - spans[i].begin) * scale_ < 1)
-            i = std::max(i + 1, Lanes::firstFrom(spans, static_cast<u64>(static_cast<double>(spans[i].begin) + std::max(1.0, 1 / scale_))));
-        else
-            ++i;
     }
 }
 
@@ -262,17 +201,13 @@ void TimelineView::paintOverview(QPainter& p) const {
     const u64 end = session->end();
     p.fillRect(at, theme.base);
     const auto x = [&](double n) { return at.left() + n / static_cast<double>(end) * at.width(); };
-    // What happened where: SEAMCALLs below, changes of entries above, whatever the actor.
+    // SEAMCALLs below, changes of entries above.
+    const std::vector<OverviewColumn> columns = overviewOf(*session, static_cast<unsigned>(at.width()));
     for (int px = 0; px < at.width(); ++px) {
-        const u64 from = end * static_cast<u64>(px) / static_cast<u64>(at.width());
-        const u64 to = std::max(from + 1, end * static_cast<u64>(px + 1) / static_cast<u64>(at.width()));
-        u16 groups = 0;
-        for (std::size_t a = 0; a < session->actors().size(); ++a)
-            groups |= session->lanes().groups(from, std::min(to, end), a);
-        const auto has = [&](StepGroup g) { return (groups >> static_cast<unsigned>(g) & 1) != 0; };
-        if (has(StepGroup::Entry))
+        const OverviewColumn& column = columns[static_cast<std::size_t>(px)];
+        if (column.entries)
             p.fillRect(at.left() + px, at.top() + 2, 1, at.height() / 2 - 2, theme.of(styleOf(StepGroup::Entry)));
-        if (has(StepGroup::Seamcall))
+        if (column.calls)
             p.fillRect(at.left() + px, at.top() + at.height() / 2, 1, at.height() / 2 - 2, theme.of(styleOf(StepGroup::Seamcall)));
     }
     for (const Violation& v : session->violations())
@@ -308,8 +243,8 @@ void TimelineView::paintEvent(QPaintEvent*) {
     const u64 first = stepAt(left);
     const u64 last = stepAt(width());
     p.setClipRect(left, 0, width() - left, lanesBottom());
-    paintRuler(p, first, last);
-    paintScript(p, first, last);
+    paintRuler(p);
+    paintScript(p);
     p.setClipRect(left, lanesTop(), width() - left, std::max(0, lanesBottom() - lanesTop()));
     for (int i = 0; i < static_cast<int>(lanes_.size()); ++i) {
         const QRect at = laneRect(i);
@@ -319,9 +254,9 @@ void TimelineView::paintEvent(QPaintEvent*) {
             p.fillRect(at, theme.alternate);
         const Lane& l = lanes_[static_cast<std::size_t>(i)];
         switch (l.kind) {
-        case Lane::Kind::Actor: paintActor(p, at, l.number, first, last); break;
-        case Lane::Kind::Seamcalls: paintSpans(p, at, session->lanes().seamcalls(), first, last, session->actors()[l.number]); break;
-        case Lane::Kind::Lock: paintSpans(p, at, session->lanes().locks(l.number), first, last); break;
+        case Lane::Kind::Actor: paintActor(p, at, l.number); break;
+        case Lane::Kind::Seamcalls: paintSpans(p, at, session->lanes().seamcalls(), session->actors()[l.number]); break;
+        case Lane::Kind::Lock: paintSpans(p, at, session->lanes().locks(l.number)); break;
         }
     }
     for (const Violation& v : session->violations())

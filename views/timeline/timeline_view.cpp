@@ -45,14 +45,14 @@ TimelineView::TimelineView(Context& context, QWidget* parent)
         connect(&context_, signal, this, qOverload<>(&QWidget::update));
 }
 
-double TimelineView::visible() const { return (width() - labelWidth()) / scale_; }
-double TimelineView::xOf(u64 n) const { return labelWidth() + (static_cast<double>(n) - start_) * scale_; }
-
-u64 TimelineView::stepAt(double x) const {
-    const u64 end = context_.session() ? context_.session()->end() : 0;
-    const double n = std::floor(start_ + (x - labelWidth()) / scale_);
-    return end == 0 ? 0 : static_cast<u64>(std::clamp(n, 0.0, static_cast<double>(end - 1)));
+TimelineScale TimelineView::scaleNow() const {
+    const u64 end = context_.session() != nullptr ? context_.session()->end() : 0;
+    return {start_, scale_, static_cast<double>(width() - labelWidth()), end};
 }
+
+double TimelineView::visible() const { return (width() - labelWidth()) / scale_; }
+double TimelineView::xOf(u64 n) const { return labelWidth() + scaleNow().x(n); }
+u64 TimelineView::stepAt(double x) const { return scaleNow().step(x - labelWidth()); }
 
 QRect TimelineView::overviewRect() const {
     const int height = fontMetrics().height() + 6;
@@ -171,7 +171,10 @@ QString TimelineView::spanText(const Span& span) const {
     case Span::Kind::Wait:
         return tr("%1 waits for %2 to %3, %4")
             .arg(who, text(name(static_cast<LockId>(span.code))), span.write ? tr("write") : tr("read"), when);
-    default: break;
+    case Span::Kind::Seamcall:
+    case Span::Kind::Tdcall:
+    case Span::Kind::Fault:
+    case Span::Kind::Count_: break;
     }
     QString what = tr("%1: %2, %3").arg(who, text(leafName(span)), when);
     if (span.gpa != Span::kNoGpa)

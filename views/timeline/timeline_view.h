@@ -7,6 +7,7 @@
 
 #ifndef Q_MOC_RUN
 #include "session/causes.h"
+#include "session/timeline.h"
 #endif
 
 #include <QWidget>
@@ -71,12 +72,12 @@ private:
     int lanesBottom() const;
     std::optional<int> laneOf(u64 n) const;
     std::optional<int> laneAt(int y) const;
-    void paintRuler(QPainter& p, u64 first, u64 last) const;
-    void paintScript(QPainter& p, u64 first, u64 last) const;
-    void paintActor(QPainter& p, const QRect& at, std::size_t actor, u64 first, u64 last) const;
+    TimelineScale scaleNow() const;
+    void paintRuler(QPainter& p) const;
+    void paintScript(QPainter& p) const;
+    void paintActor(QPainter& p, const QRect& at, std::size_t actor) const;
     // `only`: those of one actor.
-    void paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, u64 first, u64 last,
-                    std::optional<ActorId> only = {}) const;
+    void paintSpans(QPainter& p, const QRect& at, const std::vector<Span>& spans, std::optional<ActorId> only = {}) const;
     void paintArrows(QPainter& p) const;
     void paintMarkers(QPainter& p) const;
     void paintOverview(QPainter& p) const;

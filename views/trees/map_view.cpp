@@ -2,6 +2,7 @@
 #include "views/trees/map_view.h"
 
 #include "base/text.h"
+#include "session/map_picture.h"
 #include "session/style.h"
 #include "views/pane_events.h"
 #include "views/text.h"
@@ -29,10 +30,6 @@ constexpr double kSignsFrom = 16; // pixels an entry
 
 QString address(u64 gfn) { return QString::fromStdString(hex(gfn << 12)); }
 
-// From the bottom of a column to its top; what is rare lies above what is common.
-constexpr unsigned kOrder[] = {kStyleTable,   kStylePrivateLeaf,  kStyleSharedLeaf, kStyleMmio,    kStylePending,
-                               kStyleBlocked, kStyleTableBlocked, kStyleOther,      kStyleUnknown, kStyleFrozen};
-bool isRare(unsigned state) { return state != kStylePrivateLeaf && state != kStyleSharedLeaf && state != kStyleTable; }
 } // namespace
 
 MapView::MapView(Context& context, QWidget* parent) : QWidget(parent), context_(context) {
@@ -147,46 +144,23 @@ void MapView::pan(double pages) {
 
 QImage MapView::picture(const MapStrip& strip, u64 pagesOfAll, int height) const {
     const Theme& theme = context_.theme();
-    const auto width = static_cast<int>(strip.buckets.size());
+    const std::vector<MapColumn> columns = columnsOf(strip, pagesOfAll, height, context_.dimmed());
+    const auto width = static_cast<int>(columns.size());
     QImage image(width, height, QImage::Format_RGB32);
     image.fill(theme.base);
     std::array<QRgb, kMapStates> colours{};
     for (unsigned s = 0; s < kMapStates; ++s)
         colours[s] = theme.of(styleAt(s)).rgb();
-    const double perBucket = std::max(1.0, static_cast<double>(pagesOfAll) / width);
-    // Column by column into rows: what is drawn is `to[x]` high for each state.
-    std::vector<std::array<int, std::size(kOrder) + 1>> edges(strip.buckets.size());
-    for (std::size_t x = 0; x < strip.buckets.size(); ++x) {
-        const MapBucket& bucket = strip.buckets[x];
-        double used = 0;
-        for (std::size_t k = 0; k < std::size(kOrder); ++k) {
-            edges[x][k] = static_cast<int>(std::lround(used * height));
-            const u32 pages = (context_.dimmed() >> kOrder[k] & 1) != 0 ? 0 : bucket.pages[kOrder[k]];
-            if (pages == 0)
-                continue;
-            // A single page among thousands is seen, too.
-            const double smallest = (isRare(kOrder[k]) ? 5.0 : 2.0) / height;
-            used = std::min(1.0, used + std::clamp(pages / perBucket, smallest, 1.0));
-        }
-        edges[x][std::size(kOrder)] = static_cast<int>(std::lround(used * height));
-    }
     for (int y = 0; y < height; ++y) {
         auto* line = reinterpret_cast<QRgb*>(image.scanLine(height - 1 - y));
-        for (int x = 0; x < width; ++x) {
-            const auto& e = edges[static_cast<std::size_t>(x)];
-            if (y >= e[std::size(kOrder)])
-                continue;
-            for (std::size_t k = std::size(kOrder); k-- > 0;)
-                if (y >= e[k] && e[k + 1] > e[k]) {
-                    line[x] = colours[kOrder[k]];
-                    // Hatched, so that they are told apart without colour.
-                    const auto hatch = styleAt(kOrder[k]).hatch;
-                    if ((hatch == StateStyle::Hatch::Rising && (x - y) % 6 == 0) ||
-                        (hatch == StateStyle::Hatch::Falling && (x + y) % 6 == 0))
-                        line[x] = theme.base.rgb();
-                    break;
-                }
-        }
+        for (int x = 0; x < width; ++x)
+            if (const auto state = columns[static_cast<std::size_t>(x)].at(y)) {
+                // Hatched, so that they are told apart without colour.
+                const auto hatch = styleAt(*state).hatch;
+                const bool gap =
+                    (hatch == StateStyle::Hatch::Rising && (x - y) % 6 == 0) || (hatch == StateStyle::Hatch::Falling && (x + y) % 6 == 0);
+                line[x] = gap ? theme.base.rgb() : colours[*state];
+            }
     }
     return image;
 }
@@ -232,56 +206,121 @@ void MapView::compute() {
 }
 
 void MapView::paintAxis(QPainter& p, const QRect& at) const {
-    const Theme& theme = context_.theme();
-    // Ticks at a power of two of pages, so far apart that labels fit.
-    // With the size that it is from the beginning, where that is a round one.
-    const auto label = [](u64 page) {
-        const std::string size = sizeText(page << 12);
-        const bool round = page != 0 && size.size() <= 5 && size.back() != 'K';
-        return address(page) + (round ? " = " + QString::fromStdString(size) : QString());
-    };
     const QString widest = address(static_cast<u64>(start_ + span_)) + " = 1023G  ";
     const double apart = std::max(60, fontMetrics().horizontalAdvance(widest) + 14);
-    double tick = 1;
-    while (tick / span_ * at.width() < apart && tick < whole())
-        tick *= 2;
-    p.setPen(theme.dim);
-    for (double page = std::floor(start_ / tick) * tick; page <= start_ + span_; page += tick) {
-        const double x = xOf(page);
-        if (x < at.left() - 1)
-            continue;
+    p.setPen(context_.theme().dim);
+    for (const MapTick& tick : mapTicks(start_, span_, whole(), at.width(), apart)) {
+        const double x = xOf(tick.page);
         p.drawLine(QPointF(x, axisHeight() - 6), QPointF(x, axisHeight()));
         if (x + apart - 10 < width())
-            p.drawText(QPointF(x + 3, axisHeight() - 7), label(static_cast<u64>(page)));
+            p.drawText(QPointF(x + 3, axisHeight() - 7), QString::fromStdString(tick.label));
     }
+}
+
+// Memslots and attributes.
+void MapView::paintMemory(QPainter& p, const QRect& first) const {
+    const Theme& theme = context_.theme();
+    const int top = axisHeight() + 2, height = fontMetrics().height() + 2;
+    const double bucket = static_cast<double>(first.width()) / static_cast<double>(std::max<std::size_t>(1, memory_.size()));
+    for (std::size_t b = 0; b < memory_.size(); ++b) {
+        const MapMemory& m = memory_[b];
+        if (!m.slot)
+            continue;
+        const QRectF at(first.left() + static_cast<double>(b) * bucket, top, bucket + 0.5, height);
+        p.fillRect(at, theme.alternate);
+        const qreal half = m.isPrivate && m.shared ? 0.5 : 1;
+        if (m.isPrivate)
+            p.fillRect(QRectF(at.left(), at.top(), at.width(), at.height() * half), theme.of(styleAt(kStylePrivateLeaf)));
+        if (m.shared)
+            p.fillRect(QRectF(at.left(), at.top() + at.height() * (1 - half), at.width(), at.height() * half),
+                       theme.of(styleAt(kStyleSharedLeaf)));
+    }
+    p.setPen(theme.border);
+    p.drawRect(QRect(first.left(), top, first.width() - 1, height));
+    p.setPen(theme.dim);
+    p.drawText(QRect(8, top, labelWidth() - 12, height), Qt::AlignVCenter | Qt::AlignLeft,
+               context_.session()->scenario().machine.hasPrivateMem() ? tr("attributes") : tr("memslots"));
 }
 
 void MapView::paintEntries(QPainter& p, unsigned strip, const QRect& at) const {
     const Theme& theme = context_.theme();
     const Column column = columnOf(strip);
-    const Session* session = context_.session();
-    const auto first = static_cast<u64>(start_), last = static_cast<u64>(std::ceil(start_ + span_));
     QFont bold = font();
     bold.setBold(true);
-    for (u64 gfn = first; gfn < last;) {
-        const auto where = context_.session()->entryAt({gfn}, column);
-        const Level level = where ? where->level : Level::k1G;
-        const Gfn base = where ? where->gfn : Gfn{gfn & ~(pagesPer(level) - 1)};
-        const u64 next = base.v + pagesPer(level);
-        if (where) {
-            const TreeCell cell = session->cell(column, base, level);
-            const double x0 = std::max<double>(at.left(), xOf(static_cast<double>(base.v)));
-            const double x1 = std::min<double>(at.right() + 1, xOf(static_cast<double>(next)));
-            const QRectF box(x0 + 0.5, at.top() + 0.5, x1 - x0 - 1, at.height() - 1);
-            CellMarks marks;
-            const auto& s = context_.selection();
-            marks.selected = s && s->column == column && s->gfn == base && s->level == level;
-            marks.breakpoint = context_.stops().atPlace(cell.place) != nullptr;
-            if ((context_.dimmed() >> styleIndexOf(column, cell) & 1) == 0 || marks.selected)
-                paintMapCell(p, box, column, cell, marks, theme, bold, font());
-        }
-        gfn = std::max(next, gfn + 1);
+    const auto first = static_cast<u64>(start_), last = static_cast<u64>(std::ceil(start_ + span_));
+    for (const MapEntry& entry : entriesBetween(*context_.session(), column, first, last)) {
+        if (!entry.cell)
+            continue;
+        const double x0 = std::max<double>(at.left(), xOf(static_cast<double>(entry.gfn.v)));
+        const double x1 = std::min<double>(at.right() + 1, xOf(static_cast<double>(entry.end())));
+        CellMarks marks;
+        const auto& s = context_.selection();
+        marks.selected = s && s->column == column && s->gfn == entry.gfn && s->level == entry.level;
+        marks.breakpoint = context_.stops().atPlace(entry.cell->place) != nullptr;
+        if ((context_.dimmed() >> styleIndexOf(column, *entry.cell) & 1) == 0 || marks.selected)
+            paintMapCell(p, QRectF(x0 + 0.5, at.top() + 0.5, x1 - x0 - 1, at.height() - 1), column, *entry.cell, marks, theme, bold,
+                         font());
     }
+}
+
+// What changed, went away or is in violation, as marks that do not shrink with the range.
+void MapView::paintFlags(QPainter& p, const MapStrip& strip, const QRect& at) const {
+    const Theme& theme = context_.theme();
+    const double first = std::floor(start_);
+    const double pages = (std::ceil(start_ + span_) - first) / static_cast<double>(std::max<std::size_t>(1, strip.buckets.size()));
+    for (std::size_t b = 0; b < strip.buckets.size(); ++b) {
+        QColor ink;
+        QString sign;
+        switch (flagOf(strip.buckets[b])) {
+        case MapFlag::None: continue;
+        case MapFlag::Changed: ink = theme.accent, sign = "Δ"; break;
+        case MapFlag::Zapped: ink = theme.of(styleAt(kStyleZapped)), sign = "✕"; break;
+        case MapFlag::Violation: ink = theme.violation, sign = "!"; break;
+        }
+        const double x = xOf(first + (static_cast<double>(b) + 0.5) * pages);
+        p.setPen(QPen(ink, 2));
+        p.drawLine(QPointF(x, at.top()), QPointF(x, at.bottom()));
+        const int width = fontMetrics().horizontalAdvance(sign) + 6;
+        const QRectF flag(std::min<double>(x + 1, at.right() - width), at.top() + 1, width, fontMetrics().height());
+        p.fillRect(flag, theme.base);
+        p.drawText(flag, Qt::AlignCenter, sign);
+    }
+}
+
+void MapView::paintStrip(QPainter& p, unsigned s, const QRect& at) const {
+    const Theme& theme = context_.theme();
+    QFont bold = font();
+    bold.setBold(true);
+    p.setPen(theme.text);
+    p.setFont(bold);
+    p.drawText(QRect(8, at.top(), labelWidth() - 12, at.height()), Qt::AlignVCenter | Qt::AlignLeft, stripName(s));
+    p.setFont(font());
+    p.save();
+    p.setClipRect(at);
+    p.fillRect(at, theme.base);
+    const double pixelsPerPage = at.width() / span_;
+    if (pixelsPerPage >= kSignsFrom && !(hasRmp() && s == 1)) {
+        paintEntries(p, s, at);
+    } else {
+        const double first = std::floor(start_), pages = std::ceil(start_ + span_) - first;
+        p.drawImage(QRectF(xOf(first), at.top(), pages * pixelsPerPage, at.height()), strips_[s].picture);
+        if (!hasAnything(strips_[s].data)) {
+            p.setPen(theme.dim);
+            p.drawText(at.adjusted(10, 0, -10, 0), Qt::AlignCenter | Qt::TextWordWrap,
+                       tr("nothing is mapped here; a right click lets somebody do something at that address"));
+        }
+        paintFlags(p, strips_[s].data, at);
+        if (const auto& sel = context_.selection(); sel && sel->column == columnOf(s)) {
+            const double x0 = xOf(static_cast<double>(sel->gfn.v)), x1 = xOf(static_cast<double>(sel->gfn.v + pagesPer(sel->level)));
+            p.setPen(QPen(theme.accent, 2));
+            p.setBrush(Qt::NoBrush); // its state stays to be seen
+            if (x0 > at.left() || x1 < at.right())
+                p.drawRect(QRectF(x0, at.top() + 1, std::max(3.0, x1 - x0), at.height() - 2));
+        }
+    }
+    p.restore();
+    p.setPen(theme.border);
+    p.drawRect(at.adjusted(-1, -1, 0, 0));
 }
 
 void MapView::paintMini(QPainter& p) {
@@ -312,91 +351,10 @@ void MapView::paintEvent(QPaintEvent*) {
         p.drawText(rect(), Qt::AlignCenter, tr("Reading the scenario…"));
         return;
     }
-    const QRect first = stripRect(0);
-    paintAxis(p, first);
-    // Memslots and attributes.
-    const int memoryTop = axisHeight() + 2, memoryHeight = fontMetrics().height() + 2;
-    const double bucket = static_cast<double>(first.width()) / std::max<std::size_t>(1, memory_.size());
-    const QColor privateInk = theme.of(styleAt(kStylePrivateLeaf)), sharedInk = theme.of(styleAt(kStyleSharedLeaf));
-    const bool attributes = context_.session()->scenario().machine.hasPrivateMem();
-    for (std::size_t b = 0; b < memory_.size(); ++b) {
-        const MapMemory& m = memory_[b];
-        const QRectF at(first.left() + static_cast<double>(b) * bucket, memoryTop, bucket + 0.5, memoryHeight);
-        if (!m.slot)
-            continue;
-        p.fillRect(at, theme.alternate);
-        const qreal half = m.isPrivate && m.shared ? 0.5 : 1;
-        if (m.isPrivate)
-            p.fillRect(QRectF(at.left(), at.top(), at.width(), at.height() * half), privateInk);
-        if (m.shared)
-            p.fillRect(QRectF(at.left(), at.top() + at.height() * (1 - half), at.width(), at.height() * half), sharedInk);
-    }
-    p.setPen(theme.border);
-    p.drawRect(QRect(first.left(), memoryTop, first.width() - 1, memoryHeight));
-    p.setPen(theme.dim);
-    p.drawText(QRect(8, memoryTop, labelWidth() - 12, memoryHeight), Qt::AlignVCenter | Qt::AlignLeft,
-               attributes ? tr("attributes") : tr("memslots"));
-
-    const double pixelsPerPage = first.width() / span_;
-    for (unsigned s = 0; s < strips_.size(); ++s) {
-        const QRect at = stripRect(s);
-        p.setPen(theme.text);
-        QFont bold = font();
-        bold.setBold(true);
-        p.setFont(bold);
-        p.drawText(QRect(8, at.top(), labelWidth() - 12, at.height()), Qt::AlignVCenter | Qt::AlignLeft, stripName(s));
-        p.setFont(font());
-        p.save();
-        p.setClipRect(at);
-        p.fillRect(at, theme.base);
-        const bool entries = pixelsPerPage >= kSignsFrom && !(hasRmp() && s == 1);
-        if (entries) {
-            paintEntries(p, s, at);
-        } else {
-            const auto firstPage = std::floor(start_);
-            const double pages = std::ceil(start_ + span_) - firstPage;
-            p.drawImage(QRectF(xOf(firstPage), at.top(), pages * pixelsPerPage, at.height()), strips_[s].picture);
-        }
-        const bool anything = std::any_of(strips_[s].data.buckets.begin(), strips_[s].data.buckets.end(), [](const MapBucket& b) {
-            for (unsigned state = 0; state < kMapStates; ++state)
-                if (state != kStyleNone && b.pages[state] != 0)
-                    return true;
-            return b.changed || b.zapped;
-        });
-        if (!anything && !entries) {
-            p.setPen(theme.dim);
-            p.drawText(at.adjusted(10, 0, -10, 0), Qt::AlignCenter | Qt::TextWordWrap,
-                       tr("nothing is mapped here; a right click lets somebody do something at that address"));
-        }
-        // What changed, went away or is in violation, as marks that do not shrink with the range.
-        const auto& buckets = strips_[s].data.buckets;
-        const double firstPage = std::floor(start_);
-        const double w = (std::ceil(start_ + span_) - firstPage) / static_cast<double>(std::max<std::size_t>(1, buckets.size()));
-        for (std::size_t b = 0; b < buckets.size() && !entries; ++b) {
-            const MapBucket& m = buckets[b];
-            if (!m.changed && !m.zapped && !m.violation)
-                continue;
-            const double x = xOf(firstPage + (static_cast<double>(b) + 0.5) * w);
-            const QColor ink = m.violation ? theme.violation : m.zapped ? theme.of(styleAt(kStyleZapped)) : theme.accent;
-            p.setPen(QPen(ink, 2));
-            p.drawLine(QPointF(x, at.top()), QPointF(x, at.bottom()));
-            const QString sign = m.violation ? "!" : m.zapped ? "✕" : "Δ";
-            const int width = fontMetrics().horizontalAdvance(sign) + 6;
-            const QRectF flag(std::min<double>(x + 1, at.right() - width), at.top() + 1, width, fontMetrics().height());
-            p.fillRect(flag, theme.base);
-            p.drawText(flag, Qt::AlignCenter, sign);
-        }
-        if (const auto& sel = context_.selection(); sel && sel->column == columnOf(s) && !entries) {
-            const double x0 = xOf(static_cast<double>(sel->gfn.v)), x1 = xOf(static_cast<double>(sel->gfn.v + pagesPer(sel->level)));
-            p.setPen(QPen(theme.accent, 2));
-            p.setBrush(Qt::NoBrush); // its state stays to be seen
-            if (x0 > at.left() || x1 < at.right())
-                p.drawRect(QRectF(x0, at.top() + 1, std::max(3.0, x1 - x0), at.height() - 2));
-        }
-        p.restore();
-        p.setPen(theme.border);
-        p.drawRect(at.adjusted(-1, -1, 0, 0));
-    }
+    paintAxis(p, stripRect(0));
+    paintMemory(p, stripRect(0));
+    for (unsigned s = 0; s < strips_.size(); ++s)
+        paintStrip(p, s, stripRect(s));
     paintMini(p);
     p.setPen(theme.dim);
     p.drawText(QRect(8, miniRect().top(), labelWidth() - 12, miniHeight()), Qt::AlignVCenter | Qt::AlignLeft, tr("whole"));

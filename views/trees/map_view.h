@@ -69,6 +69,9 @@ private:
     QImage picture(const MapStrip& strip, u64 pagesOfAll, int height) const;
     void paintEntries(QPainter& p, unsigned strip, const QRect& at) const;
     void paintAxis(QPainter& p, const QRect& at) const;
+    void paintMemory(QPainter& p, const QRect& first) const;
+    void paintStrip(QPainter& p, unsigned s, const QRect& at) const;
+    void paintFlags(QPainter& p, const MapStrip& strip, const QRect& at) const;
     void paintMini(QPainter& p);
 
     Context& context_;

@@ -6,9 +6,11 @@
 #include "views/context.h"
 #include "views/trees/tree_paint.h"
 
-#include <QAbstractScrollArea>
+#ifndef Q_MOC_RUN
+#include "session/cards.h"
+#endif
 
-#include <vector>
+#include <QAbstractScrollArea>
 
 namespace mirrorscope::views {
 
@@ -23,9 +25,12 @@ public:
     QRectF entryRect(Column column, Gfn gfn, Level level) const;
     std::optional<Selection> selectionAt(const QPointF& at) const;
     // How many pairs of twins are joined, for tests.
-    std::size_t links() const { return links_.size(); }
-    std::size_t cards() const { return cards_.size(); }
+    std::size_t links() const { return cards_.joined().size(); }
+    std::size_t cards() const { return cards_.cards().size(); }
     std::size_t cardsPainted() const { return painted_; }
+    // Of a tree's pane, unscaled: as wide and as high as what it has.
+    const QRectF& paneRect(unsigned pane) const { return panes_[pane]; }
+    bool beside() const { return beside_; }
 
 Q_SIGNALS:
     // Zoomed out so far that a map says more.
@@ -43,43 +48,35 @@ protected:
     bool viewportEvent(QEvent* event) override;
 
 private:
-    // A table of all trees at once: the same rows in each.
-    struct Card {
-        unsigned depth = 0;
-        std::size_t parentRow = ~std::size_t{0}; // of rows_
-        std::vector<std::size_t> rows;
-        double y = 0;
-    };
-    struct Hit {
-        Column column;
-        std::size_t row;
-    };
     void refresh(bool follow);
-    void layoutCards();
-    std::size_t makeCard(std::size_t& next, unsigned depth, std::size_t parentRow);
-    void place(std::size_t card, std::vector<double>& free);
+    void layoutCards(std::vector<TreeRow> rows);
     void layoutBars();
     void fit();
     double fitting(bool beside) const;
     unsigned panes() const;
-    QRectF paneRect(unsigned pane) const; // unscaled
-    QRectF rowRect(unsigned pane, const Card& card, std::size_t index) const;
+    QSizeF neededBy(unsigned pane) const; // unscaled, as all but toView()
+    QSizeF allPanes(bool beside) const;
+    QRectF rowRect(unsigned pane, std::size_t row) const;
+    QRectF cardRect(unsigned pane, const Card& card) const;
     QRectF toView(const QRectF& at) const;
+    void show(const QRectF& atInView);
     QPointF offset() const;
-    std::optional<Hit> hitAt(const QPointF& at) const;
+    std::optional<CardEntry> hitAt(const QPointF& at) const;
+    QString paneTitle(unsigned pane) const;
+    void paintPane(QPainter& p, unsigned pane, const QRectF& visible);
+    void paintCard(QPainter& p, unsigned pane, const Card& card, const QRectF& visible) const;
+    void paintEntry(QPainter& p, unsigned pane, std::size_t row, const QRectF& at) const;
+    void paintTwins(QPainter& p, std::size_t row, const QRectF& visible) const;
     void moveSelection(int rowsBy, int columnsBy);
     void showSelection();
 
     Context& context_;
-    std::vector<TreeRow> rows_;
-    std::vector<Card> cards_;
-    std::vector<std::size_t> cardOfRow_, indexInCard_, childOfRow_;
-    std::vector<std::size_t> links_; // rows
+    Cards cards_;
+    std::vector<QSizeF> needed_; // by each pane
+    std::vector<QRectF> panes_;
     std::set<std::pair<u64, unsigned>> opened_;
     QFont mono_;
     double row_ = 22, card_ = 150, gap_ = 26, header_ = 24;
-    double width_ = 0, height_ = 0; // of a pane, unscaled
-    unsigned levels_ = 4;
     bool beside_ = true;
     double scale_ = 1;
     bool fitted_ = false; // to the present session

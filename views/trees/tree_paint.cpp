@@ -5,6 +5,7 @@
 #include "session/style.h"
 #include "views/text.h"
 
+#include <QCoreApplication>
 #include <QLinearGradient>
 #include <QPainter>
 #include <QPainterPath>
@@ -26,6 +27,13 @@ void hatch(QPainter& p, const QRectF& at, const QColor& colour, bool rising) {
     p.restore();
 }
 } // namespace
+
+QString noTable(const Session& session) {
+    if (session.position() == session.end())
+        return QCoreApplication::translate("trees", "No table is there.\nCtrl+F11 goes back one micro-step.");
+    return QCoreApplication::translate(
+        "trees", "No table is there yet: nothing has touched memory.\nF11 takes one micro-step, F10 runs one step of the script.");
+}
 
 QString rowLabel(const TreeRow& row) {
     if (row.more > 0)

@@ -33,6 +33,8 @@ struct CellMarks {
 };
 
 QString rowLabel(const TreeRow& row);
+// What stands where no tree has a table.
+QString noTable(const Session& session);
 // What a tooltip says of an entry: its address, its raw value, and what its state means and who made it.
 QString entryHelp(const Session& session, Column column, const TreeRow& row);
 void paintCell(QPainter& painter, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,

@@ -214,8 +214,7 @@ void TreesView::paintEvent(QPaintEvent*) {
     }
     if (rows_.empty()) {
         p.setPen(theme.dim);
-        p.drawText(viewport()->rect().adjusted(20, head, -20, 0), Qt::AlignCenter | Qt::TextWordWrap,
-                   tr("No table exists yet: nothing has touched memory.\nF11 takes one micro-step, F10 runs one step of the script."));
+        p.drawText(viewport()->rect().adjusted(20, head, -20, 0), Qt::AlignCenter | Qt::TextWordWrap, noTable(*context_.session()));
     }
     const int first = verticalScrollBar()->value() / metrics_.row;
     const int last =
