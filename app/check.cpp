@@ -17,9 +17,9 @@ void addCheck(CLI::App& root, Invocation& invoke) {
             int status = kOk;
             for (const auto& file : *files) {
                 try {
-                    for (const std::string& variant : loadScenario(file, overrides).variants) {
+                    for (const ScenarioVariant& variant : loadScenario(file, overrides).variants) {
                         auto chosen = overrides;
-                        chosen.insert(chosen.begin(), {std::string(kVariant), variant});
+                        chosen.insert(chosen.begin(), {std::string(kVariant), variant.name});
                         loadScenario(file, chosen);
                     }
                     std::printf("%s: ok\n", file.c_str());

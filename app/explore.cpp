@@ -186,7 +186,7 @@ int explore(const ExploreArguments& args) {
     std::string saved;
     if (!args.save.empty() && !result.findings.empty()) {
         const Counterexample small = shrink(scenario, result.findings[0]);
-        put(args.save, scenarioOf(scenario, args.overrides.parse(), small));
+        put(args.save, scenarioOf(scenario, small));
         saved = fmt::format("counterexample: {} run{}, {} micro-steps, {} in {}\n", small.switches, small.switches == 1 ? "" : "s",
                             small.steps, small.confirmed ? "replayed and confirmed," : "NOT confirmed by a replay,", args.save);
     }

@@ -82,7 +82,6 @@ int reviewCommand(const ReviewArguments& args) {
         options.scenario = loadScenario(args.file, args.overrides.parse());
     else if (!args.overrides.parse().empty())
         throw UsageError("--set and --variant change a scenario of one's own: name its file");
-    options.overrides = args.overrides.parse();
     if (!args.kernel.empty() && !args.file.empty())
         throw UsageError("--kernel is of the built-in set; one's own scenario takes --set machine.kernel=V");
     if (!args.kernel.empty())

@@ -26,7 +26,7 @@ namespace mirrorscope::app {
 namespace {
 struct ScreenshotArguments {
     std::string file, at, size = "1366x768", panel, theme = "light", out;
-    std::string form, layout, pane, marks, range, steps;
+    std::string form, layout, pane, marks, range, steps, variant;
     bool explore = false;
 };
 
@@ -124,7 +124,7 @@ int screenshot(const ScreenshotArguments& args) {
     window.show();
     QEventLoop loop;
     QObject::connect(&window, &views::MainWindow::opened, &loop, &QEventLoop::quit);
-    window.open(QString::fromStdString(args.file));
+    window.open(QString::fromStdString(args.file), {}, QString::fromStdString(args.variant));
     loop.exec();
     Session* session = window.context().session();
     if (session == nullptr)
@@ -179,6 +179,7 @@ void addScreenshot(CLI::App& root, Invocation& invoke) {
                     "one panel: trees, legend, banner, script, story, inspector, td, frames, explore, matrix, timeline");
     sub->add_option("--layout", args->layout, "debug, teach, review or trace")->check(CLI::IsMember({"debug", "teach", "review", "trace"}));
     sub->add_option("--form", args->form, "how the trees are shown: list, nodes or map")->check(CLI::IsMember({"list", "nodes", "map"}));
+    sub->add_option("--variant", args->variant, "NAME: the machine keys and expectations of that variant of the scenario");
     sub->add_option("--range", args->range, "GPA:SIZE that the map shows");
     sub->add_option("--steps", args->steps, "FROM:COUNT that the timeline shows");
     sub->add_option("--marks", args->marks, "A:B, two positions to be compared");

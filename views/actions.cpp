@@ -102,6 +102,16 @@ std::span<const CommandInfo> commandTable() {
          false,
          true},
 
+        {C::NextVariant,
+         "run.next-variant",
+         "&Run",
+         "Next variant",
+         "Ctrl+Alt+V",
+         "the same script under the machine keys and expectations of the scenario's next variant",
+         {},
+         false,
+         true},
+
         {C::Compare,
          "run.compare",
          "&Run",

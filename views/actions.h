@@ -45,6 +45,7 @@ enum class Command {
     Console,
     Explore,
     WhatIf,
+    NextVariant,
     Compare,
     DoAgain,
     Back,

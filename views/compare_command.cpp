@@ -28,8 +28,8 @@ void MainWindow::askCompare() {
     const auto add = [&](const QString& name, const QString& hint, std::vector<Override> overrides) {
         items.push_back({name, hint, [this, name, overrides = std::move(overrides)] { compareWith(name, overrides); }});
     };
-    for (const std::string& variant : scenario.variants)
-        add(tr("variant %1").arg(QString::fromStdString(variant)), tr("as the file has it"), {{std::string(kVariant), variant}});
+    for (const ScenarioVariant& variant : scenario.variants)
+        add(tr("variant %1").arg(text(variant.name)), text(variant.text), {{std::string(kVariant), variant.name}});
     for (const std::string_view dispatch : kDispatches)
         add(tr("dispatch: %1").arg(text(dispatch)), tr("who decides that the private table follows"),
             {{"machine.dispatch", std::string(dispatch)}});

@@ -13,22 +13,22 @@ bool isRecordingText(const QString& text) {
     return head.count('\n') > 1 && !head.contains(scenario) && looksLikeTrace(head.toStdString());
 }
 
-void LoadJob::start(const QString& file) {
+void LoadJob::start(const QString& file, const std::vector<Override>& overrides) {
     run(
-        [name = file.toStdString()]() -> Source {
+        [name = file.toStdString(), overrides]() -> Source {
             if (isTraceFile(name))
                 return std::make_unique<TraceInput>(name);
-            return loadScenario(name);
+            return loadScenario(name, overrides);
         },
         true);
 }
 
-void LoadJob::startText(const QString& name, const QString& text, bool previews) {
+void LoadJob::startText(const QString& name, const QString& text, bool previews, const std::vector<Override>& overrides) {
     run(
-        [name = name.toStdString(), text]() -> Source {
+        [name = name.toStdString(), text, overrides]() -> Source {
             if (isRecordingText(text))
                 return std::make_unique<TraceInput>(name, text.toStdString());
-            return bindScenario(name, text.toStdString());
+            return bindScenario(name, text.toStdString(), overrides);
         },
         previews);
 }

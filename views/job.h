@@ -24,9 +24,9 @@ public:
     explicit LoadJob(QObject* parent = nullptr) : QObject(parent) {}
     // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning
     // is handed over before the rest is run.
-    void start(const QString& file);
+    void start(const QString& file, const std::vector<Override>& overrides = {});
     // The same of a text that is in no file; `name` stands for it in messages.
-    void startText(const QString& name, const QString& text, bool previews);
+    void startText(const QString& name, const QString& text, bool previews, const std::vector<Override>& overrides = {});
     static constexpr u64 kFirst = 100'000;
     void cancel() { worker_.cancel(); }
     bool running() const { return worker_.running(); }

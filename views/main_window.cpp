@@ -22,6 +22,7 @@
 #include "views/trees/legend.h"
 #include "views/trees/roots_strip.h"
 #include "views/trees/tree_pane.h"
+#include "views/trees/variant_bar.h"
 #include "views/visits.h"
 
 #include <QApplication>
@@ -48,17 +49,20 @@ namespace mirrorscope::views {
 
 namespace {
 constexpr int kBusyAfter = 300; // milliseconds
+std::vector<Override> overridesOf(const QString& variant) {
+    return variant.isEmpty() ? std::vector<Override>{} : std::vector<Override>{{std::string(kVariant), variant.toStdString()}};
+}
 QString counted(u64 n) { return QLocale().toString(static_cast<qulonglong>(n)); }
 } // namespace
 
 MainWindow::MainWindow(QWidget* parent)
-    : QMainWindow(parent), textSize_(font().pointSizeF()), banner_(new Banner(context_, this)), roots_(new RootsStrip(context_, this)),
-      notice_(new NoticeBar(context_, this)), trees_(new TreePane(context_, this)), legend_(new Legend(context_, this)),
-      script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)), explore_(new ExploreView(context_, this)),
-      timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)), charts_(new ChartsView(context_, this)),
-      bookmarks_(new BookmarksView(context_, this)), debugger_(new Debugger(context_, this)), visits_(new Visits(this)),
-      summary_(new QLabel(this)), console_(new ConsoleView(context_, *debugger_, this)), palette_(new Palette(this)),
-      toolbar_(addToolBar(tr("Run"))), busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
+    : QMainWindow(parent), textSize_(font().pointSizeF()), banner_(new Banner(context_, this)), variants_(new VariantBar(context_, this)),
+      roots_(new RootsStrip(context_, this)), notice_(new NoticeBar(context_, this)), trees_(new TreePane(context_, this)),
+      legend_(new Legend(context_, this)), script_(new ScriptView(context_, this)), inspector_(new InspectorView(context_, this)),
+      explore_(new ExploreView(context_, this)), timeline_(new TimelineView(context_, this)), find_(new FindView(context_, this)),
+      charts_(new ChartsView(context_, this)), bookmarks_(new BookmarksView(context_, this)), debugger_(new Debugger(context_, this)),
+      visits_(new Visits(this)), summary_(new QLabel(this)), console_(new ConsoleView(context_, *debugger_, this)),
+      palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))), busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     document_ = new Document(*script_, *notice_, this);
     compare_ = new CompareJob(context_, this);
     connect(compare_, &CompareJob::opened, this, [this] { say({}); });
@@ -72,6 +76,7 @@ MainWindow::MainWindow(QWidget* parent)
     layout->setSpacing(0);
     layout->addWidget(notice_);
     layout->addWidget(banner_);
+    layout->addWidget(variants_);
     layout->addWidget(roots_);
     layout->addWidget(trees_, 1);
     layout->addWidget(legend_);
@@ -136,8 +141,9 @@ MainWindow::MainWindow(QWidget* parent)
         Q_EMIT exported(problem.isEmpty());
     });
     connect(explore_, &ExploreView::orderChosen, this, [this](const QString& title, const QString& text, std::optional<u64> at) {
-        start({{{}, title, text, {}, {}}, at, false, false, true, false}, tr("Running %1 …").arg(title), title, text);
+        start({.script = {{}, title, text}, .at = at, .branched = true}, tr("Running %1 …").arg(title), title, text);
     });
+    connect(variants_, &VariantBar::chosen, this, &MainWindow::chooseVariant);
     connect(&context_, &Context::positionChanged, this, &MainWindow::markDone);
     connect(visits_, &Visits::changed, this, &MainWindow::refreshActions);
     new GlossaryTip(this);
@@ -166,8 +172,7 @@ MainWindow::MainWindow(QWidget* parent)
     connect(document_, &Document::said, this, [this](const QString& text) { say(text, 0); });
     connect(document_, &Document::openWanted, this, [this](const QString& file) { open(file); });
     connect(document_, &Document::draftWanted, this, [this](const Draft& draft) {
-        start({{{}, draft.title, {}, draft.text, draft.key}, {}, false, false, false, false}, tr("Running %1 …").arg(draft.title),
-              draft.title, draft.text);
+        start({.script = {{}, draft.title, {}, draft.text, draft.key}}, tr("Running %1 …").arg(draft.title), draft.title, draft.text);
     });
     connect(document_, &Document::rerunWanted, this, &MainWindow::rerun);
     connect(document_, &Document::saved, this, &MainWindow::addRecent);
@@ -289,7 +294,7 @@ void MainWindow::begin(Opening opening, const QString& what) {
 
 void MainWindow::start(Opening opening, const QString& what, const QString& name, const QString& text) {
     begin(std::move(opening), what);
-    job_.startText(name, text, !opening_.stays && !opening_.branched);
+    job_.startText(name, text, !opening_.stays && !opening_.branched, overridesOf(opening_.variant));
 }
 
 void MainWindow::openScene(const QString& file) {
@@ -297,26 +302,34 @@ void MainWindow::openScene(const QString& file) {
     opening_.scene = true;
 }
 
-void MainWindow::open(const QString& file, std::optional<u64> at) {
+void MainWindow::open(const QString& file, std::optional<u64> at, const QString& variant) {
     const QString what = tr("Running %1 …").arg(file);
     if (auto draft = document_->draftOf(file)) {
         // As it was left: what is seen in the editor is what is run.
         QFile in(file);
         const QString text = in.open(QIODevice::ReadOnly) ? QString::fromUtf8(in.readAll()) : QString();
-        start({{file, {}, text, draft, {}}, at, false, false, false, false, false}, what, file, *draft);
+        start({.script = {file, {}, text, draft}, .at = at, .variant = variant}, what, file, *draft);
         return;
     }
-    begin({{file, {}, {}, {}, {}}, at, false, false, false, false, false}, what);
-    job_.start(file);
+    begin({.script = {file, {}, {}}, .at = at, .variant = variant}, what);
+    job_.start(file, overridesOf(variant));
 }
 
 void MainWindow::openText(const QString& title, const QString& text, std::optional<u64> at) {
-    start({{{}, title, text, {}, {}}, at, false, false, false, false, false}, tr("Running %1 …").arg(title), title, text);
+    start({.script = {{}, title, text}, .at = at}, tr("Running %1 …").arg(title), title, text);
 }
 
-void MainWindow::rerun() {
+void MainWindow::rerun() { chooseVariant(variant()); }
+
+void MainWindow::chooseVariant(const QString& chosen) {
     const QString name = document_->file().isEmpty() ? tr("script") : document_->file();
-    start({{}, {}, true, true, false, false}, tr("Running the edited script …"), name, script_->text());
+    start({.stays = true, .edited = true, .variant = chosen},
+          chosen.isEmpty() ? tr("Running the script as it stands …") : tr("Running the script, variant %1 …").arg(chosen), name,
+          script_->text());
+}
+
+QString MainWindow::variant() const {
+    return context_.session() == nullptr ? QString() : QString::fromStdString(context_.session()->scenario().variant());
 }
 
 void MainWindow::branch(const WhatIf& what) {
@@ -325,7 +338,8 @@ void MainWindow::branch(const WhatIf& what) {
         return;
     const QString text = QString::fromStdString(branchOf(*session, session->position(), what));
     const QString name = tr("what if %1").arg(QString::fromStdString(what.text));
-    start({{{}, name, text, {}, {}}, {}, true, false, true, false}, tr("What if %1 …").arg(QString::fromStdString(what.text)), name, text);
+    start({.script = {{}, name, text}, .stays = true, .branched = true}, tr("What if %1 …").arg(QString::fromStdString(what.text)), name,
+          text);
 }
 
 void MainWindow::previewed() {
@@ -420,13 +434,15 @@ QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
                    ? what + tr(" · opened at the first finding, position %1").arg(counted(session.position()))
                    : what + tr(" · opened where most is mapped, position %1").arg(counted(session.position()));
     }
-    QString summary = tr("%1: %2 micro-steps, %3")
-                          .arg(file, counted(session.end()),
-                               !session.verdict().ok  ? tr("NOT everything holds")
-                               : violations == 1      ? tr("1 violation, as the scenario says")
-                               : violations > 1       ? tr("%1 violations, as the scenario says").arg(violations)
-                               : session.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
-                                                      : tr("everything holds"));
+    const std::string variant = session.scenario().variant();
+    QString summary =
+        tr("%1: %2 micro-steps, %3")
+            .arg(variant.empty() ? file : tr("%1, variant %2").arg(file, QString::fromStdString(variant)), counted(session.end()),
+                 !session.verdict().ok  ? tr("NOT everything holds")
+                 : violations == 1      ? tr("1 violation, as the scenario says")
+                 : violations > 1       ? tr("%1 violations, as the scenario says").arg(violations)
+                 : session.vmEndsDead() ? tr("the VM ends dead, as the scenario says")
+                                        : tr("everything holds"));
     if (opensThere && session.position() == 0 && session.opening() == Session::Opening::Beginning)
         return summary + tr(" · begin with the story on the left; F10 is the next step");
     const bool scene = opening_.scene && !session.pauses().empty();

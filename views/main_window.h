@@ -53,6 +53,7 @@ class RootsStrip;
 class ScriptView;
 class TimelineView;
 class TreePane;
+class VariantBar;
 
 class MainWindow : public QMainWindow {
     Q_OBJECT
@@ -62,7 +63,7 @@ public:
 
     // Reads the file beside the window; `opened` follows, whether it could be read or not.
     // Stands at `at`, or where a reader would begin.
-    void open(const QString& file, std::optional<u64> at = {});
+    void open(const QString& file, std::optional<u64> at = {}, const QString& variant = {});
     // The same at its first pause, even of a script that asks something before: for those who want to see and not to learn.
     void openScene(const QString& file);
     // The same of a text that is in no file yet.
@@ -84,6 +85,10 @@ public:
     QString saying() const;
     // The script as it is in the editor, standing where it stood as far as it is the same.
     void rerun();
+    // The same under that variant of the scenario; empty: as it stands.
+    void chooseVariant(const QString& name);
+    // The one of the run that is shown.
+    QString variant() const;
     bool save(const QString& file);
     Document& document() { return *document_; }
     // The menu of an address in one of the trees.
@@ -111,13 +116,14 @@ protected:
 private:
     // What is being opened. Until it is there, the window is of the script before.
     struct Opening {
-        Document::Script script;
-        std::optional<u64> at;
+        Document::Script script = {};
+        std::optional<u64> at = {};
         bool stays = false;    // it continues the present run
         bool edited = false;   // it is what is in the editor already
         bool branched = false; // it came of what is open: a what-if, an end, an order
         bool again = false;    // one of the visits
         bool scene = false;    // at its first pause, though it asks something before
+        QString variant = {};  // of the scenario; empty: as it stands
     };
     void buildActions();
     void buildDocks();
@@ -211,6 +217,7 @@ private:
     ThemeKind beforeContrast_ = ThemeKind::Light;
     QByteArray presentationState_;
     Banner* banner_;
+    VariantBar* variants_;
     RootsStrip* roots_;
     NoticeBar* notice_;
     TreePane* trees_;

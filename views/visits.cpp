@@ -25,7 +25,7 @@ void Visits::open(const QString& name, const Document::Script& script, quint64 p
             id = v.id;
     if (id == 0) {
         id = ++last_;
-        all_.push_back({id, from, name, script, position, {}});
+        all_.push_back({id, from, name, script, {}, position, {}});
     } else {
         mine(id)->script = script;
         mine(id)->position = position;
@@ -39,10 +39,11 @@ void Visits::open(const QString& name, const Document::Script& script, quint64 p
     Q_EMIT changed();
 }
 
-void Visits::leave(const Document::Script& script, quint64 position) {
+void Visits::leave(const Document::Script& script, quint64 position, const QString& variant) {
     if (Visit* v = path_.empty() ? nullptr : mine(path_[at_]); v != nullptr && v->key == script.key) {
         v->script = script;
         v->position = position;
+        v->variant = variant;
     }
 }
 

@@ -17,6 +17,7 @@ struct Visit {
     unsigned from = 0; // that it was branched off; 0: none
     QString name;
     Document::Script script; // as it was left, what is unsaved included
+    QString variant;         // of the scenario, as it was left; empty: as it stands
     quint64 position = 0;
     QString key; // of its script, once it was shown
 };
@@ -31,7 +32,7 @@ public:
     // The present one is what is shown under that key.
     void own(const QString& key);
     // How the present one is left, if it is that script that is shown: another may be on its way, or was not to be read.
-    void leave(const Document::Script& script, quint64 position);
+    void leave(const Document::Script& script, quint64 position, const QString& variant);
     // To one that was open before; the caller opens it.
     std::optional<Visit> back();
     std::optional<Visit> forward();

@@ -10,6 +10,7 @@
 #include "views/main_window.h"
 #include "views/script/script_view.h"
 #include "views/trees/tree_pane.h"
+#include "views/trees/variant_bar.h"
 #include "views/visits.h"
 
 #include <QApplication>
@@ -42,6 +43,7 @@ void MainWindow::refreshActions() {
     enable({Command::GoTo, Command::MarkA, Command::MarkB, Command::Bookmark, Command::Find, Command::CopyText}, any);
     const bool hasScript = any && !context_.isRecording();
     enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Replace}, hasScript);
+    enable({Command::NextVariant}, hasScript && !session->scenario().variants.empty());
     enable({Command::Compare, Command::Explore}, !context_.isRecording());
     enable({Command::DoAgain}, any && context_.isRecording());
     enable({Command::Save}, hasScript && (document_->isModified() || document_->file().isEmpty()));
@@ -284,6 +286,7 @@ void MainWindow::perform(Command command) {
         bookmarks_->edit(at);
         return;
     case Command::GoTo: askPlace(); return;
+    case Command::NextVariant: chooseVariant(variants_->next()); return;
     case Command::Compare: askCompare(); return;
     case Command::DoAgain: doAgain(); return;
     case Command::WhatIf: {

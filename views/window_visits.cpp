@@ -42,19 +42,20 @@ void MainWindow::leaveVisit() {
     // What stands in the editor beside a recording is not what was opened.
     const Visit* present = visits_->present();
     const Document::Script script = context_.isRecording() && present != nullptr ? present->script : document_->current();
-    visits_->leave(script, context_.position());
+    visits_->leave(script, context_.position(), variant());
 }
 
 void MainWindow::visit(const std::optional<Visit>& to) {
     if (!to)
         return;
     if (!to->script.file.isEmpty()) {
-        open(to->script.file, to->position);
+        open(to->script.file, to->position, to->variant);
         opening_.again = true;
         return;
     }
     const QString text = to->script.draft ? *to->script.draft : to->script.text;
-    start({to->script, to->position, false, false, false, true}, tr("Running %1 …").arg(to->name), to->name, text);
+    start({.script = to->script, .at = to->position, .again = true, .variant = to->variant}, tr("Running %1 …").arg(to->name), to->name,
+          text);
 }
 
 void MainWindow::saveVisit(unsigned id) {

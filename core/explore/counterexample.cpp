@@ -215,8 +215,8 @@ std::string originOf(const Counterexample& example) {
 }
 } // namespace
 
-std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
-    const YamlNode document = documentOf(scenario.file, scenario.source, overrides);
+std::string scenarioOf(const Scenario& scenario, const Counterexample& example) {
+    const YamlNode document = documentOf(scenario.file, scenario.source, scenario.overrides);
     std::string out = "mirrorscope: 1\ntitle: " + flowText(yamlScalar(titleOf(scenario, example), true)) +
                       "\nabout: " + blockText(originOf(example) + example.text + (scenario.about.empty() ? "" : "\n\n" + scenario.about));
     for (const char* key : {"tags", "reference"})

@@ -2,7 +2,7 @@
 // A violation that exploring found, made small and handed back as a scenario that steps in the window.
 //
 //   const Counterexample small = shrink(scenario, finding);
-//   writeFile(out, scenarioOf(scenario, overrides, small));   // runs with exit 0: it expects its violation
+//   writeFile(out, scenarioOf(scenario, small));   // runs with exit 0: it expects its violation
 #pragma once
 
 #include "explore/result.h"
@@ -37,6 +37,6 @@ Counterexample shrink(const Scenario& scenario, const ExploreFinding& finding);
 // The scenario with that schedule, expecting that violation and nothing else. Of "expect", and where nothing is violated, the expectations
 // stay as they are, but for those inside of a race, which are about the file's own order. A moment without a schedule leaves all of it as
 // it is.
-std::string scenarioOf(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
+std::string scenarioOf(const Scenario& scenario, const Counterexample& example);
 
 } // namespace mirrorscope

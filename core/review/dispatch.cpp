@@ -261,7 +261,7 @@ std::vector<ReviewCell> builtIn(const Operation& operation, const KindOfVm& vm, 
 
 // One's own scenario: each step of its script is an operation.
 std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std::string_view dispatch, const ReviewOptions& options) {
-    std::vector<Override> overrides = options.overrides;
+    std::vector<Override> overrides = own.overrides;
     overrides.push_back({"machine.vm", std::string(name(vm.type))});
     overrides.push_back({"machine.dispatch", std::string(dispatch)});
     if (vm.type != VmType::Tdx)
@@ -299,7 +299,7 @@ std::vector<ReviewCell> ofScenario(const Scenario& own, const KindOfVm& vm, std:
             moment.kind = Counterexample::Kind::Moment;
             moment.rule = cell.columnText();
             moment.text = cell.why;
-            cell.witness = witnessText(own, overrides, moment);
+            cell.witness = witnessText(scenario, moment);
         }
     } catch (const InputError& error) {
         for (const Step& step : own.script)

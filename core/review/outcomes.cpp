@@ -26,13 +26,13 @@ Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
     return outcomes;
 }
 
-std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what, const std::vector<Override>& overrides) {
+std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what) {
     Counterexample moment;
     moment.kind = Counterexample::Kind::Moment;
     moment.rule = what;
     moment.text = "The first order in which this comes: " + what + ".";
     moment.schedule = answer.order;
-    return witnessText(scenario, overrides, moment);
+    return witnessText(scenario, moment);
 }
 
 ReviewTable ofOneScenario(ReviewKind kind, const ReviewOptions& options, std::vector<std::string> column,
@@ -54,7 +54,7 @@ ReviewTable ofOneScenario(ReviewKind kind, const ReviewOptions& options, std::ve
         }
         ReviewCell& cell = table.cells.back();
         cell.outcome += (cell.outcome.empty() ? "" : ", ") + what;
-        cell.witness = witnessOf(*options.scenario, answer, what, options.overrides);
+        cell.witness = witnessOf(*options.scenario, answer, what);
         cell.step = answer.step;
     }
     if (outcomes.result.stopped)

@@ -22,8 +22,8 @@ struct Outcomes {
 // `told` names what a mark says, or nothing where it is not asked about. `everyOrder`: those that come to the same, too.
 Outcomes outcomesOf(const Scenario& scenario, const ReviewOptions& options,
                     const std::function<std::string(const System& system, const Mark& mark)>& told, bool everyOrder = false);
-// The scenario, which was bound with these overrides, in that order.
-std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what, const std::vector<Override>& overrides = {});
+// The scenario in that order.
+std::string witnessOf(const Scenario& scenario, const Answer& answer, const std::string& what);
 
 // One's own scenario: a cell for each row that its answers name, with all of that row's. `told` says "row\nanswer".
 ReviewTable ofOneScenario(ReviewKind kind, const ReviewOptions& options, std::vector<std::string> column,

@@ -155,8 +155,8 @@ ExploreOptions exploration(const ReviewOptions& options) {
     return explore;
 }
 
-std::string witnessText(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example) {
-    return scenario.source.find("include:") != std::string::npos ? "" : scenarioOf(scenario, overrides, example);
+std::string witnessText(const Scenario& scenario, const Counterexample& example) {
+    return scenario.source.find("include:") != std::string::npos ? "" : scenarioOf(scenario, example);
 }
 
 void notThere(ReviewCell& cell, std::string why) {

@@ -64,9 +64,8 @@ struct ReviewTable {
 struct ReviewOptions {
     // The scenario that stands in place of the built-in set.
     std::optional<Scenario> scenario = {};
-    std::vector<Override> overrides = {}; // with which it was bound
-    Kernel kernel = Kernel::V6_16;        // of which the built-in set is; one's own scenario says its own
-    std::string only;                     // rows whose text contains this; empty: all
+    Kernel kernel = Kernel::V6_16; // of which the built-in set is; one's own scenario says its own
+    std::string only;              // rows whose text contains this; empty: all
     // Of the built-in set only the files whose name has one of these in it; "more races": those that are in no file. Empty: all.
     std::vector<std::string> files = {};
     // Each exploration ends after so many micro-steps.

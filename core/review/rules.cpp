@@ -15,7 +15,6 @@ namespace {
 // One scenario with steps left out, explored.
 struct Piece {
     Scenario scenario;
-    std::vector<Override> overrides;
     std::string name; // where it is from
     ExploreResult result;
     std::map<std::string, Counterexample> smallest; // by rule
@@ -41,18 +40,19 @@ ReviewTable rules(const ReviewOptions& options) {
     if (options.scenario) {
         for (const std::string& name : breaks) {
             Piece piece;
-            piece.overrides = options.overrides;
-            piece.overrides.push_back({"machine.break", "[" + name + "]"});
-            piece.scenario = bindScenario(options.scenario->file, options.scenario->source, piece.overrides);
+            std::vector<Override> overrides = options.scenario->overrides;
+            overrides.push_back({"machine.break", "[" + name + "]"});
+            piece.scenario = bindScenario(options.scenario->file, options.scenario->source, overrides);
             pieces.push_back(std::move(piece));
         }
     } else {
         for (const std::string& file : shippedFiles(options)) {
             Piece piece;
             try {
+                std::vector<Override> overrides;
                 if (options.kernel != Kernel::V6_16)
-                    piece.overrides = {{"machine.kernel", std::string(name(options.kernel))}};
-                piece.scenario = loadScenario(file, piece.overrides);
+                    overrides.push_back({"machine.kernel", std::string(name(options.kernel))});
+                piece.scenario = loadScenario(file, overrides);
             } catch (const InputError&) {
                 continue;
             }
@@ -113,7 +113,7 @@ ReviewTable rules(const ReviewOptions& options) {
                                                            example.steps, example.text);
             cell.details = {
                 {"scenario", piece->name}, {"switches", std::to_string(example.switches)}, {"micro-steps", std::to_string(example.steps)}};
-            cell.witness = witnessText(piece->scenario, piece->overrides, example);
+            cell.witness = witnessText(piece->scenario, example);
         }
     }
     return table;

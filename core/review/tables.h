@@ -34,7 +34,7 @@ Scenario ownScenario(const std::string& text);
 // How each exploration of a table is made: every finding, within the reader's bounds.
 ExploreOptions exploration(const ReviewOptions& options);
 // scenarioOf(), or nothing where the scenario includes others: a copy elsewhere would not find them.
-std::string witnessText(const Scenario& scenario, const std::vector<Override>& overrides, const Counterexample& example);
+std::string witnessText(const Scenario& scenario, const Counterexample& example);
 void notThere(ReviewCell& cell, std::string why);
 
 } // namespace mirrorscope::review_tables

@@ -86,7 +86,6 @@ class Collector final : public Census {
 public:
     explicit Collector(const Scenario& scenario) : scenario_(scenario) {}
     void explore(const ReviewOptions& options) {
-        overrides_ = options.scenario ? options.overrides : std::vector<Override>{{"machine.kernel", std::string(name(options.kernel))}};
         ExploreOptions explore = exploration(options);
         explore.mode = ExploreMode::Stateful;
         explore.census = this;
@@ -137,13 +136,12 @@ private:
             moment.rule = arrow(transition);
             moment.text =
                 reached ? "An entry changes so." : "An entry is to change so, and somebody else was faster or the change is refused.";
-            at->second.witness = witnessText(scenario_, overrides_, moment);
+            at->second.witness = witnessText(scenario_, moment);
         }
         fresh_.clear();
     }
 
     const Scenario& scenario_;
-    std::vector<Override> overrides_;
     const Machine* machine_ = nullptr;
     const SpteMasks* masks_ = nullptr;
     std::vector<Sights::iterator> fresh_;

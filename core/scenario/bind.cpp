@@ -93,13 +93,14 @@ void Binder::variants(const YamlNode* node) {
     for (const auto& [name, variant] : node->entries) {
         if (name.text.empty())
             fail(name, "a variant has a name");
-        if (std::find(scenario_.variants.begin(), scenario_.variants.end(), name.text) != scenario_.variants.end())
+        const auto isCalledSo = [&called = name.text](const ScenarioVariant& v) { return v.name == called; };
+        if (std::any_of(scenario_.variants.begin(), scenario_.variants.end(), isCalledSo))
             fail(name, "variant `" + name.text + "` stands twice");
         needMap(variant, "a variant");
         onlyKeys(variant, {"machine", "expect", "sometimes"}, "variant");
         if (const YamlNode* keys = variant.find("machine"))
             needMap(*keys, "machine");
-        scenario_.variants.push_back(name.text);
+        scenario_.variants.push_back({name.text, textOf(variant)});
     }
 }
 
@@ -238,8 +239,16 @@ Scenario bindScenario(const std::string& file, const std::string& text, const st
     Scenario scenario;
     scenario.file = file;
     scenario.source = text;
+    scenario.overrides = overrides;
     Binder(file, scenario).bind(documentOf(file, text, overrides));
     return scenario;
+}
+
+std::string Scenario::variant() const {
+    for (std::size_t i = overrides.size(); i-- > 0;)
+        if (overrides[i].key == kVariant)
+            return overrides[i].value;
+    return {};
 }
 
 Scenario loadScenario(const std::string& file, const std::vector<Override>& overrides) {

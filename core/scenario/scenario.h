@@ -131,9 +131,23 @@ inline u32 lastIndexOf(const Step& step) {
     return last;
 }
 
+// What a call changes of what a file says.
+struct Override {
+    std::string key; // "machine.dispatch", or kVariant
+    std::string value;
+};
+// `--variant NAME`: those machine keys and expectations.
+inline constexpr std::string_view kVariant = "variant";
+
+struct ScenarioVariant {
+    std::string name;
+    std::string text; // "{machine: {kernel: fixed}, expect: [{violations: 0}]}"
+};
+
 struct Scenario {
     std::string file;
-    std::string source; // the text as it was read
+    std::string source;              // the text as it was read
+    std::vector<Override> overrides; // with which it was bound, in that order
     std::string title, about, reference;
     std::vector<std::string> tags;
     MachineConfig machine;
@@ -142,20 +156,15 @@ struct Scenario {
     std::vector<Step> script;
     std::vector<Expectation> expectations;
     std::vector<Expectation> sometimes;
-    std::vector<std::string> variants; // the names of those that the file has
+    std::vector<ScenarioVariant> variants; // that the file has, in its order
     unsigned results = 0;
     u32 steps = 0;             // flat numbers 1 … steps
     bool countsEvents = false; // some expectation asks for a count, which is then part of what a state is
 
     const Step* step(u32 index) const;
+    // The variant that it is; empty: as it stands.
+    std::string variant() const;
 };
-
-struct Override {
-    std::string key; // "machine.dispatch", or kVariant
-    std::string value;
-};
-// `--variant NAME`: those machine keys and expectations.
-inline constexpr std::string_view kVariant = "variant";
 
 // Reads, checks and binds. Throws InputError.
 Scenario loadScenario(const std::string& file, const std::vector<Override>& overrides = {});

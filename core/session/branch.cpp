@@ -155,7 +155,7 @@ std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
 
 std::string branchOf(const Session& session, u64 position, const WhatIf& what) {
     const Scenario& scenario = session.scenario();
-    const YamlNode document = parseYaml(scenario.file, scenario.source);
+    const YamlNode document = documentOf(scenario.file, scenario.source, scenario.overrides);
     const std::string title = scenario.title.empty() ? scenario.file : scenario.title;
     std::string out = fmt::format("mirrorscope: 1\ntitle: {}\nabout: {}",
                                   flowText(yamlScalar(title + ": what if " + (what.text.empty() ? what.step : what.text), true)),

@@ -57,7 +57,7 @@ TEST_P(ReleasedBugs, are_found_as_released_and_gone_with_the_fixes) {
     // It is handed back as a scenario that shows it by itself.
     const Counterexample small = shrink(released, found.findings[0]);
     EXPECT_TRUE(small.confirmed);
-    Ran replay(scenarioOf(released, {}, small));
+    Ran replay(scenarioOf(released, small));
     EXPECT_TRUE(replay.runner.ok()) << replay.failures();
 
     const Scenario fixed = scenario("fixed");

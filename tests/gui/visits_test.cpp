@@ -12,6 +12,7 @@
 #include <QRadioButton>
 #include <QRegularExpression>
 #include <QTextBrowser>
+#include <QToolButton>
 #include <QTreeWidget>
 
 using namespace mirrorscope;
@@ -62,6 +63,66 @@ private Q_SLOTS:
         QVERIFY(opened.wait(20000));
         QCOMPARE(w.title(), QString("A fault, and the host takes the page away"));
         QVERIFY(!library.isVisible());
+    }
+
+    void a_scenario_with_variants_is_switched_and_keeps_them_on_the_way_back() {
+        const char* const kText = "mirrorscope: 1\ntitle: two\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                                  "  - finalize-vm\n  - vcpu0: {accept: 0x1000}\n  - punch-hole: {gpa: 0x1000, size: 4K}\n"
+                                  "expect: [{violations: 0}]\nvariants:\n"
+                                  "  late: {machine: {break: [skip-track]}, expect: [{violation: module-agrees}, {violation: coherent}]}\n"
+                                  "  two-cpus: {machine: {vcpus: 2}}\n";
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        auto& bar = w.child<QWidget>("variants");
+        QVERIFY2(!bar.isVisible(), "of a scenario that has none nothing is said");
+        QVERIFY(!w.window->action(Command::NextVariant)->isEnabled());
+        QVERIFY(w.open(w.file("two.yaml", kText)));
+        QVERIFY(bar.isVisible());
+        QStringList names;
+        const auto buttons = [&] {
+            QList<QToolButton*> live;
+            for (QToolButton* button : bar.findChildren<QToolButton*>())
+                if (button->isVisible())
+                    live << button;
+            return live;
+        };
+        for (const QToolButton* button : buttons())
+            names << button->text();
+        QCOMPARE(names, (QStringList{"as it stands", "late", "two-cpus"}));
+        QVERIFY(buttons()[0]->isChecked());
+        QVERIFY2(buttons()[1]->toolTip().contains("skip-track"), qPrintable(buttons()[1]->toolTip()));
+        const auto shown = [&] {
+            QCoreApplication::sendPostedEvents(nullptr, QEvent::DeferredDelete);
+            for (const QToolButton* button : buttons())
+                if (button->isChecked())
+                    return button->text();
+            return QString();
+        };
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        QTest::mouseClick(buttons()[1], Qt::LeftButton);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(shown(), QString("late"));
+        QVERIFY2(!w.session().violations().empty(), "its machine is another");
+        QVERIFY2(w.status().contains("two.yaml, variant late") && w.status().contains("as the scenario says"), qPrintable(w.status()));
+        // A what-if and an order begin from it.
+        const std::string branched = branchOf(w.session(), w.session().end(), {.actor = "vcpu0", .step = "read: 0x1000", .text = "reads"});
+        QVERIFY2(branched.find("skip-track") != std::string::npos, branched.c_str());
+        w.trigger(Command::NextVariant);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(shown(), QString("two-cpus"));
+        QCOMPARE(w.session().scenario().machine.vcpus, 2u);
+        // Run again it is the same; elsewhere and back, too.
+        w.trigger(Command::Rerun);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(w.window->variant(), QString("two-cpus"));
+        QVERIFY(w.openShipped(kLesson1));
+        QCOMPARE(w.window->variant(), QString());
+        QVERIFY(w.openAgain(Command::Back));
+        QCOMPARE(w.window->variant(), QString("two-cpus"));
+        w.trigger(Command::NextVariant);
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(w.window->variant(), QString());
+        QVERIFY(w.session().violations().empty());
     }
 
     void the_course_goes_on_from_its_story() {

@@ -348,7 +348,7 @@ void ExploreView::load(const Found& found, bool whole) {
         example = shrink(scenario, found.finding);
     ownTitle_ = QString::fromStdString(scenario.file);
     opened_ = found.violation ? Opened::Violation : Opened::End;
-    Q_EMIT orderChosen(ownTitle_, QString::fromStdString(scenarioOf(scenario, {}, example)), std::nullopt);
+    Q_EMIT orderChosen(ownTitle_, QString::fromStdString(scenarioOf(scenario, example)), std::nullopt);
 }
 
 // The whole order is opened, not the shortened one: the passing one has no counterpart of that.
@@ -469,8 +469,8 @@ void ExploreView::take(const QTreeWidgetItem* item) {
         order.emplace_back(actor, 1);
     if (ownTitle_.isEmpty())
         ownTitle_ = QString::fromStdString(session->scenario().file);
-    Q_EMIT orderChosen(QString::fromStdString(session->scenario().file),
-                       QString::fromStdString(scenarioOf(session->scenario(), {}, example)), at + 1);
+    Q_EMIT orderChosen(QString::fromStdString(session->scenario().file), QString::fromStdString(scenarioOf(session->scenario(), example)),
+                       at + 1);
 }
 
 } // namespace mirrorscope::views
