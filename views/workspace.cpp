@@ -143,8 +143,9 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
     QMainWindow::resizeEvent(event);
     constexpr int kNarrow = 1250;
     toolbar_->setToolButtonStyle(width() < kNarrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
-    // A window that became small takes its room from the sides, not from the trees.
-    if (shown_ && event->size().width() < event->oldSize().width() && centralWidget()->width() < width() / 2)
+    // A window that became small takes its room from the sides, not from the trees; one that became much larger shares it with them.
+    const int before = event->oldSize().width(), now = event->size().width();
+    if (shown_ && ((now < before && centralWidget()->width() < width() / 2) || now > before * 5 / 4))
         QTimer::singleShot(0, this, [this] {
             QList<QDockWidget*> sides;
             for (const PaneInfo& info : paneTable())

@@ -29,7 +29,7 @@ std::vector<MapColumn> columnsOf(const MapStrip& strip, u64 pages, int height, u
             const u32 count = (dimmed >> kMapOrder[k] & 1) != 0 ? 0 : strip.buckets[x].pages[kMapOrder[k]];
             if (count == 0)
                 continue;
-            const double smallest = (isRare(kMapOrder[k]) ? 5.0 : 2.0) / height;
+            const double smallest = (isRare(kMapOrder[k]) ? 5.0 : 4.0) / height;
             used = std::min(1.0, used + std::clamp(count / perBucket, std::min(1.0, smallest), 1.0));
         }
         columns[x].edges.back() = static_cast<int>(std::lround(used * height));

@@ -51,6 +51,26 @@ private Q_SLOTS:
         QVERIFY(w.context().subject().kind == Subject::Kind::Actor);
     }
 
+    void the_lane_of_who_acted_is_in_sight() {
+        Window w;
+        w.window->resize(1024, 700); // room for some of the lanes
+        QVERIFY(w.openText("mirrorscope: 1\nmachine: {vm: tdx, vcpus: 6, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
+                           "  - vcpu0: {accept: 0}\n  - vcpu1: {accept: 0x1000}\n  - vcpu2: {accept: 0x2000}\n  - vcpu3: {accept: 0x3000}\n"
+                           "  - vcpu4: {accept: 0x4000}\n  - vcpu5: {accept: 0x5000}\n"));
+        auto& timeline = w.child<TimelineView>("timeline");
+        const QStringList lanes = timeline.laneNames();
+        bool hidden = false;
+        for (u64 at : {w.session().end(), u64{1}, w.session().end() / 2, w.session().end()}) {
+            w.context().goTo(at);
+            const QString who = QString::fromStdString(w.session().actorName(w.session().step(at - 1).actor));
+            const QRect lane = timeline.laneRect(static_cast<int>(lanes.indexOf(who)));
+            QVERIFY2(lane.top() > 0 && lane.bottom() < timeline.overviewRect().top(), qPrintable(who));
+            const QRect first = timeline.laneRect(0);
+            hidden |= first.top() < 0;
+        }
+        QVERIFY2(hidden, "there is room for all: nothing was tried");
+    }
+
     void the_wheel_zooms_at_the_cursor_and_keys_pan() {
         Window w;
         QVERIFY(w.openShipped(kLesson1));

@@ -189,6 +189,16 @@ private Q_SLOTS:
         }
     }
 
+    void what_the_run_says_is_a_sentence() {
+        Window w;
+        for (const char* file : {kLesson1, "scenarios/lessons/19-snp-page-state-change.yaml"}) {
+            QVERIFY(w.openShipped(file));
+            w.context().goTo(*w.session().questions()[0].answered);
+            const QString says = w.child<QLabel>("question-says").text();
+            QVERIFY2(!says.contains("..") && says.contains("."), qPrintable(says));
+        }
+    }
+
     // Before an audience the choices count hands, and nobody's own prediction is touched.
     void in_the_presentation_the_choices_count_hands() {
         Window w;

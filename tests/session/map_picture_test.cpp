@@ -37,9 +37,6 @@ TEST(MapPicture, every_state_of_a_column_is_seen_unless_it_is_dimmed) {
             for (int y = 0; y < height; ++y)
                 if (const auto state = columns[x].at(y))
                     ++pixels[*state];
-            u64 shown = 0;
-            for (const StyleIndex state : kMapOrder)
-                shown += (dimmed >> state & 1) != 0 ? 0 : strip.buckets[x].pages[state];
             for (const StyleIndex state : kMapOrder) {
                 const u32 count = strip.buckets[x].pages[state];
                 if ((dimmed >> state & 1) != 0 || count == 0) {

@@ -68,7 +68,7 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), start_(new QPushButton(tr("Explore"), this)), mode_(new QComboBox(this)),
       all_(new QCheckBox(tr("all violations"), this)), busy_(new QProgressBar(this)), status_(new QLabel(this)),
       list_(new QTreeWidget(this)), open_(new QPushButton(tr("Open"), this)),
-      compare_(new QPushButton(tr("Compare with a passing one"), this)), choicesTitle_(new QLabel(this)), choices_(new QTreeWidget(this)),
+      compare_(new QPushButton(tr("Compare with passing"), this)), choicesTitle_(new QLabel(this)), choices_(new QTreeWidget(this)),
       later_(new QTimer(this)) {
     setObjectName("explore");
     start_->setObjectName("explore-start");
@@ -115,9 +115,9 @@ ExploreView::ExploreView(Context& context, QWidget* parent)
     auto* row = new QHBoxLayout;
     row->addWidget(start_);
     row->addWidget(mode_);
-    row->addWidget(all_);
     row->addStretch(1);
     layout->addLayout(row);
+    layout->addWidget(all_);
     layout->addWidget(busy_);
     layout->addWidget(status_);
     layout->addWidget(list_, 1);

@@ -153,12 +153,14 @@ void QuestionBox::choose(std::size_t choice) {
 
 QString QuestionBox::verdict(const Question& question) const {
     const int mine = context_.presenting() ? -1 : prediction(question);
-    const QString right = question.right ? QString::fromStdString(question.step->choices[*question.right].text) : QString();
+    QString right = question.right ? QString::fromStdString(question.step->choices[*question.right].text) : QString();
+    if (!right.isEmpty() && right.back().isLetterOrNumber())
+        right += ".";
     const QString says = question.step->choices.empty()                      ? QString()
                          : !question.right                                   ? tr("The run says none of these, or more than one.")
-                         : mine < 0                                          ? "✓ " + right + "."
-                         : *question.right == static_cast<std::size_t>(mine) ? tr("**You were right:** %1.").arg(right)
-                                                                             : tr("**The run says otherwise:** %1.").arg(right);
+                         : mine < 0                                          ? "✓ " + right
+                         : *question.right == static_cast<std::size_t>(mine) ? tr("**You were right:** %1").arg(right)
+                                                                             : tr("**The run says otherwise:** %1").arg(right);
     return (says + " " + QString::fromStdString(question.step->why)).trimmed();
 }
 

@@ -56,7 +56,9 @@ LibraryView::LibraryView(Context& context, QWidget* parent)
     layout->addLayout(top);
     layout->addWidget(list_, 1);
     layout->addLayout(bottom);
-    resize(980, 620);
+    // As much of a large window as there is to read, and no more than a small one has.
+    if (const QWidget* window = parentWidget())
+        resize(std::clamp(window->width() * 6 / 10, 980, 1800), std::clamp(window->height() * 7 / 10, 560, 1200));
     connect(search_, &QLineEdit::textChanged, this, &LibraryView::filter);
     connect(vm_, &QComboBox::currentIndexChanged, this, &LibraryView::filter);
     connect(list_, &QTreeWidget::currentItemChanged, this, &LibraryView::tell);
@@ -110,9 +112,10 @@ void LibraryView::refresh(const QStringList& recent, const std::set<QString>& do
     }
     list_->header()->setSectionResizeMode(kQuestion, QHeaderView::Stretch);
     list_->header()->setStretchLastSection(false);
-    list_->setColumnWidth(kTitle, 380);
+    list_->setColumnWidth(kTitle, width() * 38 / 100);
     list_->setColumnWidth(kTags, 150);
-    list_->resizeColumnToContents(kVm);
+    constexpr int kAround = 14;
+    list_->setColumnWidth(kVm, list_->fontMetrics().horizontalAdvance("sw-protected") + kAround);
     list_->topLevelItem(0)->setExpanded(true);
     list_->setCurrentItem(here != nullptr ? here : list_->topLevelItem(0)->child(0));
     filter();

@@ -142,6 +142,15 @@ void TimelineView::follow() {
     const auto at = static_cast<double>(context_.position());
     if (grab_ == Grab::None && (at < start_ + visible() * 0.05 || at > start_ + visible() * 0.9))
         start_ = at - visible() * 0.6;
+    // Who acted is in sight.
+    if (const Session* session = context_.session(); grab_ == Grab::None && session != nullptr && context_.position() > 0)
+        if (const auto lane = laneOf(context_.position() - 1)) {
+            const int top = *lane * laneHeight(), room = std::max(laneHeight(), lanesBottom() - lanesTop());
+            if (top < bar_->value())
+                bar_->setValue(top);
+            else if (top + laneHeight() > bar_->value() + room)
+                bar_->setValue(top + 2 * laneHeight() - room); // and what it calls, below it
+        }
     clampView();
 }
 
