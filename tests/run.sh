@@ -35,7 +35,7 @@ export LSAN_OPTIONS="suppressions='$root/tests/lsan.supp':print_suppressions=0"
 # The tests start programs, and threads after that.
 export TSAN_OPTIONS="suppressions='$root/tests/tsan.supp':print_suppressions=0:die_after_fork=0"
 export QT_QPA_PLATFORM=offscreen
-jobs=$(nproc)
+jobs=$(($(nproc) + 1)) # some of them wait for a clock and not for a processor
 ran=0
 failed=0
 for preset in $presets; do
