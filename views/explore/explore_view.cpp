@@ -67,9 +67,8 @@ constexpr int kFound = Qt::UserRole;
 ExploreView::ExploreView(Context& context, QWidget* parent)
     : QWidget(parent), context_(context), start_(new QPushButton(tr("Explore"), this)), mode_(new QComboBox(this)),
       all_(new QCheckBox(tr("all violations"), this)), busy_(new QProgressBar(this)), status_(new QLabel(this)),
-      list_(new QTreeWidget(this)), open_(new QPushButton(tr("Open"), this)),
-      compare_(new QPushButton(tr("Compare with passing"), this)), choicesTitle_(new QLabel(this)), choices_(new QTreeWidget(this)),
-      later_(new QTimer(this)) {
+      list_(new QTreeWidget(this)), open_(new QPushButton(tr("Open"), this)), compare_(new QPushButton(tr("Compare with passing"), this)),
+      choicesTitle_(new QLabel(this)), choices_(new QTreeWidget(this)), later_(new QTimer(this)) {
     setObjectName("explore");
     start_->setObjectName("explore-start");
     start_->setToolTip(tr("run every interleaving of the races of this scenario (Ctrl+E)"));
