@@ -30,6 +30,7 @@ constexpr std::array<SiteInfo, kSites> kSiteTable{{
     {Site::SeptRead, "sept.read", "secure_ept_walk", "the secure EPT is walked"},
     {Site::SeptSet, "sept.set", "sept_set_leaf / sept_set_nonleaf", "an S-EPT entry changes"},
     {Site::PamtSet, "pamt.set", "pamt_set_metadata", "PAMT and counters change"},
+    {Site::PamtRef, "pamt.ref", "tdx_pamt_get", "dynamic PAMT: how many pages of 2M of memory the module has is read or changed"},
     {Site::EpochAdvance, "epoch.advance", "tdh_mem_track", "TD_EPOCH rises"},
     {Site::EpochSample, "epoch.sample", "tdh_vp_enter", "VP.ENTER samples TD_EPOCH and counts itself in"},
     {Site::TdcallEnter, "tdcall.enter", "tdcall", "the guest calls the module"},
@@ -139,6 +140,8 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::NoEntryBarrier, "no-entry-barrier",
      "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "
      "tso)"},
+    {Break::PamtWithoutLock, "pamt-without-lock",
+     "dynamic PAMT as first proposed (v2, 2025): the counts without pamt_lock, and a range that is not free counts as somebody else's get"},
 }};
 
 constexpr std::array<CounterInfo, kCounters> kCounterTable{{
@@ -182,6 +185,7 @@ constexpr std::array<FrameKindInfo, static_cast<unsigned>(FrameKind::Count_)> kF
     {"gmem", "private memory in guest_memfd"},
     {"tdx-control", "TDR, TDCS or TDVPS"},
     {"raw", "given to the module by a raw seamcall step"},
+    {"pamt", "dynamic PAMT: one of two pages with the PAMT entries of 2M of memory, or in a vCPU's cache of such (pamt_cache)"},
 }};
 
 template <std::size_t N, class Table>

@@ -38,6 +38,7 @@ enum class Site : u8 {
     SeptRead,
     SeptSet,
     PamtSet,
+    PamtRef,
     EpochAdvance,
     EpochSample,
     TdcallEnter,
@@ -159,6 +160,7 @@ enum class Break : u8 {
     InvalidSlotIsNone,
     NoSeqBarrier,
     NoEntryBarrier,
+    PamtWithoutLock,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);
@@ -222,7 +224,7 @@ std::string_view name(VmType type);
 std::span<const std::string_view> vmTypeNames();
 
 // What a frame of host memory is used for, as the host sees it (the PAMT is the module's own view).
-enum class FrameKind : u8 { Free, Reserved, Cache, Table, ExternalTable, HostPage, Gmem, TdxControl, Raw, Count_ };
+enum class FrameKind : u8 { Free, Reserved, Cache, Table, ExternalTable, HostPage, Gmem, TdxControl, Raw, PamtPage, Count_ };
 std::string_view name(FrameKind kind);
 std::string_view help(FrameKind kind);
 

@@ -206,6 +206,7 @@ private:
         const auto add = [&](Operand operand, u64 value) {
             switch (operand) {
             case Operand::None: break;
+            case Operand::Range: text += fmt::format(",\"page\":\"{}\",\"level\":{}", hex(value & ~0xfffull), (value & 7) + 1); break;
             case Operand::GpaLevel: text += fmt::format(",\"gpa\":\"{}\",\"level\":{}", hex(value & ept::kPfnMask), (value & 7) + 1); break;
             default: text += fmt::format(",\"{}\":\"{}\"", name(operand), hex(value));
             }

@@ -166,6 +166,12 @@ constexpr std::array<AssertInfo, kAsserts> kTable{{
 
     {Assert::ReclaimFailed, Kind::Warn, kTdx, "tdx_reclaim_page", "TDH.PHYMEM.PAGE.RECLAIM failed",
      "the page stays the module's: it is leaked", ""},
+    {Assert::PamtAddFailed, Kind::Warn, kTdx, "tdx_pamt_get", "TDH.PHYMEM.PAMT.ADD failed",
+     "the caller's page is not the module's; the fault is tried again", ""},
+    {Assert::PamtRemoveFailed, Kind::Warn, kTdx, "tdx_pamt_put", "TDH.PHYMEM.PAMT.REMOVE failed",
+     "the range keeps its pair: two pages are leaked", ""},
+    {Assert::PamtNoVcpu, Kind::KvmBug, kTdx, "tdx_sept_set_private_spte", "no vCPU runs on this CPU", "",
+     "each caller has topped up a vCPU's caches before"},
     {Assert::CacheWbFailed, Kind::Warn, kTdx, "smp_func_do_phymem_cache_wb", "TDH.PHYMEM.CACHE.WB failed",
      "TDH.MNG.KEY.FREEID will fail, too", ""},
     {Assert::SharedBit, Kind::KvmBug, kTdx, "tdx_load_mmu_pgd", "the shared bit is not the VM's", "", "there is one bit for both"},

@@ -105,6 +105,9 @@ enum class Assert : u8 {
     DirtyRingFull,
     // vmx/tdx.c
     ReclaimFailed,
+    PamtAddFailed,
+    PamtRemoveFailed,
+    PamtNoVcpu,
     CacheWbFailed,
     SharedBit,
     PremapPreFault,

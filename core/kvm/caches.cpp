@@ -23,9 +23,12 @@ int Kvm::mmu_topup_memory_caches(unsigned vcpu) {
         machine_->set(count, n);
         return n >= kCacheMin ? 0 : -kENOMEM;
     };
-    if (external_ != nullptr)
+    if (external_ != nullptr) {
         if (const int r = topUp(VcpuWord::ExternalCache); r != 0)
             return r;
+        if (const int r = external_->topup_external_cache(vcpu); r != 0)
+            return r;
+    }
     return topUp(VcpuWord::ShadowCache);
 }
 

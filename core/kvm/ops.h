@@ -16,6 +16,8 @@ public:
     virtual int set_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
     virtual int free_external_spt(Gfn gfn, Level level, Pfn spt) = 0;
     virtual int remove_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
+    // What the hooks will need of memory for a fault of that vCPU; called with its page caches, before mmu_lock (behind v7.2).
+    virtual int topup_external_cache(unsigned) { return 0; }
 };
 
 // The words that are put into a page, by the byte offset of each.

@@ -53,7 +53,8 @@ inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "i
 enum class Kernel : u8 { V6_16, Fixed, V6_19, V7_2, Next };
 inline constexpr std::array<std::string_view, 5> kKernels{"6.16", "fixed", "6.19", "7.2", "next"};
 constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std::size_t>(kernel)]; }
-// machine.features: what is off by default. None of it is modelled yet.
+// machine.features: what is off by default. Of these only dynamic-pamt is modelled.
+enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M };
 inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
@@ -91,6 +92,7 @@ struct MachineConfig {
     bool veHandlerAccepts = true;
     bool storeBuffers = false; // memory-model: tso
     Kernel kernel = Kernel::V6_16;
+    std::bitset<kFeatures.size()> features;
     std::bitset<kBreaks> breaks;
     // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees;
     // of the private one no line tells.
@@ -101,6 +103,7 @@ struct MachineConfig {
 
     // Is it that release or a later one? `fixed` is none.
     bool since(Kernel release) const { return kernel >= release; }
+    bool has(Feature f) const { return features[static_cast<unsigned>(f)]; }
     bool broken(Break b) const { return breaks[static_cast<unsigned>(b)]; }
     // The bits of a GFN that select the shared half of a TD (kvm->arch.gfn_direct_bits); 0 for every other VM.
     bool hasMirror() const { return vm == VmType::Tdx || (recorded && recorded->mirrored); }

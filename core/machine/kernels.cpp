@@ -84,6 +84,11 @@ constexpr KernelPoint kPoints[] = {
      "3ab3283dbb2c; 6415d9c4ee19",
      "TDH.MEM.SEPT.ADD that is busy again and again: the cache runs empty"},
     {"KVM_REQ_VM_DEAD", {"taken by who looks", "", "", "stays"}, "8cd280282d12", ""},
+    {"dynamic PAMT (machine.features: [dynamic-pamt])",
+     {"the module's records of all memory are there from the beginning", "", "",
+      "the records of 2M of memory come with their first page that the module gets and go with the last, under pamt_lock"},
+     "series v6, 26 May 2026; tip x86/tdx 01a43c55ae5f..e61c837817ac",
+     "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml"},
     {"a violation of a pending page", {"PROT = 0 and no execution by a user", "", "PROT = 0", ""}, "tdx.c of v7.2", ""},
 };
 } // namespace

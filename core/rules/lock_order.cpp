@@ -9,7 +9,8 @@ namespace mirrorscope::rules {
 
 namespace {
 // From the outermost to the innermost.
-constexpr LockId kOrder[] = {LockId::KvmLock, LockId::SlotsLock, LockId::FilemapInvalidateLock, LockId::MmuLock, LockId::TdpMmuPagesLock};
+constexpr LockId kOrder[] = {LockId::KvmLock, LockId::SlotsLock,       LockId::FilemapInvalidateLock,
+                             LockId::MmuLock, LockId::TdpMmuPagesLock, LockId::PamtLock};
 bool holds(u64 held, LockId lock) { return (held >> 2 * static_cast<unsigned>(lock) & 3) != 0; }
 } // namespace
 

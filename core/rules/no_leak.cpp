@@ -26,7 +26,8 @@ void noLeak(RuleContext& context, Pfn pfn) {
     case FrameKind::HostPage:
     case FrameKind::Gmem: held = kvm.guestMemoryNames(pfn) || type == PageType::Reg; break;
     case FrameKind::TdxControl:
-    case FrameKind::Raw: held = type != PageType::Nda; break;
+    case FrameKind::Raw: held = type != PageType::Nda || system.module().isPamtPage(pfn); break;
+    case FrameKind::PamtPage: held = system.backend().inPamtCache(pfn) || system.module().isPamtPage(pfn); break;
     }
     const bool destroyed = kvm.peekVm(Kvm::VmWord::Destroyed) != 0;
     if (destroyed)

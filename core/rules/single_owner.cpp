@@ -31,7 +31,7 @@ void singleOwner(RuleContext& context, Pfn pfn) {
         snpOwner(context, pfn);
     if (!context.system.isTdx())
         return;
-    const PageType type = pamt::type(context.system.module().peekPamt(pfn));
+    const PageType type = context.system.module().isPamtPage(pfn) ? PageType::Pamt : pamt::type(context.system.module().peekPamt(pfn));
     const FrameKind kind = context.system.frames().peekKind(pfn);
     bool agrees = false;
     switch (type) {
@@ -41,6 +41,7 @@ void singleOwner(RuleContext& context, Pfn pfn) {
     case PageType::Tdr:
     case PageType::Tdcx:
     case PageType::Tdvpr: agrees = kind == FrameKind::TdxControl || kind == FrameKind::Raw; break;
+    case PageType::Pamt: agrees = kind == FrameKind::PamtPage || kind == FrameKind::Raw; break;
     case PageType::Rsvd: break;
     }
     if (!agrees)

@@ -258,8 +258,12 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "features") {
         if (value.kind != YamlNode::Kind::Sequence)
             fail(value, "features is a list");
-        for (const auto& item : value.items)
-            fail(item, "`" + std::string(kFeatures[oneOf(item, kFeatures, "feature")]) + "` is not modelled yet");
+        for (const auto& item : value.items) {
+            const std::size_t feature = oneOf(item, kFeatures, "feature");
+            if (static_cast<Feature>(feature) != Feature::DynamicPamt)
+                fail(item, "`" + std::string(kFeatures[feature]) + "` is not modelled yet; the one that is: `dynamic-pamt`");
+            m.features.set(feature);
+        }
     } else if (key == "dispatch") {
         m.dispatch = static_cast<Dispatch>(oneOf(value, kDispatches, "dispatch"));
     } else if (key == "private-ops") {
@@ -343,6 +347,8 @@ void Binder::machine(const YamlNode* node) {
     if (m.vm == VmType::Tdx && (m.gpaw == 52) != (m.levels == 5))
         fail(*(map.find("levels") != nullptr ? map.find("levels") : map.find("gpaw")),
              "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
+    if (m.has(Feature::DynamicPamt) && (m.kernel != Kernel::Next || m.vm != VmType::Tdx))
+        fail(*map.find("features"), "dynamic-pamt is of a TD and of `kernel: next`");
     checkVersion(map);
     const u64 limit = m.gfnsReached();
     u64 pages = 0;

@@ -80,6 +80,7 @@ Outcome Runner::rawSeamcall(const Step& step) {
     bool allocated = false;
     u64 run = 1;
     bool full = false;
+    std::vector<Pfn> pair; // for PAMT entries
     const auto fill = [&](Operand operand) -> u64 {
         switch (operand) {
         case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
@@ -112,6 +113,20 @@ Outcome Runner::rawSeamcall(const Step& step) {
             run = isNew ? pagesPer(size) : 1;
             return hpa(given);
         }
+        case Operand::Range: { // 2M around a page, the first by default
+            const auto page = step.pages.contains("page") ? operandPage(step, "page", Level::k4K, FrameKind::Raw) : Pfn{0};
+            return hpa({page->v & ~511ull}) | (number(Level::k2M) - 1);
+        }
+        case Operand::Pair: {
+            system_.sim().step(Site::PageAlloc);
+            const auto page = frames.allocate(FrameKind::Raw, 0, system_.sim().actor());
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            pair.push_back(*page);
+            return hpa(*page);
+        }
         case Operand::Source: {
             const auto page = operandPage(step, "source", Level::k4K, FrameKind::Cache);
             if (!page) {
@@ -140,8 +155,15 @@ Outcome Runner::rawSeamcall(const Step& step) {
         regs.r9 = ~0ull; // no table for an L2 VM
     regs.r10 = step.number("r10", regs.version != 0 ? ~0ull : 0);
     regs.r11 = step.number("r11", regs.version != 0 ? ~0ull : 0);
-    if (full)
+    const auto freeRaw = [&](Pfn page) {
+        if (frames.valid(page) && frames.peekKind(page) == FrameKind::Raw && !module.isPamtPage(page))
+            system_.kvm().free_page(page);
+    };
+    if (full) {
+        for (const Pfn page : pair)
+            freeRaw(page);
         return {Outcome::Kind::Errno, kENOMEM, 0};
+    }
 
     // A raw table remembers what it translates, so that what hangs below it can be named.
     if ((leaf == Leaf::MemSeptAdd || leaf == Leaf::MemPageDemote) && allocated)
@@ -164,6 +186,10 @@ Outcome Runner::rawSeamcall(const Step& step) {
                 system_.kvm().free_page({given.v + i});
     if (source.v != 0)
         system_.kvm().free_page(source);
+    if (leaf == Leaf::PhymemPamtRemove && status == tdx::kSuccess)
+        pair = {pfnOf(regs.rdx), pfnOf(regs.r8)};
+    for (const Pfn page : pair)
+        freeRaw(page);
     if (status == tdx::kSuccess)
         for (const u64 out : {regs.rcx, what.rcx == Operand::Page && leaf == Leaf::PhymemPageReclaim ? hpa(given) : 0}) {
             const u64 pages = leaf == Leaf::MemPageRemove ? pagesPer(level) : 1;
@@ -175,7 +201,7 @@ Outcome Runner::rawSeamcall(const Step& step) {
     outcome.details.put(Field::Rcx, regs.rcx);
     outcome.details.put(Field::Rdx, regs.rdx);
     // The other leaves leave theirs as they were.
-    if (leaf == Leaf::PhymemPageRdmd || leaf == Leaf::PhymemPageReclaim || leaf == Leaf::MemSeptRd)
+    if (leaf == Leaf::PhymemPageRdmd || leaf == Leaf::PhymemPageReclaim || leaf == Leaf::MemSeptRd || leaf == Leaf::PhymemPamtRemove)
         outcome.details.put(Field::R8, regs.r8);
     if (leaf == Leaf::PhymemPageRdmd)
         outcome.details.put(Field::R9, regs.r9);

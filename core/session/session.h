@@ -328,6 +328,8 @@ public:
     u64 frameCount() const;
     // The lines of kFramesPerLine frames that hold one in use, ascending.
     std::vector<u64> usedFrameLines() const;
+    // Of a machine with dynamic PAMT: the ranges that have PAMT pages.
+    std::vector<PamtRange> pamtRanges() const;
 
     // ---- where a run stops (stops.cpp)
     // The positions at which a step of that line begins; none for a line that is no step's.

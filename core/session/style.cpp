@@ -92,6 +92,7 @@ StepGroup groupOf(Site site) {
     case Site::SeptLock:
     case Site::SeptSet:
     case Site::PamtSet:
+    case Site::PamtRef:
     case Site::EpochAdvance:
     case Site::EpochSample:
     case Site::TdcallEnter:

@@ -18,6 +18,7 @@ const FrameKindStyle& styleOf(FrameView::Kind kind) {
         {"private memory", "#0072B2", "#56B4E9"},
         {"TDR, TDCS, TDVPS", "#9E5B86", "#CC79A7"},
         {"by raw SEAMCALLs", "#B58900", "#F0E442"},
+        {"PAMT pages", "#D55E00", "#FF9F4A"},
         {"caches and reserved", "#8C959F", "#6E7681"},
     };
     static_assert(std::size(kStyles) == static_cast<unsigned>(FrameView::Kind::Count_));
@@ -67,6 +68,16 @@ TdView Session::td() const {
     return view;
 }
 
+std::vector<PamtRange> Session::pamtRanges() const {
+    std::vector<PamtRange> ranges;
+    if (!system().isTdx() || !system().config().has(Feature::DynamicPamt))
+        return ranges;
+    for (Pfn first{0}; first.v < system().frames().count(); first.v += 512)
+        if (const auto pair = system().module().pairOf(first))
+            ranges.push_back({first, *pair, system().backend().peekPamtRef(first)});
+    return ranges;
+}
+
 std::vector<u64> Session::usedFrameLines() const { return system().frames().usedLines(); }
 
 u64 Session::frameCount() const { return system().frames().count(); }
@@ -109,6 +120,11 @@ FrameView Session::frame(Pfn pfn) const {
     }
     case FrameKind::TdxControl: view.kind = FrameView::Kind::Control; break;
     case FrameKind::Raw: view.kind = FrameView::Kind::Raw; break;
+    case FrameKind::PamtPage:
+        view.kind = FrameView::Kind::Pamt;
+        if (!system().module().isPamtPage(pfn))
+            view.use = "in a vCPU's pamt_cache";
+        break;
     case FrameKind::Reserved:
     case FrameKind::Cache:
     case FrameKind::Count_: view.kind = FrameView::Kind::Other; break;
@@ -121,6 +137,16 @@ FrameView Session::frame(Pfn pfn) const {
             view.owner = fmt::format("TDR {:x}", pamt::owner(word).v);
         if (pamt::type(word) == PageType::Reg || pamt::type(word) == PageType::Ept)
             view.bepoch = system().machine().peek(system().module().pamtEntry(pfn, size) + 1);
+    }
+    if (system().isTdx() && system().config().has(Feature::DynamicPamt)) {
+        const TdxModule& module = system().module();
+        for (const PamtRange& range : pamtRanges())
+            if (pfn == range.pair[0] || pfn == range.pair[1])
+                view.use = fmt::format("PAMT entries of pfn {:#x} to {:#x}", range.first.v, range.first.v + 511);
+        if (module.isPamtPage(pfn))
+            view.pamt = name(PageType::Pamt);
+        else if (!module.pairOf(pfn))
+            view.pamt = "none: its 2M has no PAMT pages";
     }
     if (position() > 0)
         system().machine().forEachChange(position() - 1, [&](Place place, u64) {

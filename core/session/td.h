@@ -4,6 +4,7 @@
 
 #include "base/types.h"
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,13 +34,20 @@ struct TdView {
 
 // One frame of host memory.
 struct FrameView {
-    enum class Kind : u8 { Free, Kvm, External, Shared, Private, Control, Raw, Other, Count_ } kind = Kind::Free;
+    enum class Kind : u8 { Free, Kvm, External, Shared, Private, Control, Raw, Pamt, Other, Count_ } kind = Kind::Free;
     std::string host;  // what the host uses it for
     std::string pamt;  // the page type of the PAMT; empty without a TDX module
     std::string owner; // "TDR 4d2"
     std::string use;   // "mirror table of private 0x0 at 2M"
     u64 bepoch = 0;
     bool changed = false; // by the micro-step before the position
+};
+
+// Dynamic PAMT: 2M of host memory whose 4K PAMT entries exist, the two pages that hold them, and how many of its pages the module has.
+struct PamtRange {
+    Pfn first;
+    std::array<Pfn, 2> pair;
+    u64 pages = 0; // pamt_refcounts
 };
 
 inline constexpr u64 kFramesPerLine = 64;

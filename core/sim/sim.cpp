@@ -15,8 +15,8 @@ constexpr u64 kWriterShift = 32;
 } // namespace
 
 std::string_view name(LockId lock) {
-    constexpr std::array<std::string_view, kLocks> names{"mmu_lock",           "slots_lock", "filemap_invalidate_lock",
-                                                         "tdp_mmu_pages_lock", "tdx_lock",   "kvm->lock"};
+    constexpr std::array<std::string_view, kLocks> names{
+        "mmu_lock", "slots_lock", "filemap_invalidate_lock", "tdp_mmu_pages_lock", "tdx_lock", "kvm->lock", "pamt_lock"};
     return names[static_cast<unsigned>(lock)];
 }
 

@@ -27,7 +27,7 @@
 
 namespace mirrorscope {
 
-enum class LockId : u8 { MmuLock, SlotsLock, FilemapInvalidateLock, TdpMmuPagesLock, TdxLock, KvmLock, Count_ };
+enum class LockId : u8 { MmuLock, SlotsLock, FilemapInvalidateLock, TdpMmuPagesLock, TdxLock, KvmLock, PamtLock, Count_ };
 inline constexpr unsigned kLocks = static_cast<unsigned>(LockId::Count_);
 std::string_view name(LockId lock);
 

@@ -30,7 +30,8 @@ constexpr u64 kSecondSlot = 0x4000, kMovedSlot = 0x8000;
 
 class Generator {
 public:
-    explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed) : random_(seed), vm_(vm), kernel_(kernel) {}
+    explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed)
+        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 2 == 0) {}
 
     // `broken`: a value of `break`, if any.
     Stream stream(unsigned length, const std::string& broken = "") {
@@ -45,6 +46,8 @@ public:
         for (const char* flag : {"ad-bits", "pml", "eager-split"})
             if (below(4) == 0 && (!hasAlias() || std::string(flag) != "ad-bits"))
                 s.machine += fmt::format(", {}: false", flag);
+        if (dynamicPamt_)
+            s.machine += ", features: [dynamic-pamt]";
         if (!broken.empty())
             s.machine += fmt::format(", break: [{}]", broken);
         if (below(4) == 0)
@@ -215,6 +218,7 @@ private:
     std::mt19937_64 random_;
     VmType vm_;
     Kernel kernel_;
+    bool dynamicPamt_;
     u64 vcpus_ = 1;
     u64 value_ = 0;
     std::string backing_;

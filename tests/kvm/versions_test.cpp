@@ -275,6 +275,8 @@ TEST(Versions, all_that_is_shipped_runs_on_each) {
                 file.parent_path().filename() == "history")
                 continue;
             SCOPED_TRACE(std::string(name(kernel)) + " " + file.string());
+            if (kernel != Kernel::Next && loadScenario(file.string()).machine.features.any())
+                continue; // it says which release it is of
             const Scenario scenario = loadScenario(file.string(), {{"machine.kernel", std::string(name(kernel))}});
             Runner runner(scenario);
             runner.runAll();

@@ -87,6 +87,7 @@ u64 largerBy(u64 spte, u64 pages) { return spte + (pages << 12); }
 const std::string kVm = "vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M}]";
 const std::string kHugeVm = "vm: default, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]";
 const std::string kTd = "vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]";
+const std::string kDynamicPamt = kTd + ", kernel: next, features: [dynamic-pamt]";
 const std::string kWrite = "vcpu0: {write: 0x1000}";
 const std::string kImage = "init-mem-region: {gpa: 0, size: 4K, measure: false}", kFinal = "finalize-vm",
                   kAccept = "vcpu0: {accept: 0x4000}";
@@ -280,6 +281,16 @@ std::vector<Case> cases() {
          {"pre-fault: {vcpu: 0, gpa: 0x5000, size: 4K}"}},
         // tdx.c
         {Assert::ReclaimFailed, kTd, {kImage, kFinal, answer("TDH.PHYMEM.PAGE.RECLAIM", "TDX_OPERAND_INVALID")}, none, {"destroy-vm"}},
+        {Assert::PamtAddFailed,
+         kDynamicPamt,
+         {kImage, kFinal, kAccept, answer("TDH.PHYMEM.PAMT.ADD", "TDX_OPERAND_BUSY")},
+         none,
+         {"host1: {pre-fault: {vcpu: 0, gpa: 0x5000, size: 4K}}"}}, // in a range of its own
+        {Assert::PamtRemoveFailed,
+         kDynamicPamt,
+         {kImage, kFinal, answer("TDH.PHYMEM.PAMT.REMOVE", "TDX_OPERAND_BUSY")},
+         none,
+         {"destroy-vm"}},
         {Assert::CacheWbFailed, kTd, {kImage, kFinal, answer("TDH.PHYMEM.CACHE.WB", "TDX_OPERAND_INVALID")}, none, {"destroy-vm"}},
         {Assert::PremapPreFault, kTd, {}, setVm(Kvm::VmWord::PreFaultAllowed, 1), {kImage}},
         {Assert::SetLevel,

@@ -150,7 +150,9 @@ private:
         case Operand::Tdvpr: return hpa(system_.backend().tdvpr(static_cast<unsigned>(random_() % 2)));
         case Operand::Page:
         case Operand::Source:
+        case Operand::Pair:
         case Operand::Params: return pageOperand();
+        case Operand::Range: return random_() % 4 == 0 ? pageOperand() : hpa({512 * (random_() % 8)}) | 1;
         case Operand::Hkid: return random_() % 70;
         case Operand::Resume: return random_() % 3;
         case Operand::Value: return random_();

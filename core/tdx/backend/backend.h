@@ -7,6 +7,8 @@
 #include "kvm/replaceable.h"
 #include "tdx/module/module.h"
 
+#include <array>
+#include <optional>
 #include <string>
 
 namespace mirrorscope {
@@ -27,6 +29,7 @@ public:
     int set_external_spte(Gfn gfn, Level level, Pfn pfn) override;
     int free_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_free_private_spt(gfn, level, spt); }
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override;
+    int topup_external_cache(unsigned vcpu) override;
 
     // ---- the private table (sept_ops.cpp). 0 or a negative errno
     int tdx_sept_link_private_spt(Gfn gfn, Level level, Pfn spt);
@@ -73,6 +76,25 @@ public:
     int populate_one(Gfn gfn, Pfn source);
     // tdx_vcpu_init() with the locks that its caller takes besides vcpu->mutex.
     int init_vcpu_locked(unsigned vcpu);
+
+    // ---- dynamic PAMT (pamt.cpp): 0, -ENOMEM without two pages, -EIO when the module refuses them
+    enum class PamtFrom : u8 { Allocator, Cache }; // where the two pages are from: of a fault the running vCPU's pamt_cache
+    using PamtPair = std::array<Pfn, 2>;
+    int tdx_pamt_get(Pfn pfn, PamtFrom from);
+    void tdx_pamt_put(Pfn pfn); // must not fail: what goes wrong is a warning and two leaked pages
+    // The same if the machine has dynamic PAMT at all.
+    int pamtGet(Pfn pfn, PamtFrom from);
+    void pamtPut(Pfn pfn);
+    std::optional<Pfn> tdx_alloc_control_page();
+    void tdx_free_control_page(Pfn page);
+    std::optional<PamtPair> allocPair(PamtFrom from);
+    void freePair(const PamtPair& pair);
+    u64 pamtAdd(Pfn pfn, const PamtPair& pair); // TDH.PHYMEM.PAMT.ADD; its status
+    std::optional<PamtPair> pamtRemove(Pfn pfn);
+    // How many 4K pages of the 2M around it the module has.
+    Place pamtRef(Pfn pfn) const { return pamtRefs_ + (pfn.v >> 9); }
+    u64 peekPamtRef(Pfn pfn) const;
+    bool inPamtCache(Pfn pfn) const;
 
     // ---- teardown (teardown.cpp), in the order of kvm_destroy_vm()
     void tdx_mmu_release_hkid();
@@ -121,13 +143,16 @@ private:
     Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);
     HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
     bool tdx_reclaim_page(Pfn page);
+    void takePamtWords(Regions& regions);
+    void freePamtCache(unsigned vcpu);
 
     Kvm& kvm_;
     TdxModule& module_;
     Sim& sim_;
     std::unique_ptr<TdxProtocol> protocol_;
     Place words_;
-    Place tdvprs_;   // of each vCPU
+    Place tdvprs_; // of each vCPU
+    Place pamtRefs_, pamtCaches_, running_;
     Place tlbEpoch_; // when each vCPU's TLB was last flushed by the module. Kept for the rules
 };
 

@@ -15,6 +15,7 @@ TdxBackend::TdxBackend(Kvm& kvm, TdxModule& module, Regions& regions)
     words_ = regions.take(static_cast<unsigned>(Word::Count_), "kvm-tdx", static_cast<unsigned>(Word::Count_));
     tdvprs_ = regions.take(kvm.config().vcpus, "tdvpr");
     tlbEpoch_ = regions.take(kvm.config().vcpus, "tlb-epoch");
+    takePamtWords(regions);
     applyVersion(kvm.config(), *protocol_);
     applyBreaks(kvm.config(), *protocol_);
 }
@@ -35,7 +36,7 @@ VmTraits TdxBackend::traits() {
 void TdxBackend::build() {
     Call call(sim_, "tdx_td_init");
     const MachineConfig& config = kvm_.config();
-    const auto control = [&] { return *kvm_.alloc_page(FrameKind::TdxControl, 0); };
+    const auto control = [&] { return *tdx_alloc_control_page(); };
     const auto must = [&](Leaf leaf, Regs regs) {
         [[maybe_unused]] const u64 status = module_.seamcall(leaf, regs);
         assert(status == tdx::kSuccess);

@@ -12,10 +12,10 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
     const Place word = tdvprs_ + vcpu;
     std::array<Pfn, tdvps::kPages> pages; // the TDVPR first
     for (unsigned i = 0; i < pages.size(); ++i) {
-        const auto page = kvm_.alloc_page(FrameKind::TdxControl, 0);
+        const auto page = tdx_alloc_control_page();
         if (!page) {
             for (unsigned k = 0; k < i; ++k)
-                kvm_.free_page(pages[k]);
+                tdx_free_control_page(pages[k]);
             machine.set(word, 0);
             return -kENOMEM;
         }
@@ -25,7 +25,7 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
     }
     const auto freeFrom = [&](unsigned first) {
         for (unsigned i = first; i < pages.size(); ++i)
-            kvm_.free_page(pages[i]);
+            tdx_free_control_page(pages[i]);
     };
     Regs create{.rcx = hpa(pages[0]), .rdx = tdrHpa()};
     if (const u64 status = seamcall(Leaf::VpCreate, create); status != tdx::kSuccess) {

@@ -20,6 +20,8 @@ struct TdxProtocol {
     Replaceable<&TdxBackend::kick_after_track> kick_after_track;
     Replaceable<&TdxBackend::tdx_no_vcpus_enter_start> tdx_no_vcpus_enter_start;
     Replaceable<&TdxBackend::retries_locally> retries_locally;
+    Replaceable<&TdxBackend::tdx_pamt_get> tdx_pamt_get;
+    Replaceable<&TdxBackend::tdx_pamt_put> tdx_pamt_put;
     // Around an ioctl that changes the TD's state; `vcpu` if it is one of a vCPU. Inside of it, around what slots must not change under.
     void (*lock_state)(TdxBackend&, std::optional<unsigned> vcpu) = lockVcpu;
     void (*unlock_state)(TdxBackend&, std::optional<unsigned> vcpu) = unlockVcpu;

@@ -19,8 +19,12 @@ int TdxBackend::tdx_sept_link_private_spt(Gfn gfn, Level level, Pfn spt) {
 }
 
 int TdxBackend::link(Gfn gfn, Level level, Pfn spt) {
+    if (const int r = pamtGet(spt, PamtFrom::Cache); r != 0)
+        return r;
     Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa(), .r8 = hpa(spt)};
     const u64 status = seamcall(Leaf::MemSeptAdd, regs);
+    if (status != tdx::kSuccess)
+        pamtPut(spt);
     if (tdx::isBusy(status))
         return -kEBUSY;
     return status == tdx::kSuccess ? 0 : bug(Leaf::MemSeptAdd, status, kEIO);
@@ -55,9 +59,12 @@ int TdxBackend::map(Gfn gfn, Level level, Pfn pfn) {
     if (kvm_.KVM_BUG_ON(level != Level::k4K, Assert::SetLevel))
         return -kEINVAL;
     protocol_->pin(*this, pfn);
-    if (get(Word::State) == kRunnable)
-        return tdx_mem_page_aug(gfn, level, pfn);
-    return protocol_->add_or_record(*this, gfn, level, pfn);
+    if (const int r = pamtGet(pfn, PamtFrom::Cache); r != 0)
+        return r;
+    const int r = get(Word::State) == kRunnable ? tdx_mem_page_aug(gfn, level, pfn) : protocol_->add_or_record(*this, gfn, level, pfn);
+    if (r != 0)
+        pamtPut(pfn);
+    return r;
 }
 
 void TdxBackend::tdx_no_vcpus_enter_start() {
@@ -140,6 +147,7 @@ int TdxBackend::remove_and_clear(Gfn gfn, Level level, Pfn pfn) {
     if (const u64 status = seamcall(Leaf::PhymemPageWbinvd, wbinvd); status != tdx::kSuccess)
         return bug(Leaf::PhymemPageWbinvd, status, kEIO); // the page stays pinned: it is leaked
     protocol_->tdx_clear_and_unpin(*this, pfn);
+    pamtPut(pfn);
     return 0;
 }
 
@@ -173,7 +181,10 @@ int TdxBackend::tdx_sept_free_private_spt(Gfn, Level, Pfn spt) {
     Call call(sim_, "tdx_sept_free_private_spt");
     if (kvm_.KVM_BUG_ON(is_hkid_assigned(), Assert::FreeWithHkid))
         return -kEINVAL;
-    return tdx_reclaim_page(spt) ? 0 : -kEIO;
+    if (!tdx_reclaim_page(spt))
+        return -kEIO;
+    pamtPut(spt);
+    return 0;
 }
 
 bool TdxBackend::tdx_reclaim_page(Pfn page) {

@@ -43,6 +43,8 @@ void TdxBackend::tdx_mmu_release_hkid() {
 
 void TdxBackend::tdx_vcpu_free() {
     Call call(sim_, "tdx_vcpu_free");
+    for (unsigned v = 0; v < kvm_.config().vcpus; ++v)
+        freePamtCache(v);
     if (is_hkid_assigned()) // nothing can be reclaimed
         return;
     for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
@@ -52,9 +54,9 @@ void TdxBackend::tdx_vcpu_free() {
         const u64 pages = module_.peekTdvps(page, tdvps::NumPages);
         for (unsigned i = 1; i < pages; ++i)
             if (const Pfn tdcx{module_.peekTdvps(page, tdvps::Pages0 + i)}; tdx_reclaim_page(tdcx))
-                kvm_.free_page(tdcx);
+                tdx_free_control_page(tdcx);
         if (tdx_reclaim_page(page))
-            kvm_.free_page(page);
+            tdx_free_control_page(page);
         kvm_.machine().set(tdvprs_ + v, 0);
     }
 }
@@ -66,14 +68,14 @@ void TdxBackend::tdx_vm_destroy() {
         const u64 pages = module_.peekTdr(page, mirrorscope::tdr::NumTdcx);
         for (unsigned i = 0; i < pages; ++i)
             if (const Pfn tdcs = module_.tdcs(page, i); tdx_reclaim_page(tdcs))
-                kvm_.free_page(tdcs);
+                tdx_free_control_page(tdcs);
         if (tdx_reclaim_page(page)) {
             // The module may have touched the TDR while it worked on the TD: its lines are written back by its own key.
             Regs wbinvd{.rcx = hpa(page)};
             if (const u64 status = seamcall(Leaf::PhymemPageWbinvd, wbinvd); status != tdx::kSuccess)
                 bug(Leaf::PhymemPageWbinvd, status, kEIO);
             else
-                kvm_.free_page(page);
+                tdx_free_control_page(page);
         }
         set(Word::Tdr, 0);
     }

@@ -140,7 +140,9 @@ MatrixCell SeptMatrix::call(const MatrixCase& request) {
             case Operand::Tdvpr: return hpa(system_->backend().tdvpr(0));
             case Operand::Page: return newPage(request.leaf == Leaf::MemPageAug && level == Level::k2M ? Level::k2M : Level::k4K);
             case Operand::Source:
+            case Operand::Pair:
             case Operand::Params: return newPage(Level::k4K);
+            case Operand::Range: return number(Level::k2M) - 1;
             case Operand::Hkid: return 2;
             case Operand::Gpa:
             case Operand::Resume:

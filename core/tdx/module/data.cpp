@@ -24,6 +24,11 @@ constexpr std::pair<u32, std::string_view> kStatuses[] = {
     {0x80000203, "RND_NO_ENTROPY"},
     {0x90000205, "HOST_PRIORITY_BUSY_TIMEOUT"},
     {PAGE_METADATA_INCORRECT, "PAGE_METADATA_INCORRECT"},
+    {HPA_RANGE_NOT_FREE, "HPA_RANGE_NOT_FREE"},
+    {PAGE_NOT_FREE, "PAGE_NOT_FREE"},
+    {MISSING_PAMT_PAGE_PAIR, "MISSING_PAMT_PAGE_PAIR"},
+    {NO_PAMT_PAGE_PAIR, "NO_PAMT_PAGE_PAIR"},
+    {PAMT_PAGE_NOT_EMPTY, "PAMT_PAGE_NOT_EMPTY"},
     {TD_ASSOCIATED_PAGES_EXIST, "TD_ASSOCIATED_PAGES_EXIST"},
     {0xC0000505, "SYS_NOT_READY"},
     {0xC0000506, "SYS_SHUTDOWN"},
@@ -123,6 +128,8 @@ std::string operandText(u64 status) {
     const auto low = static_cast<u32>(status);
     if (high == PAGE_ALREADY_ACCEPTED || high == PAGE_SIZE_MISMATCH)
         return "level" + std::to_string(low);
+    if (high == PAMT_PAGE_NOT_EMPTY)
+        return "page" + std::to_string(low);
     // 0 is RAX, but most statuses with 0 there name no operand.
     return low == 0 && high != OPERAND_INVALID && high != OPERAND_BUSY ? "" : operandName(low);
 }
@@ -217,6 +224,7 @@ std::string_view name(PageType type) {
     case PageType::Tdcx: return "PT_TDCX";
     case PageType::Tdvpr: return "PT_TDVPR";
     case PageType::Ept: return "PT_EPT";
+    case PageType::Pamt: return "PT_PAMT";
     }
     return "?";
 }

@@ -18,16 +18,19 @@ inline constexpr u64 kSuccess = 0;
 constexpr u64 status(u32 high, u32 operand = 0) { return u64{high} << 32 | operand; }
 inline constexpr u32 INTERRUPTED_RESTARTABLE = 0x80000004, OPERAND_INVALID = 0xC0000100, OPERAND_ADDR_RANGE_ERROR = 0xC0000101,
                      OPERAND_BUSY = 0x80000200, PREVIOUS_TLB_EPOCH_BUSY = 0x80000201, PAGE_METADATA_INCORRECT = 0xC0000300,
-                     TD_ASSOCIATED_PAGES_EXIST = 0xC0000400, TD_FATAL = 0xE0000604, TD_NON_DEBUG = 0xC0000605,
-                     TDCS_NOT_ALLOCATED = 0xC0000606, LIFECYCLE_STATE_INCORRECT = 0xC0000607, OP_STATE_INCORRECT = 0xC0000608,
-                     NO_VCPUS = 0xC0000609, TDCX_NUM_INCORRECT = 0xC0000610, VCPU_STATE_INCORRECT = 0xC0000700,
-                     VCPU_ASSOCIATED = 0x80000701, VCPU_NOT_ASSOCIATED = 0x80000702, MAX_VCPUS_EXCEEDED = 0xC0000705,
-                     TD_KEYS_NOT_CONFIGURED = 0x80000810, KEY_CONFIGURED = 0x00000815, WBCACHE_NOT_COMPLETE = 0x80000817,
-                     HKID_NOT_FREE = 0xC0000820, NO_HKID_READY_TO_WBCACHE = 0x00000821, WBCACHE_RESUME_ERROR = 0xC0000823,
-                     FLUSHVP_NOT_DONE = 0x80000824, EPT_WALK_FAILED = 0xC0000B00, EPT_ENTRY_NOT_PRESENT = 0xC0000B03,
-                     GPA_RANGE_NOT_BLOCKED = 0xC0000B06, GPA_RANGE_ALREADY_BLOCKED = 0x00000B07, TLB_TRACKING_NOT_DONE = 0xC0000B08,
-                     EPT_INVALID_PROMOTE_CONDITIONS = 0xC0000B09, PAGE_ALREADY_ACCEPTED = 0x00000B0A, PAGE_SIZE_MISMATCH = 0xC0000B0B,
-                     EPT_ENTRY_STATE_INCORRECT = 0xC0000B0D, EPT_PAGE_NOT_FREE = 0xC0000B0E;
+                     HPA_RANGE_NOT_FREE = 0xC0000304, TD_ASSOCIATED_PAGES_EXIST = 0xC0000400, TD_FATAL = 0xE0000604,
+                     TD_NON_DEBUG = 0xC0000605, TDCS_NOT_ALLOCATED = 0xC0000606, LIFECYCLE_STATE_INCORRECT = 0xC0000607,
+                     OP_STATE_INCORRECT = 0xC0000608, NO_VCPUS = 0xC0000609, TDCX_NUM_INCORRECT = 0xC0000610,
+                     VCPU_STATE_INCORRECT = 0xC0000700, VCPU_ASSOCIATED = 0x80000701, VCPU_NOT_ASSOCIATED = 0x80000702,
+                     MAX_VCPUS_EXCEEDED = 0xC0000705, TD_KEYS_NOT_CONFIGURED = 0x80000810, KEY_CONFIGURED = 0x00000815,
+                     WBCACHE_NOT_COMPLETE = 0x80000817, HKID_NOT_FREE = 0xC0000820, NO_HKID_READY_TO_WBCACHE = 0x00000821,
+                     WBCACHE_RESUME_ERROR = 0xC0000823, FLUSHVP_NOT_DONE = 0x80000824, EPT_WALK_FAILED = 0xC0000B00,
+                     EPT_ENTRY_NOT_PRESENT = 0xC0000B03, GPA_RANGE_NOT_BLOCKED = 0xC0000B06, GPA_RANGE_ALREADY_BLOCKED = 0x00000B07,
+                     TLB_TRACKING_NOT_DONE = 0xC0000B08, EPT_INVALID_PROMOTE_CONDITIONS = 0xC0000B09, PAGE_ALREADY_ACCEPTED = 0x00000B0A,
+                     PAGE_SIZE_MISMATCH = 0xC0000B0B, EPT_ENTRY_STATE_INCORRECT = 0xC0000B0D, EPT_PAGE_NOT_FREE = 0xC0000B0E;
+// Of dynamic PAMT. Their names are the module's; their numbers were not to be read, these are ours (fidelity.md).
+inline constexpr u32 PAGE_NOT_FREE = 0xC00003F0, MISSING_PAMT_PAGE_PAIR = 0xC00003F1, NO_PAMT_PAGE_PAIR = 0xC00003F2,
+                     PAMT_PAGE_NOT_EMPTY = 0xC00003F3;
 constexpr u32 highOf(u64 status) { return static_cast<u32>(status >> 32); }
 constexpr bool isBusy(u64 status) { return highOf(status) == OPERAND_BUSY; }
 
@@ -68,8 +71,9 @@ u8 archState(u64 entry);
 u64 view(u64 entry);
 } // namespace sept
 
-// ---- PAMT: word 0 is lock 15:0, type 23:16, owner 63:24 (HPA of TDR >> 12); word 1 is BEPOCH
-enum class PageType : u8 { Nda = 0, Rsvd = 1, Reg = 3, Tdr = 4, Tdcx = 5, Tdvpr = 6, Ept = 8 };
+// ---- PAMT: word 0 is lock 15:0, type 23:16, owner 63:24 (HPA of TDR >> 12); word 1 is BEPOCH. With dynamic PAMT the entry of 2M whose
+// 4K entries exist has type Pamt, and the pages that hold them in place of owner and BEPOCH.
+enum class PageType : u8 { Nda = 0, Rsvd = 1, Reg = 3, Tdr = 4, Tdcx = 5, Tdvpr = 6, Ept = 8, Pamt = 10 };
 std::string_view name(PageType type);
 namespace pamt {
 constexpr PageType type(u64 word) { return static_cast<PageType>(word >> 16 & 0xff); }

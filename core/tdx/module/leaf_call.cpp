@@ -38,6 +38,11 @@ void LeafCall::releaseAll() {
     }
 }
 
+bool LeafCall::endsWalk(Pfn pfn, Level size) const {
+    const PageType type = pamt::type(machine.getBesideLock(pamtOf(pfn, size)));
+    return size == Level::k4K || type == PageType::Reg || (size == Level::k2M && dynamicPamt() && type != PageType::Pamt);
+}
+
 u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Level size) {
     if ((hpaPage & (bytesPer(size) - 1)) != 0 || hpaPage >= kMaxHpa)
         return tdx::status(tdx::OPERAND_INVALID, op);
@@ -46,7 +51,7 @@ u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Leve
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, op);
     Level found = Level::k4K;
     for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = l == size || pamt::type(machine.getBesideLock(pamtOf(pfn, l))) == PageType::Reg;
+        const bool last = l == size || endsWalk(pfn, l);
         if (!lock(pamtOf(pfn, l), last ? mode : Mode::Shared))
             return tdx::status(tdx::OPERAND_BUSY, op);
         if (last) {
@@ -54,8 +59,15 @@ u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Leve
             break;
         }
     }
-    if (found != size || pamt::type(machine.getBesideLock(pamtOf(pfn, size))) != wanted)
+    const PageType type = pamt::type(machine.getBesideLock(pamtOf(pfn, found)));
+    if (found != size && type == PageType::Nda && wanted == PageType::Nda && dynamicPamt())
+        return tdx::status(tdx::MISSING_PAMT_PAGE_PAIR, op);
+    if (found != size || type != wanted)
         return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
+    if (dynamicPamt() && wanted == PageType::Nda)
+        for (u64 i = 0; i < pagesPer(size); ++i)
+            if (machine.get(m.pamtBitmap_ + (pfn.v + i)) != 0)
+                return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
     if (size == Level::k2M && wanted == PageType::Nda)
         for (u64 i = 0; i < 512; ++i)
             if (pamt::type(machine.getBesideLock(m.pamt4k({pfn.v + i}))) != PageType::Nda)

@@ -71,6 +71,10 @@ constexpr std::array<LeafInfo, kLeaves> kTable{{
      "write back the cache for HKIDs to be freed"},
     {Leaf::PhymemPageWbinvd, 41, "TDH.PHYMEM.PAGE.WBINVD", "tdh_phymem_page_wbinvd", Page, None, None, None, 0, 0, kAny, "page shared",
      "write back and invalidate the cache lines of a freed page"},
+    {Leaf::PhymemPamtAdd, 58, "TDH.PHYMEM.PAMT.ADD", "tdh_phymem_pamt_add", Range, Pair, Pair, None, 0, 0, kAny,
+     "2M PAMT entry exclusive, the pair's entries shared", "dynamic PAMT: give 2M of memory the two pages of its 4K PAMT entries"},
+    {Leaf::PhymemPamtRemove, 59, "TDH.PHYMEM.PAMT.REMOVE", "tdh_phymem_pamt_remove", Range, None, None, None, 0, 0, kAny,
+     "2M PAMT entry exclusive", "dynamic PAMT: take the two pages back when no page of the 2M is in use"},
     {Leaf::TdgMemPageAccept, 6, "TDG.MEM.PAGE.ACCEPT", "tdg_mem_page_accept", GpaLevel, None, None, None, 0, 1, kRun, "entry (guest)",
      "the guest accepts a pending page", true},
 }};
@@ -84,8 +88,8 @@ constexpr auto kNames = [] {
 } // namespace
 
 std::string_view name(Operand operand) {
-    constexpr std::array<std::string_view, 12> names{"",     "gpa",    "gpa",  "tdr",    "tdr",    "tdvpr",
-                                                     "page", "source", "hkid", "params", "resume", "value"};
+    constexpr std::array<std::string_view, 14> names{"",     "gpa",  "gpa",    "tdr",  "tdr",    "tdvpr",  "page",
+                                                     "page", "pair", "source", "hkid", "params", "resume", "value"};
     return names[static_cast<unsigned>(operand)];
 }
 

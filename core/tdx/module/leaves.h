@@ -41,6 +41,8 @@ enum class Leaf : u8 {
     MemRangeUnblock,
     PhymemCacheWb,
     PhymemPageWbinvd,
+    PhymemPamtAdd,
+    PhymemPamtRemove,
     TdgMemPageAccept,
     Count_
 };
@@ -55,6 +57,8 @@ enum class Operand : u8 {
     TdrFlags, // the same with ALLOW_EXISTING in bit 0
     Tdvpr,    // HPA of a vCPU's TDVPR, `tdvpr`
     Page,     // HPA of a page that the module is given, `page`
+    Range,    // HPA of 2M of memory with level 1, named by a page of it: `page`
+    Pair,     // HPA of a page for the range's PAMT entries
     Source,   // HPA of a shared page, `source`
     Hkid,
     Params, // HPA of TD_PARAMS

@@ -16,6 +16,8 @@ TdxModule::TdxModule(const MachineConfig& config, Sim& sim, Frames& frames, Regi
     pamt_[1] = regions.take((frames.count() / 512 + 1) * 2, "pamt", 2);
     pamt_[2] = regions.take((frames.count() / (512 * 512) + 1) * 2, "pamt", 2);
     kot_ = regions.take(kHkids, "kot");
+    if (config.has(Feature::DynamicPamt))
+        pamtBitmap_ = regions.take(frames.count(), "pamt-bitmap");
     inject_.reserve(kLeaves);
     for (unsigned leaf = 0; leaf < kLeaves; ++leaf)
         inject_.emplace_back(regions, "inject-seamcall");
@@ -53,6 +55,8 @@ TdxModule::Function TdxModule::function(Leaf leaf) {
     case Leaf::MemRangeUnblock: return tdh_mem_range_unblock;
     case Leaf::PhymemCacheWb: return tdh_phymem_cache_wb;
     case Leaf::PhymemPageWbinvd: return tdh_phymem_page_wbinvd;
+    case Leaf::PhymemPamtAdd: return tdh_phymem_pamt_add;
+    case Leaf::PhymemPamtRemove: return tdh_phymem_pamt_remove;
     case Leaf::TdgMemPageAccept:
     case Leaf::Count_: break;
     }
@@ -136,6 +140,13 @@ TdxModule::SeptWalk TdxModule::peekSept(Pfn tdr, Gfn gfn, Level level) const {
         table = ept::pfnOf(walk.entry);
     }
     return walk;
+}
+
+std::optional<std::array<Pfn, 2>> TdxModule::pairOf(Pfn pfn) const {
+    const u64 word = machine_->peek(pamt2m(pfn));
+    if (pamt::type(word) != PageType::Pamt)
+        return std::nullopt;
+    return std::array<Pfn, 2>{pamt::owner(word), Pfn{machine_->peek(pamt2m(pfn) + 1)}};
 }
 
 bool TdxModule::isSeptPage(Pfn pfn) const {

@@ -15,6 +15,7 @@
 #include "tdx/module/leaves.h"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,9 @@ public:
         bool reached = false;
     };
     SeptWalk peekSept(Pfn tdr, Gfn gfn, Level level) const;
+    // Dynamic PAMT: does it hold the PAMT entries of a range? And the two that hold those of that frame's, if its range has any.
+    bool isPamtPage(Pfn pfn) const { return config_.has(Feature::DynamicPamt) && machine_->peek(pamtBitmap_ + pfn.v) != 0; }
+    std::optional<std::array<Pfn, 2>> pairOf(Pfn pfn) const;
     // The frame that holds `place`, if it is a secure EPT page.
     bool isSeptPage(Pfn pfn) const;
 
@@ -91,6 +95,7 @@ private:
     Frames& frames_;
     Machine* machine_ = nullptr;
     Place pamt_[3];
+    Place pamtBitmap_;              // dynamic PAMT: of each frame, does it hold PAMT entries; a bit in the module
     Place kot_;                     // per HKID: 0 FREE, 1 ASSIGNED, 2 FLUSHED; bit 8: cache to be written back
     std::vector<Injection> inject_; // per leaf
     std::string measured_;          // bytes of the MRTD stream; how many of them count is a word of TDCS
@@ -145,6 +150,10 @@ public:
 
     // A page given by its HPA: form, range, locks, size, type.
     u64 explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Level size = Level::k4K);
+    // Is there no PAMT entry below that of this size? Of a large page, and with dynamic PAMT of 2M without a pair.
+    bool endsWalk(Pfn pfn, Level size) const;
+    bool dynamicPamt() const { return m.config_.has(Feature::DynamicPamt); }
+    void setPamtPage(Pfn pfn, bool is) { machine.set(m.pamtBitmap_ + pfn.v, is ? 1 : 0); }
     // The entry alone.
     u64 implicitPage(Pfn pfn, u32 op, Mode mode, Level size = Level::k4K);
     bool lock(Place place, Mode mode);
@@ -212,5 +221,7 @@ u64 tdh_phymem_page_reclaim(LeafCall& c);
 u64 tdh_phymem_page_rdmd(LeafCall& c);
 u64 tdh_phymem_page_wbinvd(LeafCall& c);
 u64 tdh_phymem_cache_wb(LeafCall& c);
+u64 tdh_phymem_pamt_add(LeafCall& c);
+u64 tdh_phymem_pamt_remove(LeafCall& c);
 
 } // namespace mirrorscope

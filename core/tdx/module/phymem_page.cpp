@@ -13,7 +13,7 @@ u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
     if (pfn.v >= c.frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
     for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = l == Level::k4K || pamt::type(c.machine.getBesideLock(c.pamtOf(pfn, l))) == PageType::Reg;
+        const bool last = c.endsWalk(pfn, l);
         if (!c.lock(c.pamtOf(pfn, l), last ? mode : LeafCall::Mode::Shared))
             return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
         if (last) {
@@ -33,9 +33,13 @@ u64 tdh_phymem_page_rdmd(LeafCall& c) {
         return s;
     }
     const u64 word = c.machine.getBesideLock(c.pamtOf(pfn, size));
-    const PageType type = pamt::type(word);
+    PageType type = pamt::type(word);
+    if (type == PageType::Nda && c.m.isPamtPage(pfn)) {
+        type = PageType::Pamt;
+        size = Level::k4K;
+    }
     c.r.rcx = static_cast<u8>(type);
-    c.r.rdx = hpa(pamt::owner(word));
+    c.r.rdx = type == PageType::Pamt ? 0 : hpa(pamt::owner(word));
     c.r.r8 = number(size) - 1;
     c.r.r9 = type == PageType::Reg || type == PageType::Ept ? c.machine.get(c.pamtOf(pfn, size) + 1) : 0;
     c.r.r10 = c.r.r11 = 0;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Dynamic PAMT: records where the module has pages and nowhere else, KVM's counts, and what comes of what fails.
+#include "support/run.h"
+#include "support/seed.h"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <random>
+
+namespace mirrorscope::test {
+
+namespace {
+const std::string kMachine = "vcpus: 2, kernel: next, features: [dynamic-pamt]";
+
+// At quiet: of each 2M the count is how many of its pages the module has, and there is a pair if there are any.
+void expectExact(const System& system) {
+    const TdxModule& module = system.module();
+    std::vector<u64> owned(system.frames().count() / 512 + 1);
+    u64 pairs = 0, pamtPages = 0;
+    for (Pfn pfn{0}; pfn.v < system.frames().count(); ++pfn.v) {
+        owned[pfn.v / 512] += pamt::type(module.peekPamt(pfn)) != PageType::Nda ? 1 : 0;
+        pamtPages += module.isPamtPage(pfn) ? 1 : 0;
+    }
+    for (u64 range = 0; range < owned.size() && range * 512 < system.frames().count(); ++range) {
+        const Pfn first{range * 512};
+        ASSERT_EQ(system.backend().peekPamtRef(first), owned[range]) << "range " << range;
+        const auto pair = module.pairOf(first);
+        ASSERT_EQ(pair.has_value(), owned[range] != 0) << "range " << range;
+        if (!pair)
+            continue;
+        ++pairs;
+        for (const Pfn page : *pair) {
+            EXPECT_EQ(system.frames().peekKind(page), FrameKind::PamtPage);
+            EXPECT_TRUE(module.isPamtPage(page));
+        }
+    }
+    EXPECT_EQ(pamtPages, 2 * pairs) << "a page of no pair holds records";
+}
+} // namespace
+
+TEST(DynamicPamt, counts_are_exact_after_every_step) {
+    const u64 seed = propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    unsigned most = 0, removed = 0;
+    for (unsigned round = 0; round < 12; ++round) {
+        std::string script;
+        for (unsigned k = 0; k < 40; ++k) {
+            const u64 page = random() % 6, high = random() % 2;
+            const u64 gpa = (high << 21) + (page << 12);
+            const u64 what = random() % 6, who = random() % 2;
+            switch (what) {
+            case 0:
+            case 1: script += fmt::format("  - vcpu{}: {{accept: {{gpa: {}, size: 4K}}}}\n", who, gpa); break;
+            case 2: script += fmt::format("  - host{}: {{pre-fault: {{vcpu: 0, gpa: {}, size: 4K}}}}\n", 1 + who, gpa); break;
+            case 3: script += fmt::format("  - punch-hole: {{gpa: {}, size: 4K}}\n", gpa); break;
+            case 4: script += fmt::format("  - vcpu{}: {{map-gpa: {{gpa: {}, size: 4K, as: shared}}}}\n", who, gpa); break;
+            case 5: script += fmt::format("  - vcpu{}: {{map-gpa: {{gpa: {}, size: 4K, as: private}}}}\n", who, gpa); break;
+            }
+        }
+        Scenario scenario = bindScenario("t.yaml", td(script + "  - destroy-vm\n", kMachine));
+        SCOPED_TRACE(scenario.source);
+        Runner runner(scenario);
+        for (const Step& step : scenario.script) {
+            runner.runItem(step);
+            if (step.verb == Verb::DestroyVm)
+                break;
+            expectExact(runner.system());
+        }
+        runner.quiet();
+        EXPECT_TRUE(runner.checker().violations().empty());
+        EXPECT_EQ(runner.system().frames().inUse(), 0u) << "all that was given for records came back";
+        most = std::max(most, static_cast<unsigned>(runner.system().sim().leafCount(static_cast<unsigned>(Leaf::PhymemPamtAdd))));
+        removed += static_cast<unsigned>(runner.system().sim().leafCount(static_cast<unsigned>(Leaf::PhymemPamtRemove)));
+    }
+    EXPECT_GE(most, 2u);
+    EXPECT_GT(removed, 12u);
+}
+
+TEST(DynamicPamt, a_get_that_fails_leaves_nothing_behind) {
+    for (const char* how : {"alloc: fail", "seamcall: TDH.PHYMEM.PAMT.ADD, status: TDX_OPERAND_BUSY",
+                            "seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY", "seamcall: TDH.MEM.SEPT.ADD, status: TDX_OPERAND_BUSY"})
+        for (unsigned after = 0; after < 30; ++after) {
+            SCOPED_TRACE(std::string(how) + " after " + std::to_string(after));
+            Scenario scenario =
+                bindScenario("t.yaml", td(fmt::format("  - inject: {{{}, after: {}}}\n  - vcpu0: {{accept: 0x201000}}\n"
+                                                      "  - host1: {{pre-fault: {{vcpu: 0, gpa: 0x202000, size: 4K}}}}\n  - punch-hole: "
+                                                      "{{gpa: 0x201000, size: 4K}}\n",
+                                                      how, after),
+                                          kMachine));
+            Runner runner(scenario);
+            runner.runAll();
+            expectExact(runner.system());
+            for (const Violation& v : runner.checker().violations())
+                EXPECT_EQ(v.rule, Rule::KernelAsserts) << v.text; // the warning of PAMT.ADD
+        }
+}
+
+TEST(DynamicPamt, is_there_only_where_it_is_asked_for) {
+    const auto leaves = [](const std::string& machine) {
+        Ran run(td("  - vcpu0: {accept: 0x1000}\n  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD}, id: add}\n"
+                   "  - expect: {result: add, is: TDX_OPERAND_INVALID, operand: RAX}\n  - destroy-vm\n",
+                   machine));
+        EXPECT_TRUE(run.runner.ok()) << run.failures();
+        return run.runner.system().sim().leafCount(static_cast<unsigned>(Leaf::PhymemPamtRemove));
+    };
+    EXPECT_EQ(leaves("vcpus: 2, kernel: next"), 0u);
+    EXPECT_EQ(leaves("vcpus: 2"), 0u);
+    EXPECT_THROW(bindScenario("t.yaml", td("", "vcpus: 2, features: [dynamic-pamt]")), InputError);
+    EXPECT_THROW(bindScenario("t.yaml", td("  - seamcall: {leaf: TDH.MEM.PAGE.DEMOTE, gpa: 0, level: 2M}\n", kMachine)), InputError);
+}
+
+// A frame says what it is for, at each moment.
+TEST(DynamicPamt, is_seen_frame_by_frame) {
+    Session session(bindScenario("t.yaml", td("  - vcpu0: {accept: 0x1000}\n", kMachine)));
+    session.seek(session.end());
+    const std::vector<PamtRange> ranges = session.pamtRanges();
+    ASSERT_GE(ranges.size(), 2u);
+    for (const PamtRange& range : ranges) {
+        EXPECT_GT(range.pages, 0u);
+        const FrameView frame = session.frame(range.pair[0]);
+        EXPECT_EQ(frame.kind, FrameView::Kind::Pamt);
+        EXPECT_EQ(frame.pamt, "PT_PAMT");
+        EXPECT_NE(frame.use.find(fmt::format("pfn {:#x}", range.first.v)), std::string::npos) << frame.use;
+    }
+    EXPECT_TRUE(Session(bindScenario("t.yaml", td(""))).pamtRanges().empty());
+}
+
+} // namespace mirrorscope::test
