@@ -28,6 +28,7 @@ void addExport(CLI::App& root, Invocation& invoke);
 void addImport(CLI::App& root, Invocation& invoke);
 void addMerge(CLI::App& root, Invocation& invoke);
 void addMutants(CLI::App& root, Invocation& invoke);
+void addRecord(CLI::App& root, Invocation& invoke);
 void addReview(CLI::App& root, Invocation& invoke);
 void addScreenshot(CLI::App& root, Invocation& invoke);
 void addShell(CLI::App& root, Invocation& invoke);

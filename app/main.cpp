@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
     addExplain(root, invoke);
     addImport(root, invoke);
     addConform(root, invoke);
+    addRecord(root, invoke);
     addShell(root, invoke);
     try {
         root.parse(argc, argv);
