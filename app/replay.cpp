@@ -32,8 +32,9 @@ std::vector<RecordedVm> vmsOf(const ReplayArguments& args, TraceInput& input, u6
 
 void putJson(std::size_t number, const RecordedVm& vm, const Replayed& r) {
     for (const ReplayDifference& d : r.differences) {
-        const nlohmann::ordered_json json{{"kind", "difference"}, {"vm", number}, {"kernel", d.kernel}, {"ours", d.ours},
-                                          {"level", d.level},     {"gfn", d.gfn}, {"line", d.line},     {"entries", d.entries}};
+        const nlohmann::ordered_json json{{"kind", "difference"}, {"vm", number},       {"kernel", d.kernel},
+                                          {"ours", d.ours},       {"mirror", d.mirror}, {"level", d.level},
+                                          {"gfn", d.gfn},         {"line", d.line},     {"entries", d.entries}};
         std::printf("%s\n", json.dump().c_str());
     }
     const nlohmann::ordered_json end{{"kind", "replayed"},

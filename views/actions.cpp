@@ -23,6 +23,7 @@ std::span<const CommandInfo> commandTable() {
         {C::Save, "file.save", "&File", "&Save", "Ctrl+S", "write the script to its file", {}, false},
         {C::SaveAs, "file.save-as", "&File", "Save &as…", "Ctrl+Shift+S", "write the script to another file", {}, false},
         {C::Reload, "file.reload", "&File", "Re&load", "Ctrl+Shift+R", "read the file again", {}, false},
+        {C::Record, "file.record", "&File", "&Record this host…", "", "as root: what KVM does here, until it is stopped", {}, false},
         {C::Quit, "file.quit", "&File", "&Quit", "Ctrl+Q", "close the window", {}, false},
 
         {C::Rerun,

@@ -16,6 +16,7 @@ enum class Command {
     Save,
     SaveAs,
     Reload,
+    Record,
     Quit,
     Rerun,
     Undo,

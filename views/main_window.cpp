@@ -16,6 +16,7 @@
 #include "views/inspector/inspector_view.h"
 #include "views/notice_bar.h"
 #include "views/palette.h"
+#include "views/record_job.h"
 #include "views/script/script_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
@@ -67,6 +68,15 @@ MainWindow::MainWindow(QWidget* parent)
     compare_ = new CompareJob(context_, this);
     connect(compare_, &CompareJob::opened, this, [this] { say({}); });
     connect(compare_, &CompareJob::failed, this, [this](const QString& problem) { say(problem, 0); });
+    record_ = new RecordJob(this);
+    connect(record_, &RecordJob::ended, this, [this](const QString& file, const QString& problem) {
+        notice_->hide();
+        refreshActions();
+        if (problem.isEmpty())
+            open(file);
+        else
+            say(problem, 0);
+    });
     setObjectName("main");
     setWindowTitle("Mirrorscope");
     setAcceptDrops(true);

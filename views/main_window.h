@@ -49,6 +49,7 @@ class Legend;
 class MatrixView;
 class NoticeBar;
 class Palette;
+class RecordJob;
 class RootsStrip;
 class ScriptView;
 class TimelineView;
@@ -96,6 +97,9 @@ public:
     // The menu of a micro-step.
     QMenu* makeMomentMenu(u64 n);
     void exportTo(const QString& kind, const QString& file);
+    // What KVM does on this host, until it is stopped; then it is opened.
+    void recordTo(const QString& file);
+    RecordJob& recording() { return *record_; }
     bool busy() const { return job_.running() || export_.running(); }
     QString paneAsText() const;
 
@@ -191,6 +195,7 @@ private:
     void doAgain();
     void compareWith(const QString& name, const std::vector<Override>& overrides);
     void askSaveConsole(const QString& lines);
+    void askRecord();
     void askNewMachine();
     void askExport(const QString& kind, const QString& suffix);
     void showPalette();
@@ -203,6 +208,7 @@ private:
     LoadJob job_;
     ExportJob export_;
     CompareJob* compare_;
+    RecordJob* record_;
     Worker replays_;
     Document* document_;
     bool scriptAway_ = false; // a recording is shown, which has none

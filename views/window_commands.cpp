@@ -8,6 +8,7 @@
 #include "views/find/find_view.h"
 #include "views/inspector/inspector_view.h"
 #include "views/main_window.h"
+#include "views/record_job.h"
 #include "views/script/script_view.h"
 #include "views/trees/tree_pane.h"
 #include "views/trees/variant_bar.h"
@@ -55,6 +56,7 @@ void MainWindow::refreshActions() {
     enable({Command::ClearBreaks}, !context_.stops().empty());
     enable({Command::ShowAllStates}, context_.dimmed() != 0);
     enable({Command::Reload}, !document_->file().isEmpty());
+    actions_.at(Command::Record)->setText(record_->running() ? tr("Stop &recording") : tr("&Record this host…"));
     if (exportMenu_ != nullptr)
         exportMenu_->setEnabled(any);
     for (std::size_t i = 0; i < formButtons_.size(); ++i)
@@ -183,6 +185,7 @@ void MainWindow::perform(Command command) {
         if (!document_->file().isEmpty() && !document_->reload())
             say(tr("%1 cannot be read.").arg(document_->file()), 0);
         return;
+    case Command::Record: record_->running() ? record_->stop() : askRecord(); return;
     case Command::Quit: close(); return;
     case Command::Library: showLibrary(); return;
     case Command::Undo: script_->undo(); return;

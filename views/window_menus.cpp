@@ -10,8 +10,10 @@
 #include "views/inspector/inspector_view.h"
 #include "views/links.h"
 #include "views/main_window.h"
+#include "views/notice_bar.h"
 #include "views/palette.h"
 #include "views/playground/what_if.h"
+#include "views/record_job.h"
 #include "views/script/script_view.h"
 #include "views/tdx/matrix_view.h"
 #include "views/text.h"
@@ -161,6 +163,19 @@ void MainWindow::askExport(const QString& kind, const QString& suffix) {
         QFileDialog::getSaveFileName(this, tr("Export"), QString("%1-%2.%3").arg(base).arg(context_.position()).arg(suffix));
     if (!file.isEmpty())
         exportTo(kind, file);
+}
+
+void MainWindow::askRecord() {
+    const QString file = QFileDialog::getSaveFileName(this, tr("Record into"), "kvm.trace");
+    if (!file.isEmpty())
+        recordTo(file);
+}
+
+void MainWindow::recordTo(const QString& file) {
+    record_->start(file);
+    notice_->say(tr("What KVM does on this host is being recorded into %1.").arg(file),
+                 {{tr("Stop, and look at it"), [this] { record_->stop(); }}});
+    refreshActions();
 }
 
 void MainWindow::askSaveConsole(const QString& lines) {

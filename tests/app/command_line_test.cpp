@@ -2,7 +2,7 @@
 // The program from outside: subcommands, exit status, one line of error.
 #include "support/effort.h"
 #include "support/run.h"
-#include "trace/recipe.h"
+#include "support/tracefs.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 
 #include <fstream>
-#include <set>
 
 namespace mirrorscope::test {
 
@@ -55,24 +54,6 @@ protected:
 void expectOneLine(const Result& r) {
     EXPECT_EQ(r.status, 2) << r.out << r.error;
     EXPECT_EQ(std::count(r.error.begin(), r.error.end(), '\n'), 1) << r.error;
-}
-// A tracefs as far as a recording looks at it; its trace_pipe ends.
-void fakeTracefs(const std::filesystem::path& root, const std::set<std::string>& leftOut = {}) {
-    namespace fs = std::filesystem;
-    const auto file = [](const fs::path& at, const std::string& text) {
-        fs::create_directories(at.parent_path());
-        std::ofstream(at) << text;
-    };
-    const fs::path instance = root / "instances/mirrorscope";
-    for (const WantedEvent& event : wantedEvents())
-        if (!leftOut.contains(std::string(event.name)))
-            for (const fs::path& at : {root, instance})
-                file(at / "events" / event.system / event.name / "enable", "0");
-    for (const char* name : {"tracing_on", "buffer_size_kb", "events/enable", "events/mirrorscope/enable"})
-        file(instance / name, "0");
-    file(instance / "trace_pipe", " task-1 [000] .... 1.0: kvm_exit: reason EPT_VIOLATION\n task-1 [000] .... 1.1: kvm_entry: vcpu 0\n");
-    file(root / "kprobe_events", "");
-    file(root / "available_filter_functions", "schedule\ntdh_mem_page_aug [tdx]\ntdh_mem_track\n");
 }
 std::string contentOf(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);

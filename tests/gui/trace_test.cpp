@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Traces of real kernels in the window: opened, travelled in, searched, pasted; and never written over.
+#include "support/tracefs.h"
 #include "support/window.h"
 
 #include "trace/recorded.h"
@@ -7,12 +8,14 @@
 #include "views/find/event_model.h"
 #include "views/lesson/story_view.h"
 #include "views/palette.h"
+#include "views/record_job.h"
 #include "views/trees/banner.h"
 
 #include <QClipboard>
 #include <QGuiApplication>
 #include <QLabel>
 #include <QLineEdit>
+#include <QPushButton>
 #include <QTextBrowser>
 #include <QTreeView>
 
@@ -40,6 +43,45 @@ class TraceTest : public QObject {
     Q_OBJECT
 
 private Q_SLOTS:
+    void a_host_is_recorded_until_it_is_stopped_and_the_recording_is_opened() {
+        Window w;
+        QVERIFY(w.openShipped(kLesson1));
+        const QString tracing = w.folder.filePath("tracefs"), out = w.folder.filePath("kvm.trace");
+        fakeTracefs(tracing.toStdString());
+        QFile pipe(tracing + "/instances/mirrorscope/trace_pipe");
+        QVERIFY(pipe.open(QIODevice::WriteOnly));
+        pipe.write(contentOf(kTraces + "private-exits.trace"));
+        pipe.close();
+        w.window->recording().setCommand(MIRRORSCOPE_PROGRAM, {"--tracing", tracing});
+        w.window->recordTo(out);
+        QTRY_COMPARE(contentOf(tracing + "/instances/mirrorscope/tracing_on").left(1), QByteArray("1"));
+        QVERIFY(w.window->recording().running());
+        QCOMPARE(w.window->action(Command::Record)->text(), QString("Stop &recording"));
+        QPushButton* stop = nullptr;
+        for (QPushButton* button : w.window->findChildren<QPushButton*>())
+            if (button->text() == "Stop, and look at it")
+                stop = button;
+        QVERIFY(stop != nullptr && stop->isVisible());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        stop->click();
+        QVERIFY(opened.wait(20000));
+        QCOMPARE(contentOf(tracing + "/instances/mirrorscope/tracing_on").left(1), QByteArray("0"));
+        QVERIFY(w.session().recorded() != nullptr);
+        QCOMPARE(w.session().end(), u64{165});
+        QCOMPARE(w.window->action(Command::Record)->text(), QString("&Record this host…"));
+        // What cannot be is said, and nothing else happens.
+        w.window->recording().setCommand(MIRRORSCOPE_PROGRAM, {"--tracing", w.folder.filePath("nothing")});
+        w.window->recordTo(out);
+        QTRY_VERIFY2(w.status().contains("tracefs"), qPrintable(w.status()));
+        QVERIFY(w.session().recorded() != nullptr);
+        // A window that goes leaves the host as it was.
+        w.window->recording().setCommand(MIRRORSCOPE_PROGRAM, {"--tracing", tracing});
+        w.window->recordTo(out);
+        QTRY_COMPARE(contentOf(tracing + "/instances/mirrorscope/tracing_on").left(1), QByteArray("1"));
+        w.window.reset();
+        QCOMPARE(contentOf(tracing + "/instances/mirrorscope/tracing_on").left(1), QByteArray("0"));
+    }
+
     void a_trace_opens_where_most_is_mapped_with_a_summary() {
         Window w;
         QVERIFY(w.open(kTraces + "private-exits.trace"));

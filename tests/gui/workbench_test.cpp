@@ -135,6 +135,7 @@ private Q_SLOTS:
                 switch (info.command) {
                 case Command::Open: // the desktop's own dialogs wait for an answer
                 case Command::SaveAs:
+                case Command::Record:
                 case Command::Save:
                 case Command::Quit: continue;
                 default: break;

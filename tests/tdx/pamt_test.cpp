@@ -98,6 +98,19 @@ TEST(DynamicPamt, a_get_that_fails_leaves_nothing_behind) {
         }
 }
 
+// Said of v6 by its readers: what a get answers is RET_PF_RETRY to who mapped, and no error ends that.
+TEST(DynamicPamt, a_range_that_never_gets_its_records_is_asked_for_for_ever) {
+    const Scenario scenario = bindScenario(
+        "t.yaml", td("  - vcpu0: {accept: 0x1000}\n  - inject: {seamcall: TDH.PHYMEM.PAMT.ADD, status: TDX_OPERAND_BUSY, times: 1000000}\n"
+                     "  - host1: {pre-fault: {vcpu: 0, gpa: 0x2000, size: 4K}}\n",
+                     kMachine));
+    Runner runner(scenario, {.maxSteps = 50'000});
+    runner.runAll();
+    EXPECT_TRUE(runner.bounded());
+    EXPECT_GT(runner.system().sim().leafCount(static_cast<unsigned>(Leaf::PhymemPamtAdd)), 500u);
+    EXPECT_EQ(runner.system().kvm().peekVm(Kvm::VmWord::Dead), 0u) << "nothing bugs the VM";
+}
+
 TEST(DynamicPamt, is_there_only_where_it_is_asked_for) {
     const auto leaves = [](const std::string& machine) {
         Ran run(td("  - vcpu0: {accept: 0x1000}\n  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD}, id: add}\n"
