@@ -93,7 +93,7 @@ int record(const Recipe& recipe, const RecordArguments& args) {
     if (!out.write(""))
         throw UsageError(fmt::format("{}: {}", args.out, std::strerror(errno)));
     interrupted(); // from here on Ctrl-C ends it
-    u64 lines = 0, bytes = 0, told = 0;
+    u64 lines = 0, told = 0;
     const bool progress = isatty(STDERR_FILENO) != 0;
     {
         Recording recording(recipe);
@@ -114,7 +114,6 @@ int record(const Recipe& recipe, const RecordArguments& args) {
             if (got > 0) {
                 const std::string_view part(buffer.data(), static_cast<std::size_t>(got));
                 lines += static_cast<u64>(std::count(part.begin(), part.end(), '\n'));
-                bytes += part.size();
                 if (!out.write(part))
                     throw UsageError(fmt::format("{}: {}", args.out, std::strerror(errno)));
                 continue;
