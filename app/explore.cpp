@@ -32,7 +32,7 @@ struct ExploreArguments {
 };
 
 // Which exploration this is: the scenario's text and what was overridden.
-std::string identityOf(const Scenario& scenario, const std::vector<Override>& overrides) {
+std::string identityOf(const Scenario& scenario) {
     u64 hash = 0;
     const auto add = [&](const std::string& text) {
         for (const char c : text)
@@ -40,7 +40,7 @@ std::string identityOf(const Scenario& scenario, const std::vector<Override>& ov
         hash = mix(hash, 0x100);
     };
     add(scenario.source);
-    for (const Override& o : overrides)
+    for (const Override& o : scenario.overrides)
         add(o.key + "=" + o.value);
     return fmt::format("{:016x}", hash);
 }
@@ -166,7 +166,7 @@ int explore(const ExploreArguments& args) {
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {
         result = Explorer(scenario, options).run();
     } else {
-        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(scenario, args.overrides.parse())};
+        ScaleOut scale{.jobs = args.jobs, .shard = shard, .shards = shards, .identity = identityOf(scenario)};
         if (!args.frontier.empty()) {
             if (std::filesystem::exists(args.frontier))
                 scale.frontier = readFile(args.frontier);
@@ -197,7 +197,7 @@ int explore(const ExploreArguments& args) {
     } else if (args.format == "jsonl") {
         auto json = exploredJson(result);
         json["ok"] = ok;
-        json["of"] = identityOf(scenario, args.overrides.parse());
+        json["of"] = identityOf(scenario);
         if (!args.shard.empty())
             json["shard"] = fmt::format("{}/{}", shard, shards);
         putExplored(json);

@@ -15,7 +15,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
-#include <poll.h>
 #include <unistd.h>
 
 namespace mirrorscope::app {
@@ -29,15 +28,23 @@ struct RecordArguments {
     unsigned seconds = 0;
 };
 
-// Writes a control file of tracefs, or says which one could not be.
-void tell(const fs::path& file, const std::string& value, int flags = 0) {
+[[noreturn]] void fail(const std::string& file, int problem = errno) {
+    throw UsageError(fmt::format("{}: {}", file, std::strerror(problem)));
+}
+
+// Writes a control file of tracefs. False where it could not be; errno says why.
+bool write(const fs::path& file, const std::string& value, int flags = 0) {
     const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC | flags);
     const bool good = fd >= 0 && writeAll(fd, value);
     const int problem = errno;
     if (fd >= 0)
         close(fd);
-    if (!good)
-        throw UsageError(fmt::format("{}: {}", file.string(), std::strerror(problem)));
+    errno = problem;
+    return good;
+}
+void tell(const fs::path& file, const std::string& value, int flags = 0) {
+    if (!write(file, value, flags))
+        fail(file);
 }
 
 // What was switched on is switched off, whatever happens.
@@ -46,7 +53,7 @@ public:
     explicit Recording(const Recipe& recipe) : recipe_(recipe), root_(recipe.tracing), here_(root_ / recipe.instance) {
         // One that is left of a recording that was killed is taken over.
         if (std::error_code problem; !fs::create_directory(here_, problem) && problem)
-            throw UsageError(fmt::format("{}: {}", here_.string(), problem.message()));
+            fail(here_, problem.value());
         try {
             for (const SeamcallProbe& probe : recipe.probes)
                 for (const std::string& line : probeLines(probe))
@@ -55,8 +62,11 @@ public:
             for (const WantedEvent& event : recipe.there)
                 tell(here_ / "events" / event.system / event.name / "enable", "1");
             if (!recipe.probes.empty())
-                tell(here_ / "events" / "mirrorscope" / "enable", "1");
+                tell(here_ / "events" / kProbeGroup / "enable", "1");
             tell(here_ / "tracing_on", "1");
+            pipe_ = open((here_ / "trace_pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+            if (pipe_ < 0)
+                fail(here_ / "trace_pipe");
         } catch (...) {
             end();
             throw;
@@ -67,72 +77,64 @@ public:
     Recording& operator=(const Recording&) = delete;
 
     void stop() { tell(here_ / "tracing_on", "0"); }
-    fs::path pipe() const { return here_ / "trace_pipe"; }
+    // What there is of it by now; empty: nothing.
+    std::string_view next() {
+        const ssize_t got = read(pipe_, buffer_.data(), buffer_.size());
+        return {buffer_.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
+    }
 
 private:
-    static void tryTo(const fs::path& file, const std::string& value, int flags = 0) {
-        try {
-            tell(file, value, flags);
-        } catch (const UsageError&) { // what cannot be undone stays; there is nobody to tell
-        }
-    }
+    // What cannot be undone stays: there is nobody to tell.
     void end() {
-        tryTo(here_ / "tracing_on", "0");
-        tryTo(here_ / "events" / "enable", "0");
+        if (pipe_ >= 0)
+            close(pipe_);
+        write(here_ / "tracing_on", "0");
+        write(here_ / "events" / "enable", "0");
         rmdir(here_.c_str());
         for (const SeamcallProbe& probe : recipe_.probes)
-            for (const char* tail : {"", "_status"})
-                tryTo(root_ / "kprobe_events", fmt::format("-:mirrorscope/{}{}\n", probe.function, tail), O_APPEND);
+            for (const std::string& line : unprobeLines(probe))
+                write(root_ / "kprobe_events", line + "\n", O_APPEND);
     }
     const Recipe& recipe_;
     fs::path root_, here_;
+    int pipe_ = -1;
+    std::string buffer_ = std::string(1 << 16, '\0');
 };
 
 int record(const Recipe& recipe, const RecordArguments& args) {
     OutFile out(args.out);
     if (!out.write(""))
-        throw UsageError(fmt::format("{}: {}", args.out, std::strerror(errno)));
+        fail(args.out);
     interrupted(); // from here on Ctrl-C ends it
     u64 lines = 0, told = 0;
     const bool progress = isatty(STDERR_FILENO) != 0;
     {
         Recording recording(recipe);
-        const int pipe = open(recording.pipe().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (pipe < 0)
-            throw UsageError(fmt::format("{}: {}", recording.pipe().string(), std::strerror(errno)));
-        const std::unique_ptr<const int, void (*)(const int*)> closes(&pipe, [](const int* fd) { close(*fd); });
         using Clock = std::chrono::steady_clock;
         const auto begun = Clock::now();
-        bool on = true;
-        std::string buffer(1 << 16, '\0');
-        while (true) {
+        for (bool on = true;;) {
             if (on && (interrupted() || (args.seconds != 0 && Clock::now() - begun >= std::chrono::seconds(args.seconds)))) {
                 recording.stop(); // what is in the buffers is still read
                 on = false;
             }
-            const ssize_t got = read(pipe, buffer.data(), buffer.size());
-            if (got > 0) {
-                const std::string_view part(buffer.data(), static_cast<std::size_t>(got));
+            if (const std::string_view part = recording.next(); !part.empty()) {
                 lines += static_cast<u64>(std::count(part.begin(), part.end(), '\n'));
                 if (!out.write(part))
-                    throw UsageError(fmt::format("{}: {}", args.out, std::strerror(errno)));
+                    fail(args.out);
                 continue;
             }
             if (!on)
                 break;
             if (progress && lines != told)
                 std::fprintf(stderr, "\r%llu lines; Ctrl-C ends it", static_cast<unsigned long long>(told = lines));
-            constexpr int kMilliseconds = 100;
-            pollfd waits{pipe, POLLIN, 0};
-            poll(&waits, 1, kMilliseconds);
-            if ((waits.revents & POLLHUP) != 0) // a pipe of others that is closed
-                usleep(kMilliseconds * 1000);
+            constexpr unsigned kMicroseconds = 100'000;
+            usleep(kMicroseconds);
         }
     }
     if (told != 0)
         std::fputc('\n', stderr);
     if (!out.commit())
-        throw UsageError(fmt::format("{}: {}", args.out, std::strerror(errno)));
+        fail(args.out);
     std::fputs(wrapped(lines == 0 ? std::string("nothing happened: did a guest run?")
                                   : fmt::format("{}; `mirrorscope {}` opens it, `mirrorscope conform {}` judges it", counted(lines, "line"),
                                                 args.out, args.out),

@@ -159,14 +159,6 @@ std::string quoted(std::string text, const char* special) {
     return text;
 }
 
-// In single quotes, which have no escape of their own.
-std::string singleQuoted(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text)
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
-
 std::string zshCompletion(const CLI::App& root) {
     std::string out = "#compdef mirrorscope\n_mirrorscope() {\n    local -a commands\n    commands=(\n";
     const std::vector<Command> commands = commandsOf(root);

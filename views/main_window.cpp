@@ -70,7 +70,8 @@ MainWindow::MainWindow(QWidget* parent)
     connect(compare_, &CompareJob::failed, this, [this](const QString& problem) { say(problem, 0); });
     record_ = new RecordJob(this);
     connect(record_, &RecordJob::ended, this, [this](const QString& file, const QString& problem) {
-        notice_->hide();
+        if (notice_->text() == recordingText(file)) // and nothing else took its place
+            notice_->hide();
         refreshActions();
         if (problem.isEmpty())
             open(file);

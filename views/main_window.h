@@ -195,6 +195,7 @@ private:
     void doAgain();
     void compareWith(const QString& name, const std::vector<Override>& overrides);
     void askSaveConsole(const QString& lines);
+    static QString recordingText(const QString& file);
     void askRecord();
     void askNewMachine();
     void askExport(const QString& kind, const QString& suffix);

@@ -165,6 +165,8 @@ void MainWindow::askExport(const QString& kind, const QString& suffix) {
         exportTo(kind, file);
 }
 
+QString MainWindow::recordingText(const QString& file) { return tr("What KVM does on this host is being recorded into %1.").arg(file); }
+
 void MainWindow::askRecord() {
     const QString file = QFileDialog::getSaveFileName(this, tr("Record into"), "kvm.trace");
     if (!file.isEmpty())
@@ -173,8 +175,7 @@ void MainWindow::askRecord() {
 
 void MainWindow::recordTo(const QString& file) {
     record_->start(file);
-    notice_->say(tr("What KVM does on this host is being recorded into %1.").arg(file),
-                 {{tr("Stop, and look at it"), [this] { record_->stop(); }}});
+    notice_->say(recordingText(file), {{tr("Stop, and look at it"), [this] { record_->stop(); }}});
     refreshActions();
 }
 

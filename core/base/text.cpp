@@ -29,6 +29,13 @@ unsigned editDistance(std::string_view a, std::string_view b) {
 }
 } // namespace
 
+std::string singleQuoted(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text)
+        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
 std::string hex(u64 value) { return fmt::format("{:#x}", value); }
 std::string hex16(u64 value) { return fmt::format("0x{:016x}", value); }
 

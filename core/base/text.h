@@ -31,6 +31,8 @@ std::string aliasedGpa(Gfn gfn, Alias alias);
 std::size_t characters(std::string_view text);
 // Broken at blanks into lines of at most `width` characters, at least one line. A word that is longer is broken, too.
 std::vector<std::string> linesWithin(std::string_view text, std::size_t width);
+// For a shell, in single quotes, which have no escape of their own.
+std::string singleQuoted(std::string_view text);
 // `text` in lines of at most 78 columns (characters, not bytes): the first begins with `first`, the others with `indent` blanks. Ends
 // with a newline. Where `first` leaves too little room, such as a long path, the text begins below it.
 std::string wrapped(std::string_view text, std::string_view first, std::size_t indent);

@@ -5,24 +5,25 @@
 
 namespace mirrorscope {
 
+// At one go, from the CPU's own free pages; too few is an error, fewer than there is room for is none.
+int Kvm::topUpCache(Place count, u64 min, u64 capacity, FrameKind kind, u64 info) {
+    u64 n = machine_->get(count);
+    if (n >= min)
+        return 0;
+    sim_.step(Site::PageAlloc);
+    while (n < capacity) {
+        const auto page = frames_.allocate(kind, info, sim_.actor());
+        if (!page)
+            break;
+        machine_->set(count + ++n, page->v);
+    }
+    machine_->set(count, n);
+    return n >= min ? 0 : -kENOMEM;
+}
+
 int Kvm::mmu_topup_memory_caches(unsigned vcpu) {
     Call call(sim_, "mmu_topup_memory_caches");
-    // Filled up at one go, from the CPU's own free pages; too few is an error, fewer than there is room for is none.
-    const auto topUp = [&](VcpuWord cache) {
-        const Place count = vcpuWord(vcpu, cache);
-        u64 n = machine_->get(count);
-        if (n >= kCacheMin)
-            return 0;
-        sim_.step(Site::PageAlloc);
-        while (n < kCacheCapacity) {
-            const auto page = frames_.allocate(FrameKind::Cache, vcpu, sim_.actor());
-            if (!page)
-                break;
-            machine_->set(count + ++n, page->v);
-        }
-        machine_->set(count, n);
-        return n >= kCacheMin ? 0 : -kENOMEM;
-    };
+    const auto topUp = [&](VcpuWord cache) { return topUpCache(vcpuWord(vcpu, cache), kCacheMin, kCacheCapacity, FrameKind::Cache, vcpu); };
     if (external_ != nullptr) {
         if (const int r = topUp(VcpuWord::ExternalCache); r != 0)
             return r;

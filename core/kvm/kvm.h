@@ -99,6 +99,8 @@ public:
 
     // ---- page caches (caches.cpp)
     int mmu_topup_memory_caches(unsigned vcpu);
+    // Of one cache: its count, behind which its pages stand. 0, or -ENOMEM with fewer than `min`.
+    int topUpCache(Place count, u64 min, u64 capacity, FrameKind kind, u64 info);
     Pfn kvm_mmu_memory_cache_alloc(unsigned vcpu, VcpuWord cache, FrameKind kind, u64 info);
 
     // ---- iterator (iter.cpp)

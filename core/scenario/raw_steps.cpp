@@ -80,7 +80,7 @@ Outcome Runner::rawSeamcall(const Step& step) {
     bool allocated = false;
     u64 run = 1;
     bool full = false;
-    std::vector<Pfn> pair; // for PAMT entries
+    std::vector<Pfn> more; // frames for PAMT entries, and one that only names its 2M
     const auto fill = [&](Operand operand) -> u64 {
         switch (operand) {
         case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
@@ -114,17 +114,24 @@ Outcome Runner::rawSeamcall(const Step& step) {
             return hpa(given);
         }
         case Operand::Range: { // 2M around a page, the first by default
-            const auto page = step.pages.contains("page") ? operandPage(step, "page", Level::k4K, FrameKind::Raw) : Pfn{0};
-            return hpa({page->v & ~511ull}) | (number(Level::k2M) - 1);
-        }
-        case Operand::Pair: {
-            system_.sim().step(Site::PageAlloc);
-            const auto page = frames.allocate(FrameKind::Raw, 0, system_.sim().actor());
+            if (!step.pages.contains("page"))
+                return number(Level::k2M) - 1;
+            const auto page = operandPage(step, "page", Level::k4K, FrameKind::Raw);
             if (!page) {
                 full = true;
                 return 0;
             }
-            pair.push_back(*page);
+            if (step.pages.at("page").kind == PageRef::Kind::New)
+                more.push_back(*page);
+            return hpa({page->v & ~511ull}) | (number(Level::k2M) - 1);
+        }
+        case Operand::Pair: {
+            const auto page = operandPage(step, "pair", Level::k4K, FrameKind::Raw); // no word of the language: a new one
+            if (!page) {
+                full = true;
+                return 0;
+            }
+            more.push_back(*page);
             return hpa(*page);
         }
         case Operand::Source: {
@@ -155,13 +162,15 @@ Outcome Runner::rawSeamcall(const Step& step) {
         regs.r9 = ~0ull; // no table for an L2 VM
     regs.r10 = step.number("r10", regs.version != 0 ? ~0ull : 0);
     regs.r11 = step.number("r11", regs.version != 0 ? ~0ull : 0);
-    const auto freeRaw = [&](Pfn page) {
-        if (frames.valid(page) && frames.peekKind(page) == FrameKind::Raw && !module.isPamtPage(page))
-            system_.kvm().free_page(page);
+    // What was given and is not the module's.
+    const auto giveBack = [&](Pfn pfn) {
+        if (frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda &&
+            !module.isPamtPage(pfn))
+            system_.kvm().free_page(pfn);
     };
     if (full) {
-        for (const Pfn page : pair)
-            freeRaw(page);
+        for (const Pfn page : more)
+            giveBack(page);
         return {Outcome::Kind::Errno, kENOMEM, 0};
     }
 
@@ -177,25 +186,20 @@ Outcome Runner::rawSeamcall(const Step& step) {
         system_.kvm().tlb(vcpu).flush();
     if (status == tdx::kSuccess && leaf == Leaf::VpEnter)
         system_.backend().noteModuleFlush(vcpu);
-    const auto isIdle = [&](Pfn pfn) {
-        return frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda;
-    };
     if (allocated)
         for (u64 i = 0; i < run; ++i)
-            if (isIdle({given.v + i}))
-                system_.kvm().free_page({given.v + i});
+            giveBack({given.v + i});
     if (source.v != 0)
         system_.kvm().free_page(source);
     if (leaf == Leaf::PhymemPamtRemove && status == tdx::kSuccess)
-        pair = {pfnOf(regs.rdx), pfnOf(regs.r8)};
-    for (const Pfn page : pair)
-        freeRaw(page);
+        more.insert(more.end(), {pfnOf(regs.rdx), pfnOf(regs.r8)});
+    for (const Pfn page : more)
+        giveBack(page);
     if (status == tdx::kSuccess)
         for (const u64 out : {regs.rcx, what.rcx == Operand::Page && leaf == Leaf::PhymemPageReclaim ? hpa(given) : 0}) {
             const u64 pages = leaf == Leaf::MemPageRemove ? pagesPer(level) : 1;
             for (u64 i = 0; i < pages && (out & 0xfff) == 0 && out != 0; ++i)
-                if (isIdle({(out >> 12) + i}))
-                    system_.kvm().free_page({(out >> 12) + i});
+                giveBack({(out >> 12) + i});
         }
     Outcome outcome{Outcome::Kind::Status, status, 0};
     outcome.details.put(Field::Rcx, regs.rcx);

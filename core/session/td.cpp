@@ -122,8 +122,7 @@ FrameView Session::frame(Pfn pfn) const {
     case FrameKind::Raw: view.kind = FrameView::Kind::Raw; break;
     case FrameKind::PamtPage:
         view.kind = FrameView::Kind::Pamt;
-        if (!system().module().isPamtPage(pfn))
-            view.use = "in a vCPU's pamt_cache";
+        view.use = "in a vCPU's pamt_cache";
         break;
     case FrameKind::Reserved:
     case FrameKind::Cache:
@@ -140,13 +139,12 @@ FrameView Session::frame(Pfn pfn) const {
     }
     if (system().isTdx() && system().config().has(Feature::DynamicPamt)) {
         const TdxModule& module = system().module();
-        for (const PamtRange& range : pamtRanges())
-            if (pfn == range.pair[0] || pfn == range.pair[1])
-                view.use = fmt::format("PAMT entries of pfn {:#x} to {:#x}", range.first.v, range.first.v + 511);
-        if (module.isPamtPage(pfn))
+        if (const auto first = module.servedBy(pfn)) {
+            view.use = fmt::format("PAMT entries of pfn {:#x} to {:#x}", first->v, first->v + 511);
             view.pamt = name(PageType::Pamt);
-        else if (!module.pairOf(pfn))
+        } else if (!module.pairOf(pfn)) {
             view.pamt = "none: its 2M has no PAMT pages";
+        }
     }
     if (position() > 0)
         system().machine().forEachChange(position() - 1, [&](Place place, u64) {

@@ -39,7 +39,6 @@ constexpr SeamcallProbe kProbes[] = {
     {"tdh_phymem_page_reclaim", "page=$arg1"},
     {"tdh_mr_finalize", "td=$arg1"},
 };
-const std::string kGroup = "mirrorscope";
 
 // A line of available_filter_functions is "name" or "name [module]".
 std::set<std::string> functionsOf(const std::filesystem::path& tracing) {
@@ -50,12 +49,6 @@ std::set<std::string> functionsOf(const std::filesystem::path& tracing) {
     return functions;
 }
 
-std::string quoted(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text)
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
 } // namespace
 
 std::span<const WantedEvent> wantedEvents() { return kWanted; }
@@ -87,8 +80,12 @@ Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls) {
 }
 
 std::vector<std::string> probeLines(const SeamcallProbe& probe) {
-    return {fmt::format("p:{0}/{1} {1} {2}", kGroup, probe.function, probe.arguments),
-            fmt::format("r:{0}/{1}_status {1} status=$retval:x64", kGroup, probe.function)};
+    return {fmt::format("p:{0}/{1} {1} {2}", kProbeGroup, probe.function, probe.arguments),
+            fmt::format("r:{0}/{1}_status {1} status=$retval:x64", kProbeGroup, probe.function)};
+}
+
+std::vector<std::string> unprobeLines(const SeamcallProbe& probe) {
+    return {fmt::format("-:{}/{}", kProbeGroup, probe.function), fmt::format("-:{}/{}_status", kProbeGroup, probe.function)};
 }
 
 std::string scriptOf(const Recipe& recipe, const std::string& file) {
@@ -101,13 +98,13 @@ std::string scriptOf(const Recipe& recipe, const std::string& file) {
     out += fmt::format("#   trace-cmd record -b {}{}\n", recipe.kilobytes, events);
     for (const WantedEvent& event : recipe.missing)
         out += fmt::format("# Not in this kernel: {}:{} ({})\n", event.system, event.name, event.why);
-    out += fmt::format("set -eu\nR={}\nT=$R/{}\n", quoted(recipe.tracing), recipe.instance);
+    out += fmt::format("set -eu\nR={}\nT=$R/{}\n", singleQuoted(recipe.tracing), recipe.instance);
     std::string probes, undo;
     for (const SeamcallProbe& probe : recipe.probes) {
         for (const std::string& line : probeLines(probe))
             probes += fmt::format("echo '{}' >>\"$R/kprobe_events\"\n", line);
-        for (const char* tail : {"", "_status"})
-            undo += fmt::format("    echo '-:{}/{}{}' >>\"$R/kprobe_events\" || true\n", kGroup, probe.function, tail);
+        for (const std::string& line : unprobeLines(probe))
+            undo += fmt::format("    echo '{}' >>\"$R/kprobe_events\" || true\n", line);
     }
     if (!recipe.probes.empty())
         out += "# What SEAMCALLs are called with and answer; `mirrorscope import` reads past these lines so far.\n" + probes;
@@ -117,8 +114,8 @@ std::string scriptOf(const Recipe& recipe, const std::string& file) {
     out += fmt::format("echo {} >\"$T/buffer_size_kb\"\n", recipe.kilobytes);
     out += enable;
     if (!recipe.probes.empty())
-        out += fmt::format("echo 1 >\"$T/events/{}/enable\"\n", kGroup);
-    out += fmt::format("cat \"$T/trace_pipe\" >{}\n", quoted(file));
+        out += fmt::format("echo 1 >\"$T/events/{}/enable\"\n", kProbeGroup);
+    out += fmt::format("cat \"$T/trace_pipe\" >{}\n", singleQuoted(file));
     return out;
 }
 

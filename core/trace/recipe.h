@@ -42,8 +42,10 @@ Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls = false);
 // Where tracefs is mounted; empty if it is nowhere.
 std::filesystem::path tracefs();
 
-// Two lines of kprobe_events for a function: what it is called with, and its status.
+// Two lines of kprobe_events for a function: what it is called with, and its status. And those that take them away again.
 std::vector<std::string> probeLines(const SeamcallProbe& probe);
+std::vector<std::string> unprobeLines(const SeamcallProbe& probe);
+inline constexpr std::string_view kProbeGroup = "mirrorscope"; // of events, in which they are
 // To be run as root: records into `file` until Ctrl-C. The same for trace-cmd stands in a comment.
 std::string scriptOf(const Recipe& recipe, const std::string& file);
 

@@ -125,6 +125,20 @@ TEST(DynamicPamt, is_there_only_where_it_is_asked_for) {
     EXPECT_THROW(bindScenario("t.yaml", td("  - seamcall: {leaf: TDH.MEM.PAGE.DEMOTE, gpa: 0, level: 2M}\n", kMachine)), InputError);
 }
 
+// Frames that are given to no avail come back, one that only names a range, too.
+TEST(DynamicPamt, raw_calls_leave_no_frame_behind) {
+    Ran run(td(
+        "  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: new}, id: a}\n  - {seamcall: {leaf: TDH.PHYMEM.PAMT.REMOVE, page: new}, id: b}\n"
+        "  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD}, id: c}\n  - destroy-vm\n",
+        kMachine));
+    EXPECT_TRUE(run.runner.checker().violations().empty()) << run.failures();
+    EXPECT_EQ(run.runner.system().frames().inUse(), 0u);
+    Ran full(td("  - inject: {alloc: fail, times: 3}\n  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: new}, id: a}\n"
+                "  - expect: {result: a, is: ENOMEM}\n",
+                kMachine));
+    EXPECT_TRUE(full.runner.ok()) << full.failures();
+}
+
 // A frame says what it is for, at each moment.
 TEST(DynamicPamt, is_seen_frame_by_frame) {
     Session session(bindScenario("t.yaml", td("  - vcpu0: {accept: 0x1000}\n", kMachine)));

@@ -144,6 +144,7 @@ private:
     HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
     bool tdx_reclaim_page(Pfn page);
     void takePamtWords(Regions& regions);
+    Place pamtCache(unsigned vcpu) const;
     void freePamtCache(unsigned vcpu);
 
     Kvm& kvm_;

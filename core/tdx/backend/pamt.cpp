@@ -21,33 +21,22 @@ void TdxBackend::takePamtWords(Regions& regions) {
     running_ = regions.take(sim_.actors(), "running-vcpu");
 }
 
+// The count of its pages, behind which they stand.
+Place TdxBackend::pamtCache(unsigned vcpu) const { return pamtCaches_ + vcpu * (kCachePages + 1); }
+
 // op topup_external_cache, from mmu_topup_memory_caches(): the vCPU that runs on this CPU is the one whose cache a hook finds.
 int TdxBackend::topup_external_cache(unsigned vcpu) {
     if (!kvm_.config().has(Feature::DynamicPamt))
         return 0;
     Call call(sim_, "tdx_topup_external_cache");
-    Machine& machine = kvm_.machine();
-    machine.set(running_ + sim_.actor(), vcpu + 1);
-    const Place count = pamtCaches_ + vcpu * (kCachePages + 1);
-    u64 n = machine.get(count);
-    if (n >= kCachePages)
-        return 0;
-    sim_.step(Site::PageAlloc);
-    while (n < kCachePages) {
-        const auto page = kvm_.frames().allocate(FrameKind::PamtPage, 0, sim_.actor());
-        if (!page)
-            break;
-        machine.set(count + ++n, page->v);
-    }
-    machine.set(count, n);
-    return n >= kCachePages ? 0 : -kENOMEM;
+    kvm_.machine().set(running_ + sim_.actor(), vcpu + 1);
+    return kvm_.topUpCache(pamtCache(vcpu), kCachePages, kCachePages, FrameKind::PamtPage, 0);
 }
 
 std::optional<TdxBackend::PamtPair> TdxBackend::allocPair(PamtFrom from) {
     Machine& machine = kvm_.machine();
     if (from == PamtFrom::Cache) {
-        const u64 vcpu = machine.get(running_ + sim_.actor());
-        const Place count = pamtCaches_ + (vcpu - 1) * (kCachePages + 1);
+        const Place count = pamtCache(static_cast<unsigned>(machine.get(running_ + sim_.actor())) - 1);
         const u64 n = machine.get(count);
         if (n < 2)
             return std::nullopt;
@@ -158,7 +147,7 @@ void TdxBackend::freePamtCache(unsigned vcpu) {
     if (!kvm_.config().has(Feature::DynamicPamt))
         return;
     Machine& machine = kvm_.machine();
-    const Place count = pamtCaches_ + vcpu * (kCachePages + 1);
+    const Place count = pamtCache(vcpu);
     for (u64 n = machine.get(count); n > 0; --n) {
         kvm_.free_page({machine.get(count + n)});
         machine.set(count + n, 0);
@@ -172,7 +161,7 @@ bool TdxBackend::inPamtCache(Pfn pfn) const {
     const Machine& machine = kvm_.machine();
     for (unsigned v = 0; v < kvm_.config().vcpus; ++v)
         for (u64 i = 1; i <= kCachePages; ++i)
-            if (machine.peek(pamtCaches_ + (v * (kCachePages + 1) + i)) == pfn.v && pfn.v != 0)
+            if (machine.peek(pamtCache(v) + i) == pfn.v && pfn.v != 0)
                 return true;
     return false;
 }

@@ -10,7 +10,6 @@ namespace mirrorscope {
 namespace {
 // 16-bit locks: bit 0 exclusive, bit 1 host priority, readers from bit 2.
 constexpr u64 kExclusive = 1, kReader = 4, kLockBits = 0xffff, kBusyForWriter = kLockBits & ~2ull;
-constexpr u64 kMaxHpa = 1ull << 46; // above are HKID bits
 } // namespace
 
 bool LeafCall::lock(Place place, Mode mode) {
@@ -38,9 +37,20 @@ void LeafCall::releaseAll() {
     }
 }
 
-bool LeafCall::endsWalk(Pfn pfn, Level size) const {
-    const PageType type = pamt::type(machine.getBesideLock(pamtOf(pfn, size)));
-    return size == Level::k4K || type == PageType::Reg || (size == Level::k2M && dynamicPamt() && type != PageType::Pamt);
+u64 LeafCall::walkPamt(Pfn pfn, u32 op, Mode mode, Level size, Level& found) {
+    for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
+        const auto endsAbove = [&] {
+            const PageType type = pamt::type(machine.getBesideLock(pamtOf(pfn, l)));
+            return type == PageType::Reg || (l == Level::k2M && dynamicPamt() && type != PageType::Pamt);
+        };
+        const bool last = l == size || endsAbove();
+        if (!lock(pamtOf(pfn, l), last ? mode : Mode::Shared))
+            return tdx::status(tdx::OPERAND_BUSY, op);
+        found = l;
+        if (last)
+            break;
+    }
+    return tdx::kSuccess;
 }
 
 u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Level size) {
@@ -50,23 +60,16 @@ u64 LeafCall::explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Leve
     if (pfn.v + pagesPer(size) > frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, op);
     Level found = Level::k4K;
-    for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = l == size || endsWalk(pfn, l);
-        if (!lock(pamtOf(pfn, l), last ? mode : Mode::Shared))
-            return tdx::status(tdx::OPERAND_BUSY, op);
-        if (last) {
-            found = l;
-            break;
-        }
-    }
+    if (const u64 s = walkPamt(pfn, op, mode, size, found); s != 0)
+        return s;
     const PageType type = pamt::type(machine.getBesideLock(pamtOf(pfn, found)));
     if (found != size && type == PageType::Nda && wanted == PageType::Nda && dynamicPamt())
         return tdx::status(tdx::MISSING_PAMT_PAGE_PAIR, op);
     if (found != size || type != wanted)
         return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
-    if (dynamicPamt() && wanted == PageType::Nda)
-        for (u64 i = 0; i < pagesPer(size); ++i)
-            if (machine.get(m.pamtBitmap_ + (pfn.v + i)) != 0)
+    if (wanted == PageType::Nda)
+        for (u64 i = 0; i < pagesPer(size) && dynamicPamt(); ++i)
+            if (isPamtPage({pfn.v + i}))
                 return tdx::status(tdx::PAGE_METADATA_INCORRECT, op);
     if (size == Level::k2M && wanted == PageType::Nda)
         for (u64 i = 0; i < 512; ++i)

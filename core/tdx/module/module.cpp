@@ -142,6 +142,11 @@ TdxModule::SeptWalk TdxModule::peekSept(Pfn tdr, Gfn gfn, Level level) const {
     return walk;
 }
 
+std::optional<Pfn> TdxModule::servedBy(Pfn pfn) const {
+    const u64 range = config_.has(Feature::DynamicPamt) ? machine_->peek(pamtBitmap_ + pfn.v) : 0;
+    return range == 0 ? std::nullopt : std::optional(Pfn{(range - 1) << 9});
+}
+
 std::optional<std::array<Pfn, 2>> TdxModule::pairOf(Pfn pfn) const {
     const u64 word = machine_->peek(pamt2m(pfn));
     if (pamt::type(word) != PageType::Pamt)

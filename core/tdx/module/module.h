@@ -26,6 +26,7 @@ struct Regs {
     unsigned version = 0;
 };
 
+inline constexpr u64 kMaxHpa = 1ull << 46; // above are HKID bits
 constexpr u64 hpa(Pfn pfn) { return pfn.v << 12; }
 constexpr Pfn pfnOf(u64 hpa) { return {(hpa & ept::kPfnMask) >> 12}; }
 
@@ -78,8 +79,9 @@ public:
         bool reached = false;
     };
     SeptWalk peekSept(Pfn tdr, Gfn gfn, Level level) const;
-    // Dynamic PAMT: does it hold the PAMT entries of a range? And the two that hold those of that frame's, if its range has any.
-    bool isPamtPage(Pfn pfn) const { return config_.has(Feature::DynamicPamt) && machine_->peek(pamtBitmap_ + pfn.v) != 0; }
+    // Dynamic PAMT: the first frame of the 2M whose PAMT entries it holds. And the two that hold those of that frame's 2M, if it has any.
+    std::optional<Pfn> servedBy(Pfn pfn) const;
+    bool isPamtPage(Pfn pfn) const { return servedBy(pfn).has_value(); }
     std::optional<std::array<Pfn, 2>> pairOf(Pfn pfn) const;
     // The frame that holds `place`, if it is a secure EPT page.
     bool isSeptPage(Pfn pfn) const;
@@ -95,7 +97,7 @@ private:
     Frames& frames_;
     Machine* machine_ = nullptr;
     Place pamt_[3];
-    Place pamtBitmap_;              // dynamic PAMT: of each frame, does it hold PAMT entries; a bit in the module
+    Place pamtBitmap_;              // dynamic PAMT: of each frame, the number + 1 of the 2M that it holds entries of; a bit in the module
     Place kot_;                     // per HKID: 0 FREE, 1 ASSIGNED, 2 FLUSHED; bit 8: cache to be written back
     std::vector<Injection> inject_; // per leaf
     std::string measured_;          // bytes of the MRTD stream; how many of them count is a word of TDCS
@@ -150,10 +152,13 @@ public:
 
     // A page given by its HPA: form, range, locks, size, type.
     u64 explicitPage(u64 hpaPage, u32 op, PageType wanted, Mode mode, Level size = Level::k4K);
-    // Is there no PAMT entry below that of this size? Of a large page, and with dynamic PAMT of 2M without a pair.
-    bool endsWalk(Pfn pfn, Level size) const;
+    // Locks the PAMT entries from 1G down to that of `size`, or to one that has none below it (of a large page, and with dynamic PAMT of
+    // 2M without a pair), which is `found`; those above it shared.
+    u64 walkPamt(Pfn pfn, u32 op, Mode mode, Level size, Level& found);
     bool dynamicPamt() const { return m.config_.has(Feature::DynamicPamt); }
-    void setPamtPage(Pfn pfn, bool is) { machine.set(m.pamtBitmap_ + pfn.v, is ? 1 : 0); }
+    bool isPamtPage(Pfn pfn) const { return dynamicPamt() && machine.get(m.pamtBitmap_ + pfn.v) != 0; }
+    void setPamtPage(Pfn pfn, Pfn range) { machine.set(m.pamtBitmap_ + pfn.v, (range.v >> 9) + 1); }
+    void clearPamtPage(Pfn pfn) { machine.set(m.pamtBitmap_ + pfn.v, 0); }
     // The entry alone.
     u64 implicitPage(Pfn pfn, u32 op, Mode mode, Level size = Level::k4K);
     bool lock(Place place, Mode mode);

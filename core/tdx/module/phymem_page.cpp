@@ -7,21 +7,12 @@ namespace mirrorscope {
 namespace {
 // The PAMT entry that covers the frame, whatever its size and type.
 u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
-    if ((c.r.rcx & 0xfff) != 0 || c.r.rcx >= 1ull << 46)
+    if ((c.r.rcx & 0xfff) != 0 || c.r.rcx >= kMaxHpa)
         return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
     pfn = {c.r.rcx >> 12};
     if (pfn.v >= c.frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
-    for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-        const bool last = c.endsWalk(pfn, l);
-        if (!c.lock(c.pamtOf(pfn, l), last ? mode : LeafCall::Mode::Shared))
-            return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
-        if (last) {
-            size = l;
-            break;
-        }
-    }
-    return tdx::kSuccess;
+    return c.walkPamt(pfn, tdx::RCX, mode, Level::k4K, size);
 }
 } // namespace
 
@@ -34,7 +25,7 @@ u64 tdh_phymem_page_rdmd(LeafCall& c) {
     }
     const u64 word = c.machine.getBesideLock(c.pamtOf(pfn, size));
     PageType type = pamt::type(word);
-    if (type == PageType::Nda && c.m.isPamtPage(pfn)) {
+    if (type == PageType::Nda && c.isPamtPage(pfn)) {
         type = PageType::Pamt;
         size = Level::k4K;
     }

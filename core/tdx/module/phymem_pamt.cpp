@@ -7,10 +7,9 @@ namespace mirrorscope {
 
 namespace {
 using Mode = LeafCall::Mode;
-constexpr u64 kMaxHpa = 1ull << 46;
 
-// RCX: the HPA of 2M of memory, with the module's level 1. Its entry is locked exclusively, the one of 1G above it shared.
-u64 lockRange(LeafCall& c, Pfn& range) {
+// RCX: the HPA of 2M of memory, with the module's level 1.
+u64 takeRange(const LeafCall& c, Pfn& range) {
     if (!c.dynamicPamt())
         return tdx::status(tdx::OPERAND_INVALID, tdx::RAX);
     const u64 rcx = c.r.rcx;
@@ -20,37 +19,36 @@ u64 lockRange(LeafCall& c, Pfn& range) {
     return tdx::kSuccess;
 }
 
-u64 lockEntry(LeafCall& c, Pfn range) {
+// Its entry, exclusively.
+u64 lockRange(LeafCall& c, Pfn range, PageType& type) {
     if (range.v >= c.frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
-    if (!c.lock(c.pamtOf(range, Level::k1G), Mode::Shared) || !c.lock(c.pamtOf(range, Level::k2M), Mode::Exclusive))
-        return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
+    Level found = Level::k2M;
+    if (const u64 s = c.walkPamt(range, tdx::RCX, Mode::Exclusive, Level::k2M, found); s != 0)
+        return s;
+    type = pamt::type(c.machine.getBesideLock(c.pamtOf(range, found)));
     return tdx::kSuccess;
 }
 
 // A page of the pair is free, and in no other pair; its entry is locked unless its range is the very one.
 u64 takePairPage(LeafCall& c, Pfn page, Pfn range, u32 op) {
     if (page.v >> 9 != range.v >> 9) {
-        for (const Level l : {Level::k1G, Level::k2M, Level::k4K}) {
-            if (!c.lock(c.pamtOf(page, l), Mode::Shared))
-                return tdx::status(tdx::OPERAND_BUSY, op);
-            if (c.endsWalk(page, l)) {
-                if (pamt::type(c.machine.getBesideLock(c.pamtOf(page, l))) != PageType::Nda)
-                    return tdx::status(tdx::PAGE_NOT_FREE, op);
-                break;
-            }
-        }
+        Level found = Level::k4K;
+        if (const u64 s = c.walkPamt(page, op, Mode::Shared, Level::k4K, found); s != 0)
+            return s;
+        if (pamt::type(c.machine.getBesideLock(c.pamtOf(page, found))) != PageType::Nda)
+            return tdx::status(tdx::PAGE_NOT_FREE, op);
     }
-    if (c.m.isPamtPage(page))
+    if (c.isPamtPage(page))
         return tdx::status(tdx::PAGE_NOT_FREE, op);
-    c.setPamtPage(page, true);
+    c.setPamtPage(page, range);
     return tdx::kSuccess;
 }
 } // namespace
 
 u64 tdh_phymem_pamt_add(LeafCall& c) {
     Pfn range;
-    if (const u64 s = lockRange(c, range); s != 0)
+    if (const u64 s = takeRange(c, range); s != 0)
         return s;
     const std::pair<u64, u32> pair[] = {{c.r.rdx, tdx::RDX}, {c.r.r8, tdx::R8}};
     for (const auto& [page, op] : pair)
@@ -59,15 +57,16 @@ u64 tdh_phymem_pamt_add(LeafCall& c) {
     for (const auto& [page, op] : pair)
         if (pfnOf(page).v >= c.frames().count())
             return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, op);
-    if (const u64 s = lockEntry(c, range); s != 0)
+    PageType type = PageType::Nda;
+    if (const u64 s = lockRange(c, range, type); s != 0)
         return s;
     const Place entry = c.pamtOf(range, Level::k2M);
-    if (pamt::type(c.machine.getBesideLock(entry)) != PageType::Nda)
+    if (type != PageType::Nda)
         return tdx::status(tdx::HPA_RANGE_NOT_FREE, tdx::RCX);
     if (const u64 s = takePairPage(c, pfnOf(c.r.rdx), range, tdx::RDX); s != 0)
         return s;
     if (const u64 s = takePairPage(c, pfnOf(c.r.r8), range, tdx::R8); s != 0) {
-        c.setPamtPage(pfnOf(c.r.rdx), false);
+        c.clearPamtPage(pfnOf(c.r.rdx));
         return s;
     }
     c.sim.step(Site::PamtSet);
@@ -80,22 +79,22 @@ u64 tdh_phymem_pamt_add(LeafCall& c) {
 
 u64 tdh_phymem_pamt_remove(LeafCall& c) {
     Pfn range;
-    if (const u64 s = lockRange(c, range); s != 0)
+    if (const u64 s = takeRange(c, range); s != 0)
         return s;
-    if (const u64 s = lockEntry(c, range); s != 0)
+    PageType type = PageType::Nda;
+    if (const u64 s = lockRange(c, range, type); s != 0)
         return s;
     const Place entry = c.pamtOf(range, Level::k2M);
-    const u64 word = c.machine.getBesideLock(entry);
-    if (pamt::type(word) != PageType::Pamt)
+    if (type != PageType::Pamt)
         return tdx::status(tdx::NO_PAMT_PAGE_PAIR, tdx::RCX);
     const u64 last = std::min<u64>(512, c.frames().count() - range.v);
     for (u64 i = 0; i < last; ++i)
         if (pamt::type(c.machine.getBesideLock(c.pamtOf({range.v + i}, Level::k4K))) != PageType::Nda)
             return tdx::status(tdx::PAMT_PAGE_NOT_EMPTY, i < 256 ? 0 : 1);
     c.sim.step(Site::PamtSet);
-    const Pfn pair[] = {pamt::owner(word), Pfn{c.machine.get(entry + 1)}};
+    const Pfn pair[] = {pamt::owner(c.machine.getBesideLock(entry)), Pfn{c.machine.get(entry + 1)}};
     for (const Pfn page : pair)
-        c.setPamtPage(page, false);
+        c.clearPamtPage(page);
     c.setPage(range, Level::k2M, PageType::Nda, Pfn{0}, true);
     c.r.rdx = hpa(pair[0]);
     c.r.r8 = hpa(pair[1]);
