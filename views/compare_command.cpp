@@ -10,12 +10,15 @@
 
 namespace mirrorscope::views {
 
-// The text in the editor, bound with these.
+// The text in the editor as it is shown, and bound with these, too; another variant takes the place of the one that is shown.
 void MainWindow::compareWith(const QString& name, const std::vector<Override>& overrides) {
     const std::string file = document_->file().isEmpty() ? "script" : document_->file().toStdString();
     const std::string source = script_->text().toStdString();
+    const std::vector<Override> here = context_.session()->scenario().overrides;
+    std::vector<Override> there = overrides.front().key == kVariant ? std::vector<Override>{} : here;
+    there.insert(there.end(), overrides.begin(), overrides.end());
     try {
-        compare_->start({{{bindScenario(file, source), document_->name()}, {bindScenario(file, source, overrides), name}}}, true);
+        compare_->start({{{bindScenario(file, source, here), document_->name()}, {bindScenario(file, source, there), name}}}, true);
         say(tr("Running both …"), 0);
     } catch (const std::exception& problem) {
         say(QString::fromUtf8(problem.what()), 0);

@@ -115,6 +115,28 @@ private Q_SLOTS:
         QVERIFY2(w.status().contains("vcpus"), qPrintable(w.status()));
     }
 
+    // The variant that is shown is what the other one is held against.
+    void a_variant_is_compared_as_it_is_shown() {
+        Window w;
+        QVERIFY(w.open(w.file("two.yaml",
+                              "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
+                              "  - vcpu0: {accept: 0x1000}\nvariants:\n  two: {machine: {vcpus: 2}}\n  three: {machine: {vcpus: 3}}\n")));
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        w.trigger(Command::NextVariant);
+        QVERIFY(opened.wait(20000));
+        auto& palette = w.child<Palette>("palette");
+        for (const auto& [typed, vcpus] : {std::pair{"machine.kernel=7.2", 2u}, {"variant three", 3u}}) {
+            w.trigger(Command::Compare);
+            QTest::keyClicks(palette.findChild<QLineEdit*>(), typed);
+            QTest::keyClick(palette.findChild<QLineEdit*>(), Qt::Key_Return);
+            QTRY_VERIFY_WITH_TIMEOUT(w.window->findChild<SideBySide*>() != nullptr, 20000);
+            auto* beside = w.window->findChild<SideBySide*>();
+            QCOMPARE(beside->context(0).session()->scenario().machine.vcpus, 2u);
+            QCOMPARE(beside->context(1).session()->scenario().machine.vcpus, vcpus);
+            delete beside;
+        }
+    }
+
     void computing_is_given_up() {
         Window w;
         QVERIFY(w.openShipped("scenarios/lessons/01-first-private-page.yaml"));
