@@ -9,6 +9,7 @@
 
 #include <QLabel>
 #include <QPainter>
+#include <QRegularExpression>
 #include <QScrollBar>
 #include <QTreeWidget>
 #include <QWheelEvent>
@@ -167,6 +168,19 @@ private Q_SLOTS:
         QCOMPARE(w.trees().map().strips(), 2u);
         QVERIFY(w.openShipped(kLesson1));
         QCOMPARE(w.trees().map().strips(), 3u);
+    }
+
+    void the_pane_td_names_the_ranges_with_records() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/races/32-the-last-page-of-a-range.yaml"));
+        w.raise("td");
+        QTest::failOnWarning(QRegularExpression("QString::arg"));
+        QString said;
+        for (u64 at = 0; at <= w.session().end() && !said.contains("for 1 page<"); at += 10) {
+            w.context().goTo(at);
+            said = w.child<QWidget>("td").findChild<QLabel*>()->text();
+        }
+        QVERIFY2(said.contains("PAMT of 0x") && said.contains("for 1 page<"), qPrintable(said));
     }
 
     void the_legend_dims_states() {

@@ -62,11 +62,12 @@ void TdPane::refresh() {
     if (td.premapped != 0)
         row("nr_premapped", QString::number(td.premapped), tr("mapped in the mirror, not yet added"));
     // Dynamic PAMT: which 2M of host memory have records, and why.
-    for (const PamtRange& range : context_.session()->pamtRanges())
+    for (const PamtRange& range : context_.session()->pamtRanges()) {
+        const QString pages = range.pages == 1 ? tr("1 page") : tr("%1 pages").arg(range.pages);
         row(tr("PAMT of 0x%1").arg(range.first.v, 0, 16),
-            (range.pages == 1 ? tr("%1 and %2, for 1 page") : tr("%1 and %2, for %3 pages"))
-                .arg(QString::number(range.pair[0].v, 16), QString::number(range.pair[1].v, 16), QString::number(range.pages)),
+            tr("%1 and %2, for %3").arg(QString::number(range.pair[0].v, 16), QString::number(range.pair[1].v, 16), pages),
             tr("the 512 frames from here on have records, in these two pages, because the module has so many of them (pamt_refcounts)"));
+    }
     QString mrtd = text(td.mrtd);
     for (int at = 24; at < mrtd.size(); at += 25)
         mrtd.insert(at, ' ');
