@@ -32,7 +32,7 @@ bool Kvm::wrprot_gfn_range(Pfn root, const GfnRange& range, Level minLevel) {
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, minLevel, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(mix(iter.hash(), changed));
+        forget.but([&] { return mix(iter.hash(), changed); });
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (tdp_mmu_iter_cond_resched(iter, false, true))
                 break;
@@ -63,7 +63,7 @@ void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(iter.hash());
+        forget.but([&] { return iter.hash(); });
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (!spte::isLeaf(iter.oldSpte, iter.level))
                 break;
@@ -93,7 +93,7 @@ void Kvm::clear_dirty_pt_masked(Pfn root, Gfn gfn, u64 mask, bool wrprot) {
     const Gfn first{gfn.v + static_cast<unsigned>(std::countr_zero(mask))};
     for (tdp_iter_start(iter, root, Level::k4K, first); mask != 0 && iter.valid && iter.gfn.v < gfn.v + 64;
          protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(mix(iter.hash(), mask));
+        forget.but([&] { return mix(iter.hash(), mask); });
         if (!spte::isLeaf(iter.oldSpte, iter.level))
             continue;
         if (iter.level > Level::k4K || iter.gfn < gfn || (mask >> (iter.gfn.v - gfn.v) & 1) == 0)

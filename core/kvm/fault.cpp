@@ -53,7 +53,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
         fault.slot = slotOf(fault.gfn);
         if (fault.slot >= 0)
             fault.memslot = slot(fault.slot);
-        looking.but(fault.hash());
+        looking.but([&] { return fault.hash(); });
     }
     sim_.count(Counter::Fault);
     int r = kvm_tdp_mmu_page_fault(fault);
@@ -68,7 +68,7 @@ int Kvm::kvm_mmu_do_page_fault(unsigned vcpu, u64 addr, Access access, bool isPr
     sim_.mark({.kind = MarkKind::Fault,
                .code = static_cast<u8>(access),
                .a = {gpaOf(fault.gfn), alias, static_cast<u64>(static_cast<std::int64_t>(r)), vcpu, prefetch, isSmm(fault.gfn)}});
-    forget.but(mixAll({static_cast<u64>(r), run.hash(), number(fault.goalLevel)}));
+    forget.but([&] { return mixAll({static_cast<u64>(r), run.hash(), number(fault.goalLevel)}); });
     return r;
 }
 
@@ -93,11 +93,11 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
         Forget forget(sim_);
         if (r = protocol_->kvm_mmu_faultin_pfn(*this, fault); r != RET_PF_CONTINUE)
             return r;
-        forget.but(fault.hash());
+        forget.but([&] { return fault.hash(); });
         sim_.readLock(LockId::MmuLock);
         isStale = is_page_fault_stale(fault);
         fault.mmuSeq = 0; // nobody asks for it any more
-        forget.but(mix(fault.hash(), isStale));
+        forget.but([&] { return mix(fault.hash(), isStale); });
     }
     r = RET_PF_RETRY;
     const Pfn page = fault.pfn; // a huge mapping rounds it down

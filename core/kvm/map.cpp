@@ -94,7 +94,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, fault.gfn); iter.valid && iter.gfn <= fault.gfn; protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(mix(iter.hash(), fault.hash()));
+        forget.but([&] { return mix(iter.hash(), fault.hash()); });
         if (masks().nxHugePages)
             disallowed_hugepage_adjust(fault, iter.oldSpte, iter.level);
         if (spte::isFrozen(iter.oldSpte)) // somebody is changing this entry and its twin
@@ -126,7 +126,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
             track_possible_nx_huge_page(child);
     }
     sim_.rcuReadUnlock();
-    forget.but(mix(fault.hash(), static_cast<u64>(ret)));
+    forget.but([&] { return mix(fault.hash(), static_cast<u64>(ret)); });
     return ret;
 }
 

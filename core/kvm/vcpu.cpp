@@ -127,7 +127,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             if (!inside) {
                 Forget forget(sim_);
                 const EnterResult entered = vcpu_enter_guest(vcpu);
-                forget.but(entered.hash());
+                forget.but([&] { return entered.hash(); });
                 if (entered.kind == EnterResult::Kind::Again)
                     continue;
                 if (entered.kind == EnterResult::Kind::Failed)
@@ -158,7 +158,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             }
             Forget forget(sim_);
             const HandledExit handled = vcpuOps_->handle_violation(vcpu, op, gpa, walk);
-            forget.but(handled.hash());
+            forget.but([&] { return handled.hash(); });
             if (watch_ != nullptr)
                 watch_->operationEnds();
             if (handled.guestVe) {

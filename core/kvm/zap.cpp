@@ -15,7 +15,7 @@ bool Kvm::tdp_mmu_zap_leafs(Pfn root, const GfnRange& range, bool flush) {
     sim_.rcuReadLock();
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(mix(iter.hash(), flush));
+        forget.but([&] { return mix(iter.hash(), flush); });
         if (tdp_mmu_iter_cond_resched(iter, flush, false)) {
             flush = false;
             continue;
@@ -83,7 +83,7 @@ void Kvm::tdp_mmu_zap_root_at(Pfn root, bool shared, Level zapLevel) {
     Forget forget(sim_);
     TdpIter iter;
     for (tdp_iter_start(iter, root, zapLevel, {0}, 0); iter.valid; protocol_->tdp_iter_next(*this, iter)) {
-        forget.but(iter.hash());
+        forget.but([&] { return iter.hash(); });
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
             if (tdp_mmu_iter_cond_resched(iter, false, shared))
                 break;

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/machine.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <new>
 #include <stdexcept>
 
 namespace mirrorscope {
 
-Machine::Machine(u64 words, u64 hashedWords) : size_(words), hashed_(hashedWords) {
-    if (words >= kFill)
-        throw std::length_error("the machine has more words than a place can name");
-    // Reserved, not committed: a word costs memory once it is written, so that a machine can be as large as it likes.
-    void* memory = mmap(nullptr, size_ * sizeof(u64), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        throw std::bad_alloc();
-    // Frames are handed out in order, so that a large page of the real machine holds 512 neighbours; only a wish.
-    madvise(memory, size_ * sizeof(u64), MADV_HUGEPAGE);
-    words_ = static_cast<u64*>(memory);
-}
-
-Machine::~Machine() { munmap(words_, size_ * sizeof(u64)); }
+Machine::Machine(u64 words, u64 hashedWords, u64 frames)
+    : words_(words < kFill ? words : throw std::length_error("the machine has more words than a place can name"), frames),
+      hashed_(hashedWords) {}
 
 void Machine::haveParts(Place first, u64 count, u64 bits) {
     parts_.push_back({first.v, first.v + count, bits});
@@ -41,6 +28,21 @@ Place Machine::waitingStore(Place place) const {
         if (const Place entry = ownStores_ + static_cast<u32>(2 * i - 1); words_[entry.v] == place.v)
             return entry + 1;
     return place;
+}
+
+u64 Machine::getWatched(Place place) const {
+    place = seen(place);
+    const u64 value = words_[place.v];
+    note(value);
+    logged(place.v, WordAccess::Kind::Read, value, value);
+    return value;
+}
+
+u64 Machine::peekWatched(Place place) const {
+    place = seen(place);
+    const u64 value = words_[place.v];
+    logged(place.v, WordAccess::Kind::Read, value, value);
+    return value;
 }
 
 u64 Machine::lookAt(u64 id) const {
@@ -64,13 +66,14 @@ u64 Machine::frameHash(u32 first, u64 value) const {
     return known.sum;
 }
 
-u64 Machine::frameHash(u32 first, const u64* words) const {
+u64 Machine::frameHash(u32 first, const Memory::FrameWords& words) const {
     if (first >= hashed_)
         return 0;
     // Of a table most entries are alike: only the others are hashed.
-    const u64 common = words[100] == words[200] || words[100] == words[300] ? words[100] : words[200];
+    const u64 common = words.mixed.empty() ? words.rest : words[100] == words[200] || words[100] == words[300] ? words[100] : words[200];
     u64 sum = frameHash(first, common);
-    for (u32 k = 0; k < 512; ++k)
+    const u32 end = words.mixed.empty() ? 1 : Memory::kFrameWords;
+    for (u32 k = 0; k < end; ++k)
         if (words[k] != common)
             sum += wordHash(first + k, words[k]) - wordHash(first + k, common);
     return sum;
@@ -78,33 +81,30 @@ u64 Machine::frameHash(u32 first, const u64* words) const {
 
 void Machine::fill(Pfn pfn, u64 value) {
     const u32 first = wordOf(pfn, 0).v;
-    u64* words = words_ + first;
+    Memory::FrameWords old = words_.frame(first);
     if (accesses_ != nullptr)
-        for (u32 k = 0; k < 512; ++k)
-            accesses_->push_back({first + k, WordAccess::Kind::Write, words[k], value});
-    const u64 old = words[0];
-    u64 differs = 0;
-    for (u32 k = 0; k < 512; ++k)
-        differs |= words[k] ^ old;
-    const bool uniform = differs == 0;
-    if (uniform && old == value)
+        for (u32 k = 0; k < Memory::kFrameWords; ++k)
+            accesses_->push_back({first + k, WordAccess::Kind::Write, old[k], value});
+    if (old.all(value))
         return;
-    hash_ += frameHash(first, value) - (uniform ? frameHash(first, old) : frameHash(first, words));
+    hash_ += frameHash(first, value) - frameHash(first, old);
+    words_.putFrame(first, {value, value, {}});
     if (recording_) {
         places_.push(kFill);
         deltas_.push(fills_.size());
-        fills_.push_back({first, old, value, {}});
-        if (!uniform)
-            fills_.back().mixed.assign(words, words + 512);
+        fills_.push_back({first, std::move(old), value});
     }
-    std::fill(words, words + 512, value);
 }
 
 u64 Machine::hashFromScratch() const {
     u64 hash = 0;
     for (u64 place = 0; place < hashed_; ++place)
-        hash += wordHash(static_cast<u32>(place), words_[place]);
+        hash += wordHash(static_cast<u32>(place), words_[static_cast<u32>(place)]);
     return hash;
+}
+
+u64 Machine::journalBytes() const {
+    return places_.bytes() + deltas_.bytes() + steps_.bytes() + leaps_.bytes() + fills_.size() * sizeof(Fill);
 }
 
 void Machine::baseline() {
@@ -121,7 +121,7 @@ void Machine::baseline() {
 void Machine::writeUnjournalled(u32 place, u64 value) {
     if (place < hashed_)
         hash_ += wordHash(place, value) - wordHash(place, words_[place]);
-    words_[place] = value;
+    words_.put(place, value);
     flagged(place);
 }
 
@@ -132,21 +132,20 @@ void Machine::apply(u64 change, bool forward) {
         return;
     }
     const Fill& fill = fills_[deltas_[change]];
-    const u64 before = fill.mixed.empty() ? frameHash(fill.first, fill.old) : frameHash(fill.first, fill.mixed.data());
+    const u64 before = frameHash(fill.first, fill.old);
     const u64 after = frameHash(fill.first, fill.now);
     hash_ += forward ? after - before : before - after;
-    u64* words = words_ + fill.first;
-    if (!forward && !fill.mixed.empty())
-        std::copy(fill.mixed.begin(), fill.mixed.end(), words);
+    if (forward)
+        words_.putFrame(fill.first, {fill.now, fill.now, {}});
     else
-        std::fill(words, words + 512, forward ? fill.now : fill.old);
+        words_.putFrame(fill.first, fill.old);
     flagged(fill.first);
 }
 
 void Machine::leap(const Leaps::Stride& stride) {
     for (std::size_t i = 0; i < stride.places.size(); ++i)
         if (stride.deltas[i] != 0) {
-            words_[stride.places[i]] ^= stride.deltas[i];
+            words_.put(stride.places[i], words_[stride.places[i]] ^ stride.deltas[i]);
             flagged(stride.places[i]);
         }
 }
@@ -283,7 +282,7 @@ std::vector<Machine::Write> Machine::history(Place place) const {
         const Fill& fill = fills_[deltas_[i]];
         if (place.v < fill.first || place.v >= fill.first + 512)
             return false;
-        const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[place.v - fill.first];
+        const u64 old = fill.old[place.v - fill.first];
         other = forward ? fill.now : old;
         return old != fill.now;
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The machine's memory and the one door through which it changes.
 //
-//   Machine m(words, hashedWords);
+//   Machine m(words, hashedWords, frames);
 //   m.beginStep({.site = Site::SpteSet, .actor = 0});
 //   m.set(place, value);           // journalled, hashed
 //   m.seek(0); m.seek(m.steps());  // time travel: undo and redo by reading the journal
@@ -17,6 +17,7 @@
 #include "base/vocab.h"
 #include "machine/access.h"
 #include "machine/leaps.h"
+#include "machine/memory.h"
 
 #include <array>
 #include <utility>
@@ -47,26 +48,16 @@ struct Observed {
 
 class Machine {
 public:
-    Machine(u64 words, u64 hashedWords);
-    ~Machine();
+    // Of `words` the first `frames` * 512 are physical memory, for which pages of this host are used as they are written to.
+    Machine(u64 words, u64 hashedWords, u64 frames = 0);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
     // A read by an actor: it counts as an observation when one is being traced.
-    u64 get(Place place) const {
-        place = seen(place);
-        const u64 value = words_[place.v];
-        note(value);
-        logged(place.v, WordAccess::Kind::Read, value, value);
-        return value;
-    }
+    u64 get(Place place) const { return watched_ ? getWatched(place) : words_[place.v]; }
     // A read by somebody who only looks: rules, views, exports. (By an actor: of what it knows already, or of what only goes into
     // memory.)
-    u64 peek(Place place) const {
-        place = seen(place);
-        logged(place.v, WordAccess::Kind::Read, words_[place.v], words_[place.v]);
-        return words_[place.v];
-    }
+    u64 peek(Place place) const { return watched_ ? peekWatched(place) : words_[place.v]; }
     // The same of the word without the lock in its bits 15:0, and of what is counted in its bits 23:8.
     u64 getBesideLock(Place place) const {
         const u64 value = words_[place.v] & ~u64{0xffff};
@@ -79,11 +70,18 @@ public:
         return words_[place.v] >> 8 & 0xffff;
     }
     // Until it is called with no place: reads see the stores that wait in the buffer with that count (StoreBuffers).
-    void readThrough(Place count) { ownStores_ = count; }
+    void readThrough(Place count) {
+        ownStores_ = count;
+        watch();
+    }
     // In the log of accesses: whoever judges by what the word will be is concerned. `old`: as its own CPU has seen it.
     void noteStore(Place place, u64 old, u64 value) const { logged(place.v, WordAccess::Kind::Write, old, value); }
     // The word has another value for a moment that nobody records; returns the present one.
-    u64 cover(Place place, u64 value) { return std::exchange(words_[place.v], value); }
+    u64 cover(Place place, u64 value) {
+        const u64 old = words_[place.v];
+        words_.put(place.v, value);
+        return old;
+    }
     // A read that is no access at all: by whoever drives the actors.
     u64 look(Place place) const { return words_[place.v]; }
     // Every second one of the words [first, first + count) has a part with an id of its own in a log of accesses: those bits.
@@ -91,7 +89,7 @@ public:
     // Of a word's value, what an access to that id (see WordAccess) is about; and the value that it has now.
     u64 ofId(u64 id, u64 value) const { return id < partsBegin_ || id >= partsEnd_ ? value : withoutPart(id, value); }
     u64 lookAt(u64 id) const;
-    u64 words() const { return size_; }
+    u64 words() const { return words_.size(); }
 
     // The one door. Requires a begun step when the journal is on.
     void set(Place place, u64 value) {
@@ -207,6 +205,7 @@ public:
     void observe(Observed* observer, std::vector<u64>* all = nullptr) {
         observer_ = observer;
         observed_ = all;
+        watch();
     }
     // What was observed before does not matter any more.
     void observeAnew(u64 token) {
@@ -228,19 +227,21 @@ public:
         note(value);
     }
     // Notes every access there while it is not null.
-    void logAccesses(AccessLog* log) { accesses_ = log; }
+    void logAccesses(AccessLog* log) {
+        accesses_ = log;
+        watch();
+    }
     AccessLog* accesses() const { return accesses_; }
     u64 hashedWords() const { return hashed_; }
-    u64 journalBytes() const { return places_.bytes() + deltas_.bytes() + steps_.bytes() + leaps_.bytes(); }
+    u64 journalBytes() const;
 
 private:
     // A place that stands for "the frame named by the delta was filled".
     static constexpr u32 kFill = ~0u;
     struct Fill {
         u32 first; // place of word 0
-        u64 old;   // the value of all words, if they were equal
+        Memory::FrameWords old;
         u64 now;
-        std::vector<u64> mixed; // else their values
     };
     void logged(u64 id, WordAccess::Kind kind, u64 old, u64 now) const {
         if (accesses_ != nullptr)
@@ -252,7 +253,7 @@ private:
             return;
         if (place.v < hashed_)
             hash_ += wordHash(place.v, value) - wordHash(place.v, old);
-        words_[place.v] = value;
+        words_.put(place.v, value);
         if (recording_) {
             places_.push(place.v);
             deltas_.push(old ^ value);
@@ -263,6 +264,10 @@ private:
         change(place, value);
     }
     u64 withoutPart(u64 id, u64 value) const;
+    // In a race somebody hears of each read, or reads what is not in memory yet; else nobody does, and a read is one.
+    void watch() { watched_ = observer_ != nullptr || accesses_ != nullptr || ownStores_.v != 0; }
+    u64 getWatched(Place place) const;
+    u64 peekWatched(Place place) const;
     // The word that a read of the place reads: the place, or that of the latest store to it which waits in the reader's own buffer.
     Place seen(Place place) const { return ownStores_.v == 0 || words_[ownStores_.v] == 0 ? place : waitingStore(place); }
     Place waitingStore(Place place) const;
@@ -270,7 +275,7 @@ private:
     void forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole = {}) const;
     // What a frame's words add to the hash, when all of them have that value.
     u64 frameHash(u32 first, u64 value) const;
-    u64 frameHash(u32 first, const u64* words) const; // these
+    u64 frameHash(u32 first, const Memory::FrameWords& words) const; // these
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
     void writeUnjournalled(u32 place, u64 value);
@@ -281,8 +286,7 @@ private:
     }
     void leap(const Leaps::Stride& stride);
 
-    u64* words_ = nullptr;
-    u64 size_ = 0;
+    Memory words_;
     u64 hashed_ = 0;
     u64 hash_ = 0;
     mutable Observed* observer_ = nullptr;
@@ -294,6 +298,7 @@ private:
     };
     mutable std::array<FrameSum, 256> frameSums_{}; // of pages that were filled lately: an explorer fills the same ones again and again
     Place ownStores_{};
+    bool watched_ = false;
     bool recording_ = false;
     Log<u32, 19> places_;
     Log<u64, 18> deltas_;
@@ -318,13 +323,12 @@ void Machine::forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const {
             continue;
         }
         const Fill& fill = fills_[deltas_[i]];
-        if (fill.mixed.empty() && whole(frameOf(Place{fill.first}), fill.old, fill.now))
+        if (fill.old.all(fill.old.head) && whole(frameOf(Place{fill.first}), fill.old.head, fill.now))
             continue;
-        for (u32 k = 0; k < 512; ++k) {
-            const u64 old = fill.mixed.empty() ? fill.old : fill.mixed[k];
-            if (old != fill.now)
+        const u32 words = fill.old.mixed.empty() && fill.old.rest == fill.now ? 1 : Memory::kFrameWords;
+        for (u32 k = 0; k < words; ++k)
+            if (const u64 old = fill.old[k]; old != fill.now)
                 f(Place{fill.first + k}, old ^ fill.now);
-        }
     }
 }
 

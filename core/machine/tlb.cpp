@@ -122,10 +122,14 @@ void Tlb::dropUpper(Place slot) {
     machine_->set(slot, 0);
     machine_->set(slot + 1, 0);
     machine_->add(upperCount_, u64(-1));
-    unsigned others = 0;
-    for (unsigned i = 0; i < kUpperSlots; ++i)
-        others += machine_->look(uppers_ + (2 * i + 1)) >> 12 == table;
-    if (others == 0)
+    bool stays = false;
+    u64 others = machine_->look(upperCount_);
+    for (unsigned i = 0; i < kUpperSlots && others != 0 && !stays; ++i) {
+        const u64 value = machine_->look(uppers_ + (2 * i + 1));
+        others -= value != 0;
+        stays = value >> 12 == table;
+    }
+    if (!stays)
         machine_->clearBits(cachedBy({table}), bit());
 }
 

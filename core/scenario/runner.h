@@ -35,7 +35,8 @@ struct ExpectationResult {
 
 class Runner {
 public:
-    explicit Runner(const Scenario& scenario, const RunOptions& options = {});
+    explicit Runner(const Scenario& scenario, const RunOptions& options = {}); // of a scenario that lives as long
+    explicit Runner(const Scenario&& scenario, const RunOptions& options = {}) = delete;
 
     const Scenario& scenario() const { return scenario_; }
     System& system() { return system_; }

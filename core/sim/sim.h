@@ -18,6 +18,7 @@
 #include "sim/marks.h"
 
 #include <array>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
@@ -332,9 +333,15 @@ public:
     Forget& operator=(const Forget&) = delete;
 
     template <class T>
-    T but(T value) {
+    requires(!std::invocable<T>) T but(T value) {
         forget(static_cast<u64>(value));
         return value;
+    }
+    // Of many values their hash, which nobody needs outside of a race.
+    template <std::invocable F>
+    void but(F hash) {
+        if (sim_.inRace_)
+            forget(hash());
     }
     void all() { forget(0); }
 

@@ -65,7 +65,7 @@ System::System(const MachineConfig& config, unsigned results)
     frames_.layOutIndexes(regions_);
     kvm_->layOutIndexes(regions_);
 
-    machine_ = std::make_unique<Machine>(regions_.used(), hashed);
+    machine_ = std::make_unique<Machine>(regions_.used(), hashed, frames_.count());
     sim_.attach(*machine_, frames_);
     frames_.attach(*machine_);
     kvm_->attach(*machine_);

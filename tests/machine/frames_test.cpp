@@ -18,7 +18,7 @@ struct Host {
         tlb = std::make_unique<Tlb>(0, 16, regions);
         frames->layOutIndexes(regions);
         tlb->layOutIndexes(regions);
-        machine = std::make_unique<Machine>(regions.used(), regions.used());
+        machine = std::make_unique<Machine>(regions.used(), regions.used(), count);
         frames->attach(*machine);
         tlb->attach(*machine, *frames);
         machine->baseline();

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "machine/memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+namespace mirrorscope {
+
+namespace {
+// Reserved, not committed, so that a machine can be as large as it likes.
+u64* reserve(u64 words) {
+    if (words == 0)
+        return nullptr;
+    void* memory = mmap(nullptr, words * sizeof(u64), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        throw std::bad_alloc();
+    return static_cast<u64*>(memory);
+}
+
+void release(u64* words, u64 count) {
+    if (words != nullptr)
+        munmap(words, count * sizeof(u64));
+}
+} // namespace
+
+Memory::Memory(u64 words, u64 frames)
+    : size_(words), frameWords_(frames * kFrameWords), words_(reserve(words)), heads_(nullptr), written_((frames + 63) / 64) {
+    try {
+        heads_ = reserve(frames);
+    } catch (const std::bad_alloc&) {
+        release(words_, size_);
+        throw;
+    }
+    // What is dense is used up in order, so that large pages of this host help; a table here and there among the frames is 4096 bytes and
+    // not two million. Only wishes.
+    if (frames != 0) {
+        madvise(heads_, frames * sizeof(u64), MADV_HUGEPAGE);
+        madvise(words_, frameWords_ * sizeof(u64), MADV_NOHUGEPAGE);
+    }
+    if (size_ != frameWords_)
+        madvise(words_ + frameWords_, (size_ - frameWords_) * sizeof(u64), MADV_HUGEPAGE);
+}
+
+Memory::~Memory() {
+    release(words_, size_);
+    release(heads_, frameWords_ / kFrameWords);
+}
+
+Memory::FrameWords Memory::frame(u32 first) const {
+    if (bare(first))
+        return {(*this)[first], 0, {}};
+    const u64* words = words_ + first;
+    FrameWords frame{(*this)[first], words[1], {}};
+    u64 differs = 0;
+    for (unsigned k = 1; k < kFrameWords; ++k)
+        differs |= words[k] ^ frame.rest;
+    if (differs != 0) {
+        frame.mixed.assign(words, words + kFrameWords);
+        frame.mixed[0] = frame.head;
+    }
+    return frame;
+}
+
+void Memory::putFrame(u32 first, const FrameWords& frame) {
+    const bool zero = frame.mixed.empty() && frame.rest == 0;
+    put(first, frame.head);
+    if (zero && bare(first))
+        return;
+    u64* words = words_ + first;
+    if (frame.mixed.empty())
+        std::fill(words + 1, words + kFrameWords, frame.rest);
+    else
+        std::copy(frame.mixed.begin() + 1, frame.mixed.end(), words + 1);
+    if (first < frameWords_)
+        written_[first / kFrameWords / 64] = (written_[first / kFrameWords / 64] & ~bit(first)) | (zero ? 0 : bit(first));
+}
+
+} // namespace mirrorscope
