@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How fast this build is on this machine: what a page costs, how many bytes it leaves, how fast time travels.
+// How fast this build is on this machine: what a page costs, how many bytes it leaves, how fast time travels, how fast orders are tried,
+// recordings read and pictures painted; and whether another build was faster.
+#include "bench_rows.h"
 #include "command.h"
+#include "quiet.h"
 
-#include "scenario/runner.h"
+#include "base/text.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
-#include <chrono>
+#include <QApplication>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
 #include <memory>
 
 namespace mirrorscope::app {
@@ -14,76 +22,130 @@ namespace mirrorscope::app {
 namespace {
 struct BenchArguments {
     u64 pages = 65536;
-    std::string format = "text";
+    unsigned repeat = 5;
+    std::string format = "text", against, only;
 };
 
-struct Workload {
-    const char *name, *vm, *script; // {0}: bytes, {1}: pages. The last step is timed.
-};
-constexpr Workload kWorkloads[] = {
-    {"ordinary fault", "default", "  - vcpu0: {{write: {{gpa: 2M, pages: {1}}}}}\n"},
-    {"ordinary zap", "default", "  - vcpu0: {{write: {{gpa: 2M, pages: {1}}}}}\n  - discard: {{gpa: 2M, size: {0}}}\n"},
-    {"private fault", "tdx", "  - vcpu0: {{accept: {{gpa: 2M, size: {0}}}}}\n"},
-    {"private zap", "tdx", "  - vcpu0: {{accept: {{gpa: 2M, size: {0}}}}}\n  - punch-hole: {{gpa: 2M, size: {0}}}\n"},
-};
-constexpr const char* kModes[] = {"no history", "history", "history and rules"};
-
-struct Figure {
-    double perSecond = 0, stepsPerPage = 0, bytesPerPage = 0, undoPerSecond = 0;
+// Of several measurements the one in the middle, and how far the others lie from it.
+struct BenchResult {
+    BenchFigure figure;
+    double low = 0, high = 0;
 };
 
-double since(std::chrono::steady_clock::time_point start) {
-    return std::max(1e-9, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+BenchResult measured(const BenchRow& row, unsigned repeat) {
+    row.measure(); // what is slow but once: code, memory of this host
+    std::vector<BenchFigure> all;
+    while (all.size() < repeat && !interrupted())
+        all.push_back(row.measure());
+    if (all.empty())
+        return {};
+    std::sort(all.begin(), all.end(), [](const BenchFigure& a, const BenchFigure& b) { return a.perSecond < b.perSecond; });
+    return {all[all.size() / 2], all.front().perSecond, all.back().perSecond};
 }
 
-Figure measure(const Workload& work, unsigned mode, u64 pages) {
-    const std::string image = std::string(work.vm) == "tdx" ? "  - init-mem-region: {gpa: 0, size: 4K}\n  - finalize-vm\n" : "";
-    const Scenario scenario = bindScenario(
-        "bench.yaml", fmt::format("mirrorscope: 1\nmachine: {{vm: {}, slots: [{{id: 0, gpa: 0, size: {}}}]}}\nscript:\n{}{}", work.vm,
-                                  (pages + 1024) * 4096, image, fmt::format(fmt::runtime(work.script), pages * 4096, pages)));
-    Runner runner(scenario, {.check = mode == 2, .maxSteps = ~0ull, .recording = mode != 0});
-    for (std::size_t i = 0; i + 1 < scenario.script.size(); ++i)
-        runner.runItem(scenario.script[i]);
-    Machine& machine = runner.system().machine();
-    const u64 steps = machine.steps(), bytes = machine.journalBytes();
-    auto start = std::chrono::steady_clock::now();
-    runner.runItem(scenario.script.back());
-    const auto n = static_cast<double>(pages);
-    Figure figure{n / since(start), static_cast<double>(machine.steps() - steps) / n,
-                  static_cast<double>(machine.journalBytes() - bytes) / n};
-    if (mode == 1) {
-        start = std::chrono::steady_clock::now();
-        machine.seek(steps);
-        figure.undoPerSecond = static_cast<double>(machine.steps() - steps) / since(start);
+using Name = std::pair<std::string, std::string>; // workload, mode
+
+// The lines of `bench --format jsonl` of another build or day.
+std::map<Name, BenchResult> readBench(const std::string& file) {
+    std::ifstream in(file);
+    if (!in)
+        throw UsageError("--against " + file + ": cannot be read");
+    std::map<Name, BenchResult> rows;
+    unsigned line = 0;
+    for (std::string text; std::getline(in, text);) {
+        ++line;
+        const auto row = nlohmann::json::parse(text, nullptr, false);
+        const auto number = [&](const char* key, double otherwise) {
+            return row.contains(key) && row[key].is_number() ? row[key].get<double>() : otherwise;
+        };
+        const auto word = [&](const char* key) { return row.contains(key) && row[key].is_string() ? row[key].get<std::string>() : ""; };
+        if (!row.is_object() || word("kind") != "bench")
+            throw UsageError(fmt::format("--against {}:{}: a line of `bench --format jsonl` is expected", file, line));
+        const double median = number("per_s", number("pages_per_s", 0));
+        rows[{word("workload"), word("mode")}] = {{median}, number("low", median), number("high", median)};
     }
-    return figure;
+    return rows;
+}
+
+// How this build's figure is to the other's: faster or slower only if no measurement of one lies among those of the other.
+std::string ratio(const BenchResult& now, const std::map<Name, BenchResult>& before, const Name& name) {
+    const auto found = before.find(name);
+    if (found == before.end() || found->second.figure.perSecond <= 0)
+        return "–";
+    const bool apart = now.low > found->second.high || now.high < found->second.low;
+    return fmt::format("{:.2f}{}", now.figure.perSecond / found->second.figure.perSecond, apart ? "" : " ~");
+}
+
+std::string asText(const BenchRow& row, const BenchResult& r, const std::string& beside) {
+    const auto percent = [&](double other) { return fmt::format("{:+.0f}", 100 * (other / r.figure.perSecond - 1)); };
+    std::string more;
+    if (r.figure.stepsPerPage != 0)
+        more = fmt::format("{:.0f} steps, {:.0f} B a page", r.figure.stepsPerPage, r.figure.bytesPerPage);
+    if (r.figure.undoPerSecond != 0)
+        more += fmt::format(", {:.0f} M steps/s undone", r.figure.undoPerSecond / 1e6);
+    return fmt::format("{:<20} {:<17} {:>10.0f} {:<12} {:>10}  {:<7} {}", row.workload, row.mode, r.figure.perSecond, row.unit + "s/s",
+                       percent(r.low) + " " + percent(r.high) + " %", beside, more);
+}
+
+std::string asJson(const BenchRow& row, const BenchResult& r, u64 pages) {
+    const auto whole = [](double value) { return static_cast<u64>(value + 0.5); };
+    nlohmann::ordered_json json{{"kind", "bench"}, {"workload", row.workload}, {"mode", row.mode}};
+    if (row.unit == "page") {
+        json["pages"] = pages;
+        json["pages_per_s"] = whole(r.figure.perSecond);
+        json["steps_per_page"] = static_cast<double>(whole(r.figure.stepsPerPage * 10)) / 10;
+        json["journal_bytes_per_page"] = whole(r.figure.bytesPerPage);
+        json["undo_steps_per_s"] = whole(r.figure.undoPerSecond);
+    }
+    json["unit"] = row.unit;
+    json["per_s"] = whole(r.figure.perSecond);
+    json["low"] = whole(r.low);
+    json["high"] = whole(r.high);
+    return json.dump() + "\n";
 }
 
 int bench(const BenchArguments& args) {
     interrupted();
-    if (args.format == "text")
-        put("", fmt::format("{} pages of 4K\n{:<16} {:<18} {:>12} {:>12} {:>14} {:>16}\n", args.pages, "", "", "pages/s", "steps/page",
-                            "journal B/page", "undo steps/s"));
-    for (const Workload& work : kWorkloads)
-        for (unsigned mode = 0; mode < 3; ++mode) {
-            if (interrupted())
-                return kBounded;
-            const Figure f = measure(work, mode, args.pages);
-            put("", args.format == "jsonl"
-                        ? fmt::format("{{\"kind\":\"bench\",\"workload\":\"{}\",\"mode\":\"{}\",\"pages\":{},\"pages_per_s\":{:.0f},"
-                                      "\"steps_per_page\":{:.1f},\"journal_bytes_per_page\":{:.0f},\"undo_steps_per_s\":{:.0f}}}\n",
-                                      work.name, kModes[mode], args.pages, f.perSecond, f.stepsPerPage, f.bytesPerPage, f.undoPerSecond)
-                        : fmt::format("{:<16} {:<18} {:>12.0f} {:>12.1f} {:>14.0f} {:>16}\n", work.name, kModes[mode], f.perSecond,
-                                      f.stepsPerPage, f.bytesPerPage, mode == 1 ? fmt::format("{:.0f}", f.undoPerSecond) : ""));
+    const auto before = args.against.empty() ? std::map<Name, BenchResult>{} : readBench(args.against);
+    qputenv("QT_QPA_PLATFORM", "offscreen");
+    int argc = 1;
+    char program[] = "mirrorscope";
+    char* argv[] = {program, nullptr};
+    keepQtQuiet();
+    const QApplication application(argc, argv);
+    const bool text = args.format == "text";
+    std::vector<BenchRow> rows = benchRows(args.pages);
+    std::erase_if(rows, [&](const BenchRow& row) { return !(row.workload + ", " + row.mode).starts_with(args.only); });
+    if (rows.empty())
+        throw UsageError("--only " + args.only +
+                         ": the beginning of a row is expected, such as \"private fault\" or \"explore, stateful\"");
+    if (text)
+        put("", fmt::format("{} pages of 4K; the median of {}, and how far the others are from it{}\n", args.pages, args.repeat,
+                            args.against.empty() ? "" : "; the ratio to " + args.against + ", with ~ where they overlap"));
+    for (const BenchRow& row : rows) {
+        const BenchResult result = measured(row, args.repeat);
+        if (interrupted())
+            return kBounded;
+        if (!text) {
+            put("", asJson(row, result, args.pages));
+            continue;
         }
+        std::string line = asText(row, result, args.against.empty() ? "" : ratio(result, before, {row.workload, row.mode}));
+        line.erase(line.find_last_not_of(' ') + 1);
+        put("", line + "\n");
+    }
     return kOk;
 }
 } // namespace
 
 void addBench(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<BenchArguments>();
-    CLI::App* sub = root.add_subcommand("bench", "how fast this build is here: faults and zaps, with and without history and rules");
+    CLI::App* sub = root.add_subcommand("bench", "how fast this build is here: faults, zaps, seeking, exploring, import, painting");
     sub->add_option("--pages", args->pages, "how many 4K pages, 65536 by default")->check(CLI::Range(u64{1}, u64{4} << 20));
+    sub->add_option("--repeat", args->repeat, "so often after a first time that does not count, 5 by default")->check(CLI::Range(1, 1000));
+    sub->add_option("--only", args->only, "rows that begin so: \"private fault\", \"explore, stateful\"");
+    sub->add_option("--against", args->against, "what `bench --format jsonl` wrote for another build: the ratio to that")
+        ->type_name("FILE");
     sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
     sub->callback([args, &invoke] { invoke = [args] { return bench(*args); }; });
 }
