@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What searches once got wrong, each as the small scenario that shows it.
 #include "explore/explorer.h"
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +55,7 @@ TEST(Found, beginning_anew_forgets_no_violation) {
                              "  - race:\n      vcpu0: [{write: {gpa: 0x1000, value: 3}}]\n      vcpu1: [{write: {gpa: 0x1000, value: 4}}]\n"
                              "      host: [{migrate: {gpa: 0x1000}}]\n      host1: [{age: {gpa: 0x1000}}]\n";
     std::set<std::string> before;
-    for (u64 most = 1'000; most < 200'000; most = most * 3 / 2) {
+    for (u64 most = 1'000; most < 200'000; most = most * effort(3, 12) / 2) {
         std::set<std::string> rules;
         for (const ExploreFinding& finding : exploreText(text, ExploreMode::Stateful, most).findings)
             rules.insert(finding.rule);

@@ -269,7 +269,7 @@ TEST(Versions, all_that_is_shipped_runs_on_each) {
     const std::set<std::string> numbered{"mr-finalize.yaml", "phymem-cache-wb.yaml", "vp-init.yaml"};
     unsigned runs = 0;
     for (const Kernel kernel : {Kernel::V6_19, Kernel::V7_2, Kernel::Next})
-        for (const auto& file : shippedScenarios()) {
+        for (const auto& file : someOf(shippedScenarios())) {
             const std::string base = file.filename().string();
             if (unpinned.contains(base) || refused.contains(base) || (kernel >= Kernel::V7_2 && numbered.contains(base)) ||
                 file.parent_path().filename() == "history")
@@ -283,7 +283,7 @@ TEST(Versions, all_that_is_shipped_runs_on_each) {
             EXPECT_TRUE(runner.ok());
             ++runs;
         }
-    EXPECT_GE(runs, 300u);
+    EXPECT_GE(runs, effort(300, 30));
 }
 
 // No order of a race between a TD's changes breaks a rule in a later release, but for the one that history names.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Random runs and what the code of Linux v6.16.1 and of the TDX module 1.5.01 itself answered (tests/data/golden, compressed JSON lines).
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -22,9 +23,9 @@ unsigned forEachGolden(const char* name, const std::function<void(const Json&)>&
             line.push_back(static_cast<char>(c));
             continue;
         }
-        f(Json::parse(line));
+        if (runs++ % effort(1, 8) == 0)
+            f(Json::parse(line));
         line.clear();
-        ++runs;
     }
     EXPECT_EQ(pclose(in), 0);
     return runs;
