@@ -5,7 +5,8 @@
 # part of the random races and of the shipped files (tests/support/effort.h). --all does all of it under the sanitizers, too,
 # and adds what is slow: clang optimized, gcc's sanitizers, ThreadSanitizer, windows at 500 random moments, the patches of
 # contributing.md, the Debian package, 10 minutes of each fuzzing target, 20 minutes of random races, a job array on a Slurm
-# of one node, Spin on the model of one race, and the exported page in a browser.
+# of one node, Spin on the model of one race, and the exported page in a browser. (MIRRORSCOPE_FUZZ_SECONDS of each target,
+# MIRRORSCOPE_THREE_WAYS_SECONDS of races: another time than those.)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -75,12 +76,12 @@ if [ "$others" = 1 ]; then
     done
     attempt "the patches of contributing.md, built" build/release/contributing.log sh tests/contributing.sh --build
     attempt "the Debian package, in a bare Debian 12" build/release/package.log sh tests/package.sh
-    attempt "what reads text from outside, fuzzed for 10 minutes each" build/release/fuzz.log sh tests/fuzz/run.sh 600
+    attempt "what reads text from outside, fuzzed for ${MIRRORSCOPE_FUZZ_SECONDS:=600} s each" build/release/fuzz.log sh tests/fuzz/run.sh "$MIRRORSCOPE_FUZZ_SECONDS"
     attempt "release: killed 200 times while editing and saving" build/release/killed.log env MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed
     ran=$((ran + 1))
     seed=$(date +%s)
-    echo "== random races explored in three ways for 20 minutes, seed $seed" >&2
-    MIRRORSCOPE_RANDOM_SEED=$seed MIRRORSCOPE_RACES=1000000 MIRRORSCOPE_RACES_SECONDS=1200 MIRRORSCOPE_RACES_STATES=20000 \
+    echo "== random races explored in three ways for ${MIRRORSCOPE_THREE_WAYS_SECONDS:=1200} s, seed $seed" >&2
+    MIRRORSCOPE_RANDOM_SEED=$seed MIRRORSCOPE_RACES=1000000 MIRRORSCOPE_RACES_SECONDS=$MIRRORSCOPE_THREE_WAYS_SECONDS MIRRORSCOPE_RACES_STATES=20000 \
         build/release/tests/tests --gtest_filter='Part/ThreeWays.*/0' >build/release/three-ways.log 2>&1 ||
         { cat build/release/three-ways.log >&2; failed=$((failed + 1)); }
     grep ' races: ' build/release/three-ways.log >&2 || true
