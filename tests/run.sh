@@ -72,7 +72,7 @@ if [ "$others" = 1 ]; then
     }
     for preset in asan tsan; do
         attempt "$preset: 500 windows that are closed, given other files and asked for more at random moments" "build/$preset/moments.log" \
-            env MIRRORSCOPE_MOMENTS=500 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment
+            env MIRRORSCOPE_MOMENTS=500 QTEST_FUNCTION_TIMEOUT=3600000 "build/$preset/tests/gui_explore" a_window_may_go_at_any_moment
     done
     attempt "the patches of contributing.md, built" build/release/contributing.log sh tests/contributing.sh --build
     attempt "the Debian package, in a bare Debian 12" build/release/package.log sh tests/package.sh

@@ -58,6 +58,8 @@ public:
     // The machine, for a rule's own words.
     Machine& machine() { return system_.machine(); }
     void report(Rule rule, u64 key, std::string text, std::vector<Place> places = {});
+    // Was it reported before? Then its text need not be made.
+    bool knows(Rule rule, u64 key) const { return known_.contains(mix(key, static_cast<u64>(rule))); }
     const std::vector<Violation>& violations() const { return violations_; }
     // Forgets the violations from `size` on; they may be reported again.
     void truncate(std::size_t size);

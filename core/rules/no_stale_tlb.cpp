@@ -12,7 +12,8 @@ namespace mirrorscope::rules {
 
 void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry, bool filled) {
     const System& system = context.system;
-    if (!system.kvm().tlbUsable(vcpu))
+    const u64 key = mix(mix(vcpu, entry.gfn.v), entry.pfn.v);
+    if (!system.kvm().tlbUsable(vcpu) || context.checker.knows(Rule::NoStaleTlb, key))
         return;
     const FrameKind kind = system.frames().peekKind(entry.pfn);
     std::string now;
@@ -35,7 +36,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
               : hosts                 ? fmt::format("which the PAMT calls {}", name(type))
                                       : fmt::format("which is {} now", name(kind));
     }
-    context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), entry.pfn.v),
+    context.checker.report(Rule::NoStaleTlb, key,
                            fmt::format("vcpu{} can still reach pfn {:#x} through its TLB at {}, {}", vcpu, entry.pfn.v,
                                        system.gpaText(entry.gfn, entry.alias), now),
                            {system.frames().meta(entry.pfn)});

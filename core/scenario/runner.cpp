@@ -25,6 +25,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
             if (options_.cancelled && system_.machine().steps() % RunOptions::kAskedEvery == 0 && options_.cancelled())
                 throw BoundReached{fmt::format("interrupted after {} micro-steps", system_.machine().steps())};
         });
+    noteNamed();
     checker_.reset();
     if (options.check && options.recording)
         checker_.watch();
@@ -34,16 +35,19 @@ std::size_t Runner::failed() const {
     return static_cast<std::size_t>(std::count_if(expectations_.begin(), expectations_.end(), [](const auto& e) { return !e.holds; }));
 }
 
-namespace {
-bool names(const std::vector<Expectation>& list, Rule rule) {
-    return std::any_of(list.begin(), list.end(),
-                       [&](const Expectation& e) { return e.form == Expectation::Form::Violation && e.rule == rule; });
-}
-} // namespace
+bool Runner::namesViolation(Rule rule) const { return named_[static_cast<std::size_t>(rule)]; }
 
-bool Runner::namesViolation(Rule rule) const {
-    return names(scenario_.expectations, rule) || names(scenario_.sometimes, rule) ||
-           anyStep(scenario_.script, [&](const Step& step) { return names(step.expectations, rule); });
+// Once: a long script may have as many violations.
+void Runner::noteNamed() {
+    const auto note = [&](const std::vector<Expectation>& list) {
+        for (const Expectation& e : list)
+            if (e.form == Expectation::Form::Violation)
+                named_[static_cast<std::size_t>(e.rule)] = true;
+        return false;
+    };
+    note(scenario_.expectations);
+    note(scenario_.sometimes);
+    anyStep(scenario_.script, [&](const Step& step) { return note(step.expectations); });
 }
 
 std::size_t Runner::unnamedViolations() const {

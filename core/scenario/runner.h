@@ -12,6 +12,7 @@
 #include "scenario/scenario.h"
 #include "sim/race.h"
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -71,6 +72,7 @@ public:
     bool namesViolation(Rule rule) const;
 
 private:
+    void noteNamed();
     void execute(const Step& step);
     Outcome call(const Step& step);
     Outcome perform(const Step& step);
@@ -89,6 +91,7 @@ private:
     RunOptions options_;
     System system_;
     Checker checker_;
+    std::array<bool, kRules> named_{}; // by expectations of the scenario
     bool ignoreRaceExpectations_ = false;
     bool bounded_ = false;
     std::string stopped_;
