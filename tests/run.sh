@@ -41,8 +41,12 @@ ran=0
 failed=0
 for preset in $presets; do
     echo "== $preset: building" >&2
+    case $preset in
+    asan | clang) compiler=-DCMAKE_CXX_COMPILER=$CLANG ;;
+    *) compiler= ;;
+    esac
     # shellcheck disable=SC2086
-    cmake --preset "$preset" ${MIRRORSCOPE_CMAKE_ARGS:-} >"build-$preset.log" 2>&1 || { tail -30 "build-$preset.log" >&2; exit 1; }
+    cmake --preset "$preset" $compiler ${MIRRORSCOPE_CMAKE_ARGS:-} >"build-$preset.log" 2>&1 || { tail -30 "build-$preset.log" >&2; exit 1; }
     cmake --build --preset "$preset" >"build-$preset.log" 2>&1 || { grep -E 'error|FAILED' "build-$preset.log" >&2; tail -5 "build-$preset.log" >&2; exit 1; }
     rm -f "build-$preset.log"
     echo "== $preset: testing" >&2

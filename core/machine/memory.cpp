@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 
 namespace mirrorscope {
@@ -27,6 +28,7 @@ void release(u64* words, u64 count) {
 
 Memory::Memory(u64 words, u64 frames)
     : size_(words), frameWords_(frames * kFrameWords), words_(reserve(words)), heads_(nullptr), written_((frames + 63) / 64) {
+    assert(frameWords_ <= size_);
     try {
         heads_ = reserve(frames);
     } catch (const std::bad_alloc&) {

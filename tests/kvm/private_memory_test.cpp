@@ -25,7 +25,7 @@ void expectFreezeSeamcallSet(const std::vector<Json>& events, bool afterFinalize
         std::string seen;
         for (std::size_t k = i; k-- > 0 && seen != "freeze";) {
             const Json& before = events[k];
-            if (before.value("actor", "") != e["actor"])
+            if (before.value("actor", "") != e["actor"].get<std::string>())
                 continue;
             if (before["kind"] == "seamcall" && before["phase"] == "leave" && seen.empty()) {
                 seen = before["leaf"];
