@@ -412,8 +412,10 @@ private Q_SLOTS:
     }
 
     // Taken again they are the same, with the fonts that tests/fonts.conf pins, whatever else the machine has; a rasterizer of another
-    // version may differ in an edge here and there.
+    // version may differ in an edge here and there. (Qt 6.8 lays texts out a pixel beside where 6.4 does.)
     void pictures_of_the_readme_are_what_the_window_looks_like() {
+        if (!QByteArray(qVersion()).startsWith("6.4."))
+            QSKIP("the pictures were taken with Qt 6.4");
         const QString source = MIRRORSCOPE_SOURCE_DIR;
         const std::pair<const char*, QStringList> pictures[] = {
             {"window.png",
