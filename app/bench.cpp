@@ -3,19 +3,16 @@
 // recordings read and pictures painted; and whether another build was faster.
 #include "bench_rows.h"
 #include "command.h"
-#include "quiet.h"
 
-#include "base/text.h"
+#include "scenario/yaml.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <QApplication>
-
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <memory>
+#include <sstream>
 
 namespace mirrorscope::app {
 
@@ -39,17 +36,15 @@ BenchResult measured(const BenchRow& row, unsigned repeat) {
         all.push_back(row.measure());
     if (all.empty())
         return {};
-    std::sort(all.begin(), all.end(), [](const BenchFigure& a, const BenchFigure& b) { return a.perSecond < b.perSecond; });
-    return {all[all.size() / 2], all.front().perSecond, all.back().perSecond};
+    std::sort(all.begin(), all.end(), [](const BenchFigure& a, const BenchFigure& b) { return a.perSecond() < b.perSecond(); });
+    return {all[all.size() / 2], all.front().perSecond(), all.back().perSecond()};
 }
 
 using Name = std::pair<std::string, std::string>; // workload, mode
 
 // The lines of `bench --format jsonl` of another build or day.
 std::map<Name, BenchResult> readBench(const std::string& file) {
-    std::ifstream in(file);
-    if (!in)
-        throw UsageError("--against " + file + ": cannot be read");
+    std::istringstream in(readFile(file));
     std::map<Name, BenchResult> rows;
     unsigned line = 0;
     for (std::string text; std::getline(in, text);) {
@@ -62,7 +57,7 @@ std::map<Name, BenchResult> readBench(const std::string& file) {
         if (!row.is_object() || word("kind") != "bench")
             throw UsageError(fmt::format("--against {}:{}: a line of `bench --format jsonl` is expected", file, line));
         const double median = number("per_s", number("pages_per_s", 0));
-        rows[{word("workload"), word("mode")}] = {{median}, number("low", median), number("high", median)};
+        rows[{word("workload"), word("mode")}] = {{median, 1}, number("low", median), number("high", median)};
     }
     return rows;
 }
@@ -70,20 +65,20 @@ std::map<Name, BenchResult> readBench(const std::string& file) {
 // How this build's figure is to the other's: faster or slower only if no measurement of one lies among those of the other.
 std::string ratio(const BenchResult& now, const std::map<Name, BenchResult>& before, const Name& name) {
     const auto found = before.find(name);
-    if (found == before.end() || found->second.figure.perSecond <= 0)
+    if (found == before.end() || found->second.figure.perSecond() <= 0)
         return "–";
     const bool apart = now.low > found->second.high || now.high < found->second.low;
-    return fmt::format("{:.2f}{}", now.figure.perSecond / found->second.figure.perSecond, apart ? "" : " ~");
+    return fmt::format("{:.2f}{}", now.figure.perSecond() / found->second.figure.perSecond(), apart ? "" : " ~");
 }
 
 std::string asText(const BenchRow& row, const BenchResult& r, const std::string& beside) {
-    const auto percent = [&](double other) { return fmt::format("{:+.0f}", 100 * (other / r.figure.perSecond - 1)); };
+    const auto percent = [&](double other) { return fmt::format("{:+.0f}", 100 * (other / r.figure.perSecond() - 1)); };
     std::string more;
     if (r.figure.stepsPerPage != 0)
         more = fmt::format("{:.0f} steps, {:.0f} B a page", r.figure.stepsPerPage, r.figure.bytesPerPage);
     if (r.figure.undoPerSecond != 0)
         more += fmt::format(", {:.0f} M steps/s undone", r.figure.undoPerSecond / 1e6);
-    return fmt::format("{:<20} {:<17} {:>10.0f} {:<12} {:>10}  {:<7} {}", row.workload, row.mode, r.figure.perSecond, row.unit + "s/s",
+    return fmt::format("{:<20} {:<17} {:>10.0f} {:<12} {:>10}  {:<7} {}", row.workload, row.mode, r.figure.perSecond(), row.unit + "s/s",
                        percent(r.low) + " " + percent(r.high) + " %", beside, more);
 }
 
@@ -92,13 +87,13 @@ std::string asJson(const BenchRow& row, const BenchResult& r, u64 pages) {
     nlohmann::ordered_json json{{"kind", "bench"}, {"workload", row.workload}, {"mode", row.mode}};
     if (row.unit == "page") {
         json["pages"] = pages;
-        json["pages_per_s"] = whole(r.figure.perSecond);
+        json["pages_per_s"] = whole(r.figure.perSecond());
         json["steps_per_page"] = static_cast<double>(whole(r.figure.stepsPerPage * 10)) / 10;
         json["journal_bytes_per_page"] = whole(r.figure.bytesPerPage);
         json["undo_steps_per_s"] = whole(r.figure.undoPerSecond);
     }
     json["unit"] = row.unit;
-    json["per_s"] = whole(r.figure.perSecond);
+    json["per_s"] = whole(r.figure.perSecond());
     json["low"] = whole(r.low);
     json["high"] = whole(r.high);
     return json.dump() + "\n";
@@ -107,12 +102,6 @@ std::string asJson(const BenchRow& row, const BenchResult& r, u64 pages) {
 int bench(const BenchArguments& args) {
     interrupted();
     const auto before = args.against.empty() ? std::map<Name, BenchResult>{} : readBench(args.against);
-    qputenv("QT_QPA_PLATFORM", "offscreen");
-    int argc = 1;
-    char program[] = "mirrorscope";
-    char* argv[] = {program, nullptr};
-    keepQtQuiet();
-    const QApplication application(argc, argv);
     const bool text = args.format == "text";
     std::vector<BenchRow> rows = benchRows(args.pages);
     std::erase_if(rows, [&](const BenchRow& row) { return !(row.workload + ", " + row.mode).starts_with(args.only); });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bench_rows.h"
 
+#include "application.h"
+
 #include "explore/explorer.h"
 #include "scenario/runner.h"
 #include "trace/judge.h"
@@ -8,7 +10,6 @@
 
 #include <fmt/format.h>
 
-#include <QApplication>
 #include <QEventLoop>
 #include <QTemporaryDir>
 
@@ -66,7 +67,7 @@ BenchFigure pageWork(const Workload& work, unsigned mode, u64 pages) {
     const Clock clock;
     runner.runItem(scenario.script.back());
     const auto n = static_cast<double>(pages);
-    BenchFigure figure{n / clock.seconds(), static_cast<double>(machine.steps() - steps) / n,
+    BenchFigure figure{n, clock.seconds(), static_cast<double>(machine.steps() - steps) / n,
                        static_cast<double>(machine.journalBytes() - bytes) / n};
     if (mode == 1) {
         const Clock undo;
@@ -88,7 +89,7 @@ BenchFigure seeks(u64 pages) {
     const Clock clock;
     for (unsigned i = 0; i < kSeeks; ++i)
         machine.seek(random() % (machine.steps() + 1));
-    return {kSeeks / clock.seconds()};
+    return {kSeeks, clock.seconds()};
 }
 
 BenchFigure explored(ExploreMode mode, u64 most) {
@@ -104,7 +105,7 @@ BenchFigure explored(ExploreMode mode, u64 most) {
     options.maxTransitions = most;
     const Clock clock;
     const ExploreResult result = Explorer(scenario, options).run();
-    return {static_cast<double>(result.transitions) / clock.seconds()};
+    return {static_cast<double>(result.transitions), clock.seconds()};
 }
 
 // A text as `trace-cmd report` writes it: entries come and go.
@@ -121,7 +122,7 @@ BenchFigure imported() {
     TraceNames names;
     const Clock clock;
     const Judged judged = judgeTrace(input, names, {});
-    return {static_cast<double>(judged.read.counts.events) / clock.seconds()};
+    return {static_cast<double>(judged.read.counts.events), clock.seconds()};
 }
 
 // One micro-step on, and all that changes in the window is painted (into memory).
@@ -148,10 +149,11 @@ public:
             window_.context().goTo(window_.context().session()->position() + 1);
             QApplication::processEvents();
         }
-        return {kPictures / clock.seconds()};
+        return {kPictures, clock.seconds()};
     }
 
 private:
+    Application application_{"offscreen"};
     QTemporaryDir folder_;
     views::MainWindow window_;
 };

@@ -12,9 +12,11 @@ namespace mirrorscope::app {
 
 // What one measurement came to. Items are pages, micro-steps, events …, see `BenchRow::unit`.
 struct BenchFigure {
-    double perSecond = 0;
+    double items = 0, seconds = 1;
     // Of a workload with a history: micro-steps and bytes of journal for each page, and how many micro-steps a second are undone.
     double stepsPerPage = 0, bytesPerPage = 0, undoPerSecond = 0;
+
+    double perSecond() const { return items / seconds; }
 };
 
 struct BenchRow {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "application.h"
 #include "command.h"
-#include "quiet.h"
 
 #include "base/text.h"
 #include "export/export.h"
@@ -11,7 +11,6 @@
 #include "views/trees/map_view.h"
 
 #include <QAction>
-#include <QApplication>
 #include <QBuffer>
 #include <QDockWidget>
 #include <QEventLoop>
@@ -110,12 +109,7 @@ int screenshot(const ScreenshotArguments& args) {
     for (const char* variable :
          {"QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_FONT_DPI", "QT_STYLE_OVERRIDE", "QT_ENABLE_HIGHDPI_SCALING"})
         qunsetenv(variable);
-    qputenv("QT_QPA_PLATFORM", "offscreen");
-    int argc = 1;
-    char name[] = "mirrorscope";
-    char* argv[] = {name, nullptr};
-    keepQtQuiet();
-    QApplication application(argc, argv);
+    const Application application("offscreen");
     views::MainWindow window;
     window.setTheme(args.theme == "dark"            ? views::ThemeKind::Dark
                     : args.theme == "high-contrast" ? views::ThemeKind::HighContrast

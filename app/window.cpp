@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "application.h"
 #include "command.h"
-#include "quiet.h"
 
 #include "views/main_window.h"
-
-#include <QApplication>
 
 #include <filesystem>
 
@@ -16,11 +14,7 @@ int openWindow(const std::string& file) {
     if (qEnvironmentVariableIsEmpty("DISPLAY") && qEnvironmentVariableIsEmpty("WAYLAND_DISPLAY") &&
         qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
         throw UsageError("there is no display; `mirrorscope run FILE` needs none");
-    int argc = 1;
-    char name[] = "mirrorscope";
-    char* argv[] = {name, nullptr};
-    keepQtQuiet();
-    QApplication application(argc, argv);
+    const Application application;
     QApplication::setApplicationName("Mirrorscope");
     QApplication::setOrganizationName("Mirrorscope");
     views::MainWindow window;

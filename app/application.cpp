@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "quiet.h"
+#include "application.h"
 
 #include <QString>
-
-#include <cstdio>
 
 namespace mirrorscope::app {
 
@@ -18,6 +16,15 @@ void tell(QtMsgType type, const QMessageLogContext& context, const QString& mess
 }
 } // namespace
 
-void keepQtQuiet() { before = qInstallMessageHandler(tell); }
+// Before Qt asks for anything.
+int& Application::arguments(const char* platform) {
+    if (platform != nullptr)
+        qputenv("QT_QPA_PLATFORM", platform);
+    before = qInstallMessageHandler(tell);
+    static int count = 1;
+    return count;
+}
+
+Application::Application(const char* platform) : application_(arguments(platform), argv_) {}
 
 } // namespace mirrorscope::app
