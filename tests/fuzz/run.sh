@@ -8,7 +8,8 @@ seconds=${1:-600}
 [ $# -gt 0 ] || set -- scenario console filter explored trace
 here=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$here"
-cmake --preset fuzz >/dev/null && cmake --build --preset fuzz >build-fuzz.log 2>&1 || { tail -20 build-fuzz.log >&2; exit 1; }
+. app/install.sh
+cmake --preset fuzz "-DCMAKE_CXX_COMPILER=$CLANG" >/dev/null && cmake --build --preset fuzz >build-fuzz.log 2>&1 || { tail -20 build-fuzz.log >&2; exit 1; }
 rm -f build-fuzz.log
 export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=1" LSAN_OPTIONS="suppressions='$here/tests/lsan.supp':print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
 cd build/fuzz
