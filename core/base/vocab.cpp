@@ -136,6 +136,11 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::PopulateShared, "populate-shared", "e4ee54479273: a page of the image is filled in though its attribute says shared"},
     {Break::InvalidSlotIsNone, "invalid-slot-is-none",
      "e0c378684b65: a fault takes a slot that is about to go for none, and makes an MMIO entry"},
+    {Break::SeqIsInt, "seq-is-int", "before ba6e3fe25543: a fault hands its snapshot of mmu_invalidate_seq on as an int"},
+    {Break::ReloadKeepsObsoleteRoot, "reload-keeps-obsolete-root", "20a6cff3b283: who pre-faults goes on with the root that he has"},
+    {Break::AttributesOfTheRangeOnly, "attributes-of-the-range-only",
+     "9129633d568e: while attributes change, a huge page may be installed over the ends of the range"},
+    {Break::ClearDirtyOfNothing, "clear-dirty-of-nothing", "D bits are cleared without a look whether the entry is present (before v5.17)"},
     {Break::NoSeqBarrier, "no-seq-barrier", "no smp_rmb() between mmu_invalidate_seq and what it guards: the snapshot is read last"},
     {Break::NoEntryBarrier, "no-entry-barrier",
      "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "

@@ -136,7 +136,7 @@ Json machineSchema() {
             schema = {{"type", "array"}, {"items", ref("slot")}};
         else if (key.name == "break")
             schema = {{"type", "array"}, {"items", {{"enum", names(breakNames())}}}};
-        else if (key.name == "vcpus" || key.name == "init-vcpus" || key.name == "memory" || key.name == "dirty-ring")
+        else if (key.values == "size" || key.values == "number" || key.values.find("..") != std::string_view::npos)
             schema = ref("number");
         else if (key.name == "preset")
             schema = {{"type", "string"}};

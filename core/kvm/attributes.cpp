@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Memory attributes: which pages are private (Linux v6.16 kvm_main.c: kvm_vm_set_mem_attributes(); mmu.c:
 // kvm_arch_pre_set_memory_attributes(), kvm_arch_post_set_memory_attributes()).
-#include "kvm/kvm.h"
+#include "kvm/protocol.h"
 
 namespace mirrorscope {
 
@@ -58,18 +58,21 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
     return 0;
 }
 
+// No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
+void Kvm::kvm_arch_pre_set_memory_attributes(const Memslot& s, const GfnRange& part) {
+    for (const Level level : {Level::k2M, Level::k1G})
+        for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
+            const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
+            if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages && !hugepageMixed(edge, level))
+                kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
+        }
+}
+
 bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate) {
     Call pre(sim_, "kvm_pre_set_memory_attributes");
     return invalidateParts([&](auto&& each) { forEachSlotPart(range, each); },
                            [&](const Memslot& s, const GfnRange& part) {
-                               // No huge page may be installed over the ends meanwhile, whose mixed flags are set only afterwards (v6.15).
-                               for (const Level level : {Level::k2M, Level::k1G})
-                                   for (const Gfn edge : {roundDown(part.start, level), roundDown({part.end.v - 1}, level)}) {
-                                       const bool straddles = edge < part.start || edge.v + pagesPer(level) > part.end.v;
-                                       if (straddles && edge >= s.base && edge.v + pagesPer(level) <= s.base.v + s.pages &&
-                                           !hugepageMixed(edge, level))
-                                           kvm_mmu_invalidate_range_add({edge, {edge.v + pagesPer(level)}});
-                                   }
+                               protocol_->kvm_arch_pre_set_memory_attributes(*this, s, part);
                                // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
                                return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
                            });

@@ -56,6 +56,8 @@ bool Kvm::kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel) {
     return changed;
 }
 
+bool Kvm::may_have_dirty_bit(u64 spte, Level level) { return spte::isLeaf(spte, level); }
+
 void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
     const u64 bit = config_.adBits ? masks().format.dirty : u64{ept::kWrite};
@@ -65,7 +67,7 @@ void Kvm::clear_dirty_gfn_range(Pfn root, const GfnRange& range) {
     for (tdp_iter_start(iter, root, Level::k4K, range.start); iter.valid && iter.gfn < range.end; protocol_->tdp_iter_next(*this, iter)) {
         forget.but([&] { return iter.hash(); });
         for (Retry retry(sim_, iter.oldSpte);; retry.again(iter.oldSpte)) {
-            if (!spte::isLeaf(iter.oldSpte, iter.level))
+            if (!protocol_->may_have_dirty_bit(*this, iter.oldSpte, iter.level))
                 break;
             if (tdp_mmu_iter_cond_resched(iter, false, true))
                 break;

@@ -162,7 +162,7 @@ Outcome Kvm::kvm_vcpu_pre_fault_memory(unsigned vcpu, u64 gpa, u64 size, bool sh
         // User space names no alias: the attribute says which it is. An address with the shared bit is refused.
         if (config_.directBits() != 0 && (sharedBit || (gfn.v & config_.directBits()) != 0))
             return -kEINVAL;
-        if (const int r = kvm_mmu_reload(vcpu); r != 0)
+        if (const int r = protocol_->kvm_mmu_reload(*this, vcpu); r != 0)
             return r;
         bool isPrivate = false;
         if (config_.hasPrivateMem()) {

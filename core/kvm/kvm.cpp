@@ -136,6 +136,7 @@ void Kvm::attach(Machine& machine) {
         if (config_.gmemFiles[file].exists)
             machine.set(gmemFiles_ + file, config_.gmemFiles[file].pages + 1);
     attachSlots();
+    machine.set(vm(VmWord::InvalidateSeq), config_.invalidateSeq);
     machine.set(vm(VmWord::PreFaultAllowed), traits_.preFaultAllowed && !config_.snpLaunch);
     machine.set(vm(VmWord::SnpLaunch), config_.snpLaunch ? kNoContext : kFinished);
     for (unsigned v = 0; v < config_.vcpus; ++v)

@@ -79,6 +79,7 @@ public:
     int kvm_mmu_load(unsigned vcpu);
     // The same outside of KVM_RUN: an obsolete root is given back first.
     int kvm_mmu_reload(unsigned vcpu);
+    bool has_root(unsigned vcpu) const { return machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) != 0; }
     bool is_obsolete_root(unsigned vcpu) const;
     void kvm_mmu_free_obsolete_roots(unsigned vcpu);
     // The vCPU enters or leaves SMM: its root is of the other address space from now on.
@@ -201,6 +202,8 @@ public:
     bool cpuDirtyLog() const { return cpuDirtyLog(config_, traits_); }
     bool kvm_tdp_mmu_wrprot_slot(const GfnRange& range, Level minLevel);
     void kvm_tdp_mmu_clear_dirty_slot(const GfnRange& range);
+    // Does the D bit of the entry say that somebody wrote?
+    bool may_have_dirty_bit(u64 spte, Level level);
     void kvm_tdp_mmu_clear_dirty_pt_masked(Gfn gfn, u64 mask, bool wrprot);
     bool kvm_tdp_mmu_write_protect_gfn(Gfn gfn, Level minLevel);
     // `vcpu`: who is running (kvm_get_running_vcpu()).
@@ -257,6 +260,8 @@ public:
     u64 peekPrivateBits(Gfn first) const;
     int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
     bool kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate);
+    // What is invalidated beyond `part`, which changes.
+    void kvm_arch_pre_set_memory_attributes(const Memslot& slot, const GfnRange& part);
 
     // ---- invalidation by the host's memory management (invalidation.cpp, notifier.cpp)
     void kvm_mmu_invalidate_begin();
@@ -305,6 +310,7 @@ public:
     // nothing is mapped or the mapping forbids it, SIGBUS where a page cannot be had.
     Outcome hostAccess(u64 gpa, bool write, u64 value);
     enum class VmaProt : u8 { ReadWrite, Read, None };
+    bool peekVmaChanged() const { return machine_->peek(vmaChanged()) != 0; }
     VmaProt vmaProt(const Memslot& slot, Gfn gfn) const { return static_cast<VmaProt>(vmaBits(slot, gfn) & 3); }
     // Does a userfaultfd hear of pages that are missing there?
     bool vmaWatched(const Memslot& slot, Gfn gfn) const { return (vmaBits(slot, gfn) & kVmaWatched) != 0; }

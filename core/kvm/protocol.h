@@ -30,12 +30,15 @@ struct Protocol {
     Replaceable<&Kvm::unmap_root_types> unmap_root_types;
     Replaceable<&Kvm::kvm_gfn_range_filter_to_root_types> kvm_gfn_range_filter_to_root_types;
     Replaceable<&Kvm::is_obsolete_root> is_obsolete_root;
+    Replaceable<&Kvm::kvm_mmu_reload> kvm_mmu_reload;
+    Replaceable<&Kvm::may_have_dirty_bit> may_have_dirty_bit;
     // a fault against an invalidation
     Replaceable<&Kvm::kvm_mmu_faultin_pfn> kvm_mmu_faultin_pfn;
     Replaceable<&Kvm::kvm_mmu_max_gfn> kvm_mmu_max_gfn;
     Replaceable<&Kvm::mmu_invalidate_retry_gfn> mmu_invalidate_retry_gfn;
     Replaceable<&Kvm::mmu_invalidate_retry_gfn_unsafe> mmu_invalidate_retry_gfn_unsafe;
     Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;
+    Replaceable<&Kvm::kvm_arch_pre_set_memory_attributes> kvm_arch_pre_set_memory_attributes;
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
     Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;

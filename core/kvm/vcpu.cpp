@@ -41,7 +41,7 @@ EnterResult Kvm::vcpu_enter_guest(unsigned vcpu) {
     // An SMI is injected, or the guest executed RSM.
     if (const bool smm = machine_->get(vcpuWord(vcpu, VcpuWord::SmmWanted)) != 0; smm != inSmmMode(vcpu))
         kvm_smm_changed(vcpu, smm);
-    if (const int r = kvm_mmu_reload(vcpu); r != 0)
+    if (const int r = protocol_->kvm_mmu_reload(*this, vcpu); r != 0)
         return {EnterResult::Kind::Failed, -r};
     // The mode first, the requests once more after it, or a sender could miss this vCPU. The guest runs outside of SRCU.
     sim_.store(Site::VcpuMode, vcpuWord(vcpu, VcpuWord::Mode), kInGuestMode);

@@ -86,6 +86,7 @@ struct MachineConfig {
     u64 dirtyRing = 0;              // entries of each vCPU's dirty ring; 0: there is none, the log is a bitmap of each slot
     bool snpLaunch = false;         // the script launches the SNP guest; else that was done before it
     bool observePrivateOps = false; // a private backend that only counts, on VM types without a mirror
+    u64 invalidateSeq = 0;          // mmu_invalidate_seq at the beginning: how often the host has taken something back before
     u64 frames = 0;                 // host physical memory in 4K frames; 0: enough for the slots
     bool privateByDefault = true;
     bool septVeDisable = true;

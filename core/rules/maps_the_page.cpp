@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace mirrorscope::rules {
 
@@ -45,22 +46,38 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
     return Backing{{word & Kvm::kHostPfn}, !slot.readonly && (word & Kvm::kHostProtected) == 0 && prot == Kvm::VmaProt::ReadWrite};
 }
 
+// Calls `one` with the pages of a leaf until it says that it has seen enough. Of a huge leaf: its ends (a slot has no holes, nor has a page
+// of the host), each page whose attribute is not the first one's, and once there was an mprotect(), which takes pages of the host apart,
+// all.
+template <class F>
+void forEachSuspect(const RuleContext& context, Gfn first, u64 pages, F&& one) {
+    const Kvm& kvm = context.kvm();
+    if (!one(first) || pages == 1 || !one(Gfn{first.v + pages - 1}))
+        return;
+    const bool all = kvm.peekVmaChanged();
+    if (!all && !context.system.config().hasPrivateMem())
+        return;
+    const u64 asFirst = kvm.peekPrivate(first) ? ~u64{0} : 0;
+    for (u64 i = 0; i < pages; i += 64)
+        for (u64 rest = all ? ~u64{0} : kvm.peekPrivateBits({first.v + i}) ^ asFirst; rest != 0; rest &= rest - 1)
+            if (!one(Gfn{first.v + i + static_cast<unsigned>(std::countr_zero(rest))}))
+                return;
+}
+
 void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
     const Kvm& kvm = context.kvm();
-    const u64 pages = pagesPer(page.level());
     const Gfn gfn = kvm.gfnOfEntry(page, indexOf(place));
     const bool mirror = role::isMirror(page.role);
-    for (const u64 offset : {u64{0}, pages - 1}) {
-        const Gfn at{gfn.v + offset};
+    forEachSuspect(context, gfn, pagesPer(page.level()), [&](Gfn at) {
         if (invalidating(context, at))
-            return;
+            return false;
         const auto backing = backingOf(context, at, mirror);
         if (!backing)
-            return;
-        const Pfn pfn{ept::pfnOf(spte).v + offset};
+            return false;
+        const Pfn pfn{ept::pfnOf(spte).v + (at.v - gfn.v)};
         const bool writes = spte::isWritable(spte) && !backing->writable;
         if (backing->pfn == pfn && !writes)
-            continue;
+            return true;
         context.checker.report(Rule::MapsThePage, mix(mix(at.v, pfn.v), mirror),
                                fmt::format("the {} leaf of {} {} pfn {:#x}, but {}", mirror ? "mirror" : "direct", gpaHex(at),
                                            backing->pfn == pfn ? "lets the guest write to" : "maps", pfn.v,
@@ -69,8 +86,8 @@ void judge(RuleContext& context, const MmuPage& page, Place place, u64 spte) {
                                            : kvm.peekSlotOf(at) < 0 ? "no memslot is there"
                                                                     : "it has no page"),
                                {place});
-        return;
-    }
+        return false;
+    });
 }
 
 // An MMIO entry names the gfn that it was made for; one that stands elsewhere takes a page of memory from the guest.

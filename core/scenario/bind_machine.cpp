@@ -214,6 +214,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
         if (n < 36 || n > 52)
             fail(value, "maxphyaddr is 36..52");
         m.maxPhysicalAddress = static_cast<unsigned>(n);
+    } else if (key == "invalidate-seq") {
+        m.invalidateSeq = number(value, "number of invalidations");
     } else if (key == "max-level") {
         const Level l = level(value);
         if (l > Level::k1G)

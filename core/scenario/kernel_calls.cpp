@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "scenario/kernel_calls.h"
 
+#include "kvm/protocol.h"
 #include "scenario/forced_change.h"
 
 namespace mirrorscope {
@@ -54,12 +55,12 @@ Outcome underReadLock(Kvm& kvm, F&& f) {
 const KernelCall kTable[] = {
     {"kvm_mmu_load", "vcpu", "allocate the vCPU's roots",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
-         return withVcpu(kvm, step, [&] { return errnoOf(kvm.kvm_mmu_reload(vcpuOf(step))); });
+         return withVcpu(kvm, step, [&] { return errnoOf(kvm.protocol().kvm_mmu_reload(kvm, vcpuOf(step))); });
      }},
     {"kvm_mmu_do_page_fault", "vcpu, gpa, as, access, prefetch", "one fault; its result is a RET_PF_",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
          return withVcpu(kvm, step, [&]() -> Outcome {
-             if (const int r = kvm.kvm_mmu_reload(vcpuOf(step)); r != 0)
+             if (const int r = kvm.protocol().kvm_mmu_reload(kvm, vcpuOf(step)); r != 0)
                  return errnoOf(r);
              KvmRun run;
              const bool isPrivate = kvm.config().vm == VmType::SwProtected ? kvm.kvm_mem_is_private({step.number("gpa") >> 12})
@@ -74,7 +75,7 @@ const KernelCall kTable[] = {
     {"kvm_tdp_map_page", "vcpu, gpa, as", "map as KVM_PRE_FAULT_MEMORY does, until it is no RET_PF_RETRY",
      [](Kvm& kvm, const Step& step, const GfnRange&) {
          return withVcpu(kvm, step, [&]() -> Outcome {
-             if (const int r = kvm.kvm_mmu_reload(vcpuOf(step)); r != 0)
+             if (const int r = kvm.protocol().kvm_mmu_reload(kvm, vcpuOf(step)); r != 0)
                  return errnoOf(r);
              return errnoOf(
                  kvm.kvm_tdp_map_page(vcpuOf(step), faultAddress(kvm, step), kvm.config().hasPrivateMem() && step.number("as") == 0));

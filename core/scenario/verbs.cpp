@@ -239,6 +239,7 @@ constexpr std::array kMachineKeys{
         "slots",
         "list of {id, gpa, size, private, readonly, dirty-log, backing, gmem-backing, gmem, gmem-offset, memory, memory-offset, as-id}",
         "[]", "memslots"},
+    MachineKey{"invalidate-seq", "number", "0", "mmu_invalidate_seq at the beginning, as if the host had taken so much back before"},
     MachineKey{"memory", "size", "what the slots need, with room", "host physical memory"},
     MachineKey{"attributes", "private, shared", "private for tdx and snp", "initial memory attributes of every page"},
     MachineKey{"sept-ve-disable", "true, false", "true", "access to a page not yet accepted exits to KVM instead of a #VE"},

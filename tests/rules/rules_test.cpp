@@ -51,6 +51,15 @@ std::vector<Case> cases() {
          "  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: start}\n"},
         {Rule::MapsThePage, "a page goes between its lookup and its entry",
          readFile((kSource / "scenarios/broken/ignore-invalidate-seq.yaml").string())},
+        // The faults that were in flight map 2M, of which only a page in the middle is wrong.
+        {Rule::MapsThePage, "a page in the middle of a huge one is taken away from the guest",
+         "mirrorscope: 1\nmachine: {vm: default, break: [ignore-invalidate-seq], slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]}\n"
+         "script:\n  - race:\n      vcpu0: [{read: 0x3000}]\n      host: [{mprotect: {gpa: 0x5000, prot: none}}]\n"
+         "    schedule: [{host: until lock.release}, {vcpu0: done}, {host: done}]\n"},
+        {Rule::MapsThePage, "a page in the middle of a huge one becomes private",
+         "mirrorscope: 1\nmachine: {vm: sw-protected, attributes: shared, break: [attributes-of-the-range-only], slots: [{id: 0, gpa: 0, "
+         "size: 4M, backing: 2M}]}\nscript:\n  - race:\n      vcpu0: [{read: 0x3000}]\n      host: [{set-memory-attributes: {gpa: 0x1000, "
+         "size: 4K, as: private}}]\n    schedule: [{host: until attr.set}, {vcpu0: done}, {host: done}]\n"},
         {Rule::DirtyLogComplete, "a vCPU writes through a right that was not flushed",
          "mirrorscope: 1\nmachine: {vm: default, pml: false, break: [skip-flush], slots: [{id: 0, gpa: 0, size: 4M, dirty-log: true}]}\n"
          "script:\n  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: get}\n  - vcpu0: {write: 0x1000}\n  - dirty-log: {id: 0, do: "

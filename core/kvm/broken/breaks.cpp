@@ -28,6 +28,10 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::PreparedBeforeItIs, broken::preparedBeforeItIs},
         {Break::PopulateShared, broken::populateShared},
         {Break::InvalidSlotIsNone, broken::invalidSlotIsNone},
+        {Break::SeqIsInt, broken::seqIsInt},
+        {Break::ReloadKeepsObsoleteRoot, broken::reloadKeepsObsoleteRoot},
+        {Break::AttributesOfTheRangeOnly, broken::attributesOfTheRangeOnly},
+        {Break::ClearDirtyOfNothing, broken::clearDirtyOfNothing},
     };
     for (auto entry = std::rbegin(kBroken); entry != std::rend(kBroken); ++entry)
         if (config.broken(entry->first))

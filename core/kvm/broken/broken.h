@@ -29,5 +29,9 @@ void zapHalfOfTheRoot(Protocol& protocol);
 void preparedBeforeItIs(Protocol& protocol);
 void populateShared(Protocol& protocol);
 void invalidSlotIsNone(Protocol& protocol);
+void seqIsInt(Protocol& protocol);
+void reloadKeepsObsoleteRoot(Protocol& protocol);
+void attributesOfTheRangeOnly(Protocol& protocol);
+void clearDirtyOfNothing(Protocol& protocol);
 
 } // namespace mirrorscope::broken

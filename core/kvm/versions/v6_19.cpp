@@ -88,7 +88,7 @@ int repeatUnlessSlotGoes(Kvm& kvm, unsigned, u64 addr) { return slotGoes(kvm, {(
 
 int reloadUnlessSlotGoes(Kvm& kvm, unsigned vcpu, u64 addr) {
     const int r = repeatUnlessSlotGoes(kvm, vcpu, addr);
-    return r != 0 ? r : kvm.kvm_mmu_reload(vcpu);
+    return r != 0 ? r : kvm.protocol().kvm_mmu_reload(kvm, vcpu);
 }
 
 bool vmDeadPending(const Kvm& kvm, unsigned vcpu) {

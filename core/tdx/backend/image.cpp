@@ -2,6 +2,7 @@
 // The TD's initial image, and the end of its building (v6.16 tdx.c: tdx_vcpu_init_mem_region(), tdx_td_finalize(); guest_memfd.c:
 // kvm_gmem_populate()).
 #include "kvm/for_each.h"
+#include "kvm/protocol.h"
 #include "tdx/backend/protocol.h"
 
 namespace mirrorscope {
@@ -77,7 +78,7 @@ Outcome TdxBackend::tdx_vcpu_init_mem_region(const GfnRange& range, bool measure
         protocol_->lock_slots(*this);
         result = get(Word::State) == kRunnable || range.empty() ? -kEINVAL : 0;
         if (result == 0 && protocol_->reloads_before)
-            kvm_.kvm_mmu_reload(0);
+            kvm_.protocol().kvm_mmu_reload(kvm_, 0);
         while (left.start < left.end && result == 0) {
             sim_.settle(left.start.v);
             result = populate(left.start, measure, content, context, (left.start.v - range.start.v) * 4096);

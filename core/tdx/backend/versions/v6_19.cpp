@@ -33,7 +33,7 @@ void notPinned(TdxBackend&, Pfn) {}
 int kvm_tdp_mmu_map_private_pfn(Kvm& kvm, unsigned vcpu, Gfn gfn, Pfn pfn) {
     Call call(kvm.sim(), "kvm_tdp_mmu_map_private_pfn");
     kvm.lockdep_assert_held(LockId::SlotsLock);
-    if (const int r = kvm.kvm_mmu_reload(vcpu); r != 0)
+    if (const int r = kvm.protocol().kvm_mmu_reload(kvm, vcpu); r != 0)
         return r;
     if (const int r = kvm.mmu_topup_memory_caches(vcpu); r != 0)
         return r;
