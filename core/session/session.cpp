@@ -395,6 +395,51 @@ std::optional<u64> Session::positionOfLine(unsigned line, u64 from) const {
     return after == starts.end() ? starts.front() : *after;
 }
 
+namespace {
+// What a micro-step is, whichever run it is of.
+u64 kindOf(ActorId actor, const StepRecord& step) { return u64{actor} << 48 | u64{step.script} << 16 | static_cast<u64>(step.site); }
+
+bool isSameScript(const Scenario& a, const Scenario& b) {
+    return std::equal(a.script.begin(), a.script.end(), b.script.begin(), b.script.end(),
+                      [](const Step& x, const Step& y) { return x.verb == y.verb && x.index == y.index; });
+}
+} // namespace
+
+u64 Session::sameMoment(u64 position, const Session& other) const {
+    position = std::min(position, end());
+    if (position == 0 || !isSameScript(scenario_, other.scenario_))
+        return std::min(position, other.end());
+    // What was before the script step, or the race, in which the last micro-step lies is over there, too.
+    u64 begin = position - 1, there = std::min(begin, other.end());
+    const u32 script = scriptOf(position - 1);
+    if (const auto own = extent(script), its = other.extent(script); own && its)
+        begin = own->first, there = its->first;
+    if (const auto race = raceAt(position - 1); race && race->begin < position && race->race < other.races_.size())
+        begin = race->begin, there = other.races_[race->race].begin;
+    std::map<ActorId, ActorId> twin; // by name: the other machine may have more vCPUs
+    for (const ActorId its : other.actors_)
+        for (const ActorId own : actors_)
+            if (actorName(own) == other.actorName(its))
+                twin[its] = own;
+    const Machine &here = system().machine(), &machine = other.system().machine();
+    // It may take longer there, but not for ever.
+    const u64 last = std::min(other.end(), there + 2 * (position - begin) + 4096);
+    std::unordered_map<u64, u64> times;
+    std::unordered_map<u64, std::vector<u64>> behind; // the positions of the other run, by kind
+    u64 read = there, best = there;
+    for (u64 n = begin; n < position; ++n) {
+        const u64 kind = kindOf(here.step(n).actor, here.step(n));
+        const u64 time = times[kind]++;
+        auto& found = behind[kind];
+        for (; found.size() <= time && read < last; ++read)
+            if (const auto own = twin.find(machine.step(read).actor); own != twin.end())
+                behind[kindOf(own->second, machine.step(read))].push_back(read + 1);
+        if (found.size() > time)
+            best = found[time];
+    }
+    return best;
+}
+
 u64 Session::commonPrefix(const Session& other, u64 most) const {
     const Machine& a = system().machine();
     const Machine& b = other.system().machine();

@@ -207,6 +207,10 @@ public:
     std::optional<u64> positionOfTraceLine(unsigned line) const;
     // How many micro-steps of two runs are the same, changes included; looks no further than `most`.
     u64 commonPrefix(const Session& other, u64 most) const;
+    // The same moment of another run of the same script: behind the micro-step that is the same as the last one here, or, where there is
+    // none, as the last one of which there is. Two are the same if the same actor is for the same time at the same site of the same step.
+    // (What is done in another order there makes it go back.) Of another script the same position.
+    u64 sameMoment(u64 position, const Session& other) const;
     // The race in which a position lies (its first micro-step may be the next one, its last one the one before).
     struct RaceRun {
         std::size_t race = 0; // counts the races of the script from 0

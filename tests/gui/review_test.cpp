@@ -105,6 +105,12 @@ private Q_SLOTS:
         const QString told = beside->findChild<QPlainTextEdit*>("what-differs")->toPlainText();
         QVERIFY2(told.contains("TDH.MEM.RANGE.BLOCK"), qPrintable(told)); // which is missing by fault
         QCOMPARE(beside->context(0).position(), beside->common() + 1);
+        // Moved together they stand at the same moment, not at the same number.
+        const auto sliders = beside->findChildren<QSlider*>();
+        const Session& first = *beside->context(0).session();
+        sliders[0]->setValue(static_cast<int>(first.end()));
+        QCOMPARE(beside->context(1).position(), first.sameMoment(first.end(), *beside->context(1).session()));
+        QVERIFY(beside->context(1).position() != first.end());
         if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
             beside->grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/compare.png");
         beside->close();

@@ -100,6 +100,29 @@ TEST(Session, finds_each_step_of_each_script_by_its_number) {
     }
 }
 
+// Two versions of the kernel take other micro-steps for the same thing.
+TEST(Session, the_same_moment_of_another_run_is_found) {
+    const std::string file = (kSource / "scenarios/lessons/04-convert-and-back.yaml").string();
+    const Session now(loadScenario(file)), then(loadScenario(file, {{"machine.kernel", "7.2"}}));
+    ASSERT_LT(now.commonPrefix(then, ~u64{0}), now.end());
+    unsigned calls = 0, moved = 0;
+    for (u64 at = 0; at <= now.end(); ++at) {
+        EXPECT_EQ(now.sameMoment(at, now), at);
+        const u64 there = now.sameMoment(at, then);
+        if (at == 0 || now.stepBrief(at - 1).second != Site::SeamcallEnter)
+            continue;
+        // What the module is asked is asked by both.
+        EXPECT_EQ(then.sentence(there).substr(0, 25), now.sentence(at).substr(0, 25)) << at << " and " << there;
+        ++calls;
+        moved += there != at;
+    }
+    EXPECT_GT(calls, 5u);
+    EXPECT_GT(moved, 0u);
+    // Of another script there is no such moment.
+    const Session other = lesson("01-first-private-page.yaml");
+    EXPECT_EQ(now.sameMoment(7, other), 7u);
+}
+
 TEST(Session, a_zapped_entry_stays_for_a_while_with_its_old_value) {
     Session session = lesson("04-convert-and-back.yaml");
     u64 zap = 0;

@@ -16,8 +16,9 @@
 namespace mirrorscope::views {
 
 SideBySide::SideBySide(const Context& like, std::array<std::unique_ptr<Session>, 2> runs, const QString& differs, QWidget* parent)
-    : QDialog(parent), linked_(new QCheckBox(tr("move both"), this)) {
+    : QDialog(parent), linked_(new QCheckBox(tr("move both to the same moment"), this)) {
     setObjectName("side-by-side");
+    linked_->setToolTip(tr("The other run goes behind the same micro-step, or behind the last one that it has, too."));
     auto* layout = new QVBoxLayout(this);
     auto* split = new QSplitter(this);
     for (unsigned side = 0; side < 2; ++side) {
@@ -54,7 +55,7 @@ SideBySide::SideBySide(const Context& like, std::array<std::unique_ptr<Session>,
     row->addWidget(linked_);
     row->addStretch(1);
     row->addWidget(
-        new QLabel(tr("The runs are the same up to position %1.  F11, Ctrl+F11: a micro-step forth and back").arg(common_), this));
+        new QLabel(tr("The runs are the same up to position %1.  F11, Ctrl+F11: each a micro-step forth, back").arg(common_), this));
     auto* told = new QPlainTextEdit(differs, this);
     told->setObjectName("what-differs");
     told->setAccessibleName(tr("What differs"));
@@ -71,18 +72,19 @@ SideBySide::SideBySide(const Context& like, std::array<std::unique_ptr<Session>,
     layout->addLayout(row);
     connect(parts, &QPushButton::clicked, this, &SideBySide::showWhereTheyPart);
     connect(ends, &QPushButton::clicked, this, [this] {
-        const bool linked = linked_->isChecked();
-        linked_->setChecked(false);
+        moving_ = true;
         for (Context* context : contexts_)
             context->goTo(context->session()->end());
-        linked_->setChecked(linked);
+        moving_ = false;
     });
     resize(parent->window()->size() * 0.9);
 }
 
 void SideBySide::showWhereTheyPart() {
+    moving_ = true;
     for (Context* context : contexts_)
         context->goTo(std::min(common_ + 1, context->session()->end()));
+    moving_ = false;
 }
 
 void SideBySide::move(unsigned side, u64 to) {
@@ -91,8 +93,14 @@ void SideBySide::move(unsigned side, u64 to) {
     moving_ = true;
     contexts_[side]->goTo(to);
     if (linked_->isChecked())
-        contexts_[1 - side]->goTo(to);
+        follow(side);
     moving_ = false;
+}
+
+void SideBySide::follow(unsigned side) {
+    const u64 at = contexts_[side]->position();
+    const Session& other = *contexts_[1 - side]->session();
+    contexts_[1 - side]->goTo(at <= common_ ? at : contexts_[side]->session()->sameMoment(at, other));
 }
 
 // These keys are of this window, not of the one that it was opened from.

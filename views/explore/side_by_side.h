@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two runs beside each other, each with its sentence and its trees, at positions of their own or linked, and what differs at their ends.
+// Two runs beside each other, each with its sentence and its trees, at positions of their own or linked (at the same moment, not at the
+// same number), and what differs at their ends.
 #pragma once
 
 #include "views/context.h"
@@ -29,6 +30,8 @@ protected:
 
 private:
     void move(unsigned side, u64 to);
+    // The other half goes where this one is.
+    void follow(unsigned side);
     std::array<Context*, 2> contexts_{};
     std::array<QSlider*, 2> sliders_{};
     QCheckBox* linked_;
