@@ -12,7 +12,12 @@
 #include <QTextBlock>
 #include <QTextCursor>
 #include <QTextDocument>
+#include <QTextList>
+#include <QTextTable>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 
@@ -45,17 +50,31 @@ public:
             format.setForeground(QColor("#57606a"));
         cursor_.insertText(text, format);
     }
-    // As much of Markdown as stories use; links are left as their text.
+    // As much of Markdown as stories use; links are left as their text, a row of a table is a line.
     void prose(const std::string& markdown) {
         QTextDocument part;
         part.setDefaultFont(document_.defaultFont());
         part.setMarkdown(QString::fromStdString(markdown));
+        const QTextTable* table = nullptr;
+        int row = -1;
         for (QTextBlock at = part.begin(); at.isValid(); at = at.next()) {
             if (at.text().isEmpty())
                 continue;
-            block(0, 6);
-            if (at.textList() != nullptr)
-                cursor_.insertText("•  ", QTextCharFormat());
+            const QTextTable* in = QTextCursor(at).currentTable();
+            const int its = in == nullptr ? -1 : in->cellAt(at.position()).row();
+            if (in != nullptr && in == table && its == row) {
+                cursor_.insertText(" — ", QTextCharFormat());
+            } else {
+                block(0, 6);
+                if (in != nullptr)
+                    cursor_.insertText("    ", QTextCharFormat());
+            }
+            table = in;
+            row = its;
+            if (at.textList() != nullptr) {
+                const bool numbered = at.textList()->format().style() == QTextListFormat::ListDecimal;
+                cursor_.insertText(numbered ? at.textList()->itemText(at) + "  " : "•  ", QTextCharFormat());
+            }
             for (auto piece = at.begin(); !piece.atEnd(); ++piece) {
                 QTextCharFormat format = piece.fragment().charFormat();
                 format.setAnchor(false);
@@ -131,21 +150,41 @@ private:
     bool fresh_ = true;                         // nothing is in the block yet
 };
 
-// Where a note comes into force, where the script pauses, and the end.
-std::vector<u64> momentsOf(const Session& session, u64 from, u64 to) {
+// One picture: what was said before it, and what can be seen in it.
+struct Moment {
+    u64 at = 0;
+    std::string told;
+    bool paused = false;
+};
+
+// A note tells what will be done, so it stands above the picture of what was: that of the next note, question or pause, or of the end. Only
+// a note at a pause tells what is to be seen there.
+std::vector<Moment> momentsOf(const Session& session, u64 from, u64 to) {
     constexpr std::size_t kMost = 40;
-    std::set<u64> moments;
-    for (u64 n = from; n <= to; ++n)
-        if (!session.noteAt(n).empty() && session.noteSince(n) == n)
-            moments.insert(n);
-    for (const u64 pause : session.pauses())
-        if (pause >= from && pause <= to)
-            moments.insert(pause);
-    moments.insert(to);
-    std::vector<u64> some(moments.begin(), moments.end());
-    if (some.size() > kMost)
-        some.erase(some.begin() + kMost - 1, some.end() - 1);
-    return some;
+    const auto pauses = session.pauses();
+    const auto isPause = [&](u64 n) { return std::find(pauses.begin(), pauses.end(), n) != pauses.end(); };
+    const auto begins = [&](u64 n) { return !session.noteAt(n).empty() && session.noteSince(n) == n; };
+    std::set<u64> ends{to};
+    for (u64 n = from + 1; n < to; ++n)
+        if (begins(n) || isPause(n))
+            ends.insert(n);
+    for (const Question& question : session.questions())
+        if (question.asked > from && question.asked < to)
+            ends.insert(question.asked);
+    std::vector<Moment> moments;
+    u64 before = from;
+    for (const u64 at : ends) {
+        Moment moment{at, "", isPause(at)};
+        if (begins(before) && !(isPause(before) && before != from))
+            moment.told = session.noteAt(before);
+        if (moment.paused && begins(at))
+            moment.told += (moment.told.empty() ? "" : "\n\n") + session.noteAt(at);
+        moments.push_back(std::move(moment));
+        before = at;
+    }
+    if (moments.size() > kMost)
+        moments.erase(moments.begin() + kMost - 1, moments.end() - 1);
+    return moments;
 }
 
 QString verdictOf(const Session& session) {
@@ -193,17 +232,18 @@ void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
             paper.heading(QString("Before it runs: question %1, at position %2").arg(++number).arg(question.asked), 2);
             paper.prose(question.step->text);
             for (const AskChoice& choice : question.step->choices)
-                paper.paragraph("☐  " + QString::fromStdString(choice.text));
+                paper.prose("☐  " + choice.text);
         }
-        std::string before;
-        for (const u64 at : momentsOf(session, from, to)) {
-            session.seek(at);
-            paper.heading(at == to ? QString("Position %1, the last one").arg(at) : QString("Position %1").arg(at), 2);
-            if (const std::string note = session.noteAt(at); note != before) {
-                paper.prose(note);
-                before = note;
-            }
-            paper.paragraph(QString::fromStdString(session.sentence(at)), true);
+        for (const Moment& moment : momentsOf(session, from, to)) {
+            session.seek(moment.at);
+            QString heading = QString(moment.at == to ? "Position %1, the last one" : "Position %1").arg(moment.at);
+            for (std::size_t i = 0; i < questions.size(); ++i)
+                if (questions[i].asked == moment.at)
+                    heading += QString(": question %1").arg(i + 1);
+            paper.heading(heading, 2);
+            if (!moment.told.empty())
+                paper.prose(moment.told);
+            paper.paragraph(QString::fromStdString(session.sentence(moment.at)), true);
             paper.picture(treesSvg(session));
         }
         paper.paragraph(verdictOf(session));
@@ -212,7 +252,7 @@ void writeHandout(Session& session, u64 from, u64 to, const std::string& file) {
             paper.heading("Answers", 2);
             number = 0;
             for (const Question& question : questions)
-                paper.paragraph(QString("%1. %2").arg(++number).arg(QString::fromStdString(answerText(*question.step, question.holds))));
+                paper.prose(fmt::format("{}\\. {}", ++number, answerText(*question.step, question.holds)));
         }
         paper.keepTogether();
         paper.document().print(&pdf);

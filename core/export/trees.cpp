@@ -48,6 +48,13 @@ std::string rowLabel(const TreeRow& row) {
     return fmt::format("{}{:#x} {}", std::string(row.depth, ' '), row.gfn.v << 12, levelName(row.level));
 }
 
+// The RMP takes the place of a second tree.
+std::optional<RmpView> rmpBeside(const Session& session, const TreeRow& row) {
+    return row.level == Level::k4K && row.more == 0 ? session.rmpAt(row.gfn) : std::nullopt;
+}
+
+// How many columns stand beside the addresses.
+int columnsOf(const Session& session) { return session.hasColumn(Column::Mirror) ? static_cast<int>(kColumns) : session.hasRmp() ? 2 : 1; }
 } // namespace
 
 std::string treesText(const Session& session) {
@@ -55,8 +62,9 @@ std::string treesText(const Session& session) {
     out += fmt::format("position {} of {}\n", session.position(), session.end());
     out += wrapped(session.sentence(session.position()), "", 2) + "\n";
     const bool tdx = session.hasColumn(Column::Mirror);
-    const std::size_t width = tdx ? 18 : 40;
-    std::array<std::string, 1 + kColumns> words{"GPA", tdx ? "shared" : "direct", tdx ? "mirror" : "", tdx ? "private" : ""};
+    const bool rmp = session.hasRmp();
+    const std::size_t width = tdx ? 18 : rmp ? 26 : 40;
+    std::array<std::string, 1 + kColumns> words{"GPA", tdx ? "shared" : "direct", tdx ? "mirror" : rmp ? "RMP" : "", tdx ? "private" : ""};
     const auto line = [&] {
         while (std::any_of(words.begin(), words.end(), [](const std::string& word) { return !word.empty(); })) {
             std::string one = pad(words[0], 22);
@@ -78,6 +86,8 @@ std::string treesText(const Session& session) {
         words[0] = rowLabel(row);
         for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
             words[1 + c] = cellText(static_cast<Column>(c), row.cells[c]);
+        if (const auto entry = rmpBeside(session, row))
+            words[2] = rmpText(*entry);
         line();
     }
     for (const Violation& v : session.violations())
@@ -116,6 +126,8 @@ int svgFrame(const Session& session, std::string& out) {
     for (unsigned c = 0; c < columns; ++c)
         textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", tdx ? treeName(static_cast<Column>(c)) : "direct",
                "font-weight=\"bold\"");
+    if (session.hasRmp())
+        textAt(kSvgLeft + kSvgCell, 68, "#1b1f24", "RMP", "font-weight=\"bold\"");
     int y = kSvgTop;
     for (const TreeRow& row : rows) {
         if (row.more > 0) {
@@ -124,17 +136,23 @@ int svgFrame(const Session& session, std::string& out) {
             continue;
         }
         textAt(10 + static_cast<int>(row.depth) * 10, y + 10, "#1b1f24", fmt::format("{:#x} {}", row.gfn.v << 12, levelName(row.level)));
-        for (unsigned c = 0; c < columns; ++c) {
-            const TreeCell& cell = row.cells[c];
-            if (!cell.exists)
-                continue;
-            const StateStyle& style = styleOf(static_cast<Column>(c), cell);
+        const auto cellAt = [&](unsigned c, const TreeCell& cell, const StateStyle& style, const std::string& content) {
             const int x = kSvgLeft + static_cast<int>(c) * kSvgCell;
             out += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"{}\" fill-opacity=\"0.16\" "
                                "stroke=\"{}\" stroke-width=\"{}\"/>\n",
                                x, y - 5, kSvgCell - 10, kSvgRow - 3, style.light, cell.violation ? "#C1121F" : style.light,
                                cell.changed || cell.violation ? 2 : 1);
-            textAt(x + 6, y + 10, "#1b1f24", cellText(static_cast<Column>(c), cell), cell.zapped ? "text-decoration=\"line-through\"" : "");
+            textAt(x + 6, y + 10, "#1b1f24", content, cell.zapped ? "text-decoration=\"line-through\"" : "");
+        };
+        for (unsigned c = 0; c < columns; ++c)
+            if (const TreeCell& cell = row.cells[c]; cell.exists)
+                cellAt(c, cell, styleOf(static_cast<Column>(c), cell), cellText(static_cast<Column>(c), cell));
+        if (const auto entry = rmpBeside(session, row)) {
+            TreeCell like;
+            like.exists = true;
+            like.changed = entry->changed;
+            like.sept = septLike(entry->entry);
+            cellAt(1, like, styleOf(Column::Private, like), rmpText(*entry));
         }
         y += kSvgRow;
     }
@@ -142,7 +160,7 @@ int svgFrame(const Session& session, std::string& out) {
 }
 
 std::string svgPaper(const Session& session, int height, const std::string& body) {
-    const int width = kSvgLeft + (session.hasColumn(Column::Mirror) ? static_cast<int>(kColumns) : 1) * kSvgCell + 20;
+    const int width = kSvgLeft + columnsOf(session) * kSvgCell + 20;
     return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
                        "font-family=\"DejaVu Sans Mono, monospace\" font-size=\"12\">\n"
                        "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{2}</svg>\n",

@@ -74,6 +74,14 @@ std::string cellText(Column column, const TreeCell& cell) {
     return text;
 }
 
+std::string rmpText(const RmpView& rmp) {
+    return fmt::format("{} {:x}{}", stateName(rmp.entry), rmp.pfn.v, rmp.entry.level == Level::k2M ? " 2M" : "");
+}
+
+SeptState septLike(const RmpEntry& entry) {
+    return !entry.assigned ? SeptState::Free : entry.validated ? SeptState::Mapped : SeptState::Pending;
+}
+
 StepGroup groupOf(Site site) {
     switch (site) {
     case Site::SpteRead:

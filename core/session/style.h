@@ -41,6 +41,9 @@ const StateStyle& styleOf(Column column, const TreeCell& cell);
 std::span<const StateStyle> stateStyles();
 // "■ leaf 1f40 rwx": sign, name, frame and permissions of an entry.
 std::string cellText(Column column, const TreeCell& cell);
+// The same of an entry of the RMP, "validated 57"; and the state of a private entry that it looks like.
+std::string rmpText(const RmpView& rmp);
+SeptState septLike(const RmpEntry& entry);
 
 // Kinds of micro-steps as the timeline colours them.
 enum class StepGroup : u8 { Walk, Entry, Seamcall, Lock, Tlb, Vcpu, Memory, Rcu, Other, Count_ };

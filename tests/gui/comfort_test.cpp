@@ -477,7 +477,7 @@ private Q_SLOTS:
         };
         // Who decides that the private table follows?
         QVERIFY(w.openShipped(kLesson1));
-        QVERIFY2(story().contains("its role says that it mirrors"), qPrintable(story()));
+        QVERIFY2(story().contains("the role of these says that they mirror"), qPrintable(story()));
         follow("the fault");
         QVERIFY2(w.title().startsWith("Decided by the fault"), qPrintable(w.title()));
         QVERIFY(story().contains("nobody faults when a hole is punched"));

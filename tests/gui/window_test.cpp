@@ -137,7 +137,7 @@ private Q_SLOTS:
         window_->context().goTo(session().end());
         const auto rmp = session().rmpAt({1});
         QVERIFY(rmp.has_value());
-        QCOMPARE(rmpText(*rmp), QString("validated %1").arg(rmp->pfn.v, 0, 16));
+        QCOMPARE(QString::fromStdString(rmpText(*rmp)), QString("validated %1").arg(rmp->pfn.v, 0, 16));
         // The private page stays the guest's while the page is shared: its row says so though the tree maps another frame.
         bool both = false;
         for (u64 at = 0; at <= session().end() && !both; ++at) {

@@ -151,17 +151,9 @@ void paintMemory(QPainter& p, const QRectF& at, const MemoryView& memory, const 
     paintTag(p, at.adjusted(2, 3, -6, -3), colour, memoryText(memory), false, memory.kind == Kind::Mixed, theme, font);
 }
 
-QString rmpText(const RmpView& rmp) {
-    return QString("%1 %2%3")
-        .arg(QString::fromUtf8(stateName(rmp.entry).data()))
-        .arg(rmp.pfn.v, 0, 16)
-        .arg(rmp.entry.level == Level::k2M ? " 2M" : "");
-}
-
 void paintRmp(QPainter& p, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font) {
-    const SeptState like = !rmp.entry.assigned ? SeptState::Free : rmp.entry.validated ? SeptState::Mapped : SeptState::Pending;
-    paintTag(p, at.adjusted(4, 2, -4, -2), colourOf(theme, Column::Private, SpteState::None, like), rmpText(rmp), rmp.changed, false, theme,
-             font);
+    paintTag(p, at.adjusted(4, 2, -4, -2), colourOf(theme, Column::Private, SpteState::None, septLike(rmp.entry)),
+             QString::fromStdString(rmpText(rmp)), rmp.changed, false, theme, font);
 }
 
 void paintMapCell(QPainter& p, const QRectF& at, Column column, const TreeCell& cell, const CellMarks& marks, const Theme& theme,

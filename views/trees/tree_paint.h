@@ -48,7 +48,6 @@ void paintMemory(QPainter& painter, const QRectF& at, const MemoryView& memory, 
 // What the RMP says of the frame behind a page.
 void paintRmp(QPainter& painter, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font);
 QString memoryText(const MemoryView& memory);
-QString rmpText(const RmpView& rmp);
 // Where the triangle that folds a row is, within its label.
 QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
 
