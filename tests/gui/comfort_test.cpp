@@ -499,10 +499,10 @@ private Q_SLOTS:
         QVERIFY2(banner(w).contains("TDX_TLB_TRACKING_NOT_DONE"), qPrintable(banner(w)));
         // Why is SNP different?
         QVERIFY(w.openShipped("scenarios/lessons/18-snp-first-private-page.yaml"));
-        QVERIFY2(story().contains("here the table is KVM's, and what is out of its reach is the RMP"), qPrintable(story()));
+        QVERIFY2(story().contains("here the table is KVM's, and the RMP keeps it honest"), qPrintable(story()));
         // Which interleaving loses a page?
         QVERIFY(w.openShipped("scenarios/lessons/05-two-vcpus-one-page.yaml"));
-        follow("A fault that does not look again");
+        follow("the same without the second look");
         auto& explore = w.child<ExploreView>("explore");
         w.trigger(Command::Explore);
         QTRY_VERIFY_WITH_TIMEOUT(!explore.ends().rows.empty(), 60000);
