@@ -44,6 +44,7 @@ function shown(column, g, l) {
   return [v.split("|")[0], v.split("|")[1], false, 1];
 }
 function inTable(column, g, l) {
+  if (D.columns[column] === "RMP") return false;
   if (l === D.levels) return [...cells.keys()].some(k => k.startsWith(column + ":"));
   const up = cells.get(column + ":" + (g - g % Math.pow(512, l)) + ":" + (l + 1));
   return up !== undefined && up.startsWith("table");
@@ -55,7 +56,7 @@ function prose(text, into) {
     .replace(/\*\*([^*]+)\*\*/g, "<b>$1</b>").replace(/\*([^*]+)\*/g, "<i>$1</i>").replace(/`([^`]+)`/g, "<code>$1</code>");
   for (const part of text.split(/\n\s*\n/)) {
     const items = part.split(/\n(?=\s*(?:[-*]|\d+\.)\s)/), list = items.filter(i => /^\s*(?:[-*]|\d+\.)\s/.test(i)).length === items.length;
-    const block = document.createElement(list ? "ul" : "p");
+    const block = document.createElement(!list ? "p" : items.every(i => /^\s*\d/.test(i)) ? "ol" : "ul");
     if (list) for (const i of items) { const li = document.createElement("li"); li.innerHTML = inline(i.replace(/^\s*(?:[-*]|\d+\.)\s/, "")); block.append(li); }
     else block.innerHTML = inline(part);
     into.append(block);
@@ -176,6 +177,18 @@ std::string valueOf(const Session& session, Session::Where where) {
     return styleKey(where.column, cell) + "|" + cellText(where.column, cell) + (cell.accessed ? " A" : "") + (cell.dirty ? " D" : "") +
            (cell.locked ? " lock" : "");
 }
+
+// The same of the RMP, which stands where a TD has its mirror: what is the guest's.
+constexpr unsigned kRmpColumn = 1;
+std::string rmpValueOf(const Session& session, Gfn gfn) {
+    const auto rmp = session.rmpAt(gfn);
+    if (!rmp || !rmp->entry.assigned)
+        return {};
+    TreeCell like;
+    like.exists = true;
+    like.sept = septLike(rmp->entry);
+    return styleKey(Column::Private, like) + "|" + rmpText(*rmp);
+}
 } // namespace
 
 std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u64>> range) {
@@ -192,36 +205,47 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
     std::map<std::tuple<unsigned, unsigned, u64>, std::string> known;
     std::string start;
     RowOptions all;
-    const auto put = [&](Session::Where w, const std::string& value) {
-        known[{static_cast<unsigned>(w.column), number(w.level), w.gfn.v}] = value;
-        if (!value.empty())
-            start += fmt::format("{}[{},{},{},{}]", start.empty() ? "" : ",", static_cast<unsigned>(w.column), w.gfn.v, number(w.level),
-                                 jsonString(value));
+    const auto put = [&](unsigned column, Gfn gfn, Level level, const std::string& value) {
+        if (value.empty())
+            return;
+        known[{column, number(level), gfn.v}] = value;
+        start += fmt::format("{}[{},{},{},{}]", start.empty() ? "" : ",", column, gfn.v, number(level), jsonString(value));
     };
     for (const TreeRow& row : session.rows(all))
         for (unsigned c = 0; c < (tdx ? kColumns : 1); ++c)
             for (u64 k = 0; k < std::min<u64>(std::max<u64>(row.more, 1), 4096); ++k) {
                 const Session::Where where{static_cast<Column>(c), {row.gfn.v + k * pagesPer(row.level)}, row.level};
-                if (const std::string value = valueOf(session, where); !value.empty())
-                    put(where, value);
+                put(c, where.gfn, where.level, valueOf(session, where));
+                if (session.hasRmp() && row.level == Level::k4K)
+                    put(kRmpColumn, where.gfn, row.level, rmpValueOf(session, where.gfn));
             }
     std::string steps;
     for (u64 n = first; n < last; ++n) {
         session.seek(n + 1);
         std::string changes;
-        session.system().machine().forEachChange(n, [&](Place place, u64) {
+        const auto change = [&](unsigned column, Gfn gfn, Level level, const std::string& value) {
+            std::string& was = known[{column, number(level), gfn.v}];
+            const bool table = was.starts_with("table") || value.starts_with("table");
+            if (was == value)
+                return false;
+            changes += fmt::format("{}[{},{},{},{},{}]", changes.empty() ? "" : ",", column, gfn.v, number(level), jsonString(was),
+                                   jsonString(value));
+            was = value;
+            return table;
+        };
+        session.system().machine().forEachChange(n, [&](Place place, u64 delta) {
+            if (session.hasRmp() && session.system().rmp().frameOf(place)) {
+                const u64 now = session.system().machine().peek(place);
+                for (const u64 word : {now, now ^ delta})
+                    if (const RmpEntry entry = Rmp::decode(word); entry.assigned)
+                        change(kRmpColumn, entry.gfn, Level::k4K, rmpValueOf(session, entry.gfn));
+                return;
+            }
             const auto where = session.locate(place);
             if (!where)
                 return;
             const std::function<void(const Session::Where&)> look = [&](const Session::Where& w) {
-                const std::string value = valueOf(session, w);
-                std::string& was = known[{static_cast<unsigned>(w.column), number(w.level), w.gfn.v}];
-                const bool table = was.starts_with("table") || value.starts_with("table");
-                if (was == value)
-                    return;
-                changes += fmt::format("{}[{},{},{},{},{}]", changes.empty() ? "" : ",", static_cast<unsigned>(w.column), w.gfn.v,
-                                       number(w.level), jsonString(was), jsonString(value));
-                was = value;
+                const bool table = change(static_cast<unsigned>(w.column), w.gfn, w.level, valueOf(session, w));
                 // With a table that was linked or unlinked, what it holds came or went.
                 for (u64 i = 0; table && w.level > Level::k4K && i < 512; ++i)
                     look({w.column, {w.gfn.v + i * pagesPer(below(w.level))}, below(w.level)});
@@ -258,7 +282,10 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
         "const D = {{\"first\":{},\"end\":{},\"open\":{},\"levels\":{},\"columns\":{},\"styles\":{{{}}},\"start\":[{}],\"steps\":[{}],"
         "\"notes\":[{}],\"about\":{}}};",
         first, session.end(), std::clamp(open, first, last), session.system().config().levels,
-        tdx ? R"(["shared","mirror","private"])" : R"(["direct"])", styles, start, steps, notes, jsonString(session.scenario().about));
+        tdx                ? R"(["shared","mirror","private"])"
+        : session.hasRmp() ? R"(["direct","RMP"])"
+                           : R"(["direct"])",
+        styles, start, steps, notes, jsonString(session.scenario().about));
     // Nothing in the data may end the script, or begin a comment or another script in it.
     for (std::size_t at = data.find('<'); at != std::string::npos; at = data.find('<', at + 1))
         data.replace(at, 1, "\\u003c");
@@ -277,8 +304,9 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
                        "<details><summary>What the signs mean</summary><div id=\"legend\"></div></details>\n"
                        "<script>{3}\n{4}</script>\n</body>\n</html>\n",
                        xmlText(title), kStyle,
-                       tdx ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"
-                           : "<th scope=\"col\">direct</th>",
+                       tdx                ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"
+                       : session.hasRmp() ? "<th scope=\"col\">direct</th><th scope=\"col\">RMP</th>"
+                                          : "<th scope=\"col\">direct</th>",
                        data, kScript);
 }
 

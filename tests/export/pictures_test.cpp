@@ -103,6 +103,16 @@ TEST(Html, plays_forward_to_the_entries_of_every_position) {
                 if (state["trees"].contains(tree))
                     for (const auto& e : state["trees"][tree])
                         expected.insert({column, e["gfn"].get<u64>(), e["level"].get<unsigned>()});
+            // Beside an NPT stands what the RMP says to be the guest's.
+            for (u64 gfn = 0; gfn < 64; ++gfn)
+                if (const auto rmp = session.rmpAt({gfn}); rmp && rmp->entry.assigned) {
+                    expected.insert({1, gfn, 1});
+                    EXPECT_TRUE((cells[{1, gfn, 1}].ends_with("|" + rmpText(*rmp)))) << "position " << n + 1;
+                    if (n + 1 == session.end()) { // the tables are there by then
+                        EXPECT_NE(treesText(session).find(rmpText(*rmp)), std::string::npos);
+                        EXPECT_NE(treesSvg(session).find(rmpText(*rmp)), std::string::npos);
+                    }
+                }
             for (const auto& [key, value] : cells)
                 found.insert(key);
             ASSERT_EQ(found, expected) << "position " << n + 1;
