@@ -4,6 +4,8 @@
 #include "bench_rows.h"
 #include "command.h"
 
+#include "base/text.h"
+#include "cost/boot.h"
 #include "scenario/yaml.h"
 
 #include <fmt/format.h>
@@ -21,6 +23,8 @@ struct BenchArguments {
     u64 pages = 65536;
     unsigned repeat = 5;
     std::string format = "text", against, only;
+    std::string boot, costs, out;
+    unsigned vcpus = 1;
 };
 
 // Of several measurements the one in the middle, and how far the others lie from it.
@@ -99,8 +103,27 @@ std::string asJson(const BenchRow& row, const BenchResult& r, u64 pages) {
     return json.dump() + "\n";
 }
 
+// A TD's start, predicted: nothing is measured on this machine.
+int boot(const BenchArguments& args) {
+    const auto bytes = parseNumber(args.boot);
+    if (!bytes || *bytes < (64u << 20) || *bytes > u64{64} << 40 || (*bytes & 0xfff) != 0)
+        throw UsageError("--boot " + args.boot + ": how much memory the TD has, 64M to 64T, such as 32G");
+    if (args.format == "jsonl")
+        throw UsageError("--boot prints text, csv or svg");
+    const CostTable costs = args.costs.empty() ? CostTable() : CostTable::read(args.costs);
+    const BootTable table = predictBoots({*bytes, args.vcpus, [] { return interrupted(); }}, costs);
+    put(args.out, args.format == "csv" ? bootCsv(table) : args.format == "svg" ? bootSvg(table) : bootText(table, costs));
+    return table.whole ? kOk : kBounded;
+}
+
 int bench(const BenchArguments& args) {
     interrupted();
+    if (!args.boot.empty())
+        return boot(args);
+    if (args.format != "text" && args.format != "jsonl")
+        throw UsageError("--format " + args.format + " goes with --boot");
+    if (!args.costs.empty() || !args.out.empty() || args.vcpus != 1)
+        throw UsageError("--vcpus, --costs and -o go with --boot");
     const auto before = args.against.empty() ? std::map<Name, BenchResult>{} : readBench(args.against);
     const bool text = args.format == "text";
     std::vector<BenchRow> rows = benchRows(args.pages);
@@ -135,7 +158,13 @@ void addBench(CLI::App& root, Invocation& invoke) {
     sub->add_option("--only", args->only, "rows that begin so: \"private fault\", \"explore, stateful\"");
     sub->add_option("--against", args->against, "what `bench --format jsonl` wrote for another build: the ratio to that")
         ->type_name("FILE");
-    sub->add_option("--format", args->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}));
+    sub->add_option("--boot", args->boot, "no measurement, but a prediction: how long a TD of that size takes to start, per kernel")
+        ->type_name("SIZE");
+    sub->add_option("--vcpus", args->vcpus, "of that TD, 1 by default")->check(CLI::Range(1, 4096));
+    sub->add_option("--costs", args->costs, "other costs than the default ones (`mirrorscope cost --table`)")->type_name("TABLE");
+    sub->add_option("--format", args->format, "text or jsonl; of --boot text, csv or svg")
+        ->check(CLI::IsMember({"text", "jsonl", "csv", "svg"}));
+    sub->add_option("-o,--output", args->out, "of --boot: a file to write, in place of standard output");
     sub->callback([args, &invoke] { invoke = [args] { return bench(*args); }; });
 }
 

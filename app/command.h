@@ -20,6 +20,7 @@ inline constexpr int kOk = 0, kFailed = 1, kUnusable = 2, kBounded = 3, kInterna
 void addRun(CLI::App& root, Invocation& invoke);
 void addBench(CLI::App& root, Invocation& invoke);
 void addCheck(CLI::App& root, Invocation& invoke);
+void addCost(CLI::App& root, Invocation& invoke);
 void addConform(CLI::App& root, Invocation& invoke);
 void addDiff(CLI::App& root, Invocation& invoke);
 void addExplain(CLI::App& root, Invocation& invoke);

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
     addVocabulary(root, invoke);
     addSeamcalls(root, invoke);
     addBench(root, invoke);
+    addCost(root, invoke);
     addMerge(root, invoke);
     addMutants(root, invoke);
     addReview(root, invoke);

@@ -34,6 +34,7 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("explore", {"scenario"});
     add("trace", {"scenario"});
     add("session", {"trace"});
+    add("cost", {"session"});
     add("contrast", {"session", "explore"});
     add("explain", {"scenario", "tdx/matrix"});
     add("review", {"explore"});

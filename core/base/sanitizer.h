@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which sanitizer this is compiled with: MIRRORSCOPE_ASAN, MIRRORSCOPE_TSAN. gcc and clang say so in words of their own.
+// Which sanitizer this file is compiled with: MIRRORSCOPE_ASAN, MIRRORSCOPE_TSAN. gcc and clang say so in words of their own.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -19,7 +19,8 @@
 
 namespace mirrorscope {
 
-#if defined(MIRRORSCOPE_ASAN) || defined(MIRRORSCOPE_TSAN)
+// Is there one in the program? (It need not see this file: core/CMakeLists.txt.)
+#ifdef MIRRORSCOPE_SANITIZED
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;

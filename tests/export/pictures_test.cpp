@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The files that leave the program say what the state is: DOT, CSV, the page that steps, the Perfetto trace.
+#include "session/style.h"
 #include "support/run.h"
 
 #include <fmt/format.h>

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a run cost: how often each thing happened that takes time, how long that takes by a table, and how long locks were held.
+#pragma once
+
+#include "cost/cost_table.h"
+#include "session/session.h"
+
+#include <array>
+
+namespace mirrorscope {
+
+struct CostLine {
+    std::string name; // as in the table
+    u64 times = 0;
+    double ns = 0; // of all of them
+};
+
+struct LockCost {
+    std::string name;
+    // How often it was taken, and for how many micro-steps it was held in all and at most: for reading, for writing.
+    std::array<u64, 2> times{}, held{}, longest{};
+    u64 waits = 0, waited = 0; // micro-steps that somebody else's hold took from whoever waited
+};
+
+struct RunCost {
+    u64 microSteps = 0;
+    std::vector<CostLine> lines; // the dearest first
+    std::vector<LockCost> locks; // those that were taken
+    double ns = 0;
+
+    const CostLine* line(std::string_view name) const;
+};
+
+// One actor at a time does something in the model, so that the time is that of one CPU which does all of it.
+RunCost costOf(const Session& session, const CostTable& table);
+std::string costText(const std::string& title, const RunCost& cost, const CostTable& table); // 78 columns
+std::string costCsv(const RunCost& cost);
+std::string costJson(const RunCost& cost, const CostTable& table);
+// "8.1 µs", "3.2 s"
+std::string durationText(double ns);
+
+} // namespace mirrorscope
