@@ -76,7 +76,8 @@ TEST(RunCost, counts_what_the_lesson_does) {
 
 // A TLB hit and a walk by the CPU are no work of KVM's.
 TEST(RunCost, what_the_guest_does_by_itself_is_free) {
-    const std::string script = "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {read: 0}\n";
+    const std::string script =
+        "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {read: 0}\n";
     const RunCost once = costOf(Session(bindScenario("a.yaml", script)), CostTable());
     const RunCost ten = costOf(Session(bindScenario("a.yaml", script + "  - vcpu0: {read: {gpa: 0, pages: 1}}\n")), CostTable());
     EXPECT_GT(ten.microSteps, once.microSteps);
@@ -100,7 +101,8 @@ TEST_F(TableFile, is_refused_at_the_word) {
     EXPECT_NE(problem("TDH.MEM.PAGE.AUGG: 1\n").find("costs.yaml:1:1: `TDH.MEM.PAGE.AUGG` is nothing that costs time; did you mean"),
               std::string::npos);
     EXPECT_NE(problem("ipi: 1\nseamcall: fast\n").find("costs.yaml:2:11: nanoseconds"), std::string::npos);
-    for (const char* text : {"ipi: -1\n", "ipi: nan\n", "ipi: 1e300\n", "ipi: {source: a}\n", "ipi: {ns: 1, by: me}\n", "- ipi\n", "ipi:\n"})
+    for (const char* text :
+         {"ipi: -1\n", "ipi: nan\n", "ipi: 1e300\n", "ipi: {source: a}\n", "ipi: {ns: 1, by: me}\n", "- ipi\n", "ipi:\n"})
         EXPECT_FALSE(problem(text).empty()) << text;
 }
 
