@@ -21,9 +21,10 @@ struct Caller {
     std::string_view setup; // that makes it succeed, after the tables: words, or one step
     std::string_view call;
     bool guest = false;
+    bool pamt = false; // of a module with dynamic PAMT: about 2M of host memory, of which nobody has used a page
 };
 constexpr std::string_view kAccept = "accept: {gpa: @e, level: @l}";
-constexpr std::array<Caller, 20> kCallers{{
+constexpr std::array<Caller, 22> kCallers{{
     {"TDH.MEM.PAGE.ADD", true, false, false, "", "seamcall: {leaf: TDH.MEM.PAGE.ADD, gpa: @e}"},
     {"TDH.MR.EXTEND", true, false, false, "ADD", "seamcall: {leaf: TDH.MR.EXTEND, gpa: @e}"},
     {"TDH.MR.FINALIZE", true, false, false, "", "seamcall: {leaf: TDH.MR.FINALIZE}"},
@@ -44,7 +45,22 @@ constexpr std::array<Caller, 20> kCallers{{
     {"TDH.PHYMEM.PAGE.RDMD", true, true, false, "AUG", "seamcall: {leaf: TDH.PHYMEM.PAGE.RDMD, page: {of: @e}}"},
     {"TDH.VP.ENTER", false, true, false, "", "read: 0x0", true},
     {"TDG.MEM.PAGE.ACCEPT", false, true, false, "AUG", kAccept, true},
+    {"TDH.PHYMEM.PAMT.ADD", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: 0xc00}", false, true},
+    {"TDH.PHYMEM.PAMT.REMOVE", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.REMOVE, page: 0xc00}", false, true},
 }};
+constexpr std::string_view kDynamicPamt = "features: [dynamic-pamt], ";
+
+// Does it give the module a page that was the host's?
+bool givesPage(const Caller& caller) {
+    return caller.name == "TDH.MEM.PAGE.ADD" || caller.name == "TDH.MEM.PAGE.AUG" || caller.name == "TDH.MEM.SEPT.ADD" ||
+           caller.name == "TDH.MEM.PAGE.RELOCATE";
+}
+// The same call with a page out of those 2M.
+Caller withThatPage(Caller caller, std::string& call) {
+    call = std::string(caller.call.substr(0, caller.call.size() - 1)) + ", page: 0xc05}";
+    caller.call = call;
+    return caller;
+}
 
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
     for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
@@ -92,13 +108,22 @@ std::string actor(const Caller& caller, std::string_view host, bool large, bool 
     return fmt::format("      {}: [{{{}}}{}]\n", caller.guest ? "vcpu0" : host, step, twice ? fmt::format(", {{{}}}", step) : "");
 }
 
-std::string pairText(const Caller& runs, const Caller& comes, bool build) {
+std::string pairText(Caller runs, Caller comes, bool build) {
+    const bool pamt = runs.pamt || comes.pamt;
     std::string text = fmt::format("mirrorscope: 1\ntitle: \"{} while {} runs\"\n"
-                                   "machine: {{vm: tdx, vcpus: 2, init-vcpus: {}, slots: [{{id: 0, gpa: 0, size: 4M}}]}}\nscript:\n"
+                                   "machine: {{vm: tdx, {}vcpus: 2, init-vcpus: {}, slots: [{{id: 0, gpa: 0, size: 4M}}]}}\nscript:\n"
                                    "  - {{init-mem-region: {{gpa: 0, size: 4K}}}}\n",
-                                   comes.name, runs.name, build ? 1 : 2);
+                                   comes.name, runs.name, pamt ? kDynamicPamt : "", build ? 1 : 2);
     if (!build)
         text += "  - finalize-vm\n";
+    // What takes a page of these 2M, or takes their records away, finds them.
+    if (pamt && runs.name != "TDH.PHYMEM.PAMT.ADD" && comes.name != "TDH.PHYMEM.PAMT.ADD")
+        text += "  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: 0xc00}}\n";
+    std::string call;
+    if (pamt && givesPage(runs))
+        runs = withThatPage(runs, call);
+    if (pamt && givesPage(comes))
+        comes = withThatPage(comes, call);
     // The second epoch since a vCPU went in is the one that cannot begin.
     const bool twice = runs.guest && comes.name == "TDH.MEM.TRACK";
     return text + setupOf(runs) + "  - race:\n" + actor(runs, "host", runs.large, false) +
@@ -165,6 +190,8 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
         notThere(cell, "one vCPU does one at a time");
     else if (runs.name == comes.name && runs.call.starts_with("init-vcpu"))
         notThere(cell, "the vCPU's mutex lets one in at a time");
+    else if ((runs.pamt && !comes.pamt && !givesPage(comes)) || (comes.pamt && !runs.pamt && !givesPage(runs)))
+        notThere(cell, "it gives the module no page");
     if (!cell.outcome.empty())
         return cell;
     const bool build = !(runs.run && comes.run);
@@ -212,7 +239,7 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
 struct Called {
     std::string_view leaf, setup, step; // the step of a script in which KVM makes the call
 };
-constexpr std::array<Called, 17> kCalled{{
+constexpr std::array<Called, 19> kCalled{{
     {"TDH.MEM.PAGE.ADD", "", "init-mem-region: {gpa: 0x2000, size: 4K}"},
     {"TDH.MR.EXTEND", "", "init-mem-region: {gpa: 0x2000, size: 4K}"},
     {"TDH.MR.FINALIZE", "", "finalize-vm"},
@@ -230,7 +257,11 @@ constexpr std::array<Called, 17> kCalled{{
     {"TDH.MNG.VPFLUSHDONE", "finalize-vm; vcpu0: {read: 0x0}", "destroy-vm"},
     {"TDH.MNG.KEY.FREEID", "finalize-vm; vcpu0: {read: 0x0}", "destroy-vm"},
     {"TDH.PHYMEM.PAGE.RECLAIM", "finalize-vm; vcpu0: {read: 0x0}", "destroy-vm"},
+    // Another thread of the host allocates out of 2M of its own.
+    {"TDH.PHYMEM.PAMT.ADD", "", "host1: {init-mem-region: {gpa: 0x2000, size: 4K}}"},
+    {"TDH.PHYMEM.PAMT.REMOVE", "host1: {init-mem-region: {gpa: 0x2000, size: 4K}}", "punch-hole: {gpa: 0x2000, size: 4K}"},
 }};
+bool isPamt(std::string_view leaf) { return leaf.starts_with("TDH.PHYMEM.PAMT."); }
 
 ReviewCell ofKvm(const Called& called, bool always, const ReviewOptions& options) {
     constexpr unsigned kAlways = 8; // more often than anybody tries again but for ever
@@ -241,11 +272,11 @@ ReviewCell ofKvm(const Called& called, bool always, const ReviewOptions& options
     const bool build = called.setup.empty();
     const KindOfVm& td = kindsOfVm().back();
     cell.witness = fmt::format("mirrorscope: 1\ntitle: \"{} is busy {}\"\n"
-                               "machine: {{vm: tdx, vcpus: {}, init-vcpus: 1, slots: [{{id: 0, gpa: 0, size: 4M}}]}}\nscript:\n"
+                               "machine: {{vm: tdx, {}vcpus: {}, init-vcpus: 1, slots: [{{id: 0, gpa: 0, size: 4M}}]}}\nscript:\n"
                                "  - init-mem-region: {{gpa: 0, size: 4K}}\n{}"
                                "  - inject: {{seamcall: {}, status: TDX_OPERAND_BUSY, times: {}}}\n  - {{{}, id: call}}\n",
-                               called.leaf, always ? "for long" : "once", build ? 2 : 1, stepsOf(td, called.setup), called.leaf,
-                               always ? kAlways : 1, stepOf(td, called.step, true));
+                               called.leaf, always ? "for long" : "once", isPamt(called.leaf) ? kDynamicPamt : "", build ? 2 : 1,
+                               stepsOf(td, called.setup), called.leaf, always ? kAlways : 1, stepOf(td, called.step, true));
     cell.witness = ofKernel(std::move(cell.witness), options.kernel);
     const Scenario scenario = ownScenario(cell.witness);
     Runner runner(scenario);
@@ -327,13 +358,14 @@ ReviewTable seamcalls(const ReviewOptions& options) {
                                mark.a[0] == tdx::kSuccess || operand.empty() ? "" : " " + operand);
         });
     std::vector<std::function<ReviewCell()>> pieces;
+    const auto isThere = [&](std::string_view leaf) { return !isPamt(leaf) || options.kernel == Kernel::Next; };
     for (const Caller& runs : kCallers)
         for (const Caller& comes : kCallers)
-            if (wanted(options, std::string(runs.name)))
+            if (wanted(options, std::string(runs.name)) && isThere(runs.name) && isThere(comes.name))
                 pieces.emplace_back([&] { return against(runs, comes, options); });
     for (const Called& called : kCalled)
         for (const bool always : {false, true})
-            if (wanted(options, std::string(called.leaf)))
+            if (wanted(options, std::string(called.leaf)) && isThere(called.leaf))
                 pieces.emplace_back([&, always] { return ofKvm(called, always, options); });
     std::vector<ReviewCell> cells(pieces.size());
     table.whole = work(options, pieces.size(), [&](std::size_t i) { cells[i] = pieces[i](); });

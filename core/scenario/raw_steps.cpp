@@ -4,6 +4,7 @@
 #include "scenario/runner.h"
 
 #include <algorithm>
+#include <array>
 
 namespace mirrorscope {
 
@@ -80,7 +81,14 @@ Outcome Runner::rawSeamcall(const Step& step) {
     bool allocated = false;
     u64 run = 1;
     bool full = false;
-    std::vector<Pfn> more; // frames for PAMT entries, and one that only names its 2M
+    // Frames for PAMT entries, and one that only names its 2M. (On an actor's stack, which exploring copies, nothing owns memory.)
+    struct {
+        std::array<Pfn, 6> pages{};
+        unsigned count = 0;
+        void push_back(Pfn pfn) { pages.at(count++) = pfn; }
+        const Pfn* begin() const { return pages.data(); }
+        const Pfn* end() const { return pages.data() + count; }
+    } more;
     const auto fill = [&](Operand operand) -> u64 {
         switch (operand) {
         case Operand::GpaLevel: return step.number("gpa") | (number(level) - 1);
@@ -192,7 +200,8 @@ Outcome Runner::rawSeamcall(const Step& step) {
     if (source.v != 0)
         system_.kvm().free_page(source);
     if (leaf == Leaf::PhymemPamtRemove && status == tdx::kSuccess)
-        more.insert(more.end(), {pfnOf(regs.rdx), pfnOf(regs.r8)});
+        for (const u64 page : {regs.rdx, regs.r8})
+            more.push_back(pfnOf(page));
     for (const Pfn page : more)
         giveBack(page);
     if (status == tdx::kSuccess)

@@ -338,6 +338,21 @@ TEST(ReviewSeamcalls, OneEntryAndItsOwnCallsOnly) {
     EXPECT_EQ(outcome("TDH.VP.INIT", "TDH.VP.INIT"), "n/a");
 }
 
+// The records of 2M are one resource: whoever gives them, takes them away or puts a page there is in the way of the others.
+TEST(ReviewSeamcalls, DynamicPamtIsOfTheReleaseThatHasIt) {
+    ReviewOptions options;
+    options.only = "TDH.PHYMEM.PAMT.REMOVE";
+    EXPECT_TRUE(review(ReviewKind::Seamcalls, options).cells.empty());
+    options.kernel = Kernel::Next;
+    const ReviewTable table = review(ReviewKind::Seamcalls, options);
+    const auto outcome = [&](const char* comes) { return cellOf(table, "TDH.PHYMEM.PAMT.REMOVE / leaf " + std::string(comes)).outcome; };
+    EXPECT_EQ(outcome("TDH.PHYMEM.PAMT.ADD"), "busy RCX");
+    EXPECT_EQ(outcome("TDH.PHYMEM.PAMT.REMOVE"), "busy RCX");
+    EXPECT_EQ(outcome("TDH.MEM.PAGE.AUG").find("busy the page"), 0u) << outcome("TDH.MEM.PAGE.AUG");
+    EXPECT_EQ(outcome("TDH.MEM.TRACK"), "n/a");
+    EXPECT_EQ(cellOf(table, "TDH.PHYMEM.PAMT.REMOVE / kvm busy once").outcome, "warns");
+}
+
 TEST(ReviewSeamcalls, APlantedLockShowsInWhoNeedsItAlone) {
     ReviewOptions options;
     options.only = "TDH.PHYMEM.PAGE.RDMD"; // is in nobody's way

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The module by raw SEAMCALLs; statuses and operands as in the TDX module 1.5.01.
+#include "explore/explorer.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -18,6 +19,32 @@ void expectAll(const std::string& script) {
     EXPECT_EQ(runner.stopped(), "");
 }
 } // namespace
+
+// Exploring copies an actor's stack: a raw call that owned memory there would free it twice.
+TEST(Module, each_raw_call_can_be_raced) {
+    unsigned raced = 0;
+    for (const char* release : {"kernel: \"6.16\"", "kernel: next, features: [dynamic-pamt]"})
+        for (const std::string_view leaf : leafNames())
+            for (const char* operands : {"", ", gpa: 0x8000000000", ", page: new", ", gpa: 0x8000000000, page: new"}) {
+                const std::string call = "{seamcall: {leaf: " + std::string(leaf) + operands + "}}";
+                Scenario scenario;
+                try {
+                    scenario = bindScenario("test.yaml", "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, " + std::string(release) +
+                                                             ", slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - finalize-vm\n"
+                                                             "  - race:\n      host: [" +
+                                                             call + "]\n      host1: [" + call + "]\n");
+                } catch (const InputError&) {
+                    continue; // no raw call, or none with these operands
+                }
+                ExploreOptions options;
+                options.mode = ExploreMode::Stateful;
+                options.all = true;
+                options.maxTransitions = 2000;
+                EXPECT_GT(Explorer(scenario, options).run().transitions, 0u) << call;
+                ++raced;
+            }
+    EXPECT_GT(raced, 60u);
+}
 
 TEST(Module, the_first_failing_check_gives_the_status) {
     expectAll(R"(  - {seamcall: {leaf: TDH.MEM.PAGE.AUG, gpa: 0}, id: mapped}
