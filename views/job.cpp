@@ -17,7 +17,7 @@ void LoadJob::start(const QString& file, const std::vector<Override>& overrides)
     run(
         [name = file.toStdString(), overrides]() -> Source {
             if (isTraceFile(name))
-                return std::make_unique<TraceInput>(name);
+                return Recording{std::make_unique<TraceInput>(name), kernelOfRecording(name, overrides)};
             return loadScenario(name, overrides);
         },
         true);
@@ -27,7 +27,7 @@ void LoadJob::startText(const QString& name, const QString& text, bool previews,
     run(
         [name = name.toStdString(), text, overrides]() -> Source {
             if (isRecordingText(text))
-                return std::make_unique<TraceInput>(name, text.toStdString());
+                return Recording{std::make_unique<TraceInput>(name, text.toStdString()), TraceKernel::Any};
             return bindScenario(name, text.toStdString(), overrides);
         },
         previews);
@@ -37,12 +37,12 @@ void LoadJob::run(std::function<Source()> read, bool previews) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
     worker_.start([this, read = std::move(read), previews, steps = steps_](const Worker::Task& task) -> std::function<void()> {
         using Made = std::shared_ptr<std::unique_ptr<Session>>; // what a function can hold: it is copied
-        const auto recordedFrom = [&](TraceInput& input) {
+        const auto recordedFrom = [&](const Recording& from) {
             const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
                 *steps = events;
                 return !cancelled->load();
             };
-            auto recorded = readRecorded(input, TraceKernel::Any, goOn);
+            auto recorded = readRecorded(*from.input, from.kernel, goOn);
             if (!recorded)
                 throw Session::Stopped{};
             return std::make_shared<std::unique_ptr<Session>>(
@@ -63,8 +63,8 @@ void LoadJob::run(std::function<Source()> read, bool previews) {
         try {
             Source source = read();
             const u64 all = RunOptions{}.maxSteps;
-            if (const auto* recording = std::get_if<std::unique_ptr<TraceInput>>(&source)) {
-                session = recordedFrom(**recording);
+            if (const auto* recording = std::get_if<Recording>(&source)) {
+                session = recordedFrom(*recording);
             } else {
                 auto& scenario = std::get<Scenario>(source);
                 session = sessionOf(scenario, previews ? kFirst : all);

@@ -4,6 +4,7 @@
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
 #include "session/session.h"
+#include "trace/findings.h"
 #include "trace/input.h"
 #endif
 #include "views/worker.h"
@@ -43,7 +44,11 @@ Q_SIGNALS:
 
 private:
     // What is loaded: found out, and read, beside the window.
-    using Source = std::variant<Scenario, std::unique_ptr<TraceInput>>;
+    struct Recording {
+        std::unique_ptr<TraceInput> input;
+        TraceKernel kernel = TraceKernel::Any;
+    };
+    using Source = std::variant<Scenario, Recording>;
     void run(std::function<Source()> read, bool previews);
 
     std::shared_ptr<std::atomic<u64>> steps_;

@@ -333,6 +333,10 @@ void MainWindow::openText(const QString& title, const QString& text, std::option
 void MainWindow::rerun() { chooseVariant(variant()); }
 
 void MainWindow::chooseVariant(const QString& chosen) {
+    if (context_.isRecording()) { // it has no script
+        open(QString::fromStdString(context_.session()->scenario().file), context_.position(), chosen);
+        return;
+    }
     const QString name = document_->file().isEmpty() ? tr("script") : document_->file();
     start({.stays = true, .edited = true, .variant = chosen},
           chosen.isEmpty() ? tr("Running the script as it stands …") : tr("Running the script, variant %1 …").arg(chosen), name,
@@ -435,8 +439,9 @@ QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
     const QString file = QFileInfo(QString::fromStdString(session.scenario().file)).fileName();
     const std::size_t violations = session.violations().size();
     if (const RecordedKernel* recorded = session.recorded()) {
+        const QString kernel = QString::fromUtf8(name(recorded->kernel).data());
         const QString what = tr("%1: %2 events of a kernel, %3")
-                                 .arg(file, counted(session.end()),
+                                 .arg(kernel.isEmpty() ? file : tr("%1, as of %2").arg(file, kernel), counted(session.end()),
                                       recorded->findingCount == 0   ? tr("each change as such a kernel makes it")
                                       : recorded->findingCount == 1 ? tr("1 finding")
                                                                     : tr("%1 findings").arg(counted(recorded->findingCount)));

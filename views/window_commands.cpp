@@ -44,7 +44,7 @@ void MainWindow::refreshActions() {
     enable({Command::GoTo, Command::MarkA, Command::MarkB, Command::Bookmark, Command::Find, Command::CopyText}, any);
     const bool hasScript = any && !context_.isRecording();
     enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Replace}, hasScript);
-    enable({Command::NextVariant}, hasScript && !session->scenario().variants.empty());
+    enable({Command::NextVariant}, variants_->isVisibleTo(this));
     enable({Command::Compare, Command::Explore}, !context_.isRecording());
     enable({Command::DoAgain}, any && context_.isRecording());
     enable({Command::Save}, hasScript && (document_->isModified() || document_->file().isEmpty()));

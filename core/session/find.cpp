@@ -35,6 +35,7 @@ constexpr KeyInfo kKeys[] = {
     {"was", Key::Was, "the state of an entry before: frozen"},
     {"is", Key::Is, "the state of an entry afterwards: leaf"},
     {"tree", Key::Tree, "an entry of this tree changed: mirror, private, shared"},
+    {"cpu", Key::Cpu, "the CPU on which an event was recorded"},
 };
 
 std::string lower(std::string_view text) {
@@ -105,7 +106,7 @@ EventFilter EventFilter::parse(std::string_view text, std::string& error) {
             word.text = lower(token.substr(colon + 1));
             if (word.text.empty())
                 return refuse(fmt::format("`{}:` of what?", key));
-            if (word.key == Key::Gpa || word.key == Key::Line) {
+            if (word.key == Key::Gpa || word.key == Key::Line || word.key == Key::Cpu) {
                 const auto number = parseNumber(token.substr(colon + 1));
                 if (!number)
                     return refuse(fmt::format("`{}` is no number", token.substr(colon + 1)));
@@ -134,7 +135,8 @@ bool Session::matches(const EventFilter& filter, u64 n) const {
 }
 
 bool Session::fits(const EventFilter::Word& word, u64 n) const {
-    if (recorded_ && (word.key == Key::Site || word.key == Key::Any || word.key == Key::Line || word.key == Key::Gpa))
+    if (recorded_ &&
+        (word.key == Key::Site || word.key == Key::Any || word.key == Key::Line || word.key == Key::Gpa || word.key == Key::Cpu))
         return lineFits(word, n);
     const StepRecord& record = system().machine().step(n);
     const auto anySpan = [&](const std::vector<Span>& spans, auto&& fits) {
@@ -171,6 +173,7 @@ bool Session::fits(const EventFilter::Word& word, u64 n) const {
         fits = step != nullptr && step->line == word.number;
         break;
     }
+    case Key::Cpu: break; // a run has none
     case Key::Rule:
         for (const Violation& v : violations())
             fits |= v.n == n && (word.text == "*" || contains(info(v.rule).name, word.text));

@@ -18,13 +18,13 @@ namespace mirrorscope {
 class EventFilter {
 public:
     struct Word {
-        enum class Key : u8 { Any, Actor, Site, Leaf, Status, Gpa, Function, Line, Rule, Lock, Result, Was, Is, Tree } key = Key::Any;
+        enum class Key : u8 { Any, Actor, Site, Leaf, Status, Gpa, Function, Line, Rule, Lock, Result, Was, Is, Tree, Cpu } key = Key::Any;
         std::string text; // lower case
         u64 number = 0;   // of gpa and line
         bool negated = false;
         std::bitset<kSites> sites; // of site, and of a word without a key: those that have the text in their names
         // Looking at who and where costs less than at the state.
-        bool cheap() const { return key == Key::Site || key == Key::Actor || key == Key::Line; }
+        bool cheap() const { return key == Key::Site || key == Key::Actor || key == Key::Line || key == Key::Cpu; }
     };
     using Words = std::vector<Word>; // all of them fit
     // What cannot be understood is said in `error`, which is empty otherwise.

@@ -42,6 +42,11 @@ Session::Session(std::shared_ptr<const RecordedKernel> recorded, const std::func
     scenario_.about = summaryMarkdown(r, summary);
     scenario_.source = "# " + r.file + ": a kernel that was recorded, not a scenario.\n# It is looked at, and cannot be run again.\n";
     scenario_.machine = r.config;
+    // Read as the trace of another release it is another recording of the same.
+    for (const std::string_view kernel : traceKernelNames())
+        scenario_.variants.push_back({std::string(kernel), "as the trace of that kernel"});
+    if (r.kernel != TraceKernel::Any)
+        scenario_.overrides.push_back({std::string(kVariant), std::string(name(r.kernel))});
     scenario_.machineText = {{"recorded", r.config.recorded->npt ? "NPT" : "EPT"}};
     runner_ = std::make_unique<Runner>(scenario_, RunOptions{.check = false});
     auto violations = r.replay(runner_->system(), goOn);
@@ -61,11 +66,9 @@ Session::Session(std::shared_ptr<const RecordedKernel> recorded, const std::func
 std::unique_ptr<Session> openSession(const std::string& file, const std::vector<Override>& overrides) {
     if (!isTraceFile(file))
         return std::make_unique<Session>(loadScenario(file, overrides));
-    if (!overrides.empty())
-        throw InputError(file, 1, 1, "a recording has no key that could be overridden");
     TraceInput input(file);
     return std::make_unique<Session>(
-        std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+        std::shared_ptr<const RecordedKernel>(readRecorded(input, kernelOfRecording(file, overrides), [](u64) { return true; })));
 }
 
 // What one goes to instead of the next step of a script: faults, notifiers, what zaps all, new roots.
@@ -100,6 +103,8 @@ bool Session::lineFits(const EventFilter::Word& word, u64 n) const {
     const TraceEvent& e = recorded_->events[n];
     if (word.key == Key::Line)
         return e.line == word.number;
+    if (word.key == Key::Cpu)
+        return e.cpu == word.number;
     if (word.key == Key::Gpa) {
         const u64 gfn = word.number >> 12;
         const bool sized = e.level >= 1 && e.level <= 5;

@@ -57,6 +57,19 @@ private:
 };
 } // namespace
 
+TraceKernel kernelOfRecording(const std::string& file, const std::vector<Override>& overrides) {
+    TraceKernel kernel = TraceKernel::Any;
+    for (const Override& override : overrides) {
+        if (override.key != kVariant)
+            throw InputError(file, 1, 1, "a recording has no key that could be overridden");
+        const auto named = traceKernelFromName(override.value);
+        if (!named)
+            throw InputError(file, 1, 1, "a recording's variants are the kernels that it can be read as, not `" + override.value + "`");
+        kernel = *named;
+    }
+    return kernel;
+}
+
 std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn) {
     auto recorded = std::make_unique<RecordedKernel>();
     RecordedKernel& r = *recorded;

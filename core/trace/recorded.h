@@ -12,6 +12,7 @@
 
 #include "machine/config.h"
 #include "rules/violation.h"
+#include "scenario/scenario.h"
 #include "trace/judge.h"
 
 namespace mirrorscope {
@@ -44,6 +45,9 @@ struct RecordedKernel {
     std::optional<std::vector<Violation>> replay(System& system, const std::function<bool(u64)>& goOn) const;
 };
 
+// A recording has one variant for each kernel that it can be read as the trace of; without one, what any of them may do is right. Throws
+// InputError where something else is overridden.
+TraceKernel kernelOfRecording(const std::string& file, const std::vector<Override>& overrides);
 // Reads it to its end. Throws InputError; null when `goOn` said so.
 std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn);
 

@@ -10,6 +10,7 @@
 #include "views/palette.h"
 #include "views/record_job.h"
 #include "views/trees/banner.h"
+#include "views/trees/variant_bar.h"
 
 #include <QClipboard>
 #include <QGuiApplication>
@@ -17,6 +18,7 @@
 #include <QLineEdit>
 #include <QPushButton>
 #include <QTextBrowser>
+#include <QToolButton>
 #include <QTreeView>
 
 using namespace mirrorscope;
@@ -98,6 +100,39 @@ private Q_SLOTS:
             QVERIFY(!w.window->action(command)->isEnabled());
         if (qEnvironmentVariableIsSet("MIRRORSCOPE_PICTURES"))
             w.window->grab().save(qEnvironmentVariable("MIRRORSCOPE_PICTURES") + "/trace.png");
+    }
+
+    // Which release it is of is known to whoever recorded it.
+    void a_trace_is_read_as_that_of_another_kernel() {
+        Window w;
+        QVERIFY(w.open(kTraces + "private-exits.trace"));
+        QVERIFY(w.session().recorded()->kernel == TraceKernel::Any);
+        w.context().goTo(60);
+        auto& bar = w.child<VariantBar>("variants");
+        QVERIFY(bar.isVisible());
+        QSignalSpy opened(w.window.get(), &MainWindow::opened);
+        for (QToolButton* button : bar.findChildren<QToolButton*>())
+            if (button->text() == "7.2")
+                button->click();
+        QVERIFY(opened.wait(20000));
+        QVERIFY(w.session().recorded() != nullptr && w.session().recorded()->kernel == TraceKernel::V7_2);
+        QCOMPARE(w.position(), u64{60});
+        QVERIFY2(w.status().contains("7.2"), qPrintable(w.status()));
+        QVERIFY(w.openAgain(Command::NextVariant));
+        QVERIFY(w.session().recorded()->kernel == TraceKernel::Next);
+        // What one CPU did.
+        std::string error;
+        u64 events = 0;
+        for (const char* word : {"cpu:0", "cpu:1", "cpu:2", "cpu:3"}) {
+            const EventFilter filter = EventFilter::parse(word, error);
+            QVERIFY(error.empty());
+            for (u64 n = 0; n < w.session().end(); ++n)
+                if (w.session().matches(filter, n)) {
+                    ++events;
+                    QCOMPARE(u64{w.session().recorded()->events[n].cpu}, u64(word[4] - '0'));
+                }
+        }
+        QVERIFY(events > 0 && events <= w.session().end());
     }
 
     void lines_and_trees_are_linked_both_ways() {

@@ -3,16 +3,18 @@
 
 #include "views/text.h"
 
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QToolButton>
 
 namespace mirrorscope::views {
 
-VariantBar::VariantBar(Context& context, QWidget* parent) : QWidget(parent), context_(context), layout_(new QHBoxLayout(this)) {
+VariantBar::VariantBar(Context& context, QWidget* parent)
+    : QWidget(parent), context_(context), layout_(new QHBoxLayout(this)), title_(new QLabel(this)) {
     setObjectName("variants");
     layout_->setContentsMargins(10, 2, 10, 2);
-    layout_->addWidget(new QLabel(tr("Variant:"), this));
+    layout_->addWidget(title_);
     layout_->addStretch(1);
     connect(&context_, &Context::sessionChanged, this, &VariantBar::refresh);
     refresh();
@@ -26,7 +28,11 @@ void VariantBar::refresh() {
     }
     buttons_.clear();
     names_.clear();
-    setVisible(session != nullptr && !session->scenario().variants.empty());
+    // A trace that was pasted cannot be read again.
+    const bool recording = context_.isRecording();
+    setVisible(session != nullptr && !session->scenario().variants.empty() &&
+               (!recording || QFileInfo::exists(QString::fromStdString(session->scenario().file))));
+    title_->setText(recording ? tr("Read as the trace of:") : tr("Variant:"));
     if (isHidden())
         return;
     const QString shown = QString::fromStdString(session->scenario().variant());
@@ -46,7 +52,10 @@ void VariantBar::refresh() {
         buttons_.push_back(button);
         names_ << name;
     };
-    add({}, tr("as it stands"), tr("the machine and the expectations of the scenario itself"));
+    if (recording)
+        add({}, tr("any kernel"), tr("what one of them may do is no finding"));
+    else
+        add({}, tr("as it stands"), tr("the machine and the expectations of the scenario itself"));
     for (const ScenarioVariant& variant : session->scenario().variants)
         add(text(variant.name), text(variant.name), text(variant.text));
 }

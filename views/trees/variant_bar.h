@@ -7,6 +7,7 @@
 #include <QWidget>
 
 class QHBoxLayout;
+class QLabel;
 class QToolButton;
 
 namespace mirrorscope::views {
@@ -25,6 +26,7 @@ private:
     void refresh();
     Context& context_;
     QHBoxLayout* layout_;
+    QLabel* title_;
     std::vector<QToolButton*> buttons_; // as it stands, then each variant
     QStringList names_;                 // of them; empty: as it stands
 };
