@@ -4,9 +4,9 @@
 # AddressSanitizer and UndefinedBehaviorSanitizer (clang, which compiles with those in two thirds of the time), there with a
 # part of the random races and of the shipped files (tests/support/effort.h). --all does all of it under the sanitizers, too,
 # and adds what is slow: clang optimized, gcc's sanitizers, ThreadSanitizer, windows at 500 random moments, the patches of
-# contributing.md, the Debian package, 10 minutes of each fuzzing target, 20 minutes of random races, a job array on a Slurm
-# of one node, Spin on the model of one race, and the exported page in a browser. (MIRRORSCOPE_FUZZ_SECONDS of each target,
-# MIRRORSCOPE_THREE_WAYS_SECONDS of races: another time than those.)
+# contributing.md, the Debian package, a real kernel that is recorded under QEMU, 10 minutes of each fuzzing target, 20 minutes
+# of random races, a job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
+# (MIRRORSCOPE_FUZZ_SECONDS of each target, MIRRORSCOPE_THREE_WAYS_SECONDS of races: another time than those.)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/app/install.sh"
@@ -18,7 +18,7 @@ for argument; do
     --all)
         presets="$presets clang asan-gcc tsan"
         export MIRRORSCOPE_EFFORT=whole
-        packages="$packages slurm-wlm munge spin chromium lintian appstream desktop-file-utils mmdebstrap"
+        packages="$packages slurm-wlm munge spin chromium lintian appstream desktop-file-utils mmdebstrap qemu-system-x86 busybox-static trace-cmd cpio xz-utils"
         others=1
         ;;
     *)
@@ -80,6 +80,7 @@ if [ "$others" = 1 ]; then
     done
     attempt "the patches of contributing.md, built" build/release/contributing.log sh tests/contributing.sh --build
     attempt "the Debian package, in a bare Debian 12" build/release/package.log sh tests/package.sh
+    attempt "a real kernel is recorded, and the recording read" build/release/lab.log sh tests/lab.sh build/release/mirrorscope
     attempt "what reads text from outside, fuzzed for ${MIRRORSCOPE_FUZZ_SECONDS:=600} s each" build/release/fuzz.log sh tests/fuzz/run.sh "$MIRRORSCOPE_FUZZ_SECONDS"
     attempt "release: killed 200 times while editing and saving" build/release/killed.log env MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed
     ran=$((ran + 1))
