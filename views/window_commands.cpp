@@ -294,7 +294,8 @@ void MainWindow::perform(Command command) {
     case Command::DoAgain: doAgain(); return;
     case Command::WhatIf: {
         const auto& s = context_.selection();
-        makeContextMenu(s ? *s : Selection{Column::Shared, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));
+        const Column first = context_.session()->hasColumn(Column::Mirror) ? Column::Mirror : Column::Shared;
+        makeContextMenu(s ? *s : Selection{first, {0}, Level::k4K})->popup(mapToGlobal(trees_->geometry().center()));
         return;
     }
     case Command::Rerun: rerun(); return;

@@ -61,7 +61,8 @@ TdView Session::td() const {
             if (const u64 lp = module.peekTdvps(tdvpr, tdvps::AssocLp); lp != 0)
                 vcpu.associatedWith = "CPU of " + actorName(static_cast<ActorId>(lp - 1));
         } else {
-            vcpu.state = "reclaimed";
+            // Before teardown nothing of a vCPU is reclaimed.
+            vcpu.state = module.peekTdr(tdr, tdr::Lifecycle) <= tdr::KeysConfigured ? "not made yet" : "reclaimed";
         }
         view.vcpus.push_back(std::move(vcpu));
     }

@@ -12,7 +12,7 @@
 namespace mirrorscope {
 
 struct TdVcpuView {
-    std::string state; // of TDVPS
+    std::string state; // of TDVPS, "not made yet" or "reclaimed"
     u64 epoch = 0;     // TD_EPOCH as sampled at its last entry
     bool inside = false;
     bool flushPending = false;  // its next entry flushes first

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace mirrorscope::test {
 
 namespace {
@@ -98,6 +100,22 @@ TEST(Session, finds_each_step_of_each_script_by_its_number) {
         EXPECT_EQ(scenario.step(0), nullptr);
         EXPECT_EQ(scenario.step(scenario.steps + 1), nullptr);
     }
+}
+
+TEST(Session, a_vcpu_that_was_not_made_is_not_reclaimed) {
+    Session session(bindScenario("test.yaml",
+                                 "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, init-vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]}\n"
+                                 "script:\n  - init-vcpu: 1\n  - destroy-vm\n"));
+    ASSERT_EQ(session.td().vcpus.size(), 2u);
+    EXPECT_EQ(session.td().vcpus[1].state, "not made yet");
+    std::set<std::string> seen;
+    for (u64 at = 0; at <= session.end(); ++at) {
+        session.seek(at);
+        if (const TdView td = session.td(); td.vcpus.size() == 2)
+            seen.insert(td.vcpus[1].state);
+    }
+    EXPECT_TRUE(seen.contains("reclaimed"));
+    EXPECT_GT(seen.size(), 2u);
 }
 
 // Two versions of the kernel take other micro-steps for the same thing.
