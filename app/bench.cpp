@@ -25,6 +25,7 @@ struct BenchArguments {
     std::string format = "text", against, only;
     std::string boot, costs, out;
     unsigned vcpus = 1;
+    bool predicts = false;
 };
 
 // Of several measurements the one in the middle, and how far the others lie from it.
@@ -118,12 +119,10 @@ int boot(const BenchArguments& args) {
 
 int bench(const BenchArguments& args) {
     interrupted();
-    if (!args.boot.empty())
+    if (args.predicts)
         return boot(args);
     if (args.format != "text" && args.format != "jsonl")
         throw UsageError("--format " + args.format + " goes with --boot");
-    if (!args.costs.empty() || !args.out.empty() || args.vcpus != 1)
-        throw UsageError("--vcpus, --costs and -o go with --boot");
     const auto before = args.against.empty() ? std::map<Name, BenchResult>{} : readBench(args.against);
     const bool text = args.format == "text";
     std::vector<BenchRow> rows = benchRows(args.pages);
@@ -153,19 +152,28 @@ int bench(const BenchArguments& args) {
 void addBench(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<BenchArguments>();
     CLI::App* sub = root.add_subcommand("bench", "how fast this build is here: faults, zaps, seeking, exploring, import, painting");
-    sub->add_option("--pages", args->pages, "how many 4K pages, 65536 by default")->check(CLI::Range(u64{1}, u64{4} << 20));
-    sub->add_option("--repeat", args->repeat, "so often after a first time that does not count, 5 by default")->check(CLI::Range(1, 1000));
-    sub->add_option("--only", args->only, "rows that begin so: \"private fault\", \"explore, stateful\"");
-    sub->add_option("--against", args->against, "what `bench --format jsonl` wrote for another build: the ratio to that")
-        ->type_name("FILE");
-    sub->add_option("--boot", args->boot, "no measurement, but a prediction: how long a TD of that size takes to start, per kernel")
-        ->type_name("SIZE");
-    sub->add_option("--vcpus", args->vcpus, "of that TD, 1 by default")->check(CLI::Range(1, 4096));
-    sub->add_option("--costs", args->costs, "other costs than the default ones (`mirrorscope cost --table`)")->type_name("TABLE");
+    CLI::Option* pages = sub->add_option("--pages", args->pages, "how many 4K pages, 65536 by default");
+    pages->check(CLI::Range(u64{1}, u64{4} << 20));
+    CLI::Option* repeat = sub->add_option("--repeat", args->repeat, "so often after a first time that does not count, 5 by default");
+    repeat->check(CLI::Range(1, 1000));
+    CLI::Option* only = sub->add_option("--only", args->only, "rows that begin so: \"private fault\", \"explore, stateful\"");
+    CLI::Option* against =
+        sub->add_option("--against", args->against, "what `bench --format jsonl` wrote for another build: the ratio to that");
+    against->type_name("FILE");
+    CLI::Option* boot =
+        sub->add_option("--boot", args->boot, "no measurement, but a prediction: how long a TD of that size takes to start, per kernel");
+    boot->type_name("SIZE")->excludes(pages)->excludes(repeat)->excludes(only)->excludes(against);
+    sub->add_option("--vcpus", args->vcpus, "of that TD, 1 by default")->check(CLI::Range(1, 4096))->needs(boot);
+    sub->add_option("--costs", args->costs, "other costs than the default ones (`mirrorscope cost --table`)")
+        ->type_name("TABLE")
+        ->needs(boot);
     sub->add_option("--format", args->format, "text or jsonl; of --boot text, csv or svg")
         ->check(CLI::IsMember({"text", "jsonl", "csv", "svg"}));
-    sub->add_option("-o,--output", args->out, "of --boot: a file to write, in place of standard output");
-    sub->callback([args, &invoke] { invoke = [args] { return bench(*args); }; });
+    sub->add_option("-o,--output", args->out, "of --boot: a file to write, in place of standard output")->needs(boot);
+    sub->callback([args, boot, &invoke] {
+        args->predicts = boot->count() > 0;
+        invoke = [args] { return bench(*args); };
+    });
 }
 
 } // namespace mirrorscope::app

@@ -3,8 +3,10 @@
 
 #include "base/text.h"
 #include "cost/run_cost.h"
+#include "trace/input.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <memory>
@@ -22,7 +24,7 @@ struct CostArguments {
 std::string tableText(const CostTable& table) {
     std::string out;
     for (const Cost& cost : table.rows())
-        out += fmt::format("{}: {{ns: {:g}, source: \"{}\"}}\n", cost.name, cost.ns, cost.source);
+        out += fmt::format("{}: {{ns: {}, source: {}}}\n", cost.name, cost.ns, nlohmann::json(cost.source).dump());
     return out;
 }
 
@@ -35,6 +37,8 @@ int cost(const CostArguments& args) {
     }
     if (args.file.empty())
         throw UsageError("a scenario is expected; or --table, for the costs themselves");
+    if (isTraceFile(args.file))
+        throw UsageError(args.file + ": a recording has no cost; its lines are not micro-steps");
     const Session session(loadScenario(args.file, args.overrides.parse()));
     const RunCost run = costOf(session, table);
     const std::string name = std::filesystem::path(args.file).filename().string();
@@ -46,11 +50,13 @@ int cost(const CostArguments& args) {
 void addCost(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<CostArguments>();
     CLI::App* sub = root.add_subcommand("cost", "what a run costs: SEAMCALLs, exits, IPIs, flushes, locks held, and the time by a table");
-    sub->add_option("FILE", args->file, "a scenario");
-    sub->add_flag("--table", args->table, "print the table of costs, with sources, as a file that --costs takes");
+    CLI::Option* file = sub->add_option("FILE", args->file, "a scenario");
+    CLI::Option* table = sub->add_flag("--table", args->table, "print the table of costs, with sources, as a file that --costs takes");
     sub->add_option("--costs", args->costs, "other costs, in YAML: NAME: ns")->type_name("TABLE");
     addOverrides(*sub, args->overrides);
-    sub->add_option("--format", args->format, "text, csv or json")->check(CLI::IsMember({"text", "csv", "json"}));
+    CLI::Option* format = sub->add_option("--format", args->format, "text, csv or json");
+    format->check(CLI::IsMember({"text", "csv", "json"}));
+    table->excludes(file)->excludes(format);
     sub->add_option("-o,--output", args->out, "a file to write, in place of standard output");
     sub->callback([args, &invoke] { invoke = [args] { return cost(*args); }; });
 }

@@ -24,10 +24,10 @@ constexpr BootHabits kHabits{
 
 // Counts of one run, by which another one is predicted.
 struct Counted {
-    double ns = 0, seamcalls = 0, exits = 0, ipis = 0;
+    double ns = 0, seamcalls = 0, exits = 0;
 
-    Counted operator-(const Counted& b) const { return {ns - b.ns, seamcalls - b.seamcalls, exits - b.exits, ipis - b.ipis}; }
-    Counted operator*(double by) const { return {ns * by, seamcalls * by, exits * by, ipis * by}; }
+    Counted operator-(const Counted& b) const { return {ns - b.ns, seamcalls - b.seamcalls, exits - b.exits}; }
+    Counted operator*(double by) const { return {ns * by, seamcalls * by, exits * by}; }
 };
 
 Counted run(const std::string& machine, const std::string& script, const CostTable& costs) {
@@ -39,8 +39,6 @@ Counted run(const std::string& machine, const std::string& script, const CostTab
             out.seamcalls += static_cast<double>(line.times);
         if (line.name == "TDH.VP.ENTER")
             out.exits += static_cast<double>(line.times);
-        if (line.name == "ipi")
-            out.ipis += static_cast<double>(line.times);
     }
     return out;
 }
@@ -83,8 +81,9 @@ BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
     table.of = options;
     table.least = kLeast;
     table.most = kMost;
-    for (const Kernel kernel : {Kernel::V6_16, Kernel::V6_19, Kernel::V7_2, Kernel::Next}) {
-        const std::string version = fmt::format("kernel: \"{}\", ", name(kernel));
+    for (const auto& [kernel, dynamicPamt] :
+         {std::pair{Kernel::V6_16, false}, {Kernel::V6_19, false}, {Kernel::V7_2, false}, {Kernel::Next, false}, {Kernel::Next, true}}) {
+        const std::string version = fmt::format("kernel: \"{}\", {}", name(kernel), dynamicPamt ? "features: [dynamic-pamt], " : "");
         const auto machine = [&](u64 pages, const std::string& more = "vcpus: 1") { return version + more + ", " + slotOf(pages); };
         const Growth image = growth(16, 32, 48, [&](u64 pages) {
             return run(machine(kMost), fmt::format("  - init-mem-region: {{gpa: 0, size: {}K}}\n", 4 * pages), costs);
@@ -108,10 +107,11 @@ BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
         for (const bool eager : {false, true}) {
             Boot boot;
             boot.kernel = kernel;
+            boot.dynamicPamt = dynamicPamt;
             boot.eager = eager;
             const auto phase = [&](const char* what, u64 things, const Growth& of) {
                 const Counted all = of.each * static_cast<double>(things);
-                boot.phases.push_back({what, things, all.ns, all.seamcalls, all.exits, all.ipis});
+                boot.phases.push_back({what, things, all.ns, all.seamcalls, all.exits});
                 boot.ns += all.ns;
             };
             phase("image", std::min(kHabits.image, options.bytes) >> 12, image);
@@ -133,13 +133,31 @@ std::string bootText(const BootTable& table, const CostTable& costs) {
     std::string out = wrapped(fmt::format("A TD of {:g} GiB and {} vCPU{} until init runs, in seconds on one CPU; private pages of 4K.",
                                           gib, table.of.vcpus, table.of.vcpus == 1 ? "" : "s"),
                               "", 0);
-    out += "\n  kernel  accept    image   vCPUs   accept (pages)       to shared      all\n";
+    // As wide as what stands in it.
+    std::vector<std::vector<std::string>> rows{{"kernel", "accept", "image", "vCPUs", "accept", "(pages)", "to shared", "all"}};
+    const auto seconds = [](double ns) {
+        return ns < 1e10 ? fmt::format("{:.3f}", ns / 1e9) : ns < 1e15 ? fmt::format("{:.1f}", ns / 1e9) : fmt::format("{:.1e}", ns / 1e9);
+    };
     for (const Boot& boot : table.boots) {
-        out += fmt::format("  {:<8}{:<6}", name(boot.kernel), boot.eager ? "eager" : "lazy");
-        for (const BootPhase& phase : boot.phases)
-            out += phase.name == "accept" ? fmt::format("{:>9.1f} {:<11}", phase.ns / 1e9, fmt::format("({})", phase.things))
-                                          : fmt::format("{:>{}.3f}", phase.ns / 1e9, phase.name == "to shared" ? 10 : 9);
-        out += fmt::format("{:>9.1f}\n", boot.ns / 1e9);
+        std::vector<std::string>& row = rows.emplace_back();
+        row = {std::string(name(boot.kernel)) + (boot.dynamicPamt ? " PAMT" : ""), boot.eager ? "eager" : "lazy"};
+        for (const BootPhase& phase : boot.phases) {
+            row.push_back(seconds(phase.ns));
+            if (phase.name == "accept")
+                row.push_back(fmt::format("({})", phase.things));
+        }
+        row.push_back(seconds(boot.ns));
+    }
+    std::vector<std::size_t> widths(rows[0].size());
+    for (const auto& row : rows)
+        for (std::size_t c = 0; c < row.size(); ++c)
+            widths[c] = std::max(widths[c], row[c].size());
+    out += "\n";
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t c = 0; c < row.size(); ++c)
+            line += c < 2 ? fmt::format("  {:<{}}", row[c], widths[c]) : fmt::format("{}{:>{}}", c == 5 ? " " : "  ", row[c], widths[c]);
+        out += line + "\n";
     }
     out += "\n";
     const auto say = [&](const std::string& text) { out += wrapped(text, "", 2); };
@@ -151,16 +169,17 @@ std::string bootText(const BootTable& table, const CostTable& costs) {
     say(fmt::format(
         "Lazy: the firmware accepts {} MiB, the kernel {:.0f} MiB for each vCPU that it starts and its bounce buffer; eager: all.",
         kHabits.firmware >> 20, kHabits.perVcpu / (1 << 20)));
+    say("PAMT: with features: [dynamic-pamt]. Memory becomes shared before other vCPUs run, so that nobody is kicked.");
     say("Not in it: 2M private pages (not modelled), other load of the host, and what the guest does beside accepting.");
     return out;
 }
 
 std::string bootCsv(const BootTable& table) {
-    std::string out = "kernel,accept,page,phase,things,seconds,seamcalls,exits,ipis\n";
+    std::string out = "kernel,features,accept,page,phase,things,seconds,seamcalls,exits\n";
     for (const Boot& boot : table.boots)
         for (const BootPhase& phase : boot.phases)
-            out += fmt::format("{},{},4K,{},{},{:.6f},{:.0f},{:.0f},{:.0f}\n", name(boot.kernel), boot.eager ? "eager" : "lazy", phase.name,
-                               phase.things, phase.ns / 1e9, phase.seamcalls, phase.exits, phase.ipis);
+            out += fmt::format("{},{},{},4K,{},{},{:.6f},{:.0f},{:.0f}\n", name(boot.kernel), boot.dynamicPamt ? "dynamic-pamt" : "",
+                               boot.eager ? "eager" : "lazy", phase.name, phase.things, phase.ns / 1e9, phase.seamcalls, phase.exits);
     return out;
 }
 
@@ -176,8 +195,8 @@ std::string bootSvg(const BootTable& table) {
                                   "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
                                   kLeft + kWidth + 90, height);
     out +=
-        fmt::format("<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">A TD of {:g} GiB and {} vCPUs until init runs</text>\n",
-                    static_cast<double>(table.of.bytes) / (1u << 30), table.of.vcpus);
+        fmt::format("<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">A TD of {:g} GiB and {} vCPU{} until init runs</text>\n",
+                    static_cast<double>(table.of.bytes) / (1u << 30), table.of.vcpus, table.of.vcpus == 1 ? "" : "s");
     int x = 10;
     for (std::size_t i = 0; i < 4 && !table.boots.empty(); ++i) {
         out += fmt::format("<rect x=\"{}\" y=\"36\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{}\" y=\"47\">{}</text>\n", x,
@@ -186,7 +205,8 @@ std::string bootSvg(const BootTable& table) {
     }
     int y = kTop;
     for (const Boot& boot : table.boots) {
-        out += fmt::format("<text x=\"10\" y=\"{}\">{}, {}</text>\n", y + 15, name(boot.kernel), boot.eager ? "eager" : "lazy");
+        out += fmt::format("<text x=\"10\" y=\"{}\">{}{}, {}</text>\n", y + 15, name(boot.kernel), boot.dynamicPamt ? " PAMT" : "",
+                           boot.eager ? "eager" : "lazy");
         double at = kLeft;
         for (std::size_t i = 0; i < boot.phases.size(); ++i) {
             const double width = boot.phases[i].ns / most * kWidth;

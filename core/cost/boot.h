@@ -22,12 +22,13 @@ struct BootPhase {
     std::string name; // "image", "vCPUs", "accept", "to shared"
     u64 things = 0;   // pages, or vCPUs
     double ns = 0;
-    double seamcalls = 0, exits = 0, ipis = 0;
+    double seamcalls = 0, exits = 0;
 };
 
 struct Boot {
     Kernel kernel = Kernel::V6_16;
-    bool eager = false; // all memory is accepted before the kernel starts; else what is needed
+    bool dynamicPamt = false; // a feature of `next`
+    bool eager = false;       // all memory is accepted before the kernel starts; else what is needed
     std::vector<BootPhase> phases;
     double ns = 0;
 };

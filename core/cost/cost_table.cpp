@@ -84,12 +84,16 @@ CostTable CostTable::read(const std::string& file) {
             ns = value.find("ns");
             if (ns == nullptr)
                 fail(value, "a cost needs `ns`");
-            if (const YamlNode* given = value.find("source"))
+            if (const YamlNode* given = value.find("source")) {
+                if (given->kind != YamlNode::Kind::Scalar)
+                    fail(*given, "a source is text");
                 source = given->text;
+            }
         }
         char* end = nullptr;
         const double number = std::strtod(ns->text.c_str(), &end);
-        if (ns->kind != YamlNode::Kind::Scalar || ns->text.empty() || *end != '\0' || !(number >= 0 && number <= 1e12))
+        const bool whole = end == ns->text.c_str() + ns->text.size() && ns->text.find_first_of(" \t\n") == std::string::npos;
+        if (ns->kind != YamlNode::Kind::Scalar || ns->text.empty() || !whole || !(number >= 0 && number <= 1e12))
             fail(*ns, "nanoseconds are a number from 0 to 1e12");
         if (const Cost* row = out.find(key.text))
             out.rows_[static_cast<std::size_t>(row - out.rows_.data())] = {key.text, number, source};

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 namespace mirrorscope {
 
@@ -37,7 +38,9 @@ const CostLine* RunCost::line(std::string_view name) const {
 
 RunCost costOf(const Session& session, const CostTable& table) {
     const Machine& machine = session.system().machine();
+    const Kvm& kvm = session.system().kvm();
     const bool isTd = session.system().isTdx();
+    std::unordered_map<u32, u64> behind; // the words that say which frame is behind a page of the guest; none when it begins
     std::map<std::string, u64, std::less<>> times;
     const auto count = [&](std::string_view name) {
         const auto found = times.find(name);
@@ -54,11 +57,20 @@ RunCost costOf(const Session& session, const CostTable& table) {
         if (depth == 0) {
             if (const std::string_view row = rowOf(step.site, isTd); !row.empty())
                 count(row);
-            if (step.site == Site::PageAlloc || step.site == Site::GmemGet)
-                count("page");
         }
         if (ends && depth > 0)
             --depth;
+        // A page comes, beside what looked for it: a table's, or one behind the guest's memory.
+        if (step.site == Site::PageAlloc)
+            count("page");
+        machine.forEachChange(n, [&](Place place, u64 delta) {
+            if ((delta & Kvm::kHostPfn) == 0 || !kvm.gfnOfPageWord(place))
+                return;
+            u64& word = behind[place.v];
+            word ^= delta;
+            if ((word & Kvm::kHostPfn) != 0)
+                count("page");
+        });
     }
     RunCost out;
     out.microSteps = machine.steps();
@@ -89,6 +101,16 @@ RunCost costOf(const Session& session, const CostTable& table) {
     return out;
 }
 
+namespace {
+// At most five characters: 99999, 207k, 44M. The other formats have all digits.
+std::string shortCount(u64 count) {
+    return count < 100'000          ? std::to_string(count)
+           : count < 10'000'000     ? fmt::format("{}k", count / 1000)
+           : count < 10'000'000'000 ? fmt::format("{}M", count / 1'000'000)
+                                    : fmt::format("{}G", count / 1'000'000'000);
+}
+} // namespace
+
 std::string durationText(double ns) {
     return ns < 1e3   ? fmt::format("{:.0f} ns", ns)
            : ns < 1e6 ? fmt::format("{:.1f} µs", ns / 1e3)
@@ -112,11 +134,13 @@ std::string costText(const std::string& title, const RunCost& cost, const CostTa
         out += fmt::format("  {:<28}{:>10}{}{}\n", line.name, line.times, right(durationText(table.ns(line.name)), 14),
                            right(durationText(line.ns), 14));
     if (!cost.locks.empty())
-        out += "\n  lock (in micro-steps)       for reading        for writing        waited\n"
-               "                              times  all  most   times  all  most   times  all\n";
-    for (const LockCost& lock : cost.locks)
-        out += fmt::format("  {:<26}{:>7}{:>5}{:>6}{:>8}{:>5}{:>6}{:>8}{:>5}\n", lock.name, lock.times[0], lock.held[0], lock.longest[0],
-                           lock.times[1], lock.held[1], lock.longest[1], lock.waits, lock.waited);
+        out += "\n  lock (in micro-steps)      for reading          for writing          waited\n"
+               "                           times   all  most    times   all  most    times   all\n";
+    for (const LockCost& lock : cost.locks) {
+        const auto n = [](u64 count) { return shortCount(count); };
+        out += fmt::format("  {:<24}{:>6}{:>6}{:>6}{:>9}{:>6}{:>6}{:>9}{:>6}\n", lock.name, n(lock.times[0]), n(lock.held[0]),
+                           n(lock.longest[0]), n(lock.times[1]), n(lock.held[1]), n(lock.longest[1]), n(lock.waits), n(lock.waited));
+    }
     return out;
 }
 
@@ -129,6 +153,7 @@ std::string costCsv(const RunCost& cost) {
 
 std::string costJson(const RunCost& cost, const CostTable& table) {
     nlohmann::ordered_json json{{"kind", "cost"}, {"micro_steps", cost.microSteps}, {"ns", cost.ns}};
+    json["lines"] = json["locks"] = nlohmann::ordered_json::array();
     for (const CostLine& line : cost.lines)
         json["lines"].push_back({{"what", line.name}, {"times", line.times}, {"each_ns", table.ns(line.name)}, {"ns", line.ns}});
     for (const LockCost& lock : cost.locks)

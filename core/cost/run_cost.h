@@ -9,6 +9,7 @@
 
 namespace mirrorscope {
 
+// "page": one that comes, a table's or one behind the guest's memory, beside the micro-step that looks for it.
 struct CostLine {
     std::string name; // as in the table
     u64 times = 0;

@@ -77,7 +77,7 @@ std::string treesText(const Session& session) {
     out += std::string(78, '-') + "\n";
     const auto rows = session.rows();
     if (rows.empty())
-        out += "no table yet: no vCPU has run\n";
+        out += session.position() == 0 ? "no table yet: no vCPU has run\n" : "no table yet\n";
     for (const TreeRow& row : rows) {
         if (row.more > 0) {
             out += fmt::format("{}… {} more\n", std::string(row.depth, ' '), row.more);
@@ -229,7 +229,10 @@ std::string commented(const std::string& text) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
-        out += fmt::format("  # {}\n", text.substr(at, end - at));
+        std::string lines = wrapped(text.substr(at, end - at), "    ", 4);
+        for (std::size_t line = 0; line < lines.size(); line = lines.find('\n', line) + 1)
+            lines.replace(line, 4, "  # ");
+        out += lines;
         at = end + 1;
     }
     return out;

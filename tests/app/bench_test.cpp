@@ -44,7 +44,8 @@ TEST_F(CommandLine, bench_rows_are_medians_that_another_build_can_be_held_agains
 TEST_F(CommandLine, bench_predicts_how_long_a_td_takes_to_start) {
     const Result csv = call("bench --boot 1G --vcpus 2 --format csv");
     ASSERT_EQ(csv.status, 0) << csv.error;
-    EXPECT_TRUE(csv.out.starts_with("kernel,accept,page,phase,things,seconds,seamcalls,exits,ipis\n6.16,lazy,4K,image,1024,")) << csv.out;
+    EXPECT_TRUE(csv.out.starts_with("kernel,features,accept,page,phase,things,seconds,seamcalls,exits\n6.16,,lazy,4K,image,1024,"))
+        << csv.out;
     const Result dear = call("bench --boot 1G --vcpus 2 --format csv --costs " + write("costs.yaml", "TDH.VP.ENTER: 150000\n"));
     EXPECT_EQ(dear.status, 0) << dear.error;
     EXPECT_NE(dear.out, csv.out);
@@ -53,12 +54,18 @@ TEST_F(CommandLine, bench_predicts_how_long_a_td_takes_to_start) {
     expectOneLine(call("bench --boot 1G --format jsonl"));
     expectOneLine(call("bench --vcpus 2 --only 'private fault'"));
     expectOneLine(call("bench --format csv --only 'private fault'"));
+    expectOneLine(call("bench --boot 1G --pages 5"));
     expectOneLine(call("cost"));
+    expectOneLine(call("cost --table --format csv"));
     // The table that is printed can be read.
     const std::string table = write("table.yaml", call("cost --table").out);
     const std::string lesson = std::string(" '") + MIRRORSCOPE_SOURCE_DIR + "/scenarios/lessons/04-convert-and-back.yaml'";
     const Result by = call("cost --costs " + table + " --format csv" + lesson);
     EXPECT_EQ(by.out, call("cost --format csv" + lesson).out);
+    const std::string odd = write("odd.yaml", "ipi: {ns: 123456789.5, source: \"a \\\"b\\\" \\\\ c\"}\n");
+    const std::string printed = call("cost --table --costs " + odd).out;
+    EXPECT_NE(printed.find("123456789.5"), std::string::npos);
+    EXPECT_EQ(call("cost --table --costs " + write("printed.yaml", printed)).out, printed);
     EXPECT_NE(by.out.find("TDH.MEM.RANGE.BLOCK,1,1200\n"), std::string::npos) << by.out;
 }
 

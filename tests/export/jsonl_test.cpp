@@ -91,6 +91,17 @@ TEST(Jsonl, a_raw_seamcall_gives_exactly_one_leave) {
     EXPECT_EQ(leaves, 1u);
 }
 
+TEST(Text, the_notes_of_a_run_fit_78_columns) {
+    unsigned notes = 0;
+    for (const auto& file : shippedScenarios("lessons")) {
+        std::istringstream lines(runText(Session(loadScenario(file.string())), true));
+        for (std::string line; std::getline(lines, line); notes += line.starts_with("  # ")) {
+            EXPECT_TRUE(!line.starts_with("  # ") || line.size() <= 78 + 8) << file << ": " << line; // signs of several bytes
+        }
+    }
+    EXPECT_GT(notes, 50u);
+}
+
 TEST(Text, the_trees_fit_78_columns) {
     for (const auto& file : shippedScenarios()) {
         Session session(loadScenario(file.string()));
