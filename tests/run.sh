@@ -82,7 +82,8 @@ if [ "$others" = 1 ]; then
     attempt "the Debian package, in a bare Debian 12" build/release/package.log sh tests/package.sh
     attempt "a real kernel is recorded, and the recording read" build/release/lab.log sh tests/lab.sh build/release/mirrorscope
     attempt "what reads text from outside, fuzzed for ${MIRRORSCOPE_FUZZ_SECONDS:=600} s each" build/release/fuzz.log sh tests/fuzz/run.sh "$MIRRORSCOPE_FUZZ_SECONDS"
-    attempt "release: killed 200 times while editing and saving" build/release/killed.log env MIRRORSCOPE_KILLS=200 build/release/tests/gui_killed
+    attempt "release: killed 200 times while editing and saving" build/release/killed.log \
+        env MIRRORSCOPE_KILLS=200 QTEST_FUNCTION_TIMEOUT=3600000 build/release/tests/gui_killed
     ran=$((ran + 1))
     seed=$(date +%s)
     echo "== random races explored in three ways for ${MIRRORSCOPE_THREE_WAYS_SECONDS:=1200} s, seed $seed" >&2
