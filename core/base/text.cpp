@@ -139,6 +139,7 @@ std::string wrapped(std::string_view text, std::string_view first, std::size_t i
         const std::size_t end = std::min(text.find(' ', at), text.size());
         const std::string_view word = text.substr(at, end - at);
         if (!empty && width + 1 + characters(word) > kWidth) {
+            out.erase(out.find_last_not_of(' ') + 1);
             out += "\n" + std::string(indent, ' ');
             width = indent;
             empty = true;

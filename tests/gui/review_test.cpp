@@ -5,6 +5,7 @@
 #include "views/explore/side_by_side.h"
 #include "views/palette.h"
 #include "views/review/review_view.h"
+#include "views/trees/banner.h"
 
 #include <QComboBox>
 #include <QLabel>
@@ -105,6 +106,9 @@ private Q_SLOTS:
         const QString told = beside->findChild<QPlainTextEdit*>("what-differs")->toPlainText();
         QVERIFY2(told.contains("TDH.MEM.RANGE.BLOCK"), qPrintable(told)); // which is missing by fault
         QCOMPARE(beside->context(0).position(), beside->common() + 1);
+        for (const Banner* banner : beside->findChildren<Banner*>())
+            for (const QLabel* label : banner->findChildren<QLabel*>())
+                QVERIFY2(!label->text().contains("F11"), qPrintable(label->text()));
         // Moved together they stand at the same moment, not at the same number.
         const auto sliders = beside->findChildren<QSlider*>();
         const Session& first = *beside->context(0).session();

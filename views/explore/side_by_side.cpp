@@ -29,7 +29,9 @@ SideBySide::SideBySide(const Context& like, std::array<std::unique_ptr<Session>,
         half->setAccessibleName(side == 0 ? tr("The first of two runs") : tr("The second of two runs"));
         auto* column = new QVBoxLayout(half);
         column->setContentsMargins(0, 0, 0, 0);
-        column->addWidget(new Banner(*context, half));
+        auto* banner = new Banner(*context, half);
+        banner->tellNoKeys(); // they stand below, for both
+        column->addWidget(banner);
         column->addWidget(new TreesView(*context, half), 1);
         auto* slider = new QSlider(Qt::Horizontal, half);
         slider->setAccessibleName(tr("Position"));

@@ -112,15 +112,19 @@ void Banner::refresh() {
     if (at == session->end() && session->recorded() == nullptr)
         detail << (session->verdict().bounded ? tr("what there is of the run ends here; what follows is not known")
                                               : tr("the end: ") + endText());
-    if (session->recorded() != nullptr)
-        detail << (at == session->end() ? tr("the end of the trace; Ctrl+F11 goes back")
-                                        : tr("F11: next line   Ctrl+F11: back   F10: next fault or notifier"));
-    else if (context_.presenting())
-        detail << tr("F11: next micro-step   Ctrl+F11: back   Esc ends the presentation");
-    else
-        detail << (at == session->end() ? tr("Ctrl+F11 goes back") : tr("F11: next micro-step   Ctrl+F11: back   F10: next script step"));
+    if (keys_)
+        detail << keysAt(at);
     detail_->setText(detail.join("  ·  "));
     restyle();
+}
+
+QString Banner::keysAt(u64 at) const {
+    const bool end = at == context_.session()->end();
+    if (context_.isRecording())
+        return end ? tr("the end of the trace; Ctrl+F11 goes back") : tr("F11: next line   Ctrl+F11: back   F10: next fault or notifier");
+    if (context_.presenting())
+        return tr("F11: next micro-step   Ctrl+F11: back   Esc ends the presentation");
+    return end ? tr("Ctrl+F11 goes back") : tr("F11: next micro-step   Ctrl+F11: back   F10: next script step");
 }
 
 QString Banner::endText() const {

@@ -18,16 +18,23 @@ public:
     // Unusable input: shown until the next scenario is read.
     void showError(const QString& message);
     QString sentence() const;
+    // Where the keys are those of another window.
+    void tellNoKeys() {
+        keys_ = false;
+        refresh();
+    }
 
 private:
     void refresh();
     void restyle();
     QString endText() const;
+    QString keysAt(u64 position) const;
     Context& context_;
     QLabel* sentence_;
     QLabel* violation_;
     QLabel* detail_;
     QString error_;
+    bool keys_ = true;
 };
 
 } // namespace mirrorscope::views
