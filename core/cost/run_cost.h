@@ -18,7 +18,8 @@ struct CostLine {
 
 struct LockCost {
     std::string name;
-    // How often it was taken, and for how many micro-steps it was held in all and at most: for reading, for writing.
+    // How often it was taken, and for how many micro-steps it was held in all and at most: for reading, for writing. Up to the store that
+    // gives it back; where stores wait in a buffer others see that later.
     std::array<u64, 2> times{}, held{}, longest{};
     u64 waits = 0, waited = 0; // micro-steps that somebody else's hold took from whoever waited
 };
