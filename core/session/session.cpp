@@ -416,6 +416,13 @@ u64 Session::sameMoment(u64 position, const Session& other) const {
         begin = own->first, there = its->first;
     if (const auto race = raceAt(position - 1); race && race->begin < position && race->race < other.races_.size())
         begin = race->begin, there = other.races_[race->race].begin;
+    // A window asks for it while something is dragged: of what is longer than that the part that is over is taken for the same part.
+    constexpr u64 kMost = 100'000;
+    if (position - begin > kMost) {
+        const auto endOf = [&](const Session& of) { return of.extent(script) ? of.extent(script)->second : of.end(); };
+        const double part = static_cast<double>(position - begin) / static_cast<double>(std::max(endOf(*this), position) - begin);
+        return there + static_cast<u64>(part * static_cast<double>(std::max(endOf(other), there) - there));
+    }
     std::map<ActorId, ActorId> twin; // by name: the other machine may have more vCPUs
     for (const ActorId its : other.actors_)
         for (const ActorId own : actors_)

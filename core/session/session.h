@@ -209,7 +209,8 @@ public:
     u64 commonPrefix(const Session& other, u64 most) const;
     // The same moment of another run of the same script: behind the micro-step that is the same as the last one here, or, where there is
     // none, as the last one of which there is. Two are the same if the same actor is for the same time at the same site of the same step.
-    // (What is done in another order there makes it go back.) Of another script the same position.
+    // (What is done in another order there makes it go back; of a step of more than 100,000 micro-steps the same part is taken.) Of another
+    // script the same position.
     u64 sameMoment(u64 position, const Session& other) const;
     // The race in which a position lies (its first micro-step may be the next one, its last one the one before).
     struct RaceRun {
