@@ -439,7 +439,7 @@ QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
     const QString file = QFileInfo(QString::fromStdString(session.scenario().file)).fileName();
     const std::size_t violations = session.violations().size();
     if (const RecordedKernel* recorded = session.recorded()) {
-        const QString kernel = QString::fromUtf8(name(recorded->kernel).data());
+        const QString kernel = text(name(recorded->kernel));
         const QString what = tr("%1: %2 events of a kernel, %3")
                                  .arg(kernel.isEmpty() ? file : tr("%1, as of %2").arg(file, kernel), counted(session.end()),
                                       recorded->findingCount == 0   ? tr("each change as such a kernel makes it")

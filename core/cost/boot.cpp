@@ -13,7 +13,15 @@
 namespace mirrorscope {
 
 namespace {
-constexpr BootHabits kHabits{
+// What a guest accepts and shares, as far as somebody told.
+struct Habits {
+    u64 image;      // bytes that are measured
+    u64 firmware;   // bytes that a firmware accepts which leaves the rest to the kernel
+    double perVcpu; // bytes that the kernel accepts while it starts a vCPU
+    double shared;  // part of all memory that becomes the bounce buffer
+    u64 sharedLeast, sharedMost;
+};
+constexpr Habits kHabits{
     .image = 4u << 20,                 // an OVMF of 4M (kata-containers#13535)
     .firmware = 512u << 20,            // IntelTdxX64 with lazy accept (kata-containers#13535: the default of Config-B)
     .perVcpu = 13.0 * (1 << 30) / 248, // dstack#1220: 13 GiB with 248 vCPUs, before watermarks are set
@@ -58,16 +66,13 @@ Growth growth(u64 least, u64 middle, u64 most, Run&& counted) {
 }
 
 std::string slotOf(u64 pages) { return fmt::format("slots: [{{id: 0, gpa: 0, size: {}K}}]", pages * 4); }
-} // namespace
-
-const BootHabits& bootHabits() { return kHabits; }
-
 u64 sharedPages(const BootOptions& options) {
     const double part = kHabits.shared * static_cast<double>(options.bytes);
     const double bytes = std::clamp(part, static_cast<double>(kHabits.sharedLeast), static_cast<double>(kHabits.sharedMost));
     return std::min(static_cast<u64>(bytes), options.bytes / 2) >> 12;
 }
 
+// Before init runs.
 u64 acceptedPages(const BootOptions& options, bool eager) {
     const u64 all = options.bytes >> 12;
     if (eager)
@@ -75,6 +80,8 @@ u64 acceptedPages(const BootOptions& options, bool eager) {
     const double bytes = static_cast<double>(kHabits.firmware) + kHabits.perVcpu * options.vcpus;
     return std::min(all, (static_cast<u64>(bytes) >> 12) + sharedPages(options));
 }
+
+} // namespace
 
 BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
     BootTable table;

@@ -41,19 +41,6 @@ struct BootTable {
     bool whole = true;       // false: it was cancelled
 };
 
-// What a guest accepts and shares, as far as somebody told; each with its source in boot.cpp.
-struct BootHabits {
-    u64 image;      // bytes that are measured
-    u64 firmware;   // bytes that a firmware accepts which leaves the rest to the kernel
-    double perVcpu; // bytes that the kernel accepts while it starts a vCPU
-    double shared;  // part of all memory that becomes the bounce buffer
-    u64 sharedLeast, sharedMost;
-};
-const BootHabits& bootHabits();
-// Pages that are accepted before init runs.
-u64 acceptedPages(const BootOptions& options, bool eager);
-u64 sharedPages(const BootOptions& options);
-
 BootTable predictBoots(const BootOptions& options, const CostTable& costs);
 std::string bootText(const BootTable& table, const CostTable& costs);
 std::string bootCsv(const BootTable& table);

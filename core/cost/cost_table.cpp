@@ -14,6 +14,7 @@
 namespace mirrorscope {
 
 namespace {
+// What takes time beside calls.
 constexpr std::array<std::string_view, 7> kNames{"micro-step", "ipi", "tlb-flush", "page", "exit", "seamcall", "tdcall"};
 constexpr std::string_view kPart = "part of the 8 us of a private 4K fault (dstack#1220: Granite Rapids, 7.0); the division is ours";
 constexpr std::string_view kGuess = "a guess beside those";
@@ -41,8 +42,6 @@ constexpr DefaultRow kDefaults[] = {
     {"TDH.PHYMEM.CACHE.WB", 2e6, "a guess: a whole cache"},
 };
 } // namespace
-
-std::span<const std::string_view> costNames() { return kNames; }
 
 CostTable::CostTable() {
     for (const DefaultRow& row : kDefaults)
@@ -95,10 +94,10 @@ CostTable CostTable::read(const std::string& file) {
         const bool whole = end == ns->text.c_str() + ns->text.size() && ns->text.find_first_of(" \t\n") == std::string::npos;
         if (ns->kind != YamlNode::Kind::Scalar || ns->text.empty() || !whole || !(number >= 0 && number <= 1e12))
             fail(*ns, "nanoseconds are a number from 0 to 1e12");
-        if (const Cost* row = out.find(key.text))
-            out.rows_[static_cast<std::size_t>(row - out.rows_.data())] = {key.text, number, source};
-        else
-            out.rows_.push_back({key.text, number, source});
+        auto row = std::find_if(out.rows_.begin(), out.rows_.end(), [name = key.text](const Cost& one) { return one.name == name; });
+        if (row == out.rows_.end())
+            row = out.rows_.insert(row, Cost{});
+        *row = {key.text, number, source};
     }
     return out;
 }

@@ -14,7 +14,7 @@
 namespace mirrorscope {
 
 struct Cost {
-    std::string name; // a SEAMCALL's or TDCALL's leaf, or one of costNames()
+    std::string name; // a SEAMCALL's or TDCALL's leaf, or "micro-step", "ipi", "tlb-flush", "page", "exit", "seamcall", "tdcall"
     double ns = 0;
     std::string source;
 };
@@ -36,8 +36,5 @@ private:
     std::vector<Cost> rows_;
     bool default_ = true;
 };
-
-// "micro-step", "ipi", "tlb-flush", "page", "exit", "seamcall", "tdcall".
-std::span<const std::string_view> costNames();
 
 } // namespace mirrorscope

@@ -109,8 +109,8 @@ std::string shortCount(u64 count) {
            : count < 10'000'000'000 ? fmt::format("{}M", count / 1'000'000)
                                     : fmt::format("{}G", count / 1'000'000'000);
 }
-} // namespace
 
+// "8.1 µs", "3.2 s"
 std::string durationText(double ns) {
     return ns < 1e3   ? fmt::format("{:.0f} ns", ns)
            : ns < 1e6 ? fmt::format("{:.1f} µs", ns / 1e3)
@@ -118,12 +118,12 @@ std::string durationText(double ns) {
                       : fmt::format("{:.1f} s", ns / 1e9);
 }
 
+} // namespace
+
 std::string costText(const std::string& title, const RunCost& cost, const CostTable& table) {
     // A µ is two bytes and one column.
     const auto right = [](const std::string& text, std::size_t width) {
-        std::size_t columns = 0;
-        for (const char c : text)
-            columns += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+        const std::size_t columns = characters(text);
         return std::string(columns < width ? width - columns : 0, ' ') + text;
     };
     std::string out = wrapped(fmt::format("{}: {} micro-steps; {} on one CPU, by {}", title, cost.microSteps, durationText(cost.ns),
@@ -137,9 +137,11 @@ std::string costText(const std::string& title, const RunCost& cost, const CostTa
         out += "\n  lock (in micro-steps)      for reading          for writing          waited\n"
                "                           times   all  most    times   all  most    times   all\n";
     for (const LockCost& lock : cost.locks) {
-        const auto n = [](u64 count) { return shortCount(count); };
-        out += fmt::format("  {:<24}{:>6}{:>6}{:>6}{:>9}{:>6}{:>6}{:>9}{:>6}\n", lock.name, n(lock.times[0]), n(lock.held[0]),
-                           n(lock.longest[0]), n(lock.times[1]), n(lock.held[1]), n(lock.longest[1]), n(lock.waits), n(lock.waited));
+        out += fmt::format("  {:<24}", lock.name);
+        for (const unsigned mode : {0u, 1u})
+            out += fmt::format("{:>{}}{:>6}{:>6}", shortCount(lock.times[mode]), mode == 0 ? 6 : 9, shortCount(lock.held[mode]),
+                               shortCount(lock.longest[mode]));
+        out += fmt::format("{:>9}{:>6}\n", shortCount(lock.waits), shortCount(lock.waited));
     }
     return out;
 }

@@ -38,7 +38,5 @@ RunCost costOf(const Session& session, const CostTable& table);
 std::string costText(const std::string& title, const RunCost& cost, const CostTable& table); // 78 columns
 std::string costCsv(const RunCost& cost);
 std::string costJson(const RunCost& cost, const CostTable& table);
-// "8.1 µs", "3.2 s"
-std::string durationText(double ns);
 
 } // namespace mirrorscope

@@ -184,10 +184,7 @@ std::string rmpValueOf(const Session& session, Gfn gfn) {
     const auto rmp = session.rmpAt(gfn);
     if (!rmp || !rmp->entry.assigned)
         return {};
-    TreeCell like;
-    like.exists = true;
-    like.sept = septLike(rmp->entry);
-    return styleKey(Column::Private, like) + "|" + rmpText(*rmp);
+    return styleKey(Column::Private, likeRmp(*rmp)) + "|" + rmpText(*rmp);
 }
 } // namespace
 
@@ -278,14 +275,17 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
         styles += fmt::format("{}{}:[{},{},{},{}]", s == 0 ? "" : ",", jsonString(name), jsonString(style.sign), jsonString(style.light),
                               jsonString(style.dark), jsonString(has ? style.help : std::string_view()));
     }
+    std::string columns, headings;
+    for (const std::string_view title : columnTitles(session)) {
+        columns += (columns.empty() ? "[" : ",") + jsonString(title);
+        headings += fmt::format("<th scope=\"col\">{}</th>", title);
+    }
+    columns += "]";
     std::string data = fmt::format(
         "const D = {{\"first\":{},\"end\":{},\"open\":{},\"levels\":{},\"columns\":{},\"styles\":{{{}}},\"start\":[{}],\"steps\":[{}],"
         "\"notes\":[{}],\"about\":{}}};",
-        first, session.end(), std::clamp(open, first, last), session.system().config().levels,
-        tdx                ? R"(["shared","mirror","private"])"
-        : session.hasRmp() ? R"(["direct","RMP"])"
-                           : R"(["direct"])",
-        styles, start, steps, notes, jsonString(session.scenario().about));
+        first, session.end(), std::clamp(open, first, last), session.system().config().levels, columns, styles, start, steps, notes,
+        jsonString(session.scenario().about));
     // Nothing in the data may end the script, or begin a comment or another script in it.
     for (std::size_t at = data.find('<'); at != std::string::npos; at = data.find('<', at + 1))
         data.replace(at, 1, "\\u003c");
@@ -303,11 +303,7 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
                        "open><summary>Story</summary><div id=\"story\"></div></details>\n"
                        "<details><summary>What the signs mean</summary><div id=\"legend\"></div></details>\n"
                        "<script>{3}\n{4}</script>\n</body>\n</html>\n",
-                       xmlText(title), kStyle,
-                       tdx                ? "<th scope=\"col\">shared</th><th scope=\"col\">mirror</th><th scope=\"col\">private</th>"
-                       : session.hasRmp() ? "<th scope=\"col\">direct</th><th scope=\"col\">RMP</th>"
-                                          : "<th scope=\"col\">direct</th>",
-                       data, kScript);
+                       xmlText(title), kStyle, headings, data, kScript);
 }
 
 } // namespace mirrorscope

@@ -52,9 +52,6 @@ std::string rowLabel(const TreeRow& row) {
 std::optional<RmpView> rmpBeside(const Session& session, const TreeRow& row) {
     return row.level == Level::k4K && row.more == 0 ? session.rmpAt(row.gfn) : std::nullopt;
 }
-
-// How many columns stand beside the addresses.
-int columnsOf(const Session& session) { return session.hasColumn(Column::Mirror) ? static_cast<int>(kColumns) : session.hasRmp() ? 2 : 1; }
 } // namespace
 
 std::string treesText(const Session& session) {
@@ -62,9 +59,11 @@ std::string treesText(const Session& session) {
     out += fmt::format("position {} of {}\n", session.position(), session.end());
     out += wrapped(session.sentence(session.position()), "", 2) + "\n";
     const bool tdx = session.hasColumn(Column::Mirror);
-    const bool rmp = session.hasRmp();
-    const std::size_t width = tdx ? 18 : rmp ? 26 : 40;
-    std::array<std::string, 1 + kColumns> words{"GPA", tdx ? "shared" : "direct", tdx ? "mirror" : rmp ? "RMP" : "", tdx ? "private" : ""};
+    const auto titles = columnTitles(session);
+    constexpr std::size_t kWidths[] = {40, 26, 18}; // of one, two and three columns
+    const std::size_t width = kWidths[titles.size() - 1];
+    std::array<std::string, 1 + kColumns> words{"GPA"};
+    std::copy(titles.begin(), titles.end(), words.begin() + 1);
     const auto line = [&] {
         while (std::any_of(words.begin(), words.end(), [](const std::string& word) { return !word.empty(); })) {
             std::string one = pad(words[0], 22);
@@ -123,11 +122,9 @@ int svgFrame(const Session& session, std::string& out) {
     textAt(10, 22, "#1b1f24", session.scenario().title, "font-size=\"15\" font-weight=\"bold\"");
     textAt(10, 42, "#57606a",
            fmt::format("position {} of {} — {}", session.position(), session.end(), session.sentence(session.position())));
-    for (unsigned c = 0; c < columns; ++c)
-        textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", tdx ? treeName(static_cast<Column>(c)) : "direct",
-               "font-weight=\"bold\"");
-    if (session.hasRmp())
-        textAt(kSvgLeft + kSvgCell, 68, "#1b1f24", "RMP", "font-weight=\"bold\"");
+    const auto titles = columnTitles(session);
+    for (std::size_t c = 0; c < titles.size(); ++c)
+        textAt(kSvgLeft + static_cast<int>(c) * kSvgCell, 68, "#1b1f24", titles[c], "font-weight=\"bold\"");
     int y = kSvgTop;
     for (const TreeRow& row : rows) {
         if (row.more > 0) {
@@ -147,20 +144,15 @@ int svgFrame(const Session& session, std::string& out) {
         for (unsigned c = 0; c < columns; ++c)
             if (const TreeCell& cell = row.cells[c]; cell.exists)
                 cellAt(c, cell, styleOf(static_cast<Column>(c), cell), cellText(static_cast<Column>(c), cell));
-        if (const auto entry = rmpBeside(session, row)) {
-            TreeCell like;
-            like.exists = true;
-            like.changed = entry->changed;
-            like.sept = septLike(entry->entry);
-            cellAt(1, like, styleOf(Column::Private, like), rmpText(*entry));
-        }
+        if (const auto entry = rmpBeside(session, row))
+            cellAt(1, likeRmp(*entry), styleOf(Column::Private, likeRmp(*entry)), rmpText(*entry));
         y += kSvgRow;
     }
     return y + 20;
 }
 
 std::string svgPaper(const Session& session, int height, const std::string& body) {
-    const int width = kSvgLeft + columnsOf(session) * kSvgCell + 20;
+    const int width = kSvgLeft + static_cast<int>(columnTitles(session).size()) * kSvgCell + 20;
     return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
                        "font-family=\"DejaVu Sans Mono, monospace\" font-size=\"12\">\n"
                        "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{2}</svg>\n",

@@ -7,7 +7,7 @@ namespace mirrorscope {
 
 int Kvm::kvm_mmu_page_fault(unsigned vcpu, u64 addr, Access access, bool isPrivate, bool present, KvmRun& run) {
     Call call(sim_, "kvm_mmu_page_fault");
-    if (WARN_ON_ONCE(machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) == 0, Assert::FaultNoRoot))
+    if (WARN_ON_ONCE(!has_root(vcpu), Assert::FaultNoRoot))
         return RET_PF_RETRY;
     // For this kind of VM the attributes are the truth, so no access can disagree with them.
     if (config_.vm == VmType::SwProtected) {
@@ -115,7 +115,7 @@ void Kvm::kvm_mmu_finish_page_fault(KvmPageFault& fault) {
 }
 
 bool Kvm::is_page_fault_stale(const KvmPageFault& fault) {
-    KVM_BUG_ON(machine_->get(vcpuWord(fault.vcpu, VcpuWord::RootHpa)) == 0, Assert::StaleNoRoot);
+    KVM_BUG_ON(!has_root(fault.vcpu), Assert::StaleNoRoot);
     if (protocol_->is_obsolete_root(*this, fault.vcpu))
         return true;
     sim_.step(Site::SeqRead);

@@ -151,7 +151,7 @@ int Kvm::kvm_mmu_load(unsigned vcpu) {
 int Kvm::kvm_mmu_reload(unsigned vcpu) {
     if (kvm_check_request(vcpu, kReqFreeObsoleteRoots))
         kvm_mmu_free_obsolete_roots(vcpu);
-    return machine_->get(vcpuWord(vcpu, VcpuWord::RootHpa)) != 0 ? 0 : kvm_mmu_load(vcpu);
+    return has_root(vcpu) ? 0 : kvm_mmu_load(vcpu);
 }
 
 bool Kvm::is_obsolete_root(unsigned vcpu) const {

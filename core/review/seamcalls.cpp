@@ -21,7 +21,6 @@ struct Caller {
     std::string_view setup; // that makes it succeed, after the tables: words, or one step
     std::string_view call;
     bool guest = false;
-    bool pamt = false; // of a module with dynamic PAMT: about 2M of host memory, of which nobody has used a page
 };
 constexpr std::string_view kAccept = "accept: {gpa: @e, level: @l}";
 constexpr std::array<Caller, 22> kCallers{{
@@ -45,9 +44,11 @@ constexpr std::array<Caller, 22> kCallers{{
     {"TDH.PHYMEM.PAGE.RDMD", true, true, false, "AUG", "seamcall: {leaf: TDH.PHYMEM.PAGE.RDMD, page: {of: @e}}"},
     {"TDH.VP.ENTER", false, true, false, "", "read: 0x0", true},
     {"TDG.MEM.PAGE.ACCEPT", false, true, false, "AUG", kAccept, true},
-    {"TDH.PHYMEM.PAMT.ADD", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: 0xc00}", false, true},
-    {"TDH.PHYMEM.PAMT.REMOVE", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.REMOVE, page: 0xc00}", false, true},
+    {"TDH.PHYMEM.PAMT.ADD", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: 0xc00}"},
+    {"TDH.PHYMEM.PAMT.REMOVE", true, true, false, "", "seamcall: {leaf: TDH.PHYMEM.PAMT.REMOVE, page: 0xc00}"},
 }};
+// Of a module with dynamic PAMT: about 2M of host memory, of which nobody has used a page.
+bool isPamt(std::string_view leaf) { return leaf.starts_with("TDH.PHYMEM.PAMT."); }
 constexpr std::string_view kDynamicPamt = "features: [dynamic-pamt], ";
 
 // Does it give the module a page that was the host's?
@@ -55,13 +56,6 @@ bool givesPage(const Caller& caller) {
     return caller.name == "TDH.MEM.PAGE.ADD" || caller.name == "TDH.MEM.PAGE.AUG" || caller.name == "TDH.MEM.SEPT.ADD" ||
            caller.name == "TDH.MEM.PAGE.RELOCATE";
 }
-// The same call with a page out of those 2M.
-Caller withThatPage(Caller caller, std::string& call) {
-    call = std::string(caller.call.substr(0, caller.call.size() - 1)) + ", page: 0xc05}";
-    caller.call = call;
-    return caller;
-}
-
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
     for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
         text.replace(at, what.size(), with);
@@ -103,13 +97,16 @@ bool takesLarge(const Caller& caller) {
     return leaf.rcx == Operand::GpaLevel && leaf.maxLevel >= 1;
 }
 
-std::string actor(const Caller& caller, std::string_view host, bool large, bool twice) {
-    const std::string step = placed(caller.call, large);
+// `pamt`: what takes a page takes it out of the 2M that the other one is about.
+std::string actor(const Caller& caller, std::string_view host, bool large, bool twice, bool pamt) {
+    std::string step = placed(caller.call, large);
+    if (pamt && givesPage(caller))
+        step.insert(step.size() - 1, ", page: 0xc05");
     return fmt::format("      {}: [{{{}}}{}]\n", caller.guest ? "vcpu0" : host, step, twice ? fmt::format(", {{{}}}", step) : "");
 }
 
-std::string pairText(Caller runs, Caller comes, bool build) {
-    const bool pamt = runs.pamt || comes.pamt;
+std::string pairText(const Caller& runs, const Caller& comes, bool build) {
+    const bool pamt = isPamt(runs.name) || isPamt(comes.name);
     std::string text = fmt::format("mirrorscope: 1\ntitle: \"{} while {} runs\"\n"
                                    "machine: {{vm: tdx, {}vcpus: 2, init-vcpus: {}, slots: [{{id: 0, gpa: 0, size: 4M}}]}}\nscript:\n"
                                    "  - {{init-mem-region: {{gpa: 0, size: 4K}}}}\n",
@@ -119,15 +116,10 @@ std::string pairText(Caller runs, Caller comes, bool build) {
     // What takes a page of these 2M, or takes their records away, finds them.
     if (pamt && runs.name != "TDH.PHYMEM.PAMT.ADD" && comes.name != "TDH.PHYMEM.PAMT.ADD")
         text += "  - {seamcall: {leaf: TDH.PHYMEM.PAMT.ADD, page: 0xc00}}\n";
-    std::string call;
-    if (pamt && givesPage(runs))
-        runs = withThatPage(runs, call);
-    if (pamt && givesPage(comes))
-        comes = withThatPage(comes, call);
     // The second epoch since a vCPU went in is the one that cannot begin.
     const bool twice = runs.guest && comes.name == "TDH.MEM.TRACK";
-    return text + setupOf(runs) + "  - race:\n" + actor(runs, "host", runs.large, false) +
-           actor(comes, "host1", runs.large && takesLarge(comes), twice);
+    return text + setupOf(runs) + "  - race:\n" + actor(runs, "host", runs.large, false, pamt) +
+           actor(comes, "host1", runs.large && takesLarge(comes), twice, pamt);
 }
 
 // What the leaf could not have: what the operand in its status stands for. Nothing if it is not busy.
@@ -190,7 +182,7 @@ ReviewCell against(const Caller& runs, const Caller& comes, const ReviewOptions&
         notThere(cell, "one vCPU does one at a time");
     else if (runs.name == comes.name && runs.call.starts_with("init-vcpu"))
         notThere(cell, "the vCPU's mutex lets one in at a time");
-    else if ((runs.pamt && !comes.pamt && !givesPage(comes)) || (comes.pamt && !runs.pamt && !givesPage(runs)))
+    else if (isPamt(runs.name) != isPamt(comes.name) && !givesPage(isPamt(runs.name) ? comes : runs))
         notThere(cell, "it gives the module no page");
     if (!cell.outcome.empty())
         return cell;
@@ -261,7 +253,6 @@ constexpr std::array<Called, 19> kCalled{{
     {"TDH.PHYMEM.PAMT.ADD", "", "host1: {init-mem-region: {gpa: 0x2000, size: 4K}}"},
     {"TDH.PHYMEM.PAMT.REMOVE", "host1: {init-mem-region: {gpa: 0x2000, size: 4K}}", "punch-hole: {gpa: 0x2000, size: 4K}"},
 }};
-bool isPamt(std::string_view leaf) { return leaf.starts_with("TDH.PHYMEM.PAMT."); }
 
 ReviewCell ofKvm(const Called& called, bool always, const ReviewOptions& options) {
     constexpr unsigned kAlways = 8; // more often than anybody tries again but for ever

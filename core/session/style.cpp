@@ -78,8 +78,18 @@ std::string rmpText(const RmpView& rmp) {
     return fmt::format("{} {:x}{}", stateName(rmp.entry), rmp.pfn.v, rmp.entry.level == Level::k2M ? " 2M" : "");
 }
 
-SeptState septLike(const RmpEntry& entry) {
-    return !entry.assigned ? SeptState::Free : entry.validated ? SeptState::Mapped : SeptState::Pending;
+TreeCell likeRmp(const RmpView& rmp) {
+    TreeCell cell;
+    cell.exists = true;
+    cell.changed = rmp.changed;
+    cell.sept = !rmp.entry.assigned ? SeptState::Free : rmp.entry.validated ? SeptState::Mapped : SeptState::Pending;
+    return cell;
+}
+
+std::vector<std::string_view> columnTitles(const Session& session) {
+    if (session.hasColumn(Column::Mirror))
+        return {treeName(Column::Shared), treeName(Column::Mirror), treeName(Column::Private)};
+    return session.hasRmp() ? std::vector<std::string_view>{"direct", "RMP"} : std::vector<std::string_view>{"direct"};
 }
 
 StepGroup groupOf(Site site) {

@@ -41,9 +41,11 @@ const StateStyle& styleOf(Column column, const TreeCell& cell);
 std::span<const StateStyle> stateStyles();
 // "■ leaf 1f40 rwx": sign, name, frame and permissions of an entry.
 std::string cellText(Column column, const TreeCell& cell);
-// The same of an entry of the RMP, "validated 57"; and the state of a private entry that it looks like.
+// The same of an entry of the RMP, "validated 57"; and the cell of the private tree that it looks like.
 std::string rmpText(const RmpView& rmp);
-SeptState septLike(const RmpEntry& entry);
+TreeCell likeRmp(const RmpView& rmp);
+// What the columns of a picture are called: the trees, and behind an SNP guest's only one the RMP.
+std::vector<std::string_view> columnTitles(const Session& session);
 
 // Kinds of micro-steps as the timeline colours them.
 enum class StepGroup : u8 { Walk, Entry, Seamcall, Lock, Tlb, Vcpu, Memory, Rcu, Other, Count_ };

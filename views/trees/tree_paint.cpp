@@ -152,7 +152,7 @@ void paintMemory(QPainter& p, const QRectF& at, const MemoryView& memory, const 
 }
 
 void paintRmp(QPainter& p, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font) {
-    paintTag(p, at.adjusted(4, 2, -4, -2), colourOf(theme, Column::Private, SpteState::None, septLike(rmp.entry)),
+    paintTag(p, at.adjusted(4, 2, -4, -2), colourOf(theme, Column::Private, SpteState::None, likeRmp(rmp).sept),
              QString::fromStdString(rmpText(rmp)), rmp.changed, false, theme, font);
 }
 
