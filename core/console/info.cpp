@@ -160,8 +160,9 @@ std::string Console::infoTd() const {
     std::string text = fmt::format("life cycle {}, {}, epoch {}, references {} and {}, {} pages\n", td.lifecycle, td.opState, td.epoch,
                                    td.refcount[0], td.refcount[1], td.pages);
     for (std::size_t v = 0; v < td.vcpus.size(); ++v)
-        text += fmt::format("vcpu{:<4}{}, epoch {}{}{}\n", v, td.vcpus[v].state, td.vcpus[v].epoch,
-                            td.vcpus[v].inside ? ", in the guest" : "", td.vcpus[v].flushPending ? ", flushes at its next entry" : "");
+        text +=
+            fmt::format("vcpu{:<4}{}{}{}{}\n", v, td.vcpus[v].state, td.vcpus[v].exists ? fmt::format(", epoch {}", td.vcpus[v].epoch) : "",
+                        td.vcpus[v].inside ? ", in the guest" : "", td.vcpus[v].flushPending ? ", flushes at its next entry" : "");
     return text;
 }
 

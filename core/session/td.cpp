@@ -54,6 +54,7 @@ TdView Session::td() const {
         const Pfn tdvpr = system().backend().tdvpr(v);
         TdVcpuView vcpu;
         if (tdvpr.v != 0 && pamt::type(module.peekPamt(tdvpr)) == PageType::Tdvpr) {
+            vcpu.exists = true;
             vcpu.state = tdvps::stateName(module.peekTdvps(tdvpr, tdvps::State));
             vcpu.epoch = module.peekTdvps(tdvpr, tdvps::VcpuEpoch);
             vcpu.inside = module.peekTdvps(tdvpr, tdvps::State) == tdvps::Active;

@@ -12,8 +12,9 @@
 namespace mirrorscope {
 
 struct TdVcpuView {
-    std::string state; // of TDVPS, "not made yet" or "reclaimed"
-    u64 epoch = 0;     // TD_EPOCH as sampled at its last entry
+    std::string state;   // of TDVPS, "not made yet" or "reclaimed"
+    bool exists = false; // it has a TDVPR; else nothing below
+    u64 epoch = 0;       // TD_EPOCH as sampled at its last entry
     bool inside = false;
     bool flushPending = false;  // its next entry flushes first
     std::string associatedWith; // the physical CPU, empty if none

@@ -108,6 +108,8 @@ TEST(Session, a_vcpu_that_was_not_made_is_not_reclaimed) {
                                  "script:\n  - init-vcpu: 1\n  - destroy-vm\n"));
     ASSERT_EQ(session.td().vcpus.size(), 2u);
     EXPECT_EQ(session.td().vcpus[1].state, "not made yet");
+    EXPECT_FALSE(session.td().vcpus[1].exists);
+    EXPECT_TRUE(session.td().vcpus[0].exists);
     std::set<std::string> seen;
     for (u64 at = 0; at <= session.end(); ++at) {
         session.seek(at);

@@ -413,8 +413,9 @@ void InspectorView::showActor(unsigned actor) {
             if (actor < td.vcpus.size()) {
                 const TdVcpuView& v = td.vcpus[actor];
                 row("TDVPS", text(v.state), v.inside ? tr("inside the guest") : tr("not inside"), "mirrorscope://td");
-                row(tr("epoch"), QString("%1 / %2").arg(v.epoch).arg(td.epoch),
-                    v.flushPending ? tr("sampled before TRACK: it flushes when it enters") : tr("as of its last entry / the TD's"));
+                if (v.exists)
+                    row(tr("epoch"), QString("%1 / %2").arg(v.epoch).arg(td.epoch),
+                        v.flushPending ? tr("sampled before TRACK: it flushes when it enters") : tr("as of its last entry / the TD's"));
             }
         }
         row("TLB", view.tlb.size() == 1 ? tr("1 translation") : tr("%1 translations").arg(view.tlb.size()));

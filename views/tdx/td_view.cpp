@@ -77,10 +77,10 @@ void TdPane::refresh() {
     for (std::size_t v = 0; v < td.vcpus.size(); ++v) {
         const TdVcpuView& vcpu = td.vcpus[v];
         auto* item = new QTreeWidgetItem(vcpus_, {QString("vcpu%1").arg(v), text(vcpu.state) + (vcpu.inside ? ", inside" : ""),
-                                                  QString::number(vcpu.epoch),
-                                                  vcpu.inside         ? ""
-                                                  : vcpu.flushPending ? tr("flushes first")
-                                                                      : tr("keeps its TLB")});
+                                                  vcpu.exists ? QString::number(vcpu.epoch) : QString(),
+                                                  !vcpu.exists || vcpu.inside ? ""
+                                                  : vcpu.flushPending         ? tr("flushes first")
+                                                                              : tr("keeps its TLB")});
         item->setToolTip(0, vcpu.associatedWith.empty() ? tr("associated with no CPU")
                                                         : tr("associated with the ") + text(vcpu.associatedWith));
         if (vcpu.inside)
