@@ -153,7 +153,7 @@ void addBench(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<BenchArguments>();
     CLI::App* sub = root.add_subcommand("bench", "how fast this build is here: faults, zaps, seeking, exploring, import, painting");
     CLI::Option* pages = sub->add_option("--pages", args->pages, "how many 4K pages, 65536 by default");
-    pages->check(CLI::Range(u64{1}, u64{4} << 20));
+    pages->check(CLI::Range(u64{1}, u64{16} << 20));
     CLI::Option* repeat = sub->add_option("--repeat", args->repeat, "so often after a first time that does not count, 5 by default");
     repeat->check(CLI::Range(1, 1000));
     CLI::Option* only = sub->add_option("--only", args->only, "rows that begin so: \"private fault\", \"explore, stateful\"");

@@ -20,7 +20,7 @@ inline u64 foldMultiply(u64 a, u64 b) {
 }
 
 // What a word adds to the sum that hashes the state; zero words add nothing, so untouched memory costs nothing.
-inline u64 wordHash(u32 place, u64 value) {
+inline u64 wordHash(u64 place, u64 value) {
     if (value == 0)
         return 0;
     return foldMultiply(value ^ 0x9e3779b97f4a7c15ull, (place + 1) * 0xd6e8feb86659fd93ull);

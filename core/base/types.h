@@ -29,15 +29,15 @@ struct Pfn {
 
 // One 64-bit word of the simulated machine: words of physical memory first, kernel objects after them.
 struct Place {
-    u32 v = 0;
+    u64 v = 0;
     auto operator<=>(const Place&) const = default;
-    constexpr Place operator+(u64 words) const { return {static_cast<u32>(v + words)}; }
+    constexpr Place operator+(u64 words) const { return {v + words}; }
 };
 
 // The n-th word (0..511) of a physical frame.
-constexpr Place wordOf(Pfn pfn, unsigned index) { return {static_cast<u32>(pfn.v << 9 | index)}; }
+constexpr Place wordOf(Pfn pfn, unsigned index) { return {pfn.v << 9 | index}; }
 constexpr Pfn frameOf(Place place) { return {place.v >> 9}; }
-constexpr unsigned indexOf(Place place) { return place.v & 511; }
+constexpr unsigned indexOf(Place place) { return static_cast<unsigned>(place.v & 511); }
 
 // Page table levels as KVM counts them: 1 = 4K, 2 = 2M, 3 = 1G. The TDX module counts from 0.
 enum class Level : u8 { None = 0, k4K = 1, k2M = 2, k1G = 3, k512G = 4, k256T = 5 };

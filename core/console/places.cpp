@@ -60,7 +60,7 @@ std::string Console::watch(Line& line) {
         const u64 words = session_.frameCount() * 512;
         if (!address || *address % kWordBytes != 0 || *address / kWordBytes >= words)
             throw ConsoleError(at, fmt::format("`{}` is no word of memory: a multiple of 8 below {:#x}", word, words * kWordBytes));
-        point.place = Place{static_cast<u32>(*address / kWordBytes)};
+        point.place = Place{*address / kWordBytes};
         point.text = fmt::format("*{:#x}", *address);
     } else {
         const Session::Where where = entry(line);
@@ -164,7 +164,7 @@ std::string Console::examine(Line& line, std::string_view format) {
         const u64 place = *address / kWordBytes + i;
         if (i % kInLine == 0)
             text += fmt::format("{}{:#x}:", i == 0 ? "" : "\n", place * kWordBytes);
-        const u64 value = session_.system().machine().peek(Place{static_cast<u32>(place)});
+        const u64 value = session_.system().machine().peek(Place{place});
         text += decimal ? fmt::format("  {:>20}", value) : "  " + hex16(value);
     }
     return text + "\n";

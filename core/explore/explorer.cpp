@@ -97,6 +97,8 @@ ExploreResult Explorer::run() {
 
 void Explorer::search() {
     start_ = std::chrono::steady_clock::now();
+    if (!reachHistory())
+        return;
     const Snapshot beginning = snapshot();
     const ExploreResult empty = result_;
     ExploreMode mode = options_.mode;
@@ -128,6 +130,21 @@ void Explorer::search() {
         runOnce(mode);
     }
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+// What is done before `begin-history` cannot be undone: it is done once, however often is begun anew.
+bool Explorer::reachHistory() {
+    try {
+        first_ = runner_.runToHistory();
+        return true;
+    } catch (const BoundReached&) {
+        result_.complete = false;
+        result_.stopped = true;
+    } catch (const Stuck& stuck) {
+        if (!runner_.namesViolation(Rule::Progress))
+            result_.findings.push_back({std::string(info(Rule::Progress).name), stuck.what, schedule_});
+    }
+    return false;
 }
 
 // Each bound anew: what the one before saw costs less to see again than what it did not see. True: that was the answer.
@@ -176,7 +193,7 @@ void Explorer::runOnce(ExploreMode mode) {
     try {
         while (true) {
             try {
-                exploreFrom(0);
+                exploreFrom(first_);
                 lookAgain();
                 break;
             } catch (const Again&) {

@@ -116,6 +116,7 @@ private:
     void runOnce(ExploreMode mode);
     Snapshot snapshot() const;
     void restore(const Snapshot& at);
+    bool reachHistory();
     void exploreFrom(std::size_t item);
     void exploreRace(std::size_t item);
     void raceByStates(std::size_t item, Race& race);
@@ -169,7 +170,8 @@ private:
     HashSet& seen_;
     HashSet& seenStacks_;
     Ample ample_;
-    u64 walk_ = 0; // micro-steps in random order before the next search
+    std::size_t first_ = 0; // item of the script that is not done yet when the search begins
+    u64 walk_ = 0;          // micro-steps in random order before the next search
     // States in which several could move: all were tried, and not all were. Does the reduction pay?
     std::array<u64, 2> branched_ = {};
     bool pays_ = true;

@@ -10,7 +10,7 @@
 namespace mirrorscope {
 
 namespace {
-using Words = std::vector<std::pair<u32, u64>>; // ascending places
+using Words = std::vector<std::pair<u64, u64>>; // ascending places
 
 // Memory by value, in blocks that states share where they are equal: of equal blocks there is one only.
 constexpr u32 kBlock = 512;
@@ -217,7 +217,7 @@ Block PlainSearch::blockOf(u32 number) const {
     Block block{};
     const u64 first = u64{number} * kBlock;
     for (u64 i = 0; i < kBlock && first + i < machine_.words(); ++i)
-        block[i] = machine_.look(Place{static_cast<u32>(first + i)});
+        block[i] = machine_.look(Place{first + i});
     return block;
 }
 
@@ -247,7 +247,8 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
         Round round{visit.carried, visit.storesWait, {}};
         std::vector<WordAccess> seen;
         for (std::size_t n = visit.begin; n < end; ++n)
-            if (const WordAccess& a = logged(n); (a.place & WordAccess::kNoWord) == 0 && static_cast<u32>(a.place) < machine.hashedWords())
+            if (const WordAccess& a = logged(n);
+                (a.place & WordAccess::kNoWord) == 0 && WordAccess::wordOf(a.place) < machine.hashedWords())
                 seen.push_back(a);
         std::stable_sort(seen.begin(), seen.end(), [](const WordAccess& a, const WordAccess& b) { return a.place < b.place; });
         for (const WordAccess& a : seen) {

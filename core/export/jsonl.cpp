@@ -100,7 +100,7 @@ private:
         const System& system = session_.system();
         const Machine& machine = system.machine();
         // One event for each place, whatever was written to it within the step.
-        std::vector<std::pair<u32, u64>> deltas;
+        std::vector<std::pair<u64, u64>> deltas;
         machine.forEachChange(n, [&](Place place, u64 delta) {
             const auto it = deltas.size() > 64
                                 ? deltas.end()

@@ -186,7 +186,7 @@ private:
     Place roleBegin_;
     TraceNames names_;
     bool childrenFirst_;                   // what a table held is told before the line that unlinks it, from 7.2 on
-    std::unordered_map<u32, u64> frozen_;  // place -> what it was
+    std::unordered_map<u64, u64> frozen_;  // place -> what it was
     std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
     std::unordered_set<u64> removed_;      // tables that are being taken apart
 };

@@ -148,7 +148,7 @@ MmuPage Kvm::peekPage(Pfn spt) const {
     page.role = machine_->peek(sp(spt, kRole));
     page.gfn = {machine_->peek(sp(spt, kGfn))};
     if (const u64 ptep = machine_->peek(sp(spt, kPtep)); ptep != 0)
-        page.ptep = Place{static_cast<u32>(ptep - 1)};
+        page.ptep = Place{ptep - 1};
     page.externalSpt = {machine_->peek(sp(spt, kExternal))};
     return page;
 }

@@ -127,7 +127,7 @@ std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
     if (place < slots_ || place.v >= slots_.v + maxSlots_ * kSlotWords)
         return std::nullopt;
     const u64 word = (place.v - slots_.v) % kSlotWords;
-    const Place at{place.v - static_cast<u32>(word)};
+    const Place at{place.v - word};
     const u64 base = machine_->peek(at + kSlotBase) ^ (word == kSlotBase ? delta : 0);
     const bool gone = word == kSlotUsed && machine_->peek(place) == 0;
     if (!gone && !(word == kSlotBase && machine_->peek(at + kSlotUsed) != 0))

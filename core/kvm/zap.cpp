@@ -120,7 +120,7 @@ bool Kvm::kvm_tdp_mmu_zap_sp(Pfn child) {
     const u64 ptep = spGet(child, kPtep);
     if (WARN_ON_ONCE(ptep == 0, Assert::ZapSpOfRoot))
         return false;
-    const Place sptep{static_cast<u32>(ptep - 1)};
+    const Place sptep{ptep - 1};
     const u64 old = kvm_tdp_mmu_read_spte(sptep);
     if (WARN_ON_ONCE(!spte::isPresent(old), Assert::ZapSpAbsent))
         return false;

@@ -13,6 +13,9 @@ struct WordAccess {
     static constexpr u64 kCountPart = u64{1} << 61; // bits 23:8: the references to a frame
     static constexpr u64 kNoWord = u64{1} << 60;
 
+    // Of an id, the word: the number of its place.
+    static constexpr u64 wordOf(u64 id) { return id & (kNoWord - 1); }
+
     // Two accesses of one place commute when both read, or when both are changes that can be exchanged (`Add`: a reader more in a lock
     // word, an event more in a counter).
     enum class Kind : u8 { Read, Write, Add };

@@ -119,7 +119,7 @@ class Regions {
 public:
     // A run of records of `words` words each; what its words are is told by the name and the number in the record.
     Place take(u64 words, std::string_view name, unsigned record = 1) {
-        const Place place{static_cast<u32>(next_)};
+        const Place place{next_};
         next_ += words;
         runs_.push_back({next_, place.v, record, name});
         return place;

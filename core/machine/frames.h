@@ -17,6 +17,9 @@ namespace mirrorscope {
 
 class Frames {
 public:
+    // 64 GiB of 4K pages with what maps them.
+    static constexpr u64 kMost = 17 << 20;
+
     // Takes its words from `regions` (`hashed`) and `indexes` (no part of the state hash). `frames` is a count of frames.
     Frames(u64 frames, unsigned arenas, unsigned vcpus, Regions& regions);
     void layOutIndexes(Regions& indexes);

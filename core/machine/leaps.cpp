@@ -15,7 +15,7 @@ void Compactor::grow() {
     }
 }
 
-void Compactor::add(u32 place, u64 delta) {
+void Compactor::add(u64 place, u64 delta) {
     std::size_t slot = slotOf(place);
     for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1))
         if (auto& entry = entries_[slots_[slot] - 1]; entry.first == place) {
@@ -28,7 +28,7 @@ void Compactor::add(u32 place, u64 delta) {
         grow();
 }
 
-void Compactor::finish(bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas) {
+void Compactor::finish(bool keepZero, AscendingPlaces& places, std::vector<u64>& deltas) {
     if (entries_.size() * 16 < slots_.size())
         for (const auto& entry : entries_) {
             // A run of slots without a gap belongs together: all of it is freed.
@@ -45,7 +45,7 @@ void Compactor::finish(bool keepZero, std::vector<u32>& places, std::vector<u64>
     deltas.reserve(entries_.size());
     for (const auto& [place, delta] : entries_)
         if (delta != 0 || keepZero) {
-            places.push_back(place);
+            places.push(place);
             deltas.push_back(delta);
         }
     entries_.clear();
@@ -83,7 +83,7 @@ void Leaps::finish(u64 hashAtEnd) {
                         sums.add(finer[k].places[c], finer[k].deltas[c]);
             Stride stride{finer[i].begin, finer[i + kFan - 1].end, {}, {}};
             sums.finish(false, stride.places, stride.deltas);
-            stride.places.shrink_to_fit();
+            stride.places.shrink();
             stride.deltas.shrink_to_fit();
             coarser.push_back(std::move(stride));
         }
@@ -135,7 +135,7 @@ u64 Leaps::bytes() const {
     u64 bytes = 0;
     for (const auto& level : levels_)
         for (const Stride& stride : level)
-            bytes += stride.places.capacity() * sizeof(u32) + stride.deltas.capacity() * sizeof(u64);
+            bytes += stride.places.bytes() + stride.deltas.capacity() * sizeof(u64);
     return bytes;
 }
 

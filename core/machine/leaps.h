@@ -3,7 +3,7 @@
 // changes. The journal keeps differences (old ^ new), so a stride is the same in both directions and strides add up by XOR.
 #pragma once
 
-#include "base/types.h"
+#include "machine/places.h"
 
 #include <utility>
 #include <vector>
@@ -15,7 +15,7 @@ public:
     // The changes [begin, end) of one stride.
     struct Stride {
         u64 begin = 0, end = 0;
-        std::vector<u32> places; // ascending; in strides of the lowest level those whose changes cancel out, too
+        AscendingPlaces places; // ascending; in strides of the lowest level those whose changes cancel out, too
         std::vector<u64> deltas;
     };
     static constexpr u64 kChanges = 4096; // of a stride of level 0
@@ -46,15 +46,15 @@ private:
 class Compactor {
 public:
     Compactor() : slots_(1 << 14, 0) {}
-    void add(u32 place, u64 delta);
+    void add(u64 place, u64 delta);
     // Ascending by place, and empty again; `keepZero`: a place whose changes cancel out stays.
-    void finish(bool keepZero, std::vector<u32>& places, std::vector<u64>& deltas);
+    void finish(bool keepZero, AscendingPlaces& places, std::vector<u64>& deltas);
 
 private:
-    std::size_t slotOf(u32 place) const { return place * 0x9e3779b1u & (slots_.size() - 1); }
+    std::size_t slotOf(u64 place) const { return place * 0x9e3779b1u & (slots_.size() - 1); }
     void grow();
     std::vector<u32> slots_; // 1 + index of an entry; 0: free
-    std::vector<std::pair<u32, u64>> entries_;
+    std::vector<std::pair<u64, u64>> entries_;
 };
 
 } // namespace mirrorscope

@@ -8,7 +8,9 @@ namespace mirrorscope {
 
 Machine::Machine(u64 words, u64 hashedWords, u64 frames)
     : words_(words < kFill ? words : throw std::length_error("the machine has more words than a place can name"), frames),
-      hashed_(hashedWords) {}
+      hashed_(hashedWords) {
+    places_.fitFor(words);
+}
 
 void Machine::haveParts(Place first, u64 count, u64 bits) {
     parts_.push_back({first.v, first.v + count, bits});
@@ -25,7 +27,7 @@ u64 Machine::withoutPart(u64 id, u64 value) const {
 
 Place Machine::waitingStore(Place place) const {
     for (u64 i = words_[ownStores_.v]; i > 0; --i)
-        if (const Place entry = ownStores_ + static_cast<u32>(2 * i - 1); words_[entry.v] == place.v)
+        if (const Place entry = ownStores_ + (2 * i - 1); words_[entry.v] == place.v)
             return entry + 1;
     return place;
 }
@@ -46,7 +48,7 @@ u64 Machine::peekWatched(Place place) const {
 }
 
 u64 Machine::lookAt(u64 id) const {
-    const u64 value = words_[static_cast<u32>(id)];
+    const u64 value = words_[WordAccess::wordOf(id)];
     if ((id & WordAccess::kLockPart) != 0)
         return value & 0xffff;
     if ((id & WordAccess::kCountPart) != 0)
@@ -54,7 +56,7 @@ u64 Machine::lookAt(u64 id) const {
     return ofId(id, value);
 }
 
-u64 Machine::frameHash(u32 first, u64 value) const {
+u64 Machine::frameHash(u64 first, u64 value) const {
     if (value == 0 || first >= hashed_)
         return 0;
     FrameSum& known = frameSums_[(first >> 9 ^ value) % frameSums_.size()];
@@ -66,7 +68,7 @@ u64 Machine::frameHash(u32 first, u64 value) const {
     return known.sum;
 }
 
-u64 Machine::frameHash(u32 first, const Memory::FrameWords& words) const {
+u64 Machine::frameHash(u64 first, const Memory::FrameWords& words) const {
     if (first >= hashed_)
         return 0;
     // Of a table most entries are alike: only the others are hashed.
@@ -80,7 +82,7 @@ u64 Machine::frameHash(u32 first, const Memory::FrameWords& words) const {
 }
 
 void Machine::fill(Pfn pfn, u64 value) {
-    const u32 first = wordOf(pfn, 0).v;
+    const u64 first = wordOf(pfn, 0).v;
     Memory::FrameWords old = words_.frame(first);
     if (accesses_ != nullptr)
         for (u32 k = 0; k < Memory::kFrameWords; ++k)
@@ -99,7 +101,7 @@ void Machine::fill(Pfn pfn, u64 value) {
 u64 Machine::hashFromScratch() const {
     u64 hash = 0;
     for (u64 place = 0; place < hashed_; ++place)
-        hash += wordHash(static_cast<u32>(place), words_[static_cast<u32>(place)]);
+        hash += wordHash(place, words_[place]);
     return hash;
 }
 
@@ -108,17 +110,21 @@ u64 Machine::journalBytes() const {
 }
 
 void Machine::baseline() {
+    siteCounts_.fill(0);
+    beginHistory();
+}
+
+void Machine::beginHistory() {
     places_.truncate(0);
     deltas_.truncate(0);
     fills_.clear();
     steps_.truncate(0);
     leaps_.clear();
-    siteCounts_.fill(0);
     position_ = 0;
     recording_ = true;
 }
 
-void Machine::writeUnjournalled(u32 place, u64 value) {
+void Machine::writeUnjournalled(u64 place, u64 value) {
     if (place < hashed_)
         hash_ += wordHash(place, value) - wordHash(place, words_[place]);
     words_.put(place, value);
@@ -126,7 +132,7 @@ void Machine::writeUnjournalled(u32 place, u64 value) {
 }
 
 void Machine::apply(u64 change, bool forward) {
-    const u32 place = places_[change];
+    const u64 place = places_[change];
     if (place != kFill) {
         writeUnjournalled(place, words_[place] ^ deltas_[change]);
         return;
@@ -204,7 +210,7 @@ void Machine::packLeaps() {
     position_ = 0;
 }
 
-std::vector<std::pair<u32, u64>> Machine::difference(u64 from, u64 to) const {
+std::vector<std::pair<u64, u64>> Machine::difference(u64 from, u64 to) const {
     u64 at = changesUpTo(std::min(from, to));
     const u64 target = changesUpTo(std::max(from, to));
     Compactor sums;
@@ -219,10 +225,10 @@ std::vector<std::pair<u32, u64>> Machine::difference(u64 from, u64 to) const {
                     sums.add(stride->places[i], stride->deltas[i]);
         at = end;
     }
-    std::vector<u32> places;
+    AscendingPlaces places;
     std::vector<u64> deltas;
     sums.finish(false, places, deltas);
-    std::vector<std::pair<u32, u64>> result;
+    std::vector<std::pair<u64, u64>> result;
     result.reserve(places.size());
     for (std::size_t i = 0; i < places.size(); ++i)
         result.emplace_back(places[i], deltas[i]);
@@ -250,7 +256,7 @@ void Machine::forgetAfter(u64 position) {
     position_ = position;
 }
 
-void Machine::overwrite(u64 position, const std::vector<std::pair<u32, u64>>& words, const std::array<u64, kSites>& siteCounts) {
+void Machine::overwrite(u64 position, const std::vector<std::pair<u64, u64>>& words, const std::array<u64, kSites>& siteCounts) {
     leaps_.clear();
     forgetAfter(position);
     for (const auto& [place, value] : words)
@@ -291,7 +297,7 @@ std::vector<Machine::Write> Machine::history(Place place) const {
     const std::vector<Leaps::Stride>& strides = leaps_.empty() ? kNone : leaps_.lowest();
     const auto hasIt = [&](u64 change) {
         const std::size_t index = change / Leaps::kChanges;
-        return index >= strides.size() || std::binary_search(strides[index].places.begin(), strides[index].places.end(), place.v);
+        return index >= strides.size() || strides[index].places.contains(place.v);
     };
     u64 value = words_[place.v];
     u64 other = 0;

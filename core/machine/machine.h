@@ -18,6 +18,7 @@
 #include "machine/access.h"
 #include "machine/leaps.h"
 #include "machine/memory.h"
+#include "machine/places.h"
 
 #include <array>
 #include <utility>
@@ -129,33 +130,34 @@ public:
     // Journal off: bulk loads and the construction of a machine; nothing can be undone before this point.
     void setRecording(bool on) { recording_ = on; }
     bool recording() const { return recording_; }
-    // Makes the present state position 0.
+    // Makes the present state position 0, the second one without forgetting how often a site was passed.
     void baseline();
+    void beginHistory();
 
     void beginStep(const StepRecord& step) {
-        if (!recording_)
+        if (!recording_) {
+            ++siteCounts_[static_cast<unsigned>(step.site)];
             return;
+        }
         StepRecord s = step;
         s.change = places_.size();
         steps_.push(s);
         ++siteCounts_[static_cast<unsigned>(s.site)];
         position_ = steps_.size();
     }
-    // The site of the last one is known only now.
-    void renameStep(Site site) {
-        if (!recording_)
-            return;
-        Site& named = steps_.back().site;
-        --siteCounts_[static_cast<unsigned>(named)];
+    // The last one turns out to be of another site than it began as.
+    void renameStep(Site was, Site site) {
+        --siteCounts_[static_cast<unsigned>(was)];
         ++siteCounts_[static_cast<unsigned>(site)];
-        named = site;
+        if (recording_)
+            steps_.back().site = site;
     }
     // Micro-steps recorded; positions run from 0 (before the first) to steps().
     u64 steps() const { return steps_.size(); }
     u64 position() const { return position_; }
     const StepRecord& step(u64 n) const { return steps_[n]; }
     u64 changesUpTo(u64 position) const { return position >= steps_.size() ? places_.size() : position == 0 ? 0 : steps_[position].change; }
-    // How often a site ran from position 0 to the end of the recording.
+    // How often a site ran, to the end of the recording.
     u64 siteCount(Site site) const { return siteCounts_[static_cast<unsigned>(site)]; }
 
     // Goes to the state before micro-step `position`; costs the distance, after packLeaps() only the distance in places.
@@ -165,12 +167,12 @@ public:
     // While not null, seeking sets flags[frame] for each frame of memory (place >> 9) of which a word changed.
     void flagFrames(std::vector<u8>* flags) { touched_ = flags; }
     // What the places differ in between two positions: place, value there ^ value here; ascending, each place once.
-    std::vector<std::pair<u32, u64>> difference(u64 from, u64 to) const;
+    std::vector<std::pair<u64, u64>> difference(u64 from, u64 to) const;
     // Goes back and forgets what came after: the explorer's way from one execution to the next.
     void rewind(u64 position);
     // Another state, given by value: what was recorded after `position` is forgotten without being undone, those words get these values,
     // and sites were passed so often. Only at the end of the recording.
-    void overwrite(u64 position, const std::vector<std::pair<u32, u64>>& words, const std::array<u64, kSites>& siteCounts);
+    void overwrite(u64 position, const std::vector<std::pair<u64, u64>>& words, const std::array<u64, kSites>& siteCounts);
     const std::array<u64, kSites>& siteCounts() const { return siteCounts_; }
 
     // The changes of the step before the present position, newest state: what a rule looks at.
@@ -237,9 +239,9 @@ public:
 
 private:
     // A place that stands for "the frame named by the delta was filled".
-    static constexpr u32 kFill = ~0u;
+    static constexpr u64 kFill = PlaceLog::kNone;
     struct Fill {
-        u32 first; // place of word 0
+        u64 first; // place of word 0
         Memory::FrameWords old;
         u64 now;
     };
@@ -274,13 +276,13 @@ private:
     template <class F, class Whole = WordByWord>
     void forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole = {}) const;
     // What a frame's words add to the hash, when all of them have that value.
-    u64 frameHash(u32 first, u64 value) const;
-    u64 frameHash(u32 first, const Memory::FrameWords& words) const; // these
+    u64 frameHash(u64 first, u64 value) const;
+    u64 frameHash(u64 first, const Memory::FrameWords& words) const; // these
     void apply(u64 change, bool forward);
     u64 stepOfChange(u64 change) const;
-    void writeUnjournalled(u32 place, u64 value);
+    void writeUnjournalled(u64 place, u64 value);
     void forgetAfter(u64 position);
-    void flagged(u32 place) {
+    void flagged(u64 place) {
         if (touched_ != nullptr && place >> 9 < touched_->size())
             (*touched_)[place >> 9] = 1;
     }
@@ -293,14 +295,14 @@ private:
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
     struct FrameSum {
-        u32 first = ~0u;
+        u64 first = ~0u;
         u64 value = 0, sum = 0;
     };
     mutable std::array<FrameSum, 256> frameSums_{}; // of pages that were filled lately: an explorer fills the same ones again and again
     Place ownStores_{};
     bool watched_ = false;
     bool recording_ = false;
-    Log<u32, 19> places_;
+    PlaceLog places_;
     Log<u64, 18> deltas_;
     std::vector<Fill> fills_;
     Log<StepRecord, 18> steps_;
@@ -318,8 +320,8 @@ private:
 template <class F, class Whole>
 void Machine::forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const {
     for (u64 i = from; i < end; ++i) {
-        if (places_[i] != kFill) {
-            f(Place{places_[i]}, deltas_[i]);
+        if (const u64 place = places_[i]; place != kFill) {
+            f(Place{place}, deltas_[i]);
             continue;
         }
         const Fill& fill = fills_[deltas_[i]];

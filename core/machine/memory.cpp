@@ -50,7 +50,7 @@ Memory::~Memory() {
     release(heads_, frameWords_ / kFrameWords);
 }
 
-Memory::FrameWords Memory::frame(u32 first) const {
+Memory::FrameWords Memory::frame(u64 first) const {
     if (bare(first))
         return {(*this)[first], 0, {}};
     const u64* words = words_ + first;
@@ -65,7 +65,7 @@ Memory::FrameWords Memory::frame(u32 first) const {
     return frame;
 }
 
-void Memory::putFrame(u32 first, const FrameWords& frame) {
+void Memory::putFrame(u64 first, const FrameWords& frame) {
     const bool zero = frame.mixed.empty() && frame.rest == 0;
     put(first, frame.head);
     if (zero && bare(first))

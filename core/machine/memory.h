@@ -24,8 +24,8 @@ public:
     Memory& operator=(const Memory&) = delete;
 
     u64 size() const { return size_; }
-    u64 operator[](u32 place) const { return isHead(place) ? heads_[place / kFrameWords] : words_[place]; }
-    void put(u32 place, u64 value) {
+    u64 operator[](u64 place) const { return isHead(place) ? heads_[place / kFrameWords] : words_[place]; }
+    void put(u64 place, u64 value) {
         if (isHead(place)) {
             heads_[place / kFrameWords] = value;
             return;
@@ -48,14 +48,14 @@ public:
         u64 operator[](unsigned index) const { return index == 0 ? head : mixed.empty() ? rest : mixed[index]; }
         bool all(u64 value) const { return mixed.empty() && head == value && rest == value; }
     };
-    FrameWords frame(u32 first) const;
-    void putFrame(u32 first, const FrameWords& words);
+    FrameWords frame(u64 first) const;
+    void putFrame(u64 first, const FrameWords& words);
 
 private:
-    bool isHead(u32 place) const { return place % kFrameWords == 0 && place < frameWords_; }
-    static u64 bit(u32 place) { return u64{1} << place / kFrameWords % 64; }
+    bool isHead(u64 place) const { return place % kFrameWords == 0 && place < frameWords_; }
+    static u64 bit(u64 place) { return u64{1} << place / kFrameWords % 64; }
     // Nothing but zeroes behind the first word: this host need not be asked.
-    bool bare(u32 place) const { return place < frameWords_ && (written_[place / kFrameWords / 64] & bit(place)) == 0; }
+    bool bare(u64 place) const { return place < frameWords_ && (written_[place / kFrameWords / 64] & bit(place)) == 0; }
 
     u64 size_;
     u64 frameWords_;

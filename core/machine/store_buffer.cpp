@@ -27,7 +27,7 @@ void StoreBuffers::drain(ActorId actor) {
     const Place count = this->count(actor);
     const u32 n = static_cast<u32>(machine_->get(count));
     const Place oldest = count + 1;
-    machine_->set(Place{static_cast<u32>(machine_->peek(oldest))}, machine_->peek(oldest + 1));
+    machine_->set(Place{machine_->peek(oldest)}, machine_->peek(oldest + 1));
     // The others move up, so that what a buffer holds does not depend on what it has held.
     for (u32 i = 0; i < n; ++i)
         for (u32 word = 0; word < 2; ++word)
@@ -44,7 +44,7 @@ void StoreBuffers::cover() {
     for (unsigned actor = 0; actor < actors_ && exist(); ++actor) {
         const Place count = this->count(static_cast<ActorId>(actor));
         for (u32 i = 0; i < machine_->look(count); ++i) {
-            const Place place{static_cast<u32>(machine_->look(count + (1 + 2 * i)))};
+            const Place place{machine_->look(count + (1 + 2 * i))};
             under_.emplace_back(place, machine_->cover(place, machine_->look(count + (2 + 2 * i))));
         }
     }

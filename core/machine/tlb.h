@@ -69,7 +69,7 @@ public:
     bool owns(Place place) const { return place >= slots_ && place.v < slots_.v + capacity_ * 2; }
     // Decodes the two words of a slot; `tag` 0 means an empty one.
     static TlbEntry decode(u64 tag, u64 value);
-    Place tagPlace(Place place) const { return {slots_.v + ((place.v - slots_.v) & ~1u)}; }
+    Place tagPlace(Place place) const { return {slots_.v + ((place.v - slots_.v) & ~u64{1})}; }
 
 private:
     static constexpr unsigned kUppers = 16, kUpperLevels = 4, kUpperSlots = kUppers * kUpperLevels;

@@ -110,7 +110,7 @@ void Checker::lookAtStep() {
             const unsigned word = (place.v - actorsBegin.v) % static_cast<unsigned>(Kvm::ActorWord::Count_);
             const u64 now = machine.peek(place);
             if (word == static_cast<unsigned>(Kvm::ActorWord::Freezing) && now == 0)
-                rules::frozenOwnedRelease(context, Place{static_cast<u32>(delta - 1)});
+                rules::frozenOwnedRelease(context, Place{delta - 1});
             if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0 && system_.isTdx())
                 rules::coherentWindowClosed(context, {delta - 1}, Level::None);
         } else if (const auto pfn = frames.frameOfMeta(place)) {

@@ -159,6 +159,14 @@ void Binder::verbStep(const YamlNode& key, const YamlNode* value, const YamlNode
         }
         return;
     }
+    if (*verb == Verb::BeginHistory) {
+        if (context.fixedActor || context.inRace)
+            fail(key, "`begin-history` stands in the script itself, not inside of an actor");
+        if (anyStep(scenario_.script, [](const Step& s) { return s.verb == Verb::BeginHistory; }))
+            fail(key, "the history begins once");
+        if (anyStep(scenario_.script, [](const Step& s) { return s.verb == Verb::Race; }))
+            fail(key, "the history begins before the first race: what is explored is recorded");
+    }
     if (*verb == Verb::DestroyVm && context.inRace)
         fail(key, "`destroy-vm` cannot stand in a race: rcu_barrier(), which it waits in, is no action of its own here");
     Step& made = newStep(out, key, *verb, path, context);

@@ -15,9 +15,18 @@ namespace mirrorscope {
 Runner::Runner(const Scenario& scenario, const RunOptions& options)
     : scenario_(scenario), options_(options), system_(scenario.machine, scenario.results), checker_(system_) {
     Sim& sim = system_.sim();
-    system_.machine().setRecording(options.recording);
+    const bool later = anyStep(scenario.script, [](const Step& s) { return s.verb == Verb::BeginHistory; });
+    system_.machine().setRecording(options.recording && !later);
     if (options.recording)
         sim.onStep([this] {
+            if (!system_.machine().recording()) {
+                ++before_;
+                if (before_ / kBeforeForOne >= options_.maxSteps)
+                    throw BoundReached{fmt::format("stopped after {} micro-steps before `begin-history`", before_)};
+                if (options_.cancelled && before_ % (RunOptions::kAskedEvery * 64) == 0 && options_.cancelled())
+                    throw BoundReached{fmt::format("interrupted after {} micro-steps before `begin-history`", before_)};
+                return;
+            }
             if (options_.check)
                 checker_.afterStep();
             if (system_.machine().steps() >= options_.maxSteps)
@@ -27,8 +36,28 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
         });
     noteNamed();
     checker_.reset();
-    if (options.check && options.recording)
+    if (checking())
         checker_.watch();
+}
+
+bool Runner::checking() const { return options_.check && system_.machine().recording(); }
+
+std::size_t Runner::runToHistory() {
+    std::size_t item = 0;
+    for (; options_.recording && !system_.machine().recording(); ++item)
+        runItem(scenario_.script[item]);
+    return item;
+}
+
+void Runner::beginHistory() {
+    if (!options_.recording)
+        return;
+    system_.sim().beginHistory();
+    checker_.reset();
+    if (!checking())
+        return;
+    checker_.watch();
+    checker_.lookAtAllWhenQuiet();
 }
 
 std::size_t Runner::failed() const {
@@ -59,7 +88,7 @@ std::size_t Runner::unnamedViolations() const {
 void Runner::quiet() {
     system_.sim().finishStep();
     system_.sim().rcuBarrier();
-    if (options_.check && options_.recording)
+    if (checking())
         checker_.atQuiet();
 }
 
@@ -148,12 +177,13 @@ void Runner::execute(const Step& step) {
             asked_.push_back({outer != 0 ? step.actor : kOfTheScript, &step});
         break;
     case Verb::Pause: sim.mark({.kind = MarkKind::Pause}); break;
+    case Verb::BeginHistory: beginHistory(); break;
     default: {
         sim.settle(0);
         sim.mark({.kind = MarkKind::StepBegin, .code = static_cast<u8>(step.verb)});
         const Outcome outcome = call(step);
         // A single function of the kernel leaves its flush to its callers.
-        if (options_.check && options_.recording)
+        if (checking())
             checker_.endOperation(step.verb != Verb::Kernel);
         if (step.result)
             system_.setResult(*step.result, outcome);
@@ -399,6 +429,7 @@ Outcome Runner::perform(const Step& step) {
     case Verb::Note:
     case Verb::Ask:
     case Verb::Pause:
+    case Verb::BeginHistory:
     case Verb::Expect:
     case Verb::Repeat:
     case Verb::Include:

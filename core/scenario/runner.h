@@ -49,6 +49,8 @@ public:
     bool runAll();
     // One item of the top level; a race runs by its schedule.
     void runItem(const Step& step);
+    // What stands before `begin-history`, and that: the number of the item behind it. 0 if it does not stand in the script.
+    std::size_t runToHistory();
     // The final expectations in the present state.
     void finish();
 
@@ -73,6 +75,8 @@ public:
 
 private:
     void noteNamed();
+    void beginHistory();
+    bool checking() const;
     void execute(const Step& step);
     Outcome call(const Step& step);
     Outcome perform(const Step& step);
@@ -94,6 +98,8 @@ private:
     std::array<bool, kRules> named_{}; // by expectations of the scenario
     bool ignoreRaceExpectations_ = false;
     bool bounded_ = false;
+    u64 before_ = 0;                         // micro-steps before the history began
+    static constexpr u64 kBeforeForOne = 32; // of these count as one that is recorded
     std::string stopped_;
     bool demonstrated_ = false;                          // it ended because nobody can go on, which is what the scenario wants to show
     static constexpr ActorId kOfTheScript = 0xffff;      // no actor

@@ -55,6 +55,7 @@ enum class Verb : u8 {
     Note,
     Ask,
     Pause,
+    BeginHistory,
     Expect,
     Repeat,
     Include,

@@ -61,14 +61,14 @@ TreeCell Session::cellAt(Column column, Place place, Level level) const {
 }
 
 void Session::forEachRecent(Column column, const std::function<void(Gfn, Level, const TreeCell&)>& f) const {
-    const auto look = [&](u32 place) {
+    const auto look = [&](u64 place) {
         const auto where = locate(Place{place});
         if (where && where->column == column)
             f(where->gfn, where->level, cellAt(column, Place{place}, where->level));
     };
     for (const auto& [place, recent] : recent_)
         look(place);
-    for (const u32 place : violating_)
+    for (const u64 place : violating_)
         if (!recent_.contains(place))
             look(place);
 }

@@ -202,7 +202,7 @@ void Session::collectRecent() {
     const u64 here = position();
     const u64 from = here > kZappedVisible ? here - kZappedVisible : 0;
     const u64 memoryWords = system().frames().count() * 512;
-    std::unordered_map<u32, u64> deltas;
+    std::unordered_map<u64, u64> deltas;
     for (u64 n = here; n > from; --n) {
         machine.forEachChange(n - 1, [&](Place place, u64 delta) {
             if (place.v >= memoryWords)
@@ -228,7 +228,7 @@ void Session::indexViolations() {
     violationEnds_.assign(violations().size(), ~u64{0});
     if (violations().empty())
         return;
-    std::unordered_map<u32, std::vector<std::size_t>> of; // place -> violations that last
+    std::unordered_map<u64, std::vector<std::size_t>> of; // place -> violations that last
     std::size_t next = 0;
     const Machine& machine = system().machine();
     for (u64 n = violations().front().n; n < machine.steps(); ++n) {
@@ -453,7 +453,7 @@ u64 Session::commonPrefix(const Session& other, u64 most) const {
     const u64 steps = std::min({a.steps(), b.steps(), most});
     // Where memory ends, other scenarios may have laid out other records: what changed in memory tells.
     const u64 words = std::min(system().frames().count(), other.system().frames().count()) * 512;
-    std::vector<std::pair<u32, u64>> x, y;
+    std::vector<std::pair<u64, u64>> x, y;
     for (u64 n = 0; n < steps; ++n) {
         if (a.step(n).site != b.step(n).site || a.step(n).actor != b.step(n).actor)
             return n;

@@ -394,9 +394,9 @@ private:
     std::shared_ptr<const RecordedKernel> recorded_;
     u64 peak_ = 0; // of a recording: where most is mapped
     std::unique_ptr<Runner> runner_;
-    std::unordered_map<u32, Recent> recent_; // place -> what it was, for the last micro-steps
-    std::unordered_map<u64, std::vector<u32>> recentByFrame_;
-    std::set<u32> violating_;                    // places of violations that last at the position
+    std::unordered_map<u64, Recent> recent_; // place -> what it was, for the last micro-steps
+    std::unordered_map<u64, std::vector<u64>> recentByFrame_;
+    std::set<u64> violating_;                    // places of violations that last at the position
     std::vector<u64> violationEnds_;             // violation by violation: the micro-step that changed one of its places next
     std::map<u32, std::pair<u64, u64>> extents_; // script step -> positions
     std::vector<ActorId> actors_;

@@ -38,11 +38,11 @@ Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
             continue;
         }
         // Counters and indexes follow from the rest.
-        if (static_cast<u32>(a.place) >= machine_->hashedWords())
+        if (WordAccess::wordOf(a.place) >= machine_->hashedWords())
             continue;
         // A round begins and ends with an empty store buffer: what was in it meanwhile is its own doing, and told with the words
         // themselves.
-        if (stores_.owns(actor_, Place{static_cast<u32>(a.place)}))
+        if (stores_.owns(actor_, Place{WordAccess::wordOf(a.place)}))
             continue;
         const u64 old = machine_->ofId(a.place, a.old), now = machine_->ofId(a.place, a.now);
         std::size_t at = mix(a.place, 1) & mask;

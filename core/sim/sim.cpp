@@ -366,4 +366,10 @@ void Sim::baseline() {
     machine_->baseline();
 }
 
+void Sim::beginHistory() {
+    finishStep();
+    marks_.truncate(0);
+    machine_->beginHistory();
+}
+
 } // namespace mirrorscope

@@ -121,7 +121,7 @@ public:
     Site site() const { return site_; }
     // That micro-step turns out to be of another site, which depends on what it has read.
     void becomes(Site site) {
-        machine_->renameStep(site);
+        machine_->renameStep(site_, site);
         site_ = site;
     }
     // The micro-step that ran last is complete: rules are checked. Called by step() and at the end of a script step.
@@ -131,6 +131,8 @@ public:
             afterStep_();
         }
     }
+    // The machine is quiet. Nothing that was done before is told any more, but how often each site was passed.
+    void beginHistory();
     void onStep(std::function<void()> hook) { afterStep_ = std::move(hook); }
 
     // What the actor does from here on depends on `token` and on the machine only, not on what it read before.

@@ -40,9 +40,8 @@ u64 defaultFrames(const MachineConfig& config) {
     pages += config.laterPages;
     for (const auto& file : config.gmemFiles)
         pages += file.pages;
-    // A place names one of 2^32 words, so that a larger VM gets what there is: 28 GiB that can be touched at a time.
-    constexpr u64 kMost = 7 << 20;
-    return std::min(pages * 2 + pages / 64 + 4096 + 64 * config.vcpus, kMost);
+    // A larger VM gets so much that can be touched at a time.
+    return std::min(pages * 2 + pages / 64 + 4096 + 64 * config.vcpus, Frames::kMost);
 }
 
 namespace {

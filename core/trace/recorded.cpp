@@ -130,7 +130,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.config.gpaw = census.levels == 5 ? 52 : 48;
     r.config.vcpus = static_cast<unsigned>(std::max<std::size_t>(1, r.actors.size()));
     // Frames with the numbers that the lines give them, if a machine can have so many.
-    constexpr u64 kMostFrames = 7 << 20;
+    constexpr u64 kMostFrames = Frames::kMost;
     u64 highest = 0, unknown = 0;
     for (const auto& [frame, at] : census.named)
         if (frame >= TraceTables::kUnknownFrame)

@@ -6,8 +6,8 @@
 //   System system(recorded->config);
 //   recorded->replay(system, …);
 //
-// Tables stand in the frames that the lines name if all of these lie below 28 GiB; else, and where no line tells the frame (roots, tables
-// older than the recording), in frames that are numbered anew, and entries that lead to them name these.
+// Tables stand in the frames that the lines name if all of these lie below Frames::kMost; else, and where no line tells the frame (roots,
+// tables older than the recording), in frames that are numbered anew, and entries that lead to them name these.
 #pragma once
 
 #include "machine/config.h"

@@ -13,13 +13,14 @@ namespace mirrorscope {
 namespace {
 constexpr u64 kFrames = 12;
 
-// A machine with a long journal, and what a naive recording of it says.
+// A machine with a long journal, and what a naive recording of it says. What happens is in its last frames, which begin at `base`.
 struct Long {
-    Machine machine{kFrames * 512, (kFrames - 2) * 512};
-    std::vector<std::vector<std::pair<u32, u64>>> writes; // of each step: place and what it became, in order
+    u64 base;
+    Machine machine{base + kFrames * 512, base + (kFrames - 2) * 512};
+    std::vector<std::vector<std::pair<u64, u64>>> writes; // of each step: place and what it became, in order
     std::vector<u64> hashes;
 
-    explicit Long(u64 seed, unsigned steps) {
+    explicit Long(u64 seed, unsigned steps, u64 before = 0) : base(before) {
         std::mt19937_64 random(seed);
         machine.baseline();
         hashes.push_back(machine.hash());
@@ -29,16 +30,16 @@ struct Long {
             auto& list = writes.emplace_back();
             for (u64 k = random() % 4; k > 0; --k) {
                 if (random() % 64 == 0) {
-                    const Pfn pfn{random() % kFrames};
+                    const u64 frame = random() % kFrames;
                     const u64 value = random() % 3;
-                    machine.fill(pfn, value);
+                    machine.fill({base / 512 + frame}, value);
                     for (unsigned i = 0; i < 512; ++i)
-                        list.emplace_back(wordOf(pfn, i).v, value);
+                        list.emplace_back(frame * 512 + i, value);
                 } else {
                     // Few places are written often, so that changes cancel out.
                     const auto place = static_cast<u32>(random() % 3 == 0 ? random() % (kFrames * 512) : random() % 40);
                     const u64 value = random() % 4;
-                    machine.set({place}, value);
+                    machine.set({base + place}, value);
                     list.emplace_back(place, value);
                 }
             }
@@ -55,7 +56,7 @@ struct Long {
     std::vector<u64> contents() const {
         std::vector<u64> words;
         for (u32 p = 0; p < kFrames * 512; ++p)
-            words.push_back(machine.peek({p}));
+            words.push_back(machine.peek({base + p}));
         return words;
     }
 };
@@ -90,7 +91,7 @@ TEST(Leaps, a_difference_is_what_two_states_differ_in) {
     for (unsigned k = 0; k < 20; ++k) {
         const u64 a = random() % (run.machine.steps() + 1), b = random() % (run.machine.steps() + 1);
         const auto x = run.at(a), y = run.at(b);
-        std::vector<std::pair<u32, u64>> expected;
+        std::vector<std::pair<u64, u64>> expected;
         for (u32 p = 0; p < x.size(); ++p)
             if (x[p] != y[p])
                 expected.emplace_back(p, x[p] ^ y[p]);
@@ -102,8 +103,8 @@ TEST(Leaps, a_history_is_the_same_with_and_without_them) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     Long run(seed, 40'000);
-    std::map<u32, std::vector<Machine::Write>> walked;
-    for (const u32 place : {0u, 7u, 39u, 700u, 5000u})
+    std::map<u64, std::vector<Machine::Write>> walked;
+    for (const u64 place : {0u, 7u, 39u, 700u, 5000u})
         walked[place] = run.machine.history({place});
     run.machine.packLeaps();
     for (const u64 position : {u64{0}, run.machine.steps() / 3, run.machine.steps()}) {
@@ -116,6 +117,37 @@ TEST(Leaps, a_history_is_the_same_with_and_without_them) {
                 EXPECT_EQ(found[i].old, writes[i].old);
                 EXPECT_EQ(found[i].now, writes[i].now);
             }
+        }
+    }
+}
+
+// Frames on both sides of the word with the number 2^32.
+TEST(Leaps, a_machine_beyond_32_bits_travels_as_a_small_one) {
+    const u64 seed = test::propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Long run(seed, 30'000, (u64{1} << 32) - u64{5} * 512);
+    std::map<u64, std::vector<Machine::Write>> walked;
+    for (const u64 place : {0u, 7u, 700u, 2560u, 2570u, 5000u})
+        walked[place] = run.machine.history({run.base + place});
+    EXPECT_FALSE(walked[2570].empty());
+    run.machine.packLeaps();
+    std::mt19937_64 random(seed + 3);
+    for (unsigned k = 0; k < 20; ++k) {
+        const u64 a = random() % (run.machine.steps() + 1), b = random() % (run.machine.steps() + 1);
+        run.machine.seek(a);
+        ASSERT_EQ(run.machine.hash(), run.hashes[a]) << a;
+        const auto x = run.at(a), y = run.at(b);
+        ASSERT_EQ(run.contents(), x) << a;
+        std::vector<std::pair<u64, u64>> expected;
+        for (u64 p = 0; p < x.size(); ++p)
+            if (x[p] != y[p])
+                expected.emplace_back(run.base + p, x[p] ^ y[p]);
+        ASSERT_EQ(run.machine.difference(a, b), expected) << a << " " << b;
+        for (const auto& [place, writes] : walked) {
+            const auto found = run.machine.history({run.base + place});
+            ASSERT_EQ(found.size(), writes.size()) << place;
+            for (std::size_t i = 0; i < writes.size(); ++i)
+                EXPECT_EQ(found[i].step, writes[i].step);
         }
     }
 }

@@ -55,7 +55,7 @@ private:
     QLabel* heading_;
     QTreeWidget* history_;
     std::vector<HistoryEntry> entries_; // of `place_`, oldest first
-    std::optional<u32> place_;
+    std::optional<u64> place_;
     bool entriesWanted_ = true;
     // What the upper list shows bit by bit: it is filled anew only when that is another.
     std::optional<std::tuple<Column, u64, Level, u64, bool, ThemeKind>> fieldsOf_;

@@ -16,7 +16,7 @@ bool zapPossibleNxHugePage(Kvm& kvm, Pfn child) {
     if (kvm.WARN_ON_ONCE(ptep == 0, Assert::ZapSpOfRoot))
         return false;
     TdpIter iter;
-    iter.sptep = Place{static_cast<u32>(ptep - 1)};
+    iter.sptep = Place{ptep - 1};
     iter.level = above(role::level(kvm.spGet(child, Kvm::kRole)));
     iter.gfn = {kvm.spGet(child, Kvm::kGfn)};
     iter.oldSpte = kvm.kvm_tdp_mmu_read_spte(iter.sptep);
