@@ -236,6 +236,8 @@ std::string runText(const Session& session, bool verbose) {
     const Scenario& scenario = session.scenario();
     std::string out = fmt::format("{}: {}\n", scenario.file, scenario.title);
     if (verbose) {
+        if (runner.before() != 0)
+            out += fmt::format("  (the history begins after {} micro-steps, of which nothing is told)\n", runner.before());
         const auto& marks = session.system().sim().marks();
         for (std::size_t i = 0; i < marks.size(); ++i) {
             const Step* step = scenario.step(marks[i].script);

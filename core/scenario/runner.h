@@ -68,6 +68,8 @@ public:
     // Why the run ended early; empty if it did not.
     const std::string& stopped() const { return stopped_; }
     bool bounded() const { return bounded_; }
+    // Micro-steps that were taken before the history began.
+    u64 before() const { return before_; }
     // Sites that a schedule waited for in vain.
     const std::vector<std::string>& remarks() const { return remarks_; }
 

@@ -75,7 +75,8 @@ std::string Session::sentence(u64 at) const {
     if (end() == 0)
         return "The script takes no micro-step.";
     if (at == 0)
-        return "Before the first micro-step. F11 steps, F10 runs one script step.";
+        return runner_->before() != 0 ? "The history begins here: of what the script did before, there is none. F11 steps."
+                                      : "Before the first micro-step. F11 steps, F10 runs one script step.";
     const u64 n = at - 1;
     const StepView view = step(n);
     const Machine& machine = system().machine();

@@ -52,6 +52,11 @@ TEST(BeginHistory, PositionZeroIsThereAndNothingIsBeforeIt) {
     session.seek(0);
     EXPECT_EQ(session.system().machine().hash(), session.system().machine().hashFromScratch());
     EXPECT_NE(treesText(session).find("0x5000"), std::string::npos);
+    EXPECT_NE(treesText(session).find("The history begins here"), std::string::npos);
+    Session whole(bindScenario("test.yaml", td(kBefore + kBehind)));
+    EXPECT_NE(runText(session, true).find(std::to_string(whole.end() - session.end()) + " micro-steps, of which nothing is told"),
+              std::string::npos)
+        << runText(session, true);
     session.seek(session.end());
     EXPECT_EQ(session.system().machine().hash(), atEnd);
     for (const auto& event : eventsOf(session))
