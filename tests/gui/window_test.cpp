@@ -85,6 +85,24 @@ private Q_SLOTS:
                 QVERIFY(trees_->marksOf(row(0, level), column).path);
     }
 
+    // Of a machine above 4G the rows would else look alike: all that differs is in the middle.
+    void addresses_are_written_whole_however_high_they_are() {
+        for (const char* machine :
+             {"{vm: tdx, slots: [{id: 1, gpa: 4G, size: 64G}]}", "{vm: default, slots: [{id: 1, gpa: 4G, size: 64G}]}"})
+            for (const int width : {1024, 1366, 1920}) {
+                window_->resize(width, 768);
+                QSignalSpy opened(window_.get(), &MainWindow::opened);
+                window_->openText("high", QString("mirrorscope: 1\nmachine: %1\nscript:\n%2  - vcpu0: {write: 0x1087654000}\n")
+                                              .arg(machine, QString(machine).contains("tdx") ? "  - finalize-vm\n" : ""));
+                QVERIFY(opened.wait(20000));
+                window_->context().goTo(session().end());
+                QVERIFY(rowOf(0x1087654000, Level::k4K) >= 0);
+                for (std::size_t i = 0; i < trees_->rows().size(); ++i)
+                    if (trees_->rows()[i].more == 0)
+                        QCOMPARE(trees_->addressOf(i), QString("0x%1").arg(trees_->rows()[i].gfn.v << 12, 0, 16));
+            }
+    }
+
     QStringList chips() { return window_->findChild<RootsStrip*>("roots")->texts(); }
 
     void roots_and_held_locks_stand_above_the_trees() {

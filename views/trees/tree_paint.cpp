@@ -64,6 +64,33 @@ QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metr
     return {label.left() + 6 + row.depth * metrics.indent, label.center().y() - size / 2, size, size};
 }
 
+namespace {
+QFont labelFont(const TreeRow& row, bool path, const TreeMetrics& metrics) {
+    QFont font = row.more > 0 ? metrics.text : metrics.mono;
+    font.setBold(path);
+    font.setItalic(row.more > 0);
+    return font;
+}
+
+QRectF addressRect(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics) {
+    return label.adjusted(foldMark(label, row, metrics).right() - label.left() + 6, 0, -(metrics.narrow ? 34 : 46) - metrics.memory, 0);
+}
+} // namespace
+
+QString writtenLabel(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics) {
+    const QFontMetrics font(labelFont(row, false, metrics));
+    const int room = static_cast<int>(addressRect(label, row, metrics).width());
+    QString text = rowLabel(row);
+    if (row.more > 0 && font.horizontalAdvance(text) > room)
+        text = QString("… %1 more").arg(row.more);
+    return font.elidedText(text, Qt::ElideMiddle, room);
+}
+
+int roomBesideAddress(const TreeRow& row, const TreeMetrics& metrics) {
+    constexpr int kWide = 1000;
+    return kWide - static_cast<int>(addressRect(QRectF(0, 0, kWide, metrics.row), row, metrics).width());
+}
+
 void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, const Theme& theme, const TreeMetrics& metrics) {
     const QRectF fold = foldMark(at, row, metrics);
     p.setRenderHint(QPainter::Antialiasing);
@@ -86,14 +113,9 @@ void paintLabel(QPainter& p, const QRectF& at, const TreeRow& row, bool path, co
         }
         p.fillPath(triangle, theme.dim);
     }
-    QFont font = row.more > 0 ? metrics.text : metrics.mono;
-    font.setBold(path);
-    font.setItalic(row.more > 0);
-    p.setFont(font);
+    p.setFont(labelFont(row, path, metrics));
     p.setPen(row.more > 0 ? theme.dim : path ? theme.accent : theme.text);
-    const QRectF text = at.adjusted(fold.right() - at.left() + 6, 0, -(metrics.narrow ? 34 : 46) - metrics.memory, 0);
-    p.drawText(text, Qt::AlignVCenter | Qt::AlignLeft,
-               p.fontMetrics().elidedText(rowLabel(row), Qt::ElideMiddle, static_cast<int>(text.width())));
+    p.drawText(addressRect(at, row, metrics), Qt::AlignVCenter | Qt::AlignLeft, writtenLabel(at, row, metrics));
     if (row.more == 0) {
         p.setFont(metrics.text);
         p.setPen(theme.dim);

@@ -48,6 +48,10 @@ void paintMemory(QPainter& painter, const QRectF& at, const MemoryView& memory, 
 // What the RMP says of the frame behind a page.
 void paintRmp(QPainter& painter, const QRectF& at, const RmpView& rmp, const Theme& theme, const QFont& font);
 QString memoryText(const MemoryView& memory);
+// The address as it stands in the row's label: shortened where there is no room.
+QString writtenLabel(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
+// What a label takes beside its address.
+int roomBesideAddress(const TreeRow& row, const TreeMetrics& metrics);
 // Where the triangle that folds a row is, within its label.
 QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
 

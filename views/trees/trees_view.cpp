@@ -63,22 +63,28 @@ void TreesView::layoutColumns() {
     metrics_.indent = mono.horizontalAdvance('0') + 4;
     metrics_.columns = context_.session() && !context_.session()->hasColumn(Column::Mirror) ? 1 : 3;
     unsigned depth = 4;
-    for (const TreeRow& row : rows_)
+    TreeRow deepest;
+    for (const TreeRow& row : rows_) {
         depth = std::max(depth, row.depth);
+        if (row.depth > deepest.depth)
+            deepest.depth = row.depth;
+    }
     const int slotWidth = mono.horizontalAdvance("0 P+S") + 22;
     metrics_.memory = context_.session() && !context_.session()->knowsMemslots() ? 0 : slotWidth;
     // As wide as the highest address of the machine's slots, so that it stays the same from step to step.
-    qsizetype digits = 10;
+    qsizetype highest = 0;
     if (context_.map() != nullptr && !context_.session()->knowsMemslots())
-        digits = std::max(digits, static_cast<qsizetype>(hex((context_.map()->size() - 1) << 12).size()));
+        highest = static_cast<qsizetype>(hex((context_.map()->size() - 1) << 12).size());
     if (const Session* session = context_.session())
         for (const SlotConfig& slot : session->scenario().machine.slots)
-            digits = std::max(digits, static_cast<qsizetype>(hex((slot.base.v + slot.pages) << 12).size()));
+            highest = std::max(highest, static_cast<qsizetype>(hex((slot.base.v + slot.pages) << 12).size()));
+    const qsizetype digits = std::max(highest, qsizetype{10});
     // The RMP takes the place of a second tree.
     const int columns = metrics_.columns + (hasRmp() ? 1 : 0);
     const auto layOut = [&](int beside, int least) {
         metrics_.label = mono.horizontalAdvance(QString(digits, '0')) + static_cast<int>(depth) * metrics_.indent + beside +
                          (metrics_.narrow ? 0 : slotWidth);
+        metrics_.label = std::max(metrics_.label, mono.horizontalAdvance(QString(highest, '0')) + roomBesideAddress(deepest, metrics_) + 1);
         metrics_.cell = std::max(least, (viewport()->width() - metrics_.label) / columns);
         return metrics_.label + metrics_.cell * columns <= viewport()->width();
     };
@@ -135,6 +141,10 @@ std::optional<std::size_t> TreesView::selectedRow() const {
         if (rows_[i].more == 0 && rows_[i].gfn == s->gfn && rows_[i].level == s->level)
             return i;
     return std::nullopt;
+}
+
+QString TreesView::addressOf(std::size_t row) const {
+    return writtenLabel(QRectF(0, 0, metrics_.label, metrics_.row), rows_[row], metrics_);
 }
 
 QRect TreesView::rmpRect(std::size_t row) const { return cellRect(row, static_cast<Column>(metrics_.columns)); }

@@ -21,6 +21,7 @@ public:
     const std::vector<TreeRow>& rows() const { return rows_; }
     QRect cellRect(std::size_t row, Column column) const; // in viewport coordinates
     QRect rmpRect(std::size_t row) const;
+    QString addressOf(std::size_t row) const;                     // as it is written beside the trees
     std::optional<Selection> selectionAt(const QPoint& at) const; // in viewport coordinates
     QString memoryHelp(const MemoryView& memory) const;
     CellMarks marksOf(const TreeRow& row, Column column) const;
