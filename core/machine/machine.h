@@ -295,7 +295,7 @@ private:
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;
     struct FrameSum {
-        u64 first = ~0u;
+        u64 first = ~u64{0};
         u64 value = 0, sum = 0;
     };
     mutable std::array<FrameSum, 256> frameSums_{}; // of pages that were filled lately: an explorer fills the same ones again and again

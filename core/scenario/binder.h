@@ -57,6 +57,7 @@ private:
     void arguments(Step& step, const VerbInfo& verb, const YamlNode& key, const YamlNode* value);
     u64 oneWord(const YamlNode& value, std::span<const std::string_view> names, const std::string& what) const;
     void argument(Step& step, const ArgInfo& arg, const YamlNode& value);
+    void checkPlace(Verb verb, const YamlNode& key, const Context& context);
     void checkStep(const Step& step, const YamlNode& key);
     void race(const YamlNode& node, const YamlNode* schedule, Step& step, const std::string& path);
     void schedule(const YamlNode& node, Step& step);

@@ -20,24 +20,25 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
     if (options.recording)
         sim.onStep([this] {
             if (!system_.machine().recording()) {
-                ++before_;
-                if (before_ / kBeforeForOne >= options_.maxSteps)
-                    throw BoundReached{fmt::format("stopped after {} micro-steps before `begin-history`", before_)};
-                if (options_.cancelled && before_ % (RunOptions::kAskedEvery * 64) == 0 && options_.cancelled())
-                    throw BoundReached{fmt::format("interrupted after {} micro-steps before `begin-history`", before_)};
+                checkBound(++before_, kBeforeForOne, " before `begin-history`");
                 return;
             }
             if (options_.check)
                 checker_.afterStep();
-            if (system_.machine().steps() >= options_.maxSteps)
-                throw BoundReached{fmt::format("stopped after {} micro-steps (--max-steps)", system_.machine().steps())};
-            if (options_.cancelled && system_.machine().steps() % RunOptions::kAskedEvery == 0 && options_.cancelled())
-                throw BoundReached{fmt::format("interrupted after {} micro-steps", system_.machine().steps())};
+            checkBound(system_.machine().steps(), 1, "");
         });
     noteNamed();
     checker_.reset();
     if (checking())
         checker_.watch();
+}
+
+// `forOne`: so many of these count as one.
+void Runner::checkBound(u64 steps, u64 forOne, std::string_view where) const {
+    if (steps / forOne >= options_.maxSteps)
+        throw BoundReached{fmt::format("stopped after {} micro-steps{} (--max-steps)", steps, where)};
+    if (options_.cancelled && steps % (RunOptions::kAskedEvery * forOne) == 0 && options_.cancelled())
+        throw BoundReached{fmt::format("interrupted after {} micro-steps{}", steps, where)};
 }
 
 bool Runner::checking() const { return options_.check && system_.machine().recording(); }
@@ -173,7 +174,7 @@ void Runner::execute(const Step& step) {
     case Verb::Note: sim.mark({.kind = MarkKind::Note}); break;
     case Verb::Ask:
         sim.mark({.kind = MarkKind::Ask});
-        if (options_.recording)
+        if (system_.machine().recording())
             asked_.push_back({outer != 0 ? step.actor : kOfTheScript, &step});
         break;
     case Verb::Pause: sim.mark({.kind = MarkKind::Pause}); break;

@@ -79,6 +79,7 @@ private:
     void noteNamed();
     void beginHistory();
     bool checking() const;
+    void checkBound(u64 steps, u64 forOne, std::string_view where) const;
     void execute(const Step& step);
     Outcome call(const Step& step);
     Outcome perform(const Step& step);

@@ -2,6 +2,7 @@
 #include "session/recorded_summary.h"
 
 #include "base/text.h"
+#include "machine/frames.h"
 
 #include <fmt/format.h>
 
@@ -168,7 +169,8 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
                                ? std::string()
                                : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().what.line)));
     if (r.renumbered)
-        out += "Frames of tables lie above 68 GiB and are numbered anew in the trees; lines tell the kernel's own.\n\n";
+        out += fmt::format("Frames of tables lie above {} GiB and are numbered anew in the trees; lines tell the kernel's own.\n\n",
+                           Frames::kMost >> 18);
     if (r.config.recorded->mirrored)
         out += "A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n";
     if (r.shadowPages != 0)

@@ -70,8 +70,16 @@ TEST(BeginHistory, RulesLookAtWhatIsDoneBehindIt) {
     EXPECT_TRUE(Ran(begun(kBefore, raw)).violated(Rule::Coherent));
     EXPECT_FALSE(Ran(begun(kBefore + raw, "  - note: nothing\n")).violated(Rule::Coherent));
     // But what is left over is found wherever it comes from.
-    const std::string lost = "  - inject: {seamcall: TDH.MEM.PAGE.REMOVE, status: TDX_OPERAND_INVALID}\n  - punch-hole: {gpa: 0x5000}\n";
-    EXPECT_EQ(Ran(begun(kBefore + lost, kBehind)).violated(Rule::NoLeak), Ran(td(kBefore + lost + kBehind)).violated(Rule::NoLeak));
+    const std::string lost = "  - inject: {seamcall: TDH.PHYMEM.PAGE.WBINVD, status: TDX_OPERAND_BUSY}\n  - punch-hole: {gpa: 0x5000}\n";
+    EXPECT_TRUE(Ran(td(kBefore + lost)).violated(Rule::NoLeak));
+    EXPECT_TRUE(Ran(begun(kBefore + lost, "  - note: nothing\n")).violated(Rule::NoLeak));
+}
+
+TEST(BeginHistory, AQuestionAboveItIsNotAnsweredBelow) {
+    const std::string ask = "  - ask: {question: which one, choices: [a, b], answer: a}\n";
+    Session session(bindScenario("test.yaml", begun(kBefore + ask, kBehind)));
+    for (const auto& event : eventsOf(session))
+        EXPECT_NE(event.value("kind", ""), "answer");
 }
 
 TEST(BeginHistory, ARaceBehindItIsExploredAsWithAHistory) {

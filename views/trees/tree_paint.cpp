@@ -86,7 +86,9 @@ QString writtenLabel(const QRectF& label, const TreeRow& row, const TreeMetrics&
     return font.elidedText(text, Qt::ElideMiddle, room);
 }
 
-int roomBesideAddress(const TreeRow& row, const TreeMetrics& metrics) {
+int roomBesideAddress(unsigned depth, const TreeMetrics& metrics) {
+    TreeRow row;
+    row.depth = depth;
     constexpr int kWide = 1000;
     return kWide - static_cast<int>(addressRect(QRectF(0, 0, kWide, metrics.row), row, metrics).width());
 }

@@ -51,7 +51,7 @@ QString memoryText(const MemoryView& memory);
 // The address as it stands in the row's label: shortened where there is no room.
 QString writtenLabel(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
 // What a label takes beside its address.
-int roomBesideAddress(const TreeRow& row, const TreeMetrics& metrics);
+int roomBesideAddress(unsigned depth, const TreeMetrics& metrics);
 // Where the triangle that folds a row is, within its label.
 QRectF foldMark(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics);
 

@@ -62,13 +62,10 @@ void TreesView::layoutColumns() {
     metrics_.row = std::max(22, mono.height() + 9);
     metrics_.indent = mono.horizontalAdvance('0') + 4;
     metrics_.columns = context_.session() && !context_.session()->hasColumn(Column::Mirror) ? 1 : 3;
-    unsigned depth = 4;
-    TreeRow deepest;
-    for (const TreeRow& row : rows_) {
-        depth = std::max(depth, row.depth);
-        if (row.depth > deepest.depth)
-            deepest.depth = row.depth;
-    }
+    unsigned deepest = 0;
+    for (const TreeRow& row : rows_)
+        deepest = std::max(deepest, row.depth);
+    const unsigned depth = std::max(4u, deepest);
     const int slotWidth = mono.horizontalAdvance("0 P+S") + 22;
     metrics_.memory = context_.session() && !context_.session()->knowsMemslots() ? 0 : slotWidth;
     // As wide as the highest address of the machine's slots, so that it stays the same from step to step.
