@@ -147,6 +147,12 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
      "tso)"},
     {Break::PamtWithoutLock, "pamt-without-lock",
      "dynamic PAMT as first proposed (v2, 2025): the counts without pamt_lock, and a range that is not free counts as somebody else's get"},
+    {Break::SplitThoughBlockIsBusy, "split-though-block-is-busy",
+     "with private-2M: a busy TDH.MEM.RANGE.BLOCK is taken for done, and the split goes on to TRACK and DEMOTE"},
+    {Break::IgnoreAcceptLevel, "ignore-accept-level",
+     "with private-2M: nobody looks at how large a page the guest accepts, so that what is mapped larger stays so"},
+    {Break::NoEndAfterFailedSplit, "no-end-after-failed-split",
+     "with private-2M, as posted: a conversion that has no memory for a split returns without the end of its invalidation"},
 }};
 
 constexpr std::array<CounterInfo, kCounters> kCounterTable{{

@@ -165,6 +165,9 @@ enum class Break : u8 {
     NoSeqBarrier,
     NoEntryBarrier,
     PamtWithoutLock,
+    SplitThoughBlockIsBusy,
+    IgnoreAcceptLevel,
+    NoEndAfterFailedSplit,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);

@@ -88,9 +88,13 @@ BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
     table.of = options;
     table.least = kLeast;
     table.most = kMost;
-    for (const auto& [kernel, dynamicPamt] :
-         {std::pair{Kernel::V6_16, false}, {Kernel::V6_19, false}, {Kernel::V7_2, false}, {Kernel::Next, false}, {Kernel::Next, true}}) {
-        const std::string version = fmt::format("kernel: \"{}\", {}", name(kernel), dynamicPamt ? "features: [dynamic-pamt], " : "");
+    constexpr std::pair<Kernel, std::optional<Feature>> kVersions[] = {{Kernel::V6_16, {}}, {Kernel::V6_19, {}},
+                                                                       {Kernel::V7_2, {}},  {Kernel::V7_2, Feature::Private2M},
+                                                                       {Kernel::Next, {}},  {Kernel::Next, Feature::DynamicPamt}};
+    for (const auto& [kernel, feature] : kVersions) {
+        const bool large = feature == Feature::Private2M;
+        const std::string version = fmt::format("kernel: \"{}\", {}", name(kernel),
+                                                feature ? fmt::format("features: [{}], ", kFeatures[static_cast<unsigned>(*feature)]) : "");
         const auto machine = [&](u64 pages, const std::string& more = "vcpus: 1") { return version + more + ", " + slotOf(pages); };
         const Growth image = growth(16, 32, 48, [&](u64 pages) {
             return run(machine(kMost), fmt::format("  - init-mem-region: {{gpa: 0, size: {}K}}\n", 4 * pages), costs);
@@ -102,19 +106,24 @@ BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
             return run(machine(kLeast, "vcpus: 4, init-vcpus: 0"), script, costs);
         });
         const auto accepting = [&](u64 pages, const std::string& more = "") {
-            return run(machine(kMost), fmt::format("  - finalize-vm\n  - vcpu0: {{accept: {{gpa: 0, size: {}K}}}}\n", 4 * pages) + more,
-                       costs);
+            return run(
+                machine(kMost),
+                fmt::format("  - finalize-vm\n  - vcpu0: {{accept: {{gpa: 0, size: {}K{}}}}}\n", 4 * pages, large ? ", level: 2M" : "") +
+                    more,
+                costs);
         };
         const Growth accept = growth(kLeast, kMiddle, kMost, [&](u64 pages) { return accepting(pages); });
-        const Growth share = growth(16, 32, 48, [&](u64 pages) {
-            return accepting(kLeast, fmt::format("  - vcpu0: {{map-gpa: {{gpa: 0, size: {}K, as: shared}}}}\n", 4 * pages));
+        // The bounce buffer is in one piece, so that of large pages whole ones become shared.
+        const u64 unit = large ? 512 : 16;
+        const Growth share = growth(unit, 2 * unit, 3 * unit, [&](u64 pages) {
+            return accepting(large ? kMost : kLeast, fmt::format("  - vcpu0: {{map-gpa: {{gpa: 0, size: {}K, as: shared}}}}\n", 4 * pages));
         });
         for (const Growth* one : {&image, &vcpu, &accept, &share})
             table.off = std::max(table.off, one->off);
         for (const bool eager : {false, true}) {
             Boot boot;
             boot.kernel = kernel;
-            boot.dynamicPamt = dynamicPamt;
+            boot.feature = feature;
             boot.eager = eager;
             const auto phase = [&](const char* what, u64 things, const Growth& of) {
                 const Counted all = of.each * static_cast<double>(things);
@@ -135,10 +144,14 @@ BootTable predictBoots(const BootOptions& options, const CostTable& costs) {
     return table;
 }
 
+std::string nameOf(const Boot& boot) {
+    return std::string(name(boot.kernel)) + (!boot.feature ? "" : *boot.feature == Feature::Private2M ? " 2M" : " PAMT");
+}
+
 std::string bootText(const BootTable& table, const CostTable& costs) {
     const double gib = static_cast<double>(table.of.bytes) / (1u << 30);
-    std::string out = wrapped(fmt::format("A TD of {:g} GiB and {} vCPU{} until init runs, in seconds on one CPU; private pages of 4K.",
-                                          gib, table.of.vcpus, table.of.vcpus == 1 ? "" : "s"),
+    std::string out = wrapped(fmt::format("A TD of {:g} GiB and {} vCPU{} until init runs, in seconds on one CPU.", gib, table.of.vcpus,
+                                          table.of.vcpus == 1 ? "" : "s"),
                               "", 0);
     // As wide as what stands in it.
     std::vector<std::vector<std::string>> rows{{"kernel", "accept", "image", "vCPUs", "accept", "(pages)", "to shared", "all"}};
@@ -147,7 +160,7 @@ std::string bootText(const BootTable& table, const CostTable& costs) {
     };
     for (const Boot& boot : table.boots) {
         std::vector<std::string>& row = rows.emplace_back();
-        row = {std::string(name(boot.kernel)) + (boot.dynamicPamt ? " PAMT" : ""), boot.eager ? "eager" : "lazy"};
+        row = {nameOf(boot), boot.eager ? "eager" : "lazy"};
         for (const BootPhase& phase : boot.phases) {
             row.push_back(seconds(phase.ns));
             if (phase.name == "accept")
@@ -176,8 +189,10 @@ std::string bootText(const BootTable& table, const CostTable& costs) {
     say(fmt::format(
         "Lazy: the firmware accepts {} MiB, the kernel {:.0f} MiB for each vCPU that it starts and its bounce buffer; eager: all.",
         kHabits.firmware >> 20, kHabits.perVcpu / (1 << 20)));
-    say("PAMT: with features: [dynamic-pamt]. Memory becomes shared before other vCPUs run, so that nobody is kicked.");
-    say("Not in it: 2M private pages (not modelled), other load of the host, and what the guest does beside accepting.");
+    say("PAMT: with features: [dynamic-pamt]; 2M: with features: [private-2M], a guest that accepts 2M at a time; else pages are of 4K. "
+        "Memory "
+        "becomes shared before other vCPUs run, so that nobody is kicked.");
+    say("Not in it: other load of the host, and what the guest does beside accepting.");
     return out;
 }
 
@@ -185,8 +200,10 @@ std::string bootCsv(const BootTable& table) {
     std::string out = "kernel,features,accept,page,phase,things,seconds,seamcalls,exits\n";
     for (const Boot& boot : table.boots)
         for (const BootPhase& phase : boot.phases)
-            out += fmt::format("{},{},{},4K,{},{},{:.6f},{:.0f},{:.0f}\n", name(boot.kernel), boot.dynamicPamt ? "dynamic-pamt" : "",
-                               boot.eager ? "eager" : "lazy", phase.name, phase.things, phase.ns / 1e9, phase.seamcalls, phase.exits);
+            out += fmt::format("{},{},{},{},{},{},{:.6f},{:.0f},{:.0f}\n", name(boot.kernel),
+                               boot.feature ? kFeatures[static_cast<unsigned>(*boot.feature)] : "", boot.eager ? "eager" : "lazy",
+                               boot.feature == Feature::Private2M ? "2M" : "4K", phase.name, phase.things, phase.ns / 1e9, phase.seamcalls,
+                               phase.exits);
     return out;
 }
 
@@ -212,8 +229,7 @@ std::string bootSvg(const BootTable& table) {
     }
     int y = kTop;
     for (const Boot& boot : table.boots) {
-        out += fmt::format("<text x=\"10\" y=\"{}\">{}{}, {}</text>\n", y + 15, name(boot.kernel), boot.dynamicPamt ? " PAMT" : "",
-                           boot.eager ? "eager" : "lazy");
+        out += fmt::format("<text x=\"10\" y=\"{}\">{}, {}</text>\n", y + 15, nameOf(boot), boot.eager ? "eager" : "lazy");
         double at = kLeft;
         for (std::size_t i = 0; i < boot.phases.size(); ++i) {
             const double width = boot.phases[i].ns / most * kWidth;

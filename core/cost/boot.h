@@ -27,8 +27,8 @@ struct BootPhase {
 
 struct Boot {
     Kernel kernel = Kernel::V6_16;
-    bool dynamicPamt = false; // a feature of `next`
-    bool eager = false;       // all memory is accepted before the kernel starts; else what is needed
+    std::optional<Feature> feature = {};
+    bool eager = false; // all memory is accepted before the kernel starts; else what is needed
     std::vector<BootPhase> phases;
     double ns = 0;
 };
@@ -41,6 +41,8 @@ struct BootTable {
     bool whole = true;       // false: it was cancelled
 };
 
+// "7.2 2M", "next PAMT"
+std::string nameOf(const Boot& boot);
 BootTable predictBoots(const BootOptions& options, const CostTable& costs);
 std::string bootText(const BootTable& table, const CostTable& costs);
 std::string bootCsv(const BootTable& table);

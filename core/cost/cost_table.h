@@ -14,7 +14,7 @@
 namespace mirrorscope {
 
 struct Cost {
-    std::string name; // a SEAMCALL's or TDCALL's leaf, or "micro-step", "ipi", "tlb-flush", "page", "exit", "seamcall", "tdcall"
+    std::string name; // a SEAMCALL's or TDCALL's leaf, or "micro-step", "ipi", "tlb-flush", "page", "cleared", "exit", "seamcall", "tdcall"
     double ns = 0;
     std::string source;
 };

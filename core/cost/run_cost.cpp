@@ -74,8 +74,13 @@ RunCost costOf(const Session& session, const CostTable& table) {
     }
     RunCost out;
     out.microSteps = machine.steps();
-    for (const Span& span : session.lanes().seamcalls())
+    const auto& marks = session.system().sim().marks();
+    for (const Span& span : session.lanes().seamcalls()) {
         count(leafName(span));
+        const u64 level = marks[span.entered].a[0] & 7; // as the module counts them
+        if (span.kind == Span::Kind::Tdcall && span.closed && !span.exits && span.detail == tdx::kSuccess && level != 0)
+            times["cleared"] += pagesPer(levelOf(static_cast<unsigned>(level) + 1)) - 1; // the row of the leaf is of 4K
+    }
     for (const auto& [name, n] : times)
         out.lines.push_back({name, n, static_cast<double>(n) * table.ns(name)});
     std::stable_sort(out.lines.begin(), out.lines.end(), [](const CostLine& a, const CostLine& b) { return a.ns > b.ns; });

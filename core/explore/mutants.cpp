@@ -56,7 +56,8 @@ std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std:
             mutant.text = result.findings[0].text;
             Scenario honest = broken;
             honest.machine.breaks.reset();
-            honest.machine.kernel = Kernel::Fixed;
+            if (honest.machine.features.none()) // what is of one release stays with it
+                honest.machine.kernel = Kernel::Fixed;
             const ExploreResult held = Explorer(honest, options).run();
             mutant.honest = held.findings.empty();
             mutant.honestComplete = held.complete;

@@ -11,6 +11,8 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     out.push_back(machine.kernel == Kernel::Fixed  ? "Linux 6.16 with the fixes of resources/docs/fidelity.md"
                   : machine.kernel == Kernel::Next ? "Linux 7.2 and what is queued behind it (resources/docs/versions.md)"
                                                    : fmt::format("Linux {} as released", name(machine.kernel)));
+    if (machine.has(Feature::Private2M))
+        out.push_back("2M private pages as the RFC has them, not merged");
     if (machine.vm == VmType::Tdx)
         out.push_back("TDX module 1.5.01, whose calls are never interrupted");
     if (machine.vm == VmType::Snp)

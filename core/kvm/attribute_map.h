@@ -25,6 +25,10 @@ public:
         words_ = regions.take(gibs_.size() * kWords, "attribute");
         mixed2M_ = regions.take(gibs_.size() * kMixedWords, "mixed");
         mixed1G_ = regions.take(gibs_.size(), "mixed");
+        if (config.has(Feature::Private2M)) {
+            inhibited2M_ = regions.take(gibs_.size() * kMixedWords, "guest-inhibit");
+            inhibited1G_ = regions.take(gibs_.size(), "guest-inhibit");
+        }
     }
 
     // The word with the page's bit, which is bit gfn % 64.
@@ -37,13 +41,9 @@ public:
         Place word;
         u64 mask;
     };
-    std::optional<Bit> mixed(Gfn gfn, Level level) const {
-        const auto i = index(gfn);
-        if (!i)
-            return std::nullopt;
-        const u64 n = gfn.v % kGib / pagesPer(Level::k2M);
-        return level == Level::k2M ? Bit{mixed2M_ + (*i * kMixedWords + n / 64), 1ull << n % 64} : Bit{mixed1G_ + *i, 1};
-    }
+    std::optional<Bit> mixed(Gfn gfn, Level level) const { return hugeBit(gfn, level, mixed2M_, mixed1G_); }
+    // Whether the guest has accepted a part of it by itself (KVM_LPAGE_GUEST_INHIBIT_FLAG, with private-2M only).
+    std::optional<Bit> inhibited(Gfn gfn, Level level) const { return hugeBit(gfn, level, inhibited2M_, inhibited1G_); }
     // The first of the 64 pages of such a word; nothing for any other word of the machine.
     std::optional<Gfn> firstOf(Place word) const {
         if (word < words_ || word.v >= words_.v + gibs_.size() * kWords)
@@ -66,8 +66,16 @@ private:
         return at != gibs_.end() && *at == gib ? std::optional(static_cast<u64>(at - gibs_.begin())) : std::nullopt;
     }
 
+    std::optional<Bit> hugeBit(Gfn gfn, Level level, Place of2M, Place of1G) const {
+        const auto i = index(gfn);
+        if (!i)
+            return std::nullopt;
+        const u64 n = gfn.v % kGib / pagesPer(Level::k2M);
+        return level == Level::k2M ? Bit{of2M + (*i * kMixedWords + n / 64), 1ull << n % 64} : Bit{of1G + *i, 1};
+    }
+
     std::vector<u64> gibs_; // rising
-    Place words_, mixed2M_, mixed1G_;
+    Place words_, mixed2M_, mixed1G_, inhibited2M_, inhibited1G_;
 };
 
 } // namespace mirrorscope

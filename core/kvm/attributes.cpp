@@ -32,7 +32,13 @@ int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
         sim_.writeUnlock(LockId::SlotsLock);
         return 0;
     }
-    const bool begun = kvm_pre_set_memory_attributes(range, makePrivate);
+    int error = 0;
+    const bool begun = kvm_pre_set_memory_attributes(range, makePrivate, error);
+    if (error != 0) {
+        protocol_->end_of_failed_conversion(*this, begun);
+        sim_.writeUnlock(LockId::SlotsLock);
+        return error;
+    }
     // xa_store() of one gfn after the other; faults read them without a lock.
     Site site = Site::AttrSet;
     for (Gfn gfn = range.start; gfn < range.end; ++gfn.v) {
@@ -68,11 +74,15 @@ void Kvm::kvm_arch_pre_set_memory_attributes(const Memslot& s, const GfnRange& p
         }
 }
 
-bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate) {
+bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate, int& error) {
     Call pre(sim_, "kvm_pre_set_memory_attributes");
     return invalidateParts([&](auto&& each) { forEachSlotPart(range, each); },
                            [&](const Memslot& s, const GfnRange& part) {
                                protocol_->kvm_arch_pre_set_memory_attributes(*this, s, part);
+                               if (!makePrivate && error == 0)
+                                   error = kvm_split_cross_boundary_leafs(part, KVM_FILTER_PRIVATE);
+                               if (error != 0)
+                                   return false;
                                // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.
                                return kvm_unmap_gfn_range(part, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
                            });

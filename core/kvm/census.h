@@ -8,7 +8,7 @@
 
 namespace mirrorscope {
 
-enum class PrivateOp : u8 { Link, Set, Free, Remove };
+enum class PrivateOp : u8 { Link, Set, Free, Remove, Split };
 
 class Census {
 public:
@@ -47,6 +47,11 @@ public:
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override {
         return count(PrivateOp::Remove, gfn, level, inner_.remove_external_spte(gfn, level, pfn));
     }
+
+    int split_external_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) override {
+        return count(PrivateOp::Split, gfn, level, inner_.split_external_spte(gfn, level, pfn, spt));
+    }
+    int topup_external_cache(unsigned vcpu) override { return inner_.topup_external_cache(vcpu); }
 
 private:
     int count(PrivateOp op, Gfn gfn, Level level, int result) {

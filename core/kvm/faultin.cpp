@@ -48,7 +48,7 @@ int Kvm::kvm_mmu_faultin_pfn_private(KvmPageFault& fault) {
         return r;
     }
     fault.mapWritable = !fault.memslot.readonly;
-    fault.maxLevel = Level::k4K; // guest_memfd has pages of order 0
+    fault.maxLevel = gmem_max_mapping_level(fault.memslot, fault.gfn);
     return 0;
 }
 

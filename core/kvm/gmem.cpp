@@ -46,7 +46,10 @@ u64 Kvm::folioWord(const Memslot& memslot, Gfn gfn) {
     if (const u64 found = machine_->get(gmemPlace(memslot, gfn)); found != 0)
         return found;
     const auto page = allocGmemBlock(memslot, gfn);
-    return page ? page->v : 0;
+    if (!page)
+        return 0;
+    const u64 ofBlock = machine_->get(gmemPlace(memslot, gfn));
+    return ofBlock != 0 ? ofBlock : page->v;
 }
 
 // Frames for the block around a gfn, as a guest_memfd with huge folios would have; a block of which something is there already, or that
@@ -63,8 +66,9 @@ std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
     const auto run = allocGuestPages(FrameKind::Gmem, gmemPlace(memslot, start), level);
     if (!run)
         return std::nullopt;
+    const u64 folio = config_.has(Feature::Private2M) ? kHugeFolio : 0;
     for (u64 i = 0; i < pages; ++i)
-        machine_->set(gmemPlace(memslot, {start.v + i}), run->v + i);
+        machine_->set(gmemPlace(memslot, {start.v + i}), (run->v + i) | folio);
     return Pfn{run->v + (gfn.v - start.v)};
 }
 
@@ -82,6 +86,7 @@ void Kvm::kvm_gmem_invalidate_end(bool begun) {
 void Kvm::truncate_inode_pages_range(const GmemRange& range) {
     Call call(sim_, "truncate_inode_pages_range");
     Forget forget(sim_);
+    split_folios_across(range);
     if (range.ofFile)
         dropPages(gmem_ + range.first, range.end - range.first, Site::GmemRemove);
     else
@@ -94,11 +99,21 @@ void Kvm::truncate_inode_pages_range(const GmemRange& range) {
 int Kvm::kvm_gmem_punch_hole(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_punch_hole");
     sim_.writeLock(LockId::FilemapInvalidateLock);
-    const bool begun = kvm_gmem_invalidate_begin(range);
-    truncate_inode_pages_range(range);
+    int r = 0;
+    bool begun;
+    if (config_.has(Feature::Private2M)) {
+        begun = kvm_gmem_invalidate_before_split(range);
+        r = kvm_gmem_split_private(range);
+        if (r == 0)
+            kvm_gmem_zap(range);
+    } else {
+        begun = kvm_gmem_invalidate_begin(range);
+    }
+    if (r == 0)
+        truncate_inode_pages_range(range);
     kvm_gmem_invalidate_end(begun);
     sim_.writeUnlock(LockId::FilemapInvalidateLock);
-    return 0;
+    return r;
 }
 
 } // namespace mirrorscope

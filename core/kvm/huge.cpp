@@ -23,7 +23,8 @@ void Kvm::setHugepageMixed(Gfn gfn, Level level, bool mixed) {
 // lpage_info: a huge page must lie inside the slot and have the same attributes throughout.
 bool Kvm::lpageDisallowed(const Memslot& memslot, Gfn gfn, Level level) const {
     const Gfn start = roundDown(gfn, level);
-    return start < memslot.base || start.v + pagesPer(level) > memslot.base.v + memslot.pages || hugepageMixed(gfn, level);
+    return start < memslot.base || start.v + pagesPer(level) > memslot.base.v + memslot.pages || hugepageMixed(gfn, level) ||
+           (config_.has(Feature::Private2M) && hugepage_test_guest_inhibit(gfn, level));
 }
 
 // The size of the host's page there, once it is populated.
@@ -96,7 +97,7 @@ int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared) {
     return r;
 }
 
-int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared) {
+int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared, bool onlyAcross) {
     Call call(sim_, "tdp_mmu_split_huge_pages_root");
     const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
     std::optional<Pfn> sp;
@@ -109,11 +110,13 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 break;
             if (!spte::isPresent(iter.oldSpte) || !spte::isLarge(iter.oldSpte))
                 break;
+            if (onlyAcross && iter.gfn >= range.start && iter.gfn.v + pagesPer(iter.level) <= range.end.v)
+                break;
             if (!sp) {
                 // The lock is dropped for the allocation, and the walk begins anew where it stood.
                 sim_.rcuReadUnlock();
                 shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
-                sp = alloc_page(FrameKind::Table, 0); // not of any vCPU's cache
+                sp = tdp_mmu_alloc_sp_for_split(isMirrorRoot(root)); // not of any vCPU's cache
                 shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
                 if (!sp)
                     return -kENOMEM;
@@ -122,10 +125,11 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 break; // look at what stands there now
             }
             tdp_mmu_init_child_sp(*sp, iter);
-            if (tdp_mmu_split_huge_page(iter, *sp, shared) == 0) {
+            const int r = tdp_mmu_split_huge_page(iter, *sp, shared);
+            if (r == 0)
                 sp.reset();
+            if (r == 0 || r == -kEOPNOTSUPP) // a private leaf is not split under the read lock
                 break;
-            }
         }
     }
     sim_.rcuReadUnlock();

@@ -192,6 +192,16 @@ public:
     void flush_after_nx_recovery(bool flush);
     void vcpu_srcu_read_unlock_mb();
     void disallowed_hugepage_adjust(KvmPageFault& fault, u64 spte, Level level);
+    // Private pages of 2M (private_2m.cpp): how large a mapping of guest_memfd's page may be; whether the guest has accepted a part of the
+    // huge page by itself, so that none is mapped there any more.
+    Level gmem_max_mapping_level(const Memslot& slot, Gfn gfn) const;
+    bool hugepage_test_guest_inhibit(Gfn gfn, Level level) const;
+    void hugepage_set_guest_inhibit(Gfn gfn, Level level);
+    // Huge leaves that cross an end of the range are split, so that what is zapped afterwards ends there. 0, or -ENOMEM; `filter`: of
+    // private or of shared memory.
+    int kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter);
+    // Folios that cross an end of what is truncated are none any more.
+    void split_folios_across(const GmemRange& range);
     // A large host page or a single one: the host's page around a gfn, and its size.
     std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
 
@@ -259,7 +269,10 @@ public:
     // Of the 64 pages from a multiple of 64: a bit for each that is private.
     u64 peekPrivateBits(Gfn first) const;
     int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
-    bool kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate);
+    // Whether an end is owed; 0 in `error`, or why the attributes stay.
+    bool kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate, int& error);
+    // It could not split what crosses its ends (private_2m.cpp).
+    void end_of_failed_conversion(bool begun) { endInvalidation(begun); }
     // What is invalidated beyond `part`, which changes.
     void kvm_arch_pre_set_memory_attributes(const Memslot& slot, const GfnRange& part);
 
@@ -289,6 +302,10 @@ public:
     std::optional<Pfn> gmemFolio(const Memslot& slot, Gfn gfn);
     void markPrepared(const Memslot& slot, Gfn gfn) { machine_->setBits(gmemPlace(slot, gfn), kUptodate); }
     bool kvm_gmem_invalidate_begin(const GmemRange& range);
+    // The same in three, with private-2M: the invalidation begins, leaves across its ends are split (0, or -ENOMEM), the rest is zapped.
+    bool kvm_gmem_invalidate_before_split(const GmemRange& range);
+    int kvm_gmem_split_private(const GmemRange& range);
+    void kvm_gmem_zap(const GmemRange& range);
     void kvm_gmem_invalidate_end(bool found);
     void truncate_inode_pages_range(const GmemRange& range);
     // Files with a name (gmem_file.cpp). Each is `file`, an index of MachineConfig::gmemFiles; 0 or a negative errno, kEBADF where
@@ -421,6 +438,7 @@ public:
 
     static constexpr u64 kHostPfn = (1ull << 40) - 1, kHostProtected = 1ull << 62;           // a word of the host's mapping
     static constexpr u64 kUptodate = 1ull << 61, kFolioLocked = 1ull << 60;                  // a word of guest_memfd
+    static constexpr u64 kHugeFolio = 1ull << 59;                                            // of it: its page is of a folio of 2M
     static constexpr u64 kScheduledRootToZap = 1, kNxHugePageDisallowed = 2, kNxTracked = 4; // kFlags
     enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags, kNextRoot, kNextNx, kSpWords };
     Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
@@ -484,7 +502,8 @@ private:
     void kvm_arch_post_set_memory_attributes(const GfnRange& range);
     bool lpageDisallowed(const Memslot& slot, Gfn gfn, Level level) const;
     Level host_pfn_mapping_level(const Memslot& slot, Gfn gfn) const;
-    int tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared);
+    int tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared, bool onlyAcross = false);
+    std::optional<Pfn> tdp_mmu_alloc_sp_for_split(bool mirror);
     int tdp_mmu_make_huge_spte(const TdpIter& parent, u64& huge);
     bool recover_huge_pages_range(Pfn root, const Memslot& slot);
     void track_possible_nx_huge_page(Pfn sp);
@@ -560,6 +579,7 @@ private:
     Place writeRecord(const Memslot& slot, Gfn gfn, Alias alias) const;
     void noteWrite(Place record, u64 number, u64 value);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
+    void forgetInhibit(const GfnRange& range);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
     EnterResult vcpu_enter_guest(unsigned vcpu);

@@ -95,7 +95,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
     TdpIter iter;
     for (tdp_iter_start(iter, root, Level::k4K, fault.gfn); iter.valid && iter.gfn <= fault.gfn; protocol_->tdp_iter_next(*this, iter)) {
         forget.but([&] { return mix(iter.hash(), fault.hash()); });
-        if (masks().nxHugePages)
+        if (masks().nxHugePages || (config_.has(Feature::Private2M) && isMirrorRoot(root)))
             disallowed_hugepage_adjust(fault, iter.oldSpte, iter.level);
         if (spte::isFrozen(iter.oldSpte)) // somebody is changing this entry and its twin
             break;
@@ -113,7 +113,7 @@ int Kvm::kvm_tdp_mmu_map(KvmPageFault& fault) {
             spSet(child, kFlags, kNxHugePageDisallowed);
         int linked;
         if (spte::isPresent(iter.oldSpte)) {
-            KVM_BUG_ON(is_mirror_sptep(iter.sptep), Assert::SplitMirror);
+            KVM_BUG_ON(is_mirror_sptep(iter.sptep) && !config_.has(Feature::Private2M), Assert::SplitMirror);
             linked = tdp_mmu_split_huge_page(iter, child, true);
         } else {
             linked = tdp_mmu_link_sp(iter, child, true);

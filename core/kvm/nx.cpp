@@ -9,8 +9,12 @@
 namespace mirrorscope {
 
 void Kvm::disallowed_hugepage_adjust(KvmPageFault& fault, u64 spte, Level level) {
-    if (level == Level::k4K || level != fault.goalLevel || !spte::isTable(spte, level) ||
-        (spGet(ept::pfnOf(spte), kFlags) & kNxHugePageDisallowed) == 0)
+    if (level == Level::k4K || level != fault.goalLevel || !spte::isTable(spte, level))
+        return;
+    const Pfn child = ept::pfnOf(spte);
+    // With private-2M, a table of a mirror is never made huge again (v3, patch 6).
+    const bool stays = config_.has(Feature::Private2M) && role::isMirror(spGet(child, kRole));
+    if (!stays && (spGet(child, kFlags) & kNxHugePageDisallowed) == 0)
         return;
     fault.goalLevel = below(level);
     fault.pfn.v |= fault.gfn.v & (pagesPer(level) - 1) & ~(pagesPer(fault.goalLevel) - 1);

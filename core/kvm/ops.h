@@ -16,6 +16,8 @@ public:
     virtual int set_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
     virtual int free_external_spt(Gfn gfn, Level level, Pfn spt) = 0;
     virtual int remove_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
+    // A leaf becomes a table (RFC of 2M private pages, v5); `spt` is to be its page.
+    virtual int split_external_spte(Gfn, Level, Pfn /*pfn*/, Pfn /*spt*/) { return -kEOPNOTSUPP; }
     // What the hooks will need of memory for a fault of that vCPU; called with its page caches, before mmu_lock (behind v7.2).
     virtual int topup_external_cache(unsigned) { return 0; }
 };

@@ -39,6 +39,7 @@ struct Protocol {
     Replaceable<&Kvm::mmu_invalidate_retry_gfn_unsafe> mmu_invalidate_retry_gfn_unsafe;
     Replaceable<&Kvm::may_repeat_map_page> may_repeat_map_page;
     Replaceable<&Kvm::kvm_arch_pre_set_memory_attributes> kvm_arch_pre_set_memory_attributes;
+    Replaceable<&Kvm::end_of_failed_conversion> end_of_failed_conversion;
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
     Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;

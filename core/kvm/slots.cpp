@@ -43,6 +43,7 @@ void Kvm::putSlot(int index, const SlotConfig& config) {
     machine_->set(at + kSlotHost,
                   config.memory ? memoryBase_[*config.memory] + (config.memoryOffset >> 12) : machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotFlags, flagsOf(config));
+    forgetInhibit({config.base, {config.base.v + config.pages}});
     machine_->set(vm(VmWord::PagesUsed), machine_->peek(vm(VmWord::PagesUsed)) + config.pages);
     if (config.dirtyLog)
         machine_->set(vm(VmWord::NrDirtyLogging), machine_->peek(vm(VmWord::NrDirtyLogging)) + 1);

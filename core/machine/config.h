@@ -23,9 +23,11 @@ struct SlotConfig {
     u64 pages = 0;
     bool guestMemfd = false; // KVM_MEM_GUEST_MEMFD: private memory comes from guest_memfd
     bool readonly = false;
-    bool dirtyLog = false;                 // KVM_MEM_LOG_DIRTY_PAGES
-    Level backing = Level::k4K;            // the host's pages
-    Level gmemBacking = Level::k4K;        // the blocks in which guest_memfd gets its frames; its pages are of order 0 all the same
+    bool dirtyLog = false;      // KVM_MEM_LOG_DIRTY_PAGES
+    Level backing = Level::k4K; // the host's pages
+    // The blocks in which guest_memfd gets its frames. Its pages are of order 0 all the same, but with private-2M, where a block is a
+    // folio.
+    Level gmemBacking = Level::k4K;
     std::optional<unsigned> gmemFile = {}; // which of MachineConfig::gmemFiles; none: a file of its own, as large as the slot
     u64 gmemOffset = 0;                    // of the slot's first page in it, in bytes
     std::optional<unsigned> memory = {};   // which of MachineConfig::memories; none: a mapping of its own, as large as the slot
@@ -53,7 +55,7 @@ inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "i
 enum class Kernel : u8 { V6_16, Fixed, V6_19, V7_2, Next };
 inline constexpr std::array<std::string_view, 5> kKernels{"6.16", "fixed", "6.19", "7.2", "next"};
 constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std::size_t>(kernel)]; }
-// machine.features: what is off by default. Of these only dynamic-pamt is modelled.
+// machine.features: what is off by default.
 enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M };
 inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.

@@ -89,6 +89,11 @@ constexpr KernelPoint kPoints[] = {
       "the records of 2M of memory come with their first page that the module gets and go with the last, under pamt_lock"},
      "series v6, 26 May 2026; tip x86/tdx 01a43c55ae5f..e61c837817ac",
      "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml"},
+    {"private pages of 2M (machine.features: [private-2M])",
+     {"each private page is 4K", "", "mapped where the file's folio and the guest's accepts allow it; split by BLOCK, TRACK and DEMOTE",
+      ""},
+     "\"KVM: TDX huge page support for private memory\", v5 of 28 Jan 2026; not merged",
+     "lessons/32-private-pages-of-2m.yaml; races/33-parts-of-a-large-page.yaml; history/private-2m-conversion-without-memory.yaml"},
     {"a violation of a pending page", {"PROT = 0 and no execution by a user", "", "PROT = 0", ""}, "tdx.c of v7.2", ""},
 };
 } // namespace

@@ -18,7 +18,7 @@ namespace mirrorscope::review_tables {
 namespace {
 constexpr unsigned bit(PrivateOp op) { return 1u << static_cast<unsigned>(op); }
 constexpr unsigned kLink = bit(PrivateOp::Link), kSet = bit(PrivateOp::Set), kFree = bit(PrivateOp::Free), kRemove = bit(PrivateOp::Remove),
-                   kAll = kLink | kSet | kFree | kRemove;
+                   kAll = kLink | kSet | kFree | kRemove | bit(PrivateOp::Split);
 
 struct Operation {
     std::string_view name;
@@ -117,13 +117,13 @@ std::optional<PrivateOp> mustBeTold(const Census::Change& change) {
     if (now == EntryKind::Leaf)
         return PrivateOp::Set;
     if (now == EntryKind::Table)
-        return PrivateOp::Link;
+        return old == EntryKind::Leaf ? PrivateOp::Split : PrivateOp::Link;
     if (old == EntryKind::None)
         return std::nullopt;
     return old == EntryKind::Leaf ? PrivateOp::Remove : PrivateOp::Free;
 }
 std::string_view nameOf(PrivateOp op) {
-    constexpr std::array<std::string_view, 4> names{"link", "set", "free", "remove"};
+    constexpr std::array<std::string_view, 5> names{"link", "set", "free", "remove", "split"};
     return names[static_cast<unsigned>(op)];
 }
 

@@ -69,6 +69,7 @@ void Checker::lookAtStep() {
 
     const Place invalidations = kvm.vm(Kvm::VmWord::InvalidateInProgress);
     const Place invalidateStart = kvm.vm(Kvm::VmWord::InvalidateStart), invalidateEnd = kvm.vm(Kvm::VmWord::InvalidateEnd);
+    Gfn closed;
     bool endedInvalidation = false;
     GfnRange ended;
 
@@ -111,8 +112,10 @@ void Checker::lookAtStep() {
             const u64 now = machine.peek(place);
             if (word == static_cast<unsigned>(Kvm::ActorWord::Freezing) && now == 0)
                 rules::frozenOwnedRelease(context, Place{delta - 1});
-            if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0 && system_.isTdx())
-                rules::coherentWindowClosed(context, {delta - 1}, Level::None);
+            if (word == static_cast<unsigned>(Kvm::ActorWord::Clearing) && now == 0)
+                closed = {delta - 1};
+            if (word == static_cast<unsigned>(Kvm::ActorWord::ClearingLevel) && now == 0 && system_.isTdx()) // the other goes first
+                rules::coherentWindowClosed(context, closed, levelOf(static_cast<unsigned>(delta)));
         } else if (const auto pfn = frames.frameOfMeta(place)) {
             rules::noStaleTlbFrame(context, *pfn);
             rules::singleOwner(context, *pfn);

@@ -13,15 +13,17 @@ namespace {
 bool inWindow(const RuleContext& context, Gfn gfn, Level level, bool mirrorIsLeaf, SeptState real) {
     const Machine& machine = context.machine();
     const Kvm& kvm = context.kvm();
-    if (mirrorIsLeaf) // mapped by KVM_TDX_INIT_MEM_REGION, not yet added
-        return real == SeptState::Free && context.system.backend().peek(TdxBackend::Word::PremapGfn) == gfn.v + 1;
+    // Mapped by KVM_TDX_INIT_MEM_REGION, not yet added.
+    if (mirrorIsLeaf && real == SeptState::Free && context.system.backend().peek(TdxBackend::Word::PremapGfn) == gfn.v + 1)
+        return true;
     for (unsigned actor = 0; actor < context.system.sim().actors(); ++actor) {
         const u64 clearing = machine.peek(kvm.actorWord(actor, Kvm::ActorWord::Clearing));
         if (clearing == 0)
             continue;
-        // A removed table keeps its twin, and so does what is below it, until tdp_mmu_set_spte() returns.
+        // A removed table keeps its twin, and so does what is below it, until tdp_mmu_set_spte() returns; the parts of a leaf that is split
+        // get theirs in that time.
         const Level span = levelOf(static_cast<unsigned>(machine.peek(kvm.actorWord(actor, Kvm::ActorWord::ClearingLevel))));
-        if (level <= span && roundDown(gfn, span) == Gfn{clearing - 1})
+        if ((mirrorIsLeaf ? level < span : level <= span) && roundDown(gfn, span) == Gfn{clearing - 1})
             return true;
     }
     return false;
@@ -76,18 +78,20 @@ bool checkPair(RuleContext& context, Pfn spt, unsigned index) {
     return false;
 }
 
+// The entry, and what a table that was just linked there makes reachable; below a difference everything differs.
+void checkEntry(RuleContext& context, Place place) {
+    const Pfn spt = frameOf(place);
+    const u64 entry = context.machine().peek(place);
+    if (checkPair(context, spt, indexOf(place)) && spte::isTable(entry, context.kvm().peekPage(spt).level()))
+        for (unsigned i = 0; i < 512; ++i)
+            checkPair(context, ept::pfnOf(entry), i);
+}
+
 } // namespace
 
 void coherentTable(RuleContext& context, Place place) {
-    const Pfn spt = frameOf(place);
-    const MmuPage page = context.kvm().peekPage(spt);
-    if (!page.isMirror() || !asked(context))
-        return;
-    // A table that was just linked makes all that it holds reachable; below a difference everything differs.
-    const u64 entry = context.machine().peek(place);
-    if (checkPair(context, spt, indexOf(place)) && spte::isTable(entry, page.level()))
-        for (unsigned i = 0; i < 512; ++i)
-            checkPair(context, ept::pfnOf(entry), i);
+    if (context.kvm().peekPage(frameOf(place)).isMirror() && asked(context))
+        checkEntry(context, place);
 }
 
 void coherentSept(RuleContext& context, Place place) {
@@ -105,7 +109,7 @@ void coherentWindowClosed(RuleContext& context, Gfn gfn, Level level) {
         return;
     const auto at = context.system.spteAt(context.system.mirrorRoot(), gfn, level);
     if (at.exists)
-        checkPair(context, frameOf(at.place), indexOf(at.place));
+        checkEntry(context, at.place);
 }
 
 } // namespace mirrorscope::rules

@@ -31,7 +31,9 @@ void singleOwner(RuleContext& context, Pfn pfn) {
         snpOwner(context, pfn);
     if (!context.system.isTdx())
         return;
-    const PageType type = context.system.module().isPamtPage(pfn) ? PageType::Pamt : pamt::type(context.system.module().peekPamt(pfn));
+    Level size = Level::k4K;
+    const u64 record = context.system.module().peekPamt(pfn, &size);
+    const PageType type = context.system.module().isPamtPage(pfn) ? PageType::Pamt : pamt::type(record);
     const FrameKind kind = context.system.frames().peekKind(pfn);
     bool agrees = false;
     switch (type) {
@@ -46,7 +48,7 @@ void singleOwner(RuleContext& context, Pfn pfn) {
     }
     if (!agrees)
         context.checker.report(
-            Rule::SingleOwner, pfn.v,
+            Rule::SingleOwner, pfn.v & ~(pagesPer(size) - 1), // of a large page the first that is met
             fmt::format("pfn {:#x} has two owners: the PAMT says {}, the host uses it as {}", pfn.v, name(type), name(kind)),
             {context.system.frames().meta(pfn), context.system.module().pamt4k(pfn)});
 }

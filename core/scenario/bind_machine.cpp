@@ -152,6 +152,8 @@ void Binder::slot(const YamlNode& node) {
             fail(*value, "gmem-backing is 4K or 2M");
         if (!slot.guestMemfd)
             fail(*value, "gmem-backing is of a slot with guest_memfd");
+    } else if (slot.guestMemfd && node.find("gmem") == nullptr && scenario_.machine.has(Feature::Private2M)) {
+        slot.gmemBacking = Level::k2M;
     }
     if (const YamlNode* value = node.find("memory-offset"); value != nullptr && node.find("memory") == nullptr)
         fail(*value, "memory-offset is in a mapping that `memory` names");
@@ -262,8 +264,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
             fail(value, "features is a list");
         for (const auto& item : value.items) {
             const std::size_t feature = oneOf(item, kFeatures, "feature");
-            if (static_cast<Feature>(feature) != Feature::DynamicPamt)
-                fail(item, "`" + std::string(kFeatures[feature]) + "` is not modelled yet; the one that is: `dynamic-pamt`");
+            if (static_cast<Feature>(feature) == Feature::InPlaceConversion)
+                fail(item, "`" + std::string(kFeatures[feature]) + "` is not modelled yet; those that are: `dynamic-pamt`, `private-2M`");
             m.features.set(feature);
         }
     } else if (key == "dispatch") {
@@ -337,9 +339,12 @@ void Binder::machine(const YamlNode* node) {
         m.vm = static_cast<VmType>(oneOf(*vm, vmTypeNames(), "VM type"));
     }
     m.privateByDefault = m.vm == VmType::Tdx || m.vm == VmType::Snp;
+    // And what is on, since a slot depends on that.
+    if (const YamlNode* features = map.find("features"))
+        machineKey("features", *features);
     for (const auto& [key, value] : map.entries) {
         given_.insert(key.text);
-        if (key.text != "vm" && key.text != "preset" && !machineKey(key.text, value))
+        if (key.text != "vm" && key.text != "features" && key.text != "preset" && !machineKey(key.text, value))
             unknown(key, "machine key", names);
     }
     if (m.initVcpus && *m.initVcpus > m.vcpus)
@@ -351,6 +356,10 @@ void Binder::machine(const YamlNode* node) {
              "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
     if (m.has(Feature::DynamicPamt) && (m.kernel != Kernel::Next || m.vm != VmType::Tdx))
         fail(*map.find("features"), "dynamic-pamt is of a TD and of `kernel: next`");
+    if (m.has(Feature::Private2M) && (!m.since(Kernel::V7_2) || m.vm != VmType::Tdx))
+        fail(*map.find("features"), "private-2M is of a TD and of `kernel: 7.2` or `next`");
+    if (m.has(Feature::Private2M) && m.has(Feature::DynamicPamt))
+        fail(*map.find("features"), "private-2M together with dynamic-pamt is not modelled; each by itself is");
     checkVersion(map);
     const u64 limit = m.gfnsReached();
     u64 pages = 0;
@@ -376,7 +385,7 @@ void Binder::machine(const YamlNode* node) {
         else if (key.name == "attributes")
             value = m.privateByDefault ? "private" : "shared";
         else if (key.name == "max-level" && !given_.contains("max-level"))
-            value = m.vm == VmType::Tdx ? "1G (private 4K)" : "1G";
+            value = m.vm != VmType::Tdx ? "1G" : m.has(Feature::Private2M) ? "1G (private 2M)" : "1G (private 4K)";
         scenario_.machineText.emplace_back(std::string(key.name), value);
     }
 }

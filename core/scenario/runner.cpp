@@ -305,7 +305,8 @@ Outcome Runner::perform(const Step& step) {
         slot.readonly = step.number("readonly") != 0;
         slot.dirtyLog = step.number("dirty-log") != 0;
         slot.backing = levelOf(static_cast<unsigned>(step.number("backing", 1)));
-        slot.gmemBacking = levelOf(static_cast<unsigned>(step.number("gmem-backing", 1)));
+        const bool large = system_.config().has(Feature::Private2M) && !step.has("gmem");
+        slot.gmemBacking = levelOf(static_cast<unsigned>(step.number("gmem-backing", large ? 2 : 1)));
         if (step.has("gmem")) {
             slot.guestMemfd = true;
             slot.gmemFile = static_cast<unsigned>(step.number("gmem"));

@@ -266,7 +266,7 @@ constexpr std::array kMachineKeys{
                "the protocol as released in that version; fixed: 6.16 with later upstream fixes; next: what is queued behind 7.2"},
     MachineKey{"module", "1.5", "1.5", "the TDX module: which leaves there are, and how they answer"},
     MachineKey{"features", "list of names", "[]",
-               "what is off by default: dynamic-pamt (kernel: next); in-place-conversion and private-2M are not modelled yet"},
+               "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next); in-place-conversion is not modelled yet"},
     MachineKey{"dispatch", "role, fault, iter, gfn", "role", "which rule decides that the private table must follow"},
     MachineKey{"break", "list of names", "[]", "steps of the protocol that are not followed"},
     MachineKey{"private-ops", "none, observe", "none", "a private backend that only counts"},

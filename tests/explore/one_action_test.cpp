@@ -73,6 +73,7 @@ const std::vector<Row>& rows() {
         {{"tlb.fill"}, {"frame-index", "tlb", "tlb-index"}, "the last entry of a walk is read"},
         {{"spte.freeze"}, {"frame.0", "spte"}, "a page of a TD is referenced"},
         {{"pamt.set"}, {"pamt.0", "pamt.1", "td"}, "the PAMT entry of a page"},
+        {{"pamt.set"}, {"sept"}, "512 entries of a table"}, // DEMOTE, before the table is linked
         {{"pamt.set"}, {"pamt-bitmap"}, "the record of 2M and the bits of its two pages"},
         {{"page.alloc", "page.free"}, {"frame-index", "frame.0"}, "a page is taken from the allocator"},
     };

@@ -20,6 +20,10 @@ void expectFreezeSeamcallSet(const std::vector<Json>& events, bool afterFinalize
             continue;
         if (e["is"] == "leaf" && !finalized && afterFinalize)
             continue;
+        // A split: with mmu_lock held for writing there is nothing to freeze, and the parts stand in a table that nobody reaches yet.
+        const auto& where = e["where"];
+        if (std::find(where.begin(), where.end(), "kvm_split_cross_boundary_leafs") != where.end())
+            continue;
         EXPECT_EQ(e["site"], "spte.set") << e;
         EXPECT_EQ(e["was"], "frozen") << e;
         std::string seen;

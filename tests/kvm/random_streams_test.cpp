@@ -31,7 +31,8 @@ constexpr u64 kSecondSlot = 0x4000, kMovedSlot = 0x8000;
 class Generator {
 public:
     explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed)
-        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 2 == 0) {}
+        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 2 == 0),
+          private2M_(vm == VmType::Tdx && kernel >= Kernel::V7_2 && seed % 2 == 1) {}
 
     // `broken`: a value of `break`, if any.
     Stream stream(unsigned length, const std::string& broken = "") {
@@ -48,6 +49,8 @@ public:
                 s.machine += fmt::format(", {}: false", flag);
         if (dynamicPamt_)
             s.machine += ", features: [dynamic-pamt]";
+        if (private2M_)
+            s.machine += ", features: [private-2M]";
         if (!broken.empty())
             s.machine += fmt::format(", break: [{}]", broken);
         if (below(4) == 0)
@@ -90,6 +93,10 @@ private:
         op.arguments = fmt::format("{{gpa: {:#x}, size: {}K}}", op.gfn << 12, 4 * op.pages);
         return op;
     }
+    StreamOp large(const char* verb) {
+        const u64 gfn = 512 * below(2);
+        return {.verb = verb, .gfn = gfn, .pages = 512, .arguments = fmt::format("{{gpa: {:#x}, size: 2M}}", gfn << 12)};
+    }
     // (One after the other: in which order arguments are worked out is up to the compiler.)
     StreamOp someConversion(u64 mostPages, const char* verb) {
         const bool shared = below(2) == 0;
@@ -109,6 +116,11 @@ private:
         StreamOp op{.actor = vcpu, .gfn = page(), .shared = hasAlias() && below(2) == 0};
         if (hasPrivate() && hasAlias() && below(5) == 0) {
             op = below(2) == 0 ? someConversion(3, "map-gpa") : range("accept", 3);
+            if (private2M_ && op.verb == "accept" && below(2) == 0) {
+                op.gfn = 512 * below(2);
+                op.pages = 512;
+                op.arguments = fmt::format("{{gpa: {:#x}, size: 2M, level: 2M}}", op.gfn << 12);
+            }
             op.actor = vcpu;
             return op;
         }
@@ -149,7 +161,10 @@ private:
             const u64 what = below(4);
             return {.verb = "dirty-log", .arguments = fmt::format("{{id: {}, do: {}}}", hasPrivate() ? 1 : below(2), kDo[what])};
         }
-        case 7: return {.verb = "split-huge-pages", .arguments = below(2) == 0 ? "{level: 4K}" : "{gpa: 0, size: 2M}"};
+        case 7:
+            if (private2M_) // of a private one KVM warns
+                return range("age", 4);
+            return {.verb = "split-huge-pages", .arguments = below(2) == 0 ? "{level: 4K}" : "{gpa: 0, size: 2M}"};
         case 8: return {.verb = "recover-huge-pages"};
         case 9: return {.verb = "recover-nx-pages"};
         case 10: return {.verb = "zap-all"};
@@ -165,8 +180,10 @@ private:
             if (vm_ == VmType::Tdx)
                 return {.verb = "inject", .arguments = "{seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY, times: 1}"};
             return range("age", 8);
-        case 15: return range("punch-hole", 3);
-        default: return someConversion(4, "set-memory-attributes");
+        case 15: return private2M_ && below(4) == 0 ? large("punch-hole") : range("punch-hole", 3);
+        default:
+            return private2M_ && below(6) == 0 ? conversion(512 * below(2), 512, below(2) == 0)
+                                               : someConversion(4, "set-memory-attributes");
         }
     }
     StreamOp step(int actor) {
@@ -218,7 +235,7 @@ private:
     std::mt19937_64 random_;
     VmType vm_;
     Kernel kernel_;
-    bool dynamicPamt_;
+    bool dynamicPamt_, private2M_;
     u64 vcpus_ = 1;
     u64 value_ = 0;
     std::string backing_;

@@ -88,6 +88,7 @@ const std::string kVm = "vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 4M
 const std::string kHugeVm = "vm: default, slots: [{id: 0, gpa: 0, size: 4M, backing: 2M}]";
 const std::string kTd = "vm: tdx, slots: [{id: 0, gpa: 0, size: 4M}]";
 const std::string kDynamicPamt = kTd + ", kernel: next, features: [dynamic-pamt]";
+const std::string kPrivate2M = kTd + ", kernel: \"7.2\", features: [private-2M]";
 const std::string kWrite = "vcpu0: {write: 0x1000}";
 const std::string kImage = "init-mem-region: {gpa: 0, size: 4K, measure: false}", kFinal = "finalize-vm",
                   kAccept = "vcpu0: {accept: 0x4000}";
@@ -281,6 +282,11 @@ std::vector<Case> cases() {
          {"pre-fault: {vcpu: 0, gpa: 0x5000, size: 4K}"}},
         // tdx.c
         {Assert::ReclaimFailed, kTd, {kImage, kFinal, answer("TDH.PHYMEM.PAGE.RECLAIM", "TDX_OPERAND_INVALID")}, none, {"destroy-vm"}},
+        {Assert::SplitShared,
+         kPrivate2M,
+         {kFinal, "vcpu0: {accept: {gpa: 0, size: 2M, level: 2M}}", "split-huge-pages: {gpa: 0, size: 2M}"},
+         none,
+         {}},
         {Assert::PamtAddFailed,
          kDynamicPamt,
          {kImage, kFinal, kAccept, answer("TDH.PHYMEM.PAMT.ADD", "TDX_OPERAND_BUSY")},

@@ -86,6 +86,10 @@ bool knownOfTheKernel(const Scenario& scenario, const Failure& failure, const Vi
     if (scenario.machine.since(Kernel::V6_19) && v.rule == Rule::SingleOwner &&
         (failure.name == std::string_view("TDH.MEM.RANGE.BLOCK") || failure.name == std::string_view("TDH.MEM.PAGE.REMOVE")))
         return true;
+    // Nor one of a leaf that could not be split.
+    if (scenario.machine.has(Feature::Private2M) && v.rule == Rule::SingleOwner &&
+        (failure.name == std::string_view("TDH.MEM.TRACK") || failure.name == std::string_view("TDH.MEM.PAGE.DEMOTE")))
+        return true;
     // Who waits for user space to bring a page waits for ever when user space had no memory for it.
     if (failure.name == std::string_view("allocation") && v.rule == Rule::Progress && v.text.find("host.fault") != std::string::npos)
         return true;

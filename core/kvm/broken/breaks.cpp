@@ -32,6 +32,7 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::ReloadKeepsObsoleteRoot, broken::reloadKeepsObsoleteRoot},
         {Break::AttributesOfTheRangeOnly, broken::attributesOfTheRangeOnly},
         {Break::ClearDirtyOfNothing, broken::clearDirtyOfNothing},
+        {Break::NoEndAfterFailedSplit, broken::noEndAfterFailedSplit},
     };
     for (auto entry = std::rbegin(kBroken); entry != std::rend(kBroken); ++entry)
         if (config.broken(entry->first))

@@ -33,5 +33,6 @@ void seqIsInt(Protocol& protocol);
 void reloadKeepsObsoleteRoot(Protocol& protocol);
 void attributesOfTheRangeOnly(Protocol& protocol);
 void clearDirtyOfNothing(Protocol& protocol);
+void noEndAfterFailedSplit(Protocol& protocol);
 
 } // namespace mirrorscope::broken

@@ -12,6 +12,10 @@ namespace {
 // The one operation on the private table (kvm_x86_ops.set_external_spte). 0 or a negative errno.
 int set_external_spte(Kvm& kvm, Gfn gfn, u64 oldSpte, u64 newSpte, Level level) {
     ExternalOps& external = kvm.external();
+    const Pfn child = spte::isTable(newSpte, level) ? ept::pfnOf(newSpte) : Pfn{0};
+    const Pfn externalSpt = child.v == 0 ? child : Pfn{kvm.spGet(child, Kvm::kExternal)};
+    if (spte::isLeaf(oldSpte, level) && externalSpt.v != 0 && kvm.config().has(Feature::Private2M))
+        return external.split_external_spte(gfn, level, ept::pfnOf(oldSpte), externalSpt);
     if (spte::isPresent(oldSpte)) {
         kvm.lockdep_assert_held_write(LockId::MmuLock);
         return external.remove_external_spte(gfn, level, ept::pfnOf(oldSpte));
@@ -21,8 +25,6 @@ int set_external_spte(Kvm& kvm, Gfn gfn, u64 oldSpte, u64 newSpte, Level level) 
         return -kEIO;
     if (spte::isLast(newSpte, level))
         return external.set_external_spte(gfn, level, ept::pfnOf(newSpte));
-    const Pfn child = ept::pfnOf(newSpte);
-    const Pfn externalSpt{kvm.spGet(child, Kvm::kExternal)};
     if (kvm.KVM_BUG_ON(externalSpt.v == 0, Assert::NoExternal) ||
         kvm.WARN_ON_ONCE(above(role::level(kvm.spGet(child, Kvm::kRole))) != level, Assert::ExternalLevel) ||
         kvm.WARN_ON_ONCE(Gfn{kvm.spGet(child, Kvm::kGfn)} != gfn, Assert::ExternalGfn))

@@ -30,6 +30,7 @@ public:
     int free_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_free_private_spt(gfn, level, spt); }
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override;
     int topup_external_cache(unsigned vcpu) override;
+    int split_external_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) override;
 
     // ---- the private table (sept_ops.cpp). 0 or a negative errno
     int tdx_sept_link_private_spt(Gfn gfn, Level level, Pfn spt);
@@ -39,7 +40,7 @@ public:
     // 1: blocked; 0: nothing was in the secure EPT (an image page that was mapped but never added).
     int tdx_sept_zap_private_spte(Gfn gfn, Level level, Pfn pfn);
     int tdx_sept_drop_private_spte(Gfn gfn, Level level, Pfn pfn);
-    void tdx_clear_and_unpin(Pfn pfn);
+    void tdx_clear_and_unpin(Pfn pfn, Level level);
     // A page of the TD's image, before the TD runs: v6.16 counts it, and TDH.MEM.PAGE.ADD follows when the mirror's entry was published.
     int add_or_record(Gfn gfn, Level level, Pfn pfn);
     // What the hooks do, under whatever name.
@@ -96,6 +97,14 @@ public:
     u64 peekPamtRef(Pfn pfn) const;
     bool inPamtCache(Pfn pfn) const;
 
+    // ---- private pages of 2M (private_2m.cpp)
+    int tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn spt);
+    // BLOCK before a split; its status.
+    u64 block_for_split(Gfn gfn, Level level);
+    // The guest wants to accept a page of that size: nothing larger is mapped around it from now on. 0, or -ENOMEM.
+    int tdx_honor_guest_accept_level(Gfn gfn, Level level);
+    bool mayBeLeaf(Level level) const { return level == Level::k4K || (level == Level::k2M && kvm_.config().has(Feature::Private2M)); }
+
     // ---- teardown (teardown.cpp), in the order of kvm_destroy_vm()
     void tdx_mmu_release_hkid();
     void tdx_vcpu_free();
@@ -141,7 +150,8 @@ private:
     int tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure);
     int populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset);
     Outcome acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits);
-    HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk);
+    // `accepts`: the exit is of a TDG.MEM.PAGE.ACCEPT of that size.
+    HandledExit tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk, std::optional<Level> accepts);
     bool tdx_reclaim_page(Pfn page);
     void takePamtWords(Regions& regions);
     Place pamtCache(unsigned vcpu) const;

@@ -20,6 +20,8 @@ struct TdxProtocol {
     Replaceable<&TdxBackend::kick_after_track> kick_after_track;
     Replaceable<&TdxBackend::tdx_no_vcpus_enter_start> tdx_no_vcpus_enter_start;
     Replaceable<&TdxBackend::retries_locally> retries_locally;
+    Replaceable<&TdxBackend::block_for_split> block_for_split;
+    Replaceable<&TdxBackend::tdx_honor_guest_accept_level> tdx_honor_guest_accept_level;
     Replaceable<&TdxBackend::tdx_pamt_get> tdx_pamt_get;
     Replaceable<&TdxBackend::tdx_pamt_put> tdx_pamt_put;
     // Around an ioctl that changes the TD's state; `vcpu` if it is one of a vCPU. Inside of it, around what slots must not change under.

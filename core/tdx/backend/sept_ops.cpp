@@ -56,7 +56,7 @@ int TdxBackend::tdx_sept_set_private_spte(Gfn gfn, Level level, Pfn pfn) {
 }
 
 int TdxBackend::map(Gfn gfn, Level level, Pfn pfn) {
-    if (kvm_.KVM_BUG_ON(level != Level::k4K, Assert::SetLevel))
+    if (kvm_.KVM_BUG_ON(!mayBeLeaf(level), Assert::SetLevel))
         return -kEINVAL;
     protocol_->pin(*this, pfn);
     if (const int r = pamtGet(pfn, PamtFrom::Cache); r != 0)
@@ -126,7 +126,7 @@ void TdxBackend::tdx_track() {
 // KVM_REQ_OUTSIDE_GUEST_MODE: a vCPU that enters from now on does so in the new epoch.
 void TdxBackend::kick_after_track() { kvm_.kvm_make_all_cpus_request(0); }
 
-void TdxBackend::tdx_clear_and_unpin(Pfn pfn) {
+void TdxBackend::tdx_clear_and_unpin(Pfn pfn, Level) {
     sim_.step(Site::PageFree);
     kvm_.machine().fill(pfn, 0); // tdx_clear_page()
     kvm_.frames().put(pfn);
@@ -143,10 +143,12 @@ int TdxBackend::remove_and_clear(Gfn gfn, Level level, Pfn pfn) {
     Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa()};
     if (const u64 status = callWithKick(Leaf::MemPageRemove, regs); status != tdx::kSuccess)
         return bug(Leaf::MemPageRemove, status, kEIO);
-    Regs wbinvd{.rcx = hpa(pfn) | get(Word::Hkid) << 46};
-    if (const u64 status = seamcall(Leaf::PhymemPageWbinvd, wbinvd); status != tdx::kSuccess)
-        return bug(Leaf::PhymemPageWbinvd, status, kEIO); // the page stays pinned: it is leaked
-    protocol_->tdx_clear_and_unpin(*this, pfn);
+    for (u64 i = 0; i < pagesPer(level); ++i) {
+        Regs wbinvd{.rcx = hpa({pfn.v + i}) | get(Word::Hkid) << 46};
+        if (const u64 status = seamcall(Leaf::PhymemPageWbinvd, wbinvd); status != tdx::kSuccess)
+            return bug(Leaf::PhymemPageWbinvd, status, kEIO); // the page stays pinned: it is leaked
+    }
+    protocol_->tdx_clear_and_unpin(*this, pfn, level);
     pamtPut(pfn);
     return 0;
 }
@@ -164,7 +166,7 @@ int TdxBackend::tdx_sept_remove_private_spte(Gfn gfn, Level level, Pfn pfn) {
 // One after the other, as from v6.19 on.
 int TdxBackend::block_track_remove(Gfn gfn, Level level, Pfn pfn) {
     kvm_.lockdep_assert_held_write(LockId::MmuLock);
-    if (kvm_.KVM_BUG_ON(!is_hkid_assigned(), Assert::RemoveNoHkid) || kvm_.KVM_BUG_ON(level != Level::k4K, Assert::DropLevel))
+    if (kvm_.KVM_BUG_ON(!is_hkid_assigned(), Assert::RemoveNoHkid) || kvm_.KVM_BUG_ON(!mayBeLeaf(level), Assert::DropLevel))
         return -kEIO;
     if (const int r = protocol_->tdx_sept_zap_private_spte(*this, gfn, level, pfn); r <= 0)
         return r;

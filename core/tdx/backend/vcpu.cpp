@@ -70,6 +70,9 @@ Outcome TdxBackend::acceptPage(unsigned vcpu, u64 gpa, Level level, bool& exits)
 
 HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
     const bool isShared = op.alias == Alias::Shared && op.kind != GuestOp::Kind::Accept;
+    std::optional<Level> accepts;
+    if (op.kind == GuestOp::Kind::Accept)
+        accepts = op.level;
     if (!isShared && op.kind != GuestOp::Kind::Accept) {
         // The CPU exits into the module, which looks at the entry once more.
         const auto kind = module_.classifyViolation(tdr(), gpa >> 12);
@@ -80,6 +83,7 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
             acceptPage(vcpu, gpa, Level::k4K, exits);
             if (!exits)
                 return {.result = 1};
+            accepts = Level::k4K; // of a page that is mapped as a part of a larger one; once it is split, the access brings the #VE again
         } else if (kind == TdxModule::Violation::ExitPending) {
             kvm_.vcpu_exit_guest(vcpu);
             Call call(sim_, "tdx_handle_ept_violation");
@@ -96,13 +100,12 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
         return {.result = 0, .run = mmioExit(op, gpa)};
     }
     kvm_.vcpu_exit_guest(vcpu);
-    sim_.mark({.kind = MarkKind::Exit,
-               .code = 48,
-               .a = {vcpu, gpa, op.kind == GuestOp::Kind::Accept ? 1u : 0u, isShared, 0, static_cast<u64>(op.access())}});
-    return tdx_handle_ept_violation(vcpu, op, gpa, walk);
+    sim_.mark({.kind = MarkKind::Exit, .code = 48, .a = {vcpu, gpa, accepts ? 1u : 0u, isShared, 0, static_cast<u64>(op.access())}});
+    return tdx_handle_ept_violation(vcpu, op, gpa, walk, accepts);
 }
 
-HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) {
+HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk,
+                                                 std::optional<Level> accepts) {
     Call call(sim_, "tdx_handle_ept_violation");
     HandledExit handled;
     const bool isShared = op.alias == Alias::Shared && op.kind != GuestOp::Kind::Accept;
@@ -116,6 +119,9 @@ HandledExit TdxBackend::tdx_handle_ept_violation(unsigned vcpu, const GuestOp& o
         handled.result = r < 0 ? r : 1; // RET_PF_EMULATE: the guest retries and gets a #VE
         return handled;
     }
+    if (accepts && kvm_.config().has(Feature::Private2M))
+        if (const int r = protocol_->tdx_honor_guest_accept_level(*this, {gpa >> 12}, *accepts); r != 0)
+            return {.result = r};
     // A private fault is always handled as a write, and repeated here: entering again with the fault unresolved would arm the module's
     // zero-step filter.
     for (Retry retry(sim_);; retry.again()) {

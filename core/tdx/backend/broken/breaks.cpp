@@ -31,7 +31,7 @@ void freeBeforeRemove(TdxProtocol& protocol) {
         backend.kvm().put_page(pfn);
         return backend.tdx_sept_remove_private_spte(gfn, level, pfn);
     };
-    protocol.tdx_clear_and_unpin = [](TdxBackend&, Pfn) {};
+    protocol.tdx_clear_and_unpin = [](TdxBackend&, Pfn, Level) {};
 }
 // break: [pamt-without-lock]. Whoever finds a count counts; who finds none adds the pair, and takes HPA_RANGE_NOT_FREE for another's get.
 // Between a put that counted down to nothing and its REMOVE that is wrong: the pair is still there, and goes.
@@ -74,13 +74,32 @@ void pamtWithoutLock(TdxProtocol& protocol) {
     protocol.tdx_pamt_get = getWithoutLock;
     protocol.tdx_pamt_put = putWithoutLock;
 }
+
+// break: [split-though-block-is-busy]. What BLOCK answered is looked at no further than "busy is no failure".
+void splitThoughBlockIsBusy(TdxProtocol& protocol) {
+    protocol.block_for_split = [](TdxBackend& backend, Gfn gfn, Level level) {
+        Regs regs{.rcx = TdxBackend::gpaLevel(gfn, level), .rdx = backend.tdrHpa()};
+        const u64 status = backend.seamcall(Leaf::MemRangeBlock, regs);
+        return tdx::isBusy(status) ? tdx::kSuccess : status;
+    };
+}
+
+// break: [ignore-accept-level]. The exit is handled as any other: the page is mapped, so that nothing is to do, and the guest asks again.
+void ignoreAcceptLevel(TdxProtocol& protocol) {
+    protocol.tdx_honor_guest_accept_level = [](TdxBackend&, Gfn, Level) { return 0; };
+}
 } // namespace
 
 void applyBreaks(const MachineConfig& config, TdxProtocol& protocol) {
     constexpr std::pair<Break, void (*)(TdxProtocol&)> kBroken[] = {
-        {Break::SkipBlock, skipBlock},         {Break::SkipTrack, skipTrack},
-        {Break::SkipTrackKick, skipTrackKick}, {Break::FreeBeforeRemove, freeBeforeRemove},
-        {Break::SkipKick, skipKick},           {Break::PamtWithoutLock, pamtWithoutLock},
+        {Break::SkipBlock, skipBlock},
+        {Break::SkipTrack, skipTrack},
+        {Break::SkipTrackKick, skipTrackKick},
+        {Break::FreeBeforeRemove, freeBeforeRemove},
+        {Break::SkipKick, skipKick},
+        {Break::PamtWithoutLock, pamtWithoutLock},
+        {Break::IgnoreAcceptLevel, ignoreAcceptLevel},
+        {Break::SplitThoughBlockIsBusy, splitThoughBlockIsBusy},
     };
     for (const auto& [which, apply] : kBroken)
         if (config.broken(which))

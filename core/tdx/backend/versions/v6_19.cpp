@@ -87,9 +87,10 @@ int block(TdxBackend& backend, Gfn gfn, Level level, Pfn) {
 }
 
 // tdx_quirk_reset_paddr()
-void resetPage(TdxBackend& backend, Pfn pfn) {
+void resetPage(TdxBackend& backend, Pfn pfn, Level level) {
     backend.kvm().sim().step(Site::PageFree);
-    backend.kvm().machine().fill(pfn, 0);
+    for (u64 i = 0; i < pagesPer(level); ++i)
+        backend.kvm().machine().fill({pfn.v + i}, 0);
 }
 
 int remove(TdxBackend& backend, Gfn gfn, Level level, Pfn pfn) {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Private pages of 2M in the secure EPT (machine.features: [private-2M]; tdx.c of the series v3, 6 Jan 2026, and v5, 28 Jan 2026): a leaf
+// becomes a table by BLOCK, TRACK and DEMOTE, with mmu_lock held for writing; no page is mapped larger than the guest accepts it.
+#include "tdx/backend/protocol.h"
+
+namespace mirrorscope {
+
+int TdxBackend::split_external_spte(Gfn gfn, Level level, Pfn, Pfn spt) {
+    Call hook(sim_, "tdx_sept_set_private_spte");
+    return tdx_sept_split_private_spte(gfn, level, spt);
+}
+
+u64 TdxBackend::block_for_split(Gfn gfn, Level level) {
+    Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa()};
+    return callWithKick(Leaf::MemRangeBlock, regs);
+}
+
+// Under the read lock nothing is tried: what BLOCK had blocked would have to be unblocked when DEMOTE is busy, and that may be busy as
+// well. Whatever fails here leaves the entry blocked, in a VM that is dead.
+int TdxBackend::tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn spt) {
+    Call call(sim_, "tdx_sept_split_private_spte");
+    if (kvm_.WARN_ON_ONCE(!sim_.heldForWriting(LockId::MmuLock), Assert::SplitShared))
+        return -kEOPNOTSUPP;
+    if (kvm_.KVM_BUG_ON(get(Word::State) != kRunnable || level != Level::k2M, Assert::SplitLevel))
+        return -kEIO;
+    if (const u64 status = protocol_->block_for_split(*this, gfn, level); status != tdx::kSuccess)
+        return bug(Leaf::MemRangeBlock, status, kEIO);
+    protocol_->tdx_track(*this);
+    Regs demote{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa(), .r8 = hpa(spt)};
+    if (const u64 status = callWithKick(Leaf::MemPageDemote, demote); status != tdx::kSuccess)
+        return bug(Leaf::MemPageDemote, status, kEIO);
+    return 0;
+}
+
+// What the guest has accepted in smaller pieces once is never mapped larger again, so that the lock is taken once for each.
+int TdxBackend::tdx_honor_guest_accept_level(Gfn gfn, Level level) {
+    Call call(sim_, "tdx_honor_guest_accept_level");
+    sim_.step(Site::SlotRead);
+    if (level > Level::k2M || kvm_.slotOf(gfn) < 0 || kvm_.hugepage_test_guest_inhibit(gfn, above(level)))
+        return 0;
+    const Gfn first = roundDown(gfn, level);
+    sim_.writeLock(LockId::MmuLock);
+    const int r = kvm_.kvm_split_cross_boundary_leafs({first, {first.v + pagesPer(level)}}, KVM_FILTER_PRIVATE);
+    if (r == 0) {
+        kvm_.hugepage_set_guest_inhibit(gfn, above(level));
+        if (level == Level::k4K)
+            kvm_.hugepage_set_guest_inhibit(gfn, Level::k1G);
+    }
+    sim_.writeUnlock(LockId::MmuLock);
+    return r;
+}
+
+} // namespace mirrorscope

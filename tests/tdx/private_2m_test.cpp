@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Private pages of 2M: where they are mapped, what the guest's accept makes of them, how they are split, and what comes of what fails.
+#include "support/run.h"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+namespace mirrorscope::test {
+
+namespace {
+std::string td2M(const std::string& script, const std::string& more = "", const std::string& slots = "[{id: 0, gpa: 0, size: 8M}]") {
+    return "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, kernel: \"7.2\", features: [private-2M], sept-ve-disable: false" + more +
+           ", slots: " + slots + "}\nscript:\n" + script;
+}
+const std::string kAccepted = "  - finalize-vm\n  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}}\n";
+std::string expecting(const std::string& what) { return "  - expect: {" + what + "}\n"; }
+
+// All that it expects holds, and no rule is violated.
+void holds(const std::string& text) {
+    const Ran ran(text);
+    EXPECT_EQ(ran.failures(), "") << text;
+}
+} // namespace
+
+TEST(Private2M, what_the_guest_accepts_as_2M_is_one_entry_in_each_tree) {
+    holds(td2M(kAccepted + expecting("tree: mirror, gpa: 0x2ab000, level: 2M, is: leaf") +
+               expecting("tree: secure, gpa: 0x2ab000, level: 2M, is: mapped") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
+               "  - vcpu1: {write: 0x3ff000}\n" + expecting("count: TDH.MEM.PAGE.AUG, is: 1")));
+}
+
+// Without the feature, of an older kernel's kind, or where guest_memfd has no large folio, all is as it was.
+TEST(Private2M, nothing_is_large_without_a_reason) {
+    const std::string small = expecting("tree: mirror, gpa: 0x200000, level: 4K, is: leaf") + expecting("count: TDH.MEM.PAGE.AUG, is: 1");
+    const std::string touch = "  - finalize-vm\n  - vcpu0: {write: 0x200000}\n";
+    holds(td2M(touch + small, ", max-level: 4K"));
+    holds(td2M(touch + small, "", "[{id: 0, gpa: 0, size: 8M, gmem-backing: 4K}]"));
+    holds(td2M(touch + small, "", "[{id: 0, gpa: 0x1ff000, size: 8K}]"));
+    holds("mirrorscope: 1\nmachine: {vm: tdx, kernel: \"7.2\", sept-ve-disable: false, slots: [{id: 0, gpa: 0, size: 8M, gmem-backing: "
+          "2M}]}\nscript:\n" +
+          touch + small);
+    // The image is of 4K pages, and what stands in a table stays there.
+    holds(td2M("  - init-mem-region: {gpa: 0x200000, size: 4K}\n  - finalize-vm\n"
+               "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: large}\n  - vcpu0: {write: 0x201000}\n" +
+               expecting("result: large, is: TDX_PAGE_SIZE_MISMATCH") + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf")));
+}
+
+TEST(Private2M, a_smaller_accept_splits_and_nothing_large_is_mapped_there_again) {
+    const std::string split = "  - finalize-vm\n  - vcpu0: {write: 0x201000}\n";
+    // The access maps 2M, and the #VE handler accepts 4K of it.
+    holds(td2M(split + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
+               expecting("tree: secure, gpa: 0x201000, level: 4K, is: mapped") +
+               expecting("tree: secure, gpa: 0x202000, level: 4K, is: pending") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
+               expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") + expecting("count: TDH.MEM.RANGE.BLOCK, is: 1") +
+               expecting("count: TDH.MEM.TRACK, is: 1") + expecting("count: leaf, is: 512")));
+    // Who accepts by himself, before he touches it, gets what he asks for.
+    holds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x201000}\n" + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
+               expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0") + "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: later}\n" +
+               expecting("result: later, is: TDX_PAGE_SIZE_MISMATCH")));
+    // The mark stays over a conversion, and goes with the slot.
+    const std::string both = "  - set-memory-attributes: {gpa: 0x200000, size: 2M, as: shared}\n"
+                             "  - set-memory-attributes: {gpa: 0x200000, size: 2M, as: private}\n";
+    holds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x600000}\n" + both +
+               "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: other}\n" + expecting("result: other, is: ok")));
+}
+
+// What is zapped beyond the range would have to be accepted again, and its content would be gone.
+TEST(Private2M, a_part_goes_and_the_rest_keeps_its_content) {
+    const std::string written = kAccepted + "  - vcpu0: {write: {gpa: 0x2ff000, value: 7}}\n";
+    const std::string kept = expecting("tree: mirror, gpa: 0x300000, is: none") + expecting("tree: secure, gpa: 0x300000, is: free") +
+                             expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf") + "  - vcpu1: {read: 0x2ff000, id: r}\n" +
+                             expecting("result: r, value: 7") + expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") +
+                             expecting("count: TDH.MEM.PAGE.REMOVE, is: 1");
+    holds(td2M(written + "  - set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}\n" + kept));
+    holds(td2M(written + "  - punch-hole: {gpa: 0x300000, size: 4K}\n" + kept));
+    holds(td2M(written + "  - vcpu0: {map-gpa: {gpa: 0x300000, size: 4K, as: shared}}\n" + kept));
+    // All of it goes as one.
+    const std::string whole = expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0") + expecting("count: TDH.MEM.PAGE.REMOVE, is: 1") +
+                              expecting("count: TDH.PHYMEM.PAGE.WBINVD, is: 512") +
+                              expecting("tree: secure, gpa: 0x200000, level: 2M, is: free");
+    holds(td2M(kAccepted + "  - punch-hole: {gpa: 0x200000, size: 2M}\n" + whole));
+    holds(td2M(kAccepted + "  - punch-hole: {gpa: 0, size: 8M}\n" + whole));
+}
+
+// No table for the split: nothing has changed. (As posted, the conversion's invalidation is never ended.)
+TEST(Private2M, without_memory_for_a_table_the_hole_and_the_conversion_fail_and_leave_no_trace) {
+    const std::string none = kAccepted + "  - inject: {alloc: fail}\n";
+    const std::string stays = expecting("tree: secure, gpa: 0x300000, level: 2M, is: mapped");
+    holds(td2M(none + "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: hole}\n" + expecting("result: hole, is: ENOMEM") + stays +
+               "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: again}\n" + expecting("result: again, is: ok") +
+               "  - vcpu0: {accept: 0x300000, id: used}\n" + expecting("result: used, is: ok")));
+    const std::string convert = "set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}";
+    const std::string script = none + "  - {" + convert + ", id: first}\n" + expecting("result: first, is: ENOMEM") + stays + "  - {" +
+                               convert + ", id: second}\n" + expecting("result: second, is: ok") +
+                               "  - vcpu0: {read: {gpa: 0x300000, as: shared}}\n";
+    holds(td2M(script));
+    EXPECT_TRUE(Ran(td2M(script, ", break: [no-end-after-failed-split]")).violated(Rule::Progress));
+}
+
+TEST(Private2M, what_answers_badly_bugs_the_vm_and_busy_is_tried_once_more) {
+    const std::string convert = "  - set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}\n";
+    for (const char* leaf : {"TDH.MEM.RANGE.BLOCK", "TDH.MEM.PAGE.DEMOTE"}) {
+        SCOPED_TRACE(leaf);
+        const auto injected = [&](const char* status, unsigned times) {
+            return td2M(kAccepted + fmt::format("  - inject: {{seamcall: {}, status: {}, times: {}}}\n", leaf, status, times) + convert);
+        };
+        holds(injected("TDX_OPERAND_BUSY", 1) + expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf"));
+        EXPECT_TRUE(Ran(injected("TDX_OPERAND_BUSY", 2)).violated(Rule::ModuleAgrees));
+        EXPECT_TRUE(Ran(injected("TDX_INTERRUPTED_RESTARTABLE", 1)).violated(Rule::ModuleAgrees));
+    }
+}
+
+// Under the read lock nothing is tried, so that who asks for that is told, and the entry stays.
+TEST(Private2M, is_not_split_under_the_read_lock) {
+    const Ran ran(td2M(kAccepted + "  - split-huge-pages: {gpa: 0x200000, size: 2M}\n" +
+                       expecting("tree: secure, gpa: 0x200000, level: 2M, is: mapped") + expecting("count: TDH.MEM.RANGE.BLOCK, is: 0")));
+    EXPECT_TRUE(ran.violated(Rule::KernelAsserts));
+    EXPECT_FALSE(ran.violated(Rule::ModuleAgrees));
+    EXPECT_FALSE(ran.violated(Rule::Coherent));
+}
+
+// The rules see what a wrong protocol does to a large page.
+TEST(Private2M, the_rules_see_what_is_left_out) {
+    const std::string hole = kAccepted + "  - punch-hole: {gpa: 0x300000, size: 4K}\n";
+    EXPECT_TRUE(Ran(td2M(hole, ", break: [skip-track]")).violated(Rule::ModuleAgrees));
+    const Ran asksForEver(td2M("  - finalize-vm\n  - vcpu0: {write: 0x201000}\n", ", break: [ignore-accept-level]"));
+    EXPECT_TRUE(asksForEver.violated(Rule::Progress));
+    // Freed while the module has it: of 512 pages one is enough.
+    const Ran raw(td2M(kAccepted + "  - seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x200000, level: 2M}\n"));
+    EXPECT_TRUE(raw.violated(Rule::Coherent));
+}
+
+TEST(Private2M, nothing_is_left_behind) {
+    const Ran ran(td2M(kAccepted + "  - vcpu1: {write: 0x401000}\n  - vcpu0: {accept: {gpa: 0x600000, size: 2M, level: 2M}}\n"
+                                   "  - punch-hole: {gpa: 0x300000, size: 8K}\n  - punch-hole: {gpa: 0x600000, size: 2M}\n"
+                                   "  - delete-memory-region: {id: 0}\n  - set-memory-region: {id: 0, gpa: 0, size: 4M}\n"
+                                   "  - vcpu0: {accept: {gpa: 0x100000, size: 4K}}\n  - destroy-vm\n"));
+    EXPECT_EQ(ran.failures(), "");
+    EXPECT_EQ(const_cast<Ran&>(ran).runner.system().frames().inUse(), 0u);
+}
+
+} // namespace mirrorscope::test
