@@ -168,6 +168,8 @@ enum class Break : u8 {
     SplitThoughBlockIsBusy,
     IgnoreAcceptLevel,
     NoEndAfterFailedSplit,
+    ConvertKeepsMapping,
+    ConvertIgnoresReferences,
     Count_
 };
 inline constexpr unsigned kBreaks = static_cast<unsigned>(Break::Count_);

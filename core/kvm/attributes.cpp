@@ -7,16 +7,37 @@ namespace mirrorscope {
 
 // Attribute words hold what differs from the machine's initial attribute, so that an untouched one is 0.
 bool Kvm::kvm_mem_is_private(Gfn gfn) const {
+    if (config_.has(Feature::InPlaceConversion)) { // kvm_gmem_is_private_gfn()
+        const int index = slotOf(gfn);
+        if (index < 0)
+            return false;
+        const Memslot s = slot(index);
+        return s.guestMemfd && kvm_gmem_get_file(s) && kvm_gmem_is_private(gmemPlace(s, gfn).v - gmem_.v);
+    }
     const auto word = attributes_.word(gfn);
     return (word && (machine_->get(*word) >> gfn.v % 64 & 1) != 0) != config_.privateByDefault;
 }
 
 bool Kvm::peekPrivate(Gfn gfn) const {
+    if (config_.has(Feature::InPlaceConversion)) {
+        const int index = peekSlotOf(gfn);
+        if (index < 0)
+            return false;
+        const Memslot s = peekSlot(index);
+        const bool bound = s.guestMemfd && (!s.gmemFile || (machine_->peek(slotFlags(s.index)) & kSlotGmemGone) == 0);
+        return bound && (machine_->peek(gmemAttribute_ + (gmemPlace(s, gfn).v - gmem_.v)) != 0) != config_.privateByDefault;
+    }
     const auto word = attributes_.word(gfn);
     return (word && (machine_->peek(*word) >> gfn.v % 64 & 1) != 0) != config_.privateByDefault;
 }
 
 u64 Kvm::peekPrivateBits(Gfn first) const {
+    if (config_.has(Feature::InPlaceConversion)) {
+        u64 bits = 0;
+        for (unsigned i = 0; i < 64; ++i)
+            bits |= u64{peekPrivate({first.v + i})} << i;
+        return bits;
+    }
     const auto word = attributes_.word(first);
     const u64 other = word ? machine_->peek(*word) : 0;
     return config_.privateByDefault ? ~other : other;

@@ -110,7 +110,7 @@ int Kvm::kvm_tdp_mmu_page_fault(KvmPageFault& fault) {
 }
 
 void Kvm::kvm_mmu_finish_page_fault(KvmPageFault& fault) {
-    if (fault.slot >= 0)
+    if (fault.slot >= 0 && !gmemHasAll(fault.memslot)) // whose page was put when it was found
         put_page(fault.pfn);
 }
 

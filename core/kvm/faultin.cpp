@@ -29,7 +29,8 @@ int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
         return RET_PF_RETRY;
     if (protocol_->mmu_invalidate_retry_gfn_unsafe(*this, fault.mmuSeq, fault.gfn))
         return RET_PF_RETRY;
-    if (const int r = fault.isPrivate ? kvm_mmu_faultin_pfn_private(fault) : hostFaultin(fault.memslot, fault); r != 0)
+    const bool fromGmem = fault.isPrivate || gmemHasAll(fault.memslot); // fault_from_gmem()
+    if (const int r = fromGmem ? kvm_mmu_faultin_pfn_gmem(fault) : hostFaultin(fault.memslot, fault); r != 0)
         return r;
     if (protocol_->mmu_invalidate_retry_gfn_unsafe(*this, fault.mmuSeq, fault.gfn)) {
         kvm_mmu_finish_page_fault(fault);
@@ -38,7 +39,7 @@ int Kvm::kvm_mmu_faultin_pfn(KvmPageFault& fault) {
     return RET_PF_CONTINUE;
 }
 
-int Kvm::kvm_mmu_faultin_pfn_private(KvmPageFault& fault) {
+int Kvm::kvm_mmu_faultin_pfn_gmem(KvmPageFault& fault) {
     if (!fault.memslot.guestMemfd) {
         kvm_mmu_prepare_memory_fault_exit(fault);
         return -kEFAULT;

@@ -7,6 +7,16 @@ namespace mirrorscope {
 // filemap_grab_folio(): found or made, and locked. Where nothing is done to a fresh page, nobody can tell that it was.
 int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     Call call(sim_, "kvm_gmem_get_pfn");
+    if (!gmemHasAll(memslot))
+        return __kvm_gmem_get_pfn(memslot, gfn, pfn);
+    // The folio is put before this returns: only the invalidation that would come keeps the page.
+    sim_.readLock(LockId::FilemapInvalidateLock);
+    const int r = __kvm_gmem_get_pfn(memslot, gfn, pfn);
+    sim_.readUnlock(LockId::FilemapInvalidateLock);
+    return r;
+}
+
+int Kvm::__kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     const Place place = gmemPlace(memslot, gfn);
     sim_.wait(Site::GmemGet, {.kind = Condition::Kind::Clear, .place = place, .value = kFolioLocked});
     if (!kvm_gmem_get_file(memslot))
@@ -15,8 +25,10 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     if (found == 0)
         return -kENOMEM;
     pfn = {found & kHostPfn};
-    frames_.get(pfn);
-    const bool prepares = gmemOps_ != nullptr && !protocol_->is_prepared(found);
+    const bool inPlace = gmemHasAll(memslot);
+    if (!inPlace)
+        frames_.get(pfn);
+    const bool prepares = gmemOps_ != nullptr && !protocol_->is_prepared(found) && (!inPlace || kvm_gmem_is_private(place.v - gmem_.v));
     machine_->set(place, found | (prepares ? kFolioLocked : kUptodate));
     if (!prepares)
         return 0;
@@ -24,7 +36,7 @@ int Kvm::kvm_gmem_get_pfn(const Memslot& memslot, Gfn gfn, Pfn& pfn) {
     const int r = gmemOps_->gmem_prepare(pfn, gfn);
     sim_.step(Site::GmemUnlock);
     machine_->set(place, r == 0 ? pfn.v | kUptodate : pfn.v);
-    if (r != 0)
+    if (r != 0 && !inPlace)
         put_page(pfn);
     return r;
 }
@@ -74,8 +86,10 @@ std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
 
 bool Kvm::kvm_gmem_invalidate_begin(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_invalidate_begin");
+    // kvm_gmem_get_all_gfns_filter() (e088c7f86bef)
+    const unsigned filter = KVM_FILTER_PRIVATE | (config_.has(Feature::InPlaceConversion) ? unsigned{KVM_FILTER_SHARED} : 0);
     return invalidateParts([&](auto&& each) { forEachGmemPart(range, each); },
-                           [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
+                           [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, filter); });
 }
 
 void Kvm::kvm_gmem_invalidate_end(bool begun) {

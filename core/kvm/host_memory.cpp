@@ -95,8 +95,14 @@ Outcome Kvm::hostAccess(u64 gpa, bool write, u64 value) {
         return signal(kSIGSEGV);
     const Memslot memslot = slot(index);
     u64 page = 0;
-    if (const int r = hostFault(memslot, gfn, write, page); r != 0)
+    if (gmemHasAll(memslot)) {
+        const auto mapped = gmemUserPage(memslot, gfn);
+        if (!mapped)
+            return signal(kSIGBUS);
+        page = mapped->v;
+    } else if (const int r = hostFault(memslot, gfn, write, page); r != 0) {
         return signal(r == -kEFAULT ? kSIGSEGV : kSIGBUS);
+    }
     const u64 number = gpa >> 3 & 511;
     const Place word = wordOf({page & kHostPfn}, static_cast<unsigned>(number));
     if (!write)
@@ -142,13 +148,18 @@ void Kvm::dropPages(Place first, u64 pages, Site site, u64 together) {
             continue;
         if (i % together == 0)
             sim_.wait(site, {.kind = Condition::Kind::Clear, .place = first + i, .value = kFolioLocked});
-        const u64 page = machine_->get(first + i) & kHostPfn;
+        const u64 word = machine_->get(first + i), page = word & kHostPfn;
         if (page == 0)
             continue;
         machine_->set(first + i, 0);
+        if ((word & kHostMapped) != 0)
+            dropReference({page});
         const u64 record = first.v + i >= host_.v ? gmemPages_ + (first.v + i - host_.v) : first.v + i - gmem_.v;
         machine_->set(lastWrite_ + 2 * record, 0);
         machine_->set(lastWrite_ + 2 * record + 1, 0);
+        if (config_.has(Feature::InPlaceConversion)) // it was the shared memory, too
+            if (const auto gfn = gfnOfPageWord(first + i); gfn && site == Site::GmemRemove)
+                forgetWrites({*gfn, {gfn->v + 1}}, Alias::Shared);
         dropReference({page});
     }
 }
@@ -159,11 +170,15 @@ void Kvm::freeGuestMemory() {
             return;
         machine_->note(place.v); // how far it has come, since it passed by words that it did not read
         sim_.step(Site::PageFree);
-        if (const u64 page = machine_->get(place) & kHostPfn; page != 0) {
+        if (const u64 word = machine_->get(place); (word & kHostPfn) != 0) {
             machine_->set(place, 0);
-            dropReference({page});
+            if ((word & kHostMapped) != 0)
+                dropReference({word & kHostPfn});
+            dropReference({word & kHostPfn});
         }
     };
+    for (u64 i = 0; config_.has(Feature::InPlaceConversion) && i < gmemPages_; ++i) // the devices are gone, too
+        unpinPage(i);
     for (unsigned file = 0; file < config_.gmemFiles.size(); ++file)
         machine_->set(gmemFiles_ + file, 0);
     for (u64 i = 0; i < std::max(gmemPages_, hostPages_); ++i) {

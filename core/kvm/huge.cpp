@@ -59,6 +59,8 @@ std::pair<GfnRange, Level> Kvm::hostBlock(const Memslot& memslot, Gfn gfn) const
 }
 
 Level Kvm::kvm_mmu_max_mapping_level(const Memslot& memslot, Gfn gfn, Level max, bool isPrivate) const {
+    if (gmemHasAll(memslot)) // its pages are of order 0
+        return Level::k4K;
     max = std::min(max, config_.maxLevel);
     while (max > Level::k4K && lpageDisallowed(memslot, gfn, max))
         max = below(max);

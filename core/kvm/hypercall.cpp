@@ -60,12 +60,13 @@ Outcome Kvm::mapGpa(unsigned vcpu, u64 gpa, u64 size, bool makePrivate, const Ma
             const GfnRange range{{next >> 12}, {std::min(next + chunk, gpa + size) >> 12}};
             run = mapGpaExit(range, makePrivate);
             result = part >= answer.refuseAfter ? -kEINVAL : ioctl();
+            std::optional<Gfn> held;
             if (result == 0)
-                result = kvm_vm_set_mem_attributes(range, makePrivate);
+                result = setMemoryAttributes(range, makePrivate, held);
             if (result == 0)
                 next = range.end.v << 12;
             else
-                status = kInvalidOperand;
+                status = result == -kEAGAIN ? kRetry : kInvalidOperand;
         }
     }
     if (const int dead = ioctl(); dead != 0) // KVM_RUN

@@ -99,6 +99,10 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
         gmemPages_ += file.pages;
     }
     gmem_ = regions.take(gmemPages_, "gmem");
+    if (config.has(Feature::InPlaceConversion)) {
+        gmemAttribute_ = regions.take(gmemPages_, "gmem-attribute");
+        gmemPinned_ = regions.take(gmemPages_, "gmem-pinned");
+    }
     gmemFiles_ = regions.take(config.gmemFiles.size(), "gmem-file");
     hostPages_ = slotPages_;
     for (const auto& memory : config.memories) {
@@ -180,7 +184,8 @@ bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
 
 bool Kvm::guestMemoryNames(Pfn pfn) const {
     const u64 info = frames_.peekInfo(pfn);
-    return (info < gmemPages_ && (machine_->peek(gmem_ + info) & kHostPfn) == pfn.v) ||
+    const bool pinned = config_.has(Feature::InPlaceConversion) && info < gmemPages_ && machine_->peek(gmemPinned_ + info) == pfn.v;
+    return pinned || (info < gmemPages_ && (machine_->peek(gmem_ + info) & kHostPfn) == pfn.v) ||
            (info < hostPages_ && (machine_->peek(host_ + info) & kHostPfn) == pfn.v);
 }
 

@@ -276,6 +276,24 @@ public:
     // What is invalidated beyond `part`, which changes.
     void kvm_arch_pre_set_memory_attributes(const Memslot& slot, const GfnRange& part);
 
+    // ---- in-place conversion (gmem_convert.cpp). KVM_MEMSLOT_GMEM_ONLY: what is shared comes from the file, too
+    bool gmemHasAll(const Memslot& slot) const { return slot.guestMemfd && config_.has(Feature::InPlaceConversion); }
+    // 0 or a negative errno: -EAGAIN where somebody holds the page at `held`.
+    int setMemoryAttributes(const GfnRange& range, bool makePrivate, std::optional<Gfn>& held);
+    // KVM_SET_MEMORY_ATTRIBUTES2 on a file: its pages `first` up to `end`, by the numbers of the array of all files' pages.
+    int kvm_gmem_set_attributes(u64 first, u64 end, bool makePrivate, u64& held);
+    int kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held);
+    bool kvm_gmem_is_private(u64 page) const;
+    void unmap_mapping_pages(u64 first, u64 end);
+    std::optional<u64> referencedPage(u64 first, u64 end);
+    int kvm_gmem_fault_user_mapping(const Memslot& slot, Gfn gfn);
+    std::optional<Pfn> gmemUserPage(const Memslot& slot, Gfn gfn);
+    // Through user space's mapping, for a device. 0, or -EFAULT where a page is private or there is none.
+    int pin_user_pages(const GfnRange& range);
+    void unpin_user_pages(const GfnRange& range);
+    // Does user space have the page mapped, or pinned? With in-place conversion only.
+    bool peekHeldByUser(Gfn gfn) const;
+
     // ---- invalidation by the host's memory management (invalidation.cpp, notifier.cpp)
     void kvm_mmu_invalidate_begin();
     void kvm_mmu_invalidate_range_add(const GfnRange& range);
@@ -292,6 +310,7 @@ public:
 
     // ---- guest_memfd and the host's mapping (gmem.cpp, host_memory.cpp)
     int kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
+    int __kvm_gmem_get_pfn(const Memslot& slot, Gfn gfn, Pfn& pfn);
     int kvm_gmem_punch_hole(const GmemRange& range);
     // For the pages of a VM's first content, up to the end of the slot: `post(slot, gfn)` fills one in, with the file held still. How many
     // are done, and 0, or why there are no more.
@@ -410,6 +429,8 @@ public:
     std::optional<GfnRange> leftBySlot(Place place, u64 delta) const;
     // The first of the 64 pages whose attributes are in that word; nothing for any other word.
     std::optional<Gfn> firstOfAttributes(Place place) const { return attributes_.firstOf(place); }
+    // The page of guest_memfd whose own attribute, or whose pin, is in that word; nothing for any other word.
+    std::optional<Gfn> gfnOfGmemState(Place place) const;
     // Is the table page linked from a live root without a gap? `frozenAbove` tells when the gap is a frozen entry.
     bool reachable(Pfn spt, bool* frozenAbove = nullptr) const;
     // The mirror page whose external_spt is this frame; 0 when it is no external_spt.
@@ -439,6 +460,7 @@ public:
     static constexpr u64 kHostPfn = (1ull << 40) - 1, kHostProtected = 1ull << 62;           // a word of the host's mapping
     static constexpr u64 kUptodate = 1ull << 61, kFolioLocked = 1ull << 60;                  // a word of guest_memfd
     static constexpr u64 kHugeFolio = 1ull << 59;                                            // of it: its page is of a folio of 2M
+    static constexpr u64 kHostMapped = 1ull << 58;                                           // of it: user space has the page mapped
     static constexpr u64 kScheduledRootToZap = 1, kNxHugePageDisallowed = 2, kNxTracked = 4; // kFlags
     enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags, kNextRoot, kNextNx, kSpWords };
     Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
@@ -485,7 +507,7 @@ private:
     bool tdp_iter_step_side(TdpIter& iter);
     bool tdp_iter_step_up(TdpIter& iter);
     // faultin.cpp
-    int kvm_mmu_faultin_pfn_private(KvmPageFault& fault);
+    int kvm_mmu_faultin_pfn_gmem(KvmPageFault& fault); // v6.16: kvm_mmu_faultin_pfn_private()
     int kvm_handle_noslot_fault(KvmPageFault& fault);
     void kvm_mmu_prepare_memory_fault_exit(KvmPageFault& fault);
     void kvm_mmu_finish_page_fault(KvmPageFault& fault);
@@ -580,6 +602,7 @@ private:
     void noteWrite(Place record, u64 number, u64 value);
     void dropPages(Place first, u64 pages, Site site, u64 together = 1);
     void forgetInhibit(const GfnRange& range);
+    void unpinPage(u64 page);
     // vcpu.cpp, guest.cpp, hypercall.cpp
     Outcome runGuestInside(unsigned vcpu, const GuestOp& op);
     EnterResult vcpu_enter_guest(unsigned vcpu);
@@ -613,7 +636,8 @@ private:
     std::unique_ptr<ExternalOps> counted_; // external_, told to census_ as well
 
     Injection hostFaults_; // the errno, and above it the gfn + 1
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemFiles_, host_, vma_, pageStats_, dirty_, logNotes_, pml_, lastWrite_;
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemAttribute_, gmemPinned_, gmemFiles_, host_, vma_, pageStats_, dirty_,
+        logNotes_, pml_, lastWrite_;
     std::vector<u64> gmemBase_;   // of each named file, in the array of pages
     std::vector<u64> memoryBase_; // of each named mapping
     u64 maxSlots_ = 0;

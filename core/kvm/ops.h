@@ -93,6 +93,8 @@ public:
     virtual ~GmemOps() = default;
     virtual int gmem_prepare(Pfn pfn, Gfn gfn) = 0; // 0 or a negative errno
     virtual void gmem_invalidate(Pfn pfn) = 0;
+    // It stays in the file and becomes the host's (kvm_arch_gmem_make_shared(), in-place conversion).
+    virtual void gmem_make_shared(Pfn pfn) { gmem_invalidate(pfn); }
 };
 
 } // namespace mirrorscope

@@ -43,6 +43,8 @@ struct Protocol {
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
     Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;
+    Replaceable<&Kvm::unmap_mapping_pages> unmap_mapping_pages;
+    Replaceable<&Kvm::referencedPage> referencedPage;
     bool (*is_prepared)(u64 folioWord) = preparedIfUptodate;
     bool tops_up_each_try = false; // kvm_tdp_mmu_map_private_pfn() (v6.19); once for all tries, else
     int (*may_populate)(Kvm&, const Memslot&, Gfn) = onceAndPrivate;

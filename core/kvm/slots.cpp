@@ -124,6 +124,15 @@ std::optional<Gfn> Kvm::gfnOfPageWord(Place place) const {
     return std::nullopt;
 }
 
+std::optional<Gfn> Kvm::gfnOfGmemState(Place place) const {
+    if (!config_.has(Feature::InPlaceConversion))
+        return std::nullopt;
+    for (const Place words : {gmemAttribute_, gmemPinned_})
+        if (place >= words && place.v < words.v + gmemPages_)
+            return gfnOfPage(&Memslot::gmem, place.v - words.v);
+    return std::nullopt;
+}
+
 std::optional<GfnRange> Kvm::leftBySlot(Place place, u64 delta) const {
     if (place < slots_ || place.v >= slots_.v + maxSlots_ * kSlotWords)
         return std::nullopt;

@@ -140,7 +140,12 @@ void Checker::lookAtStep() {
             ended.end = {machine.peek(place) ^ delta};
         } else if (const auto left = kvm.leftBySlot(place, delta)) {
             rules::mapsThePageRange(context, *left);
+        } else if (const auto converted = kvm.gfnOfGmemState(place)) {
+            rules::mapsThePageRange(context, {*converted, {converted->v + 1}});
+            rules::oneAliasUser(context, *converted, place);
         } else if (const auto gfn = kvm.gfnOfPageWord(place)) {
+            if (system_.config().has(Feature::InPlaceConversion))
+                rules::oneAliasUser(context, *gfn, place);
             // A page that comes takes nothing from a leaf: none could be there without one.
             const u64 old = machine.look(place) ^ delta;
             if ((old & Kvm::kHostPfn) != 0 && (delta & (Kvm::kHostPfn | Kvm::kHostProtected)) != 0)

@@ -115,6 +115,7 @@ void kernelAsserts(RuleContext& context, Assert which);
 void noLostWrite(RuleContext& context, unsigned vcpu, Gfn gfn, Alias alias, u64 word, u64 value, Place record);
 void oneAliasShared(RuleContext& context, Place place);
 void oneAliasPrivate(RuleContext& context, Place septPlace);
+void oneAliasUser(RuleContext& context, Gfn gfn, Place place);
 void noUseAfterFreeRead(RuleContext& context, Place entry);
 void noUseAfterFreeZap(RuleContext& context, Place place, u64 old);
 // An actor's record of held locks changed.

@@ -37,7 +37,7 @@ std::optional<Backing> backingOf(const RuleContext& context, Gfn gfn, bool mirro
     const bool isPrivate = context.system.config().hasPrivateMem() && kvm.peekPrivate(gfn);
     if (context.system.isTdx() && isPrivate != mirror)
         return Backing{};
-    if (isPrivate)
+    if (isPrivate || kvm.gmemHasAll(slot))
         return slot.guestMemfd ? Backing{kvm.peekGmemPage(slot, gfn), !slot.readonly} : Backing{};
     const u64 word = context.machine().peek(kvm.hostPlace(slot, gfn));
     const Kvm::VmaProt prot = kvm.vmaProt(slot, gfn);

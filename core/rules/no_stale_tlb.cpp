@@ -29,7 +29,8 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
     } else {
         // A frame that user space still maps may have been given to the TD all the same.
         const PageType type = system.isTdx() ? pamt::type(system.module().peekPamt(entry.pfn)) : PageType::Nda;
-        const bool hosts = kind == FrameKind::HostPage || (kind == FrameKind::Gmem && !system.isTdx());
+        const bool gmemIsShared = !system.isTdx() || system.config().has(Feature::InPlaceConversion);
+        const bool hosts = kind == FrameKind::HostPage || (kind == FrameKind::Gmem && gmemIsShared);
         if (hosts && type == PageType::Nda)
             return;
         now = kind == FrameKind::Free ? "which is free"

@@ -52,4 +52,11 @@ void oneAliasPrivate(RuleContext& context, Place place) {
         }
 }
 
+// With in-place conversion one page is both: what is private, user space neither maps nor holds for a device.
+void oneAliasUser(RuleContext& context, Gfn gfn, Place place) {
+    if (context.kvm().peekPrivate(gfn) && context.kvm().peekHeldByUser(gfn))
+        context.checker.report(Rule::OneAlias, mix(gfn.v, 1),
+                               fmt::format("user space can reach the page at gpa {}, which is private", gpaHex(gfn)), {place});
+}
+
 } // namespace mirrorscope::rules

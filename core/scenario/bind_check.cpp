@@ -131,6 +131,11 @@ void Binder::checkStep(const Step& step, const YamlNode& key) {
     }
     if ((step.verb == Verb::HostRead || step.verb == Verb::HostWrite) && step.has("as") && step.number("as") == 0 && !m.hasPrivateMem())
         fail(key, "a `default` VM has no private memory");
+    const bool ofInPlace = step.verb == Verb::PinMemory || step.verb == Verb::UnpinMemory || step.has("in-place");
+    if (ofInPlace && !m.has(Feature::InPlaceConversion))
+        fail(key, "this needs `features: [in-place-conversion]`");
+    if (step.has("in-place") && step.has("content"))
+        fail(key, "a page that holds its content already takes none");
     if (step.verb == Verb::MapGpa && step.has("event-after") && m.vm != VmType::Tdx)
         fail(key, "`event-after` needs a TD, whose MapGPA goes part by part");
     if (step.verb == Verb::Seamcall && step.has("tdvpr") && step.number("tdvpr") >= m.vcpus)

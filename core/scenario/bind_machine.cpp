@@ -264,8 +264,6 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
             fail(value, "features is a list");
         for (const auto& item : value.items) {
             const std::size_t feature = oneOf(item, kFeatures, "feature");
-            if (static_cast<Feature>(feature) == Feature::InPlaceConversion)
-                fail(item, "`" + std::string(kFeatures[feature]) + "` is not modelled yet; those that are: `dynamic-pamt`, `private-2M`");
             m.features.set(feature);
         }
     } else if (key == "dispatch") {
@@ -358,6 +356,10 @@ void Binder::machine(const YamlNode* node) {
         fail(*map.find("features"), "dynamic-pamt is of a TD and of `kernel: next`");
     if (m.has(Feature::Private2M) && (!m.since(Kernel::V7_2) || m.vm != VmType::Tdx))
         fail(*map.find("features"), "private-2M is of a TD and of `kernel: 7.2` or `next`");
+    if (m.has(Feature::InPlaceConversion) && (m.kernel != Kernel::Next || !m.hasPrivateMem()))
+        fail(*map.find("features"), "in-place-conversion is of a VM with private memory and of `kernel: next`");
+    if (m.has(Feature::Private2M) && m.has(Feature::InPlaceConversion))
+        fail(*map.find("features"), "private-2M together with in-place-conversion is not modelled; each by itself is");
     if (m.has(Feature::Private2M) && m.has(Feature::DynamicPamt))
         fail(*map.find("features"), "private-2M together with dynamic-pamt is not modelled; each by itself is");
     checkVersion(map);

@@ -25,7 +25,7 @@ int Runner::gmemFile(const Step& step) {
     case GmemWay::Read:
     case GmemWay::Write: // with an offset: pread() and pwrite(), for which such a file has no FMODE_PREAD
         return !kvm.gmemIsOpen(file) ? -kEBADF : step.has("offset") ? -kESPIPE : -kEINVAL;
-    case GmemWay::Mmap: return kvm.gmemIsOpen(file) ? -kENODEV : -kEBADF;
+    case GmemWay::Mmap: return !kvm.gmemIsOpen(file) ? -kEBADF : system_.config().has(Feature::InPlaceConversion) ? 0 : -kENODEV;
     case GmemWay::Close: return kvm.kvm_gmem_release(file);
     }
     return -kEINVAL;

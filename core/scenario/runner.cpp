@@ -273,12 +273,20 @@ Outcome Runner::perform(const Step& step) {
     case Verb::Evict:
         kvm.evict(step.actor, inSmm(range.start, step.number("smm") != 0), step.number("as") != 0 ? Alias::Shared : Alias::Private);
         return {};
-    case Verb::SetMemoryAttributes:
-        return aligned ? errnoOf(kvm.kvm_vm_set_mem_attributes(range, step.number("as") == 0)) : errnoOf(-kEINVAL);
+    case Verb::SetMemoryAttributes: {
+        if (!aligned)
+            return errnoOf(-kEINVAL);
+        std::optional<Gfn> held;
+        Outcome outcome = errnoOf(kvm.setMemoryAttributes(range, step.number("as") == 0, held));
+        if (held) // error_offset
+            outcome.details.put(Field::Gpa, held->v << 12);
+        return outcome;
+    }
     case Verb::InitMemRegion: {
         if (!aligned)
             return errnoOf(-kEINVAL);
-        return system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0, contentWord, &step);
+        return system_.backend().tdx_vcpu_init_mem_region(range, step.number("measure", 1) != 0,
+                                                          step.number("in-place") != 0 ? nullptr : contentWord, &step);
     }
     case Verb::FinalizeVm: return errnoOf(system_.backend().tdx_td_finalize());
     case Verb::InitVcpu: return errnoOf(system_.backend().tdx_vcpu_init(static_cast<unsigned>(step.number("vcpu"))));
@@ -345,7 +353,7 @@ Outcome Runner::perform(const Step& step) {
         return {};
     case Verb::HostRead:
     case Verb::HostWrite: {
-        if (step.number("as", 1) == 0) { // mmap() of a guest_memfd
+        if (step.number("as", 1) == 0 && !system_.config().has(Feature::InPlaceConversion)) { // mmap() of a guest_memfd
             Outcome unmapped{Outcome::Kind::Signal, kSIGSEGV, 0};
             unmapped.details.error = kENODEV;
             return unmapped;
@@ -355,6 +363,8 @@ Outcome Runner::perform(const Step& step) {
             outcome = kvm.hostAccess(gpa + i * 4096, step.verb == Verb::HostWrite, step.number("value") + i);
         return outcome;
     }
+    case Verb::PinMemory: return errnoOf(aligned ? kvm.pin_user_pages(range) : -kEINVAL);
+    case Verb::UnpinMemory: kvm.unpin_user_pages(range); return {};
     case Verb::Userfaultfd:
         if (!aligned)
             return errnoOf(-kEINVAL);

@@ -40,8 +40,9 @@ constexpr std::array kMapArgs{kGpa, kSize, kAs,
 constexpr std::array kRange{kGpa, kSize};
 constexpr std::array kEvictArgs{kGpa, kAs, kSmm};
 constexpr std::array kMprotectArgs{kGpa, kSize, ArgInfo{"prot", T::Name, true, "read-write, read or none"}};
-constexpr ArgInfo kHostAs{"as", T::Alias, false,
-                          "shared (default): the slot's mapping; private: guest_memfd's, which this kernel lets nobody map"};
+constexpr ArgInfo kHostAs{
+    "as", T::Alias, false,
+    "shared (default): the slot's mapping; private: guest_memfd's, which only in-place conversion lets user space map"};
 constexpr std::array kHostReadArgs{kGpa, kHostAs, kPages};
 constexpr std::array kHostWriteArgs{
     kGpa, kHostAs,
@@ -72,7 +73,8 @@ constexpr std::array kSlotIdArgs{ArgInfo{"id", T::SlotId, true, "the slot's numb
 constexpr std::array kAttributeArgs{kGpa, kSize, ArgInfo{"as", T::Alias, true, "private or shared"}};
 constexpr std::array kImageArgs{
     kGpa, kSize, ArgInfo{"measure", T::Bool, false, "extend MRTD with it, true by default"},
-    ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"}};
+    ArgInfo{"content", T::Content, false, "a byte, a quoted string of hex digits, or {file: NAME}; 0 by default"},
+    ArgInfo{"in-place", T::Bool, false, "with in-place conversion: no source; the page holds its content already"}};
 constexpr std::array kInitVcpuArgs{ArgInfo{"vcpu", T::Number, true, "which vCPU"}};
 constexpr ArgInfo kFlags{"flags", T::Number, false, "of the ioctl, 0 by default"};
 constexpr std::array kLaunchStartArgs{ArgInfo{"policy", T::Number, false, "of the guest, 0x30000 by default"}, kFlags};
@@ -180,6 +182,9 @@ constexpr std::array<VerbInfo, kVerbs> kTable{{
     {Verb::Mprotect, "mprotect", W::Host, E::Other, "", kMprotectArgs, "mprotect() of the host mapping"},
     {Verb::HostRead, "host-read", W::Host, E::Other, "gpa", kHostReadArgs, "user space reads a word through its mapping"},
     {Verb::HostWrite, "host-write", W::Host, E::Other, "gpa", kHostWriteArgs, "user space writes a word through its mapping"},
+    {Verb::PinMemory, "pin-memory", W::Host, E::Other, "", kRange,
+     "a device holds the pages, through user space's mapping (pin_user_pages()); with in-place conversion"},
+    {Verb::UnpinMemory, "unpin-memory", W::Host, E::Other, "", kRange, "it lets them go"},
     {Verb::Userfaultfd, "userfaultfd", W::Host, E::Other, "", kUserfaultfdArgs,
      "a userfaultfd of the host mapping: a fault waits until user space brings the page"},
     {Verb::DirtyLog, "dirty-log", W::Host, E::VmIoctl, "", kDirtyArgs, "dirty logging of a slot"},
@@ -266,7 +271,7 @@ constexpr std::array kMachineKeys{
                "the protocol as released in that version; fixed: 6.16 with later upstream fixes; next: what is queued behind 7.2"},
     MachineKey{"module", "1.5", "1.5", "the TDX module: which leaves there are, and how they answer"},
     MachineKey{"features", "list of names", "[]",
-               "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next); in-place-conversion is not modelled yet"},
+               "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next), in-place-conversion (next)"},
     MachineKey{"dispatch", "role, fault, iter, gfn", "role", "which rule decides that the private table must follow"},
     MachineKey{"break", "list of names", "[]", "steps of the protocol that are not followed"},
     MachineKey{"private-ops", "none, observe", "none", "a private backend that only counts"},

@@ -39,6 +39,8 @@ enum class Verb : u8 {
     Mprotect,
     HostRead,
     HostWrite,
+    PinMemory,
+    UnpinMemory,
     Userfaultfd,
     DirtyLog,
     DirtyRing,

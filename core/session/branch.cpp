@@ -139,6 +139,10 @@ std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
         host(fmt::format("set-memory-attributes: {{gpa: {}, size: 4K, as: private}}", at), "the host makes it private");
         host(fmt::format("pre-fault: {{vcpu: 0, gpa: {}, size: 4K}}", at), "the host pre-faults it");
     }
+    if (machine.has(Feature::InPlaceConversion)) {
+        host(fmt::format("host-write: {{gpa: {}}}", at), "user space writes through its mapping of the file");
+        host(fmt::format("pin-memory: {{gpa: {}, size: 4K}}", at), "a device holds its page");
+    }
     host(fmt::format("discard: {{gpa: {}, size: 4K}}", at), "the host discards its page");
     host(fmt::format("migrate: {{gpa: {}, size: 4K}}", at), "the host migrates its page");
     host(fmt::format("protect: {{gpa: {}, size: 4K}}", at), "the host write-protects its page");
@@ -147,7 +151,7 @@ std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
     host(fmt::format("kernel: {{call: kvm_tdp_mmu_zap_leafs, gpa: {}, size: 4K}}", at), "kvm_tdp_mmu_zap_leafs() here");
     if (machine.vm == VmType::Tdx)
         for (const LeafInfo& leaf : leafTable())
-            if (!leaf.guest && leaf.rcx == Operand::GpaLevel)
+            if (!leaf.guest && leaf.rcx == Operand::GpaLevel && isModelled(leaf.leaf, machine))
                 host(fmt::format("seamcall: {{leaf: {}, gpa: {}{}}}", leaf.name, at, leaf.minLevel > 0 ? ", level: 2M" : ""),
                      fmt::format("SEAMCALL {}", leaf.name));
     return list;

@@ -40,6 +40,18 @@ void SnpOps::gmem_invalidate(Pfn pfn) {
     kvm_.WARN_ON_ONCE(rmpupdate(pfn, {}) != 0, Assert::RmpUpdateFailed);
 }
 
+// What the guest had encrypted is what the host finds there.
+void SnpOps::gmem_make_shared(Pfn pfn) {
+    const bool wasGuests = rmp_.get(pfn).assigned;
+    gmem_invalidate(pfn);
+    if (!wasGuests)
+        return;
+    sim_.step(Site::PageFree);
+    Machine& machine = kvm_.machine();
+    for (unsigned i = 0; i < 512; ++i)
+        machine.set(wordOf(pfn, i), mix(machine.get(wordOf(pfn, i)), Rmp::kAsid));
+}
+
 Pfn SnpOps::hardwareRoot(unsigned vcpu, Alias) const { return {kvm_.machine().get(kvm_.vcpuWord(vcpu, Kvm::VcpuWord::RootHpa))}; }
 
 // The last check of the CPU's walk. A private access needs the guest's own, validated page of that GPA; a shared write needs a page of
@@ -141,7 +153,8 @@ void SnpOps::sev_handle_rmp_fault(Gfn gfn) {
     if (rmp_.get(pfn).assigned && isHuge() &&
         (rmp_.psmash({pfn.v & ~(pagesPer(Level::k2M) - 1)}) == RmpStatus::Ok || isHuge())) // else somebody was faster
         kvm_.kvm_zap_gfn_range({gfn, {gfn.v + pagesPer(Level::k2M)}});                     // from the page on, wherever its block begins
-    kvm_.put_page(pfn);
+    if (!kvm_.gmemHasAll(kvm_.slot(index)))
+        kvm_.put_page(pfn);
 }
 
 Outcome SnpOps::rawRmpupdate(Gfn gfn, bool assigned, Level level) {

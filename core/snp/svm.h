@@ -21,6 +21,7 @@ public:
     // GmemOps
     int gmem_prepare(Pfn pfn, Gfn gfn) override;
     void gmem_invalidate(Pfn pfn) override;
+    void gmem_make_shared(Pfn pfn) override;
 
     static VmTraits traits();
     // VcpuOps

@@ -60,7 +60,8 @@ TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
     EXPECT_NE(refused("kernel", "fixd").find("`fixed`?"), std::string::npos);
     EXPECT_NE(refused("module", "2.0").find("module 2.0 is not modelled; the nearest that is: `1.5`?"), std::string::npos);
     EXPECT_NE(refused("features", "[private-2M]").find("private-2M is of a TD and of `kernel: 7.2` or `next`"), std::string::npos);
-    EXPECT_NE(refused("features", "[in-place-conversion]").find("`in-place-conversion` is not modelled yet"), std::string::npos);
+    EXPECT_NE(refused("features", "[in-place-conversion]").find("in-place-conversion is of a VM with private memory and of `kernel: next`"),
+              std::string::npos);
     EXPECT_NE(refused("features", "[dynamic-pamt]").find("dynamic-pamt is of a TD and of `kernel: next`"), std::string::npos);
     EXPECT_NE(refused("features", "[dynamic-pmt]").find("`dynamic-pamt`?"), std::string::npos);
     EXPECT_NE(refused("kernel", "7.2 --set 'machine.break=[free-before-remove]'").find("not pinned any more"), std::string::npos);

@@ -53,6 +53,8 @@ const std::vector<Row>& rows() {
          {vm(Vm::InvalidateInProgress), vm(Vm::InvalidateStart), vm(Vm::InvalidateEnd), vm(Vm::InvalidateSeq)},
          "an invalidation's count and range"},
         {{"seq.end"}, {"mixed"}, "the flags of mixed huge pages"},
+        {{"host.access"}, {"frame.0", "gmem-pinned"}, "a page is found in user space's page table and pinned"},
+        {{"attr.set"}, {"gmem-attribute"}, "the attributes of a range of guest_memfd"},
         {{"spte.read"}, {"sp.0", "spte"}, "512 entries of a table"},
         {{"root.list"}, {"sp.0", "spte", "frame.0"}, "512 entries of a table"},
         {{"root.list"}, {vm(Vm::RootsHead), "sp." + std::to_string(Kvm::kNextRoot)}, "`possible_nx_huge_pages` and the lists of roots"},

@@ -31,8 +31,9 @@ constexpr u64 kSecondSlot = 0x4000, kMovedSlot = 0x8000;
 class Generator {
 public:
     explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed)
-        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 2 == 0),
-          private2M_(vm == VmType::Tdx && kernel >= Kernel::V7_2 && seed % 2 == 1) {}
+        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 3 == 0),
+          private2M_(vm == VmType::Tdx && (kernel == Kernel::Next ? seed % 3 == 1 : kernel == Kernel::V7_2 && seed % 2 == 1)),
+          inPlace_(kernel == Kernel::Next && (vm == VmType::Tdx ? seed % 3 == 2 : vm == VmType::SwProtected && seed % 2 == 0)) {}
 
     // `broken`: a value of `break`, if any.
     Stream stream(unsigned length, const std::string& broken = "") {
@@ -51,6 +52,8 @@ public:
             s.machine += ", features: [dynamic-pamt]";
         if (private2M_)
             s.machine += ", features: [private-2M]";
+        if (inPlace_)
+            s.machine += ", features: [in-place-conversion]";
         if (!broken.empty())
             s.machine += fmt::format(", break: [{}]", broken);
         if (below(4) == 0)
@@ -174,12 +177,14 @@ private:
             op.arguments.insert(1, fmt::format("vcpu: {}, ", below(vcpus_)));
             return op;
         }
-        case 13:
-            return {.verb = "kernel", .arguments = fmt::format("{{call: kvm_tdp_mmu_test_age_gfn, gpa: {:#x}, size: 64K}}", page() << 12)};
         case 14:
             if (vm_ == VmType::Tdx)
                 return {.verb = "inject", .arguments = "{seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY, times: 1}"};
             return range("age", 8);
+        case 13:
+            if (inPlace_)
+                return range(below(3) == 0 ? "pin-memory" : "unpin-memory", 2);
+            return {.verb = "kernel", .arguments = fmt::format("{{call: kvm_tdp_mmu_test_age_gfn, gpa: {:#x}, size: 64K}}", page() << 12)};
         case 15: return private2M_ && below(4) == 0 ? large("punch-hole") : range("punch-hole", 3);
         default:
             return private2M_ && below(6) == 0 ? conversion(512 * below(2), 512, below(2) == 0)
@@ -235,7 +240,7 @@ private:
     std::mt19937_64 random_;
     VmType vm_;
     Kernel kernel_;
-    bool dynamicPamt_, private2M_;
+    bool dynamicPamt_, private2M_, inPlace_;
     u64 vcpus_ = 1;
     u64 value_ = 0;
     std::string backing_;

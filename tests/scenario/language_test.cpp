@@ -10,12 +10,6 @@ namespace mirrorscope::test {
 
 namespace {
 const std::string kOrdinary = "mirrorscope: 1\nmachine: {vm: default, vcpus: 2, slots: [{id: 0, gpa: 0, size: 8M}]}\nscript:\n";
-
-void expectHolds(const std::string& text) {
-    Ran run(text);
-    EXPECT_TRUE(run.runner.ok()) << run.failures();
-    EXPECT_FALSE(run.runner.expectations().empty());
-}
 } // namespace
 
 TEST(Language, an_id_stands_beside_the_verb_or_beside_the_actor) {

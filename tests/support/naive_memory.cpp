@@ -20,10 +20,12 @@ const NaiveMemory::Slot* NaiveMemory::slotAt(u64 gfn) const {
 
 NaiveMemory::Page* NaiveMemory::page(bool shared, u64 gfn) {
     const Slot* s = slotAt(gfn);
-    return s == nullptr ? nullptr : &pages_[{shared, s->instance, gfn - s->base}];
+    return s == nullptr ? nullptr : &pages_[{shared && !inPlace(s), s->instance, gfn - s->base}];
 }
 
 bool NaiveMemory::isPrivate(u64 gfn) const {
+    if (config_.has(Feature::InPlaceConversion) && !inPlace(slotAt(gfn)))
+        return false; // the attribute is the file's
     const auto it = attribute_.find(gfn);
     return config_.vm != VmType::Default && (it == attribute_.end() ? privateAtFirst_ : it->second);
 }
@@ -99,6 +101,7 @@ void NaiveMemory::effect(const StreamOp& op, bool certain) {
                 for (u64 first = s->base + (gfn - s->base) / s->block * s->block, i = 0; i < s->block; ++i)
                     f(first + i);
     };
+    const auto ofHost = [&](u64 gfn) { return !inPlace(slotAt(gfn)); }; // whose shared memory is a mapping of its own
     if (op.verb == "write") {
         each([&](u64 gfn) {
             const auto kinds = kindsOf(op, gfn);
@@ -110,16 +113,30 @@ void NaiveMemory::effect(const StreamOp& op, bool certain) {
                 }
         });
     } else if (op.verb == "discard") {
-        eachOfBlocks([&](u64 gfn) { lose(true, gfn, certain, true); });
+        eachOfBlocks([&](u64 gfn) {
+            if (ofHost(gfn))
+                lose(true, gfn, certain, true);
+        });
     } else if (op.verb == "migrate") {
-        eachOfBlocks([&](u64 gfn) { lose(true, gfn, certain, false); });
+        eachOfBlocks([&](u64 gfn) {
+            if (ofHost(gfn))
+                lose(true, gfn, certain, false);
+        });
     } else if (op.verb == "punch-hole") {
         each([&](u64 gfn) {
             if (const Slot* s = slotAt(gfn); s != nullptr && s->file)
                 lose(false, gfn, certain, true);
         });
     } else if (isConversion(op)) {
+        if (certain && !op.completed && config_.has(Feature::InPlaceConversion))
+            return; // somebody held a page of it
         each([&](u64 gfn) {
+            if (config_.has(Feature::InPlaceConversion) && !inPlace(slotAt(gfn)))
+                return;
+            // What becomes a TD's keeps its content until the TD accepts it.
+            if (config_.vm == VmType::Tdx && !op.shared && inPlace(slotAt(gfn)))
+                if (Page* p = page(false, gfn))
+                    p->values.insert(0);
             // What a TD had there is gone; elsewhere a page waits in its file for the way back.
             if (config_.vm == VmType::Tdx && op.shared && (!certain || isPrivate(gfn)))
                 if (Page* p = page(false, gfn)) {
@@ -139,8 +156,11 @@ void NaiveMemory::effect(const StreamOp& op, bool certain) {
         if (op.verb == "delete-memory-region") {
             s.there = false;
         } else {
-            if (!s.there)
+            if (!s.there) {
                 s.instance = instances_++;
+                if (config_.has(Feature::InPlaceConversion))
+                    attribute_.erase(attribute_.lower_bound(op.gfn), attribute_.lower_bound(op.gfn + s.pages));
+            }
             s.there = true;
             s.base = op.gfn;
         }

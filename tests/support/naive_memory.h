@@ -57,6 +57,7 @@ private:
     const Slot* slotAt(u64 gfn) const;
     Page* page(bool shared, u64 gfn);
     bool isPrivate(u64 gfn) const;
+    bool inPlace(const Slot* s) const { return s != nullptr && s->file && config_.has(Feature::InPlaceConversion); }
     std::vector<bool> kindsOf(const StreamOp& op, u64 gfn) const;
     bool mustComplete(const StreamOp& op) const;
     bool mustFail(const StreamOp& op) const;

@@ -7,6 +7,7 @@
 #include "scenario/yaml.h"
 #include "session/session.h"
 
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
@@ -44,6 +45,14 @@ struct Ran {
         return false;
     }
 };
+
+// A step that expects this, and a run in which all that is expected holds and no rule is violated.
+inline std::string expecting(const std::string& what) { return "  - expect: {" + what + "}\n"; }
+inline void expectHolds(const std::string& text) {
+    const Ran ran(text);
+    EXPECT_FALSE(ran.runner.expectations().empty()) << text;
+    EXPECT_EQ(ran.failures(), "") << text;
+}
 
 inline std::vector<nlohmann::json> eventsOf(Session& session) {
     std::vector<nlohmann::json> events;

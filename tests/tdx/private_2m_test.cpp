@@ -14,54 +14,50 @@ std::string td2M(const std::string& script, const std::string& more = "", const 
            ", slots: " + slots + "}\nscript:\n" + script;
 }
 const std::string kAccepted = "  - finalize-vm\n  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}}\n";
-std::string expecting(const std::string& what) { return "  - expect: {" + what + "}\n"; }
-
-// All that it expects holds, and no rule is violated.
-void holds(const std::string& text) {
-    const Ran ran(text);
-    EXPECT_EQ(ran.failures(), "") << text;
-}
 } // namespace
 
 TEST(Private2M, what_the_guest_accepts_as_2M_is_one_entry_in_each_tree) {
-    holds(td2M(kAccepted + expecting("tree: mirror, gpa: 0x2ab000, level: 2M, is: leaf") +
-               expecting("tree: secure, gpa: 0x2ab000, level: 2M, is: mapped") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
-               "  - vcpu1: {write: 0x3ff000}\n" + expecting("count: TDH.MEM.PAGE.AUG, is: 1")));
+    expectHolds(td2M(kAccepted + expecting("tree: mirror, gpa: 0x2ab000, level: 2M, is: leaf") +
+                     expecting("tree: secure, gpa: 0x2ab000, level: 2M, is: mapped") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
+                     "  - vcpu1: {write: 0x3ff000}\n" + expecting("count: TDH.MEM.PAGE.AUG, is: 1")));
 }
 
 // Without the feature, of an older kernel's kind, or where guest_memfd has no large folio, all is as it was.
 TEST(Private2M, nothing_is_large_without_a_reason) {
     const std::string small = expecting("tree: mirror, gpa: 0x200000, level: 4K, is: leaf") + expecting("count: TDH.MEM.PAGE.AUG, is: 1");
     const std::string touch = "  - finalize-vm\n  - vcpu0: {write: 0x200000}\n";
-    holds(td2M(touch + small, ", max-level: 4K"));
-    holds(td2M(touch + small, "", "[{id: 0, gpa: 0, size: 8M, gmem-backing: 4K}]"));
-    holds(td2M(touch + small, "", "[{id: 0, gpa: 0x1ff000, size: 8K}]"));
-    holds("mirrorscope: 1\nmachine: {vm: tdx, kernel: \"7.2\", sept-ve-disable: false, slots: [{id: 0, gpa: 0, size: 8M, gmem-backing: "
-          "2M}]}\nscript:\n" +
-          touch + small);
+    expectHolds(td2M(touch + small, ", max-level: 4K"));
+    expectHolds(td2M(touch + small, "", "[{id: 0, gpa: 0, size: 8M, gmem-backing: 4K}]"));
+    expectHolds(td2M(touch + small, "", "[{id: 0, gpa: 0x1ff000, size: 8K}]"));
+    expectHolds(
+        "mirrorscope: 1\nmachine: {vm: tdx, kernel: \"7.2\", sept-ve-disable: false, slots: [{id: 0, gpa: 0, size: 8M, gmem-backing: "
+        "2M}]}\nscript:\n" +
+        touch + small);
     // The image is of 4K pages, and what stands in a table stays there.
-    holds(td2M("  - init-mem-region: {gpa: 0x200000, size: 4K}\n  - finalize-vm\n"
-               "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: large}\n  - vcpu0: {write: 0x201000}\n" +
-               expecting("result: large, is: TDX_PAGE_SIZE_MISMATCH") + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf")));
+    expectHolds(td2M("  - init-mem-region: {gpa: 0x200000, size: 4K}\n  - finalize-vm\n"
+                     "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: large}\n  - vcpu0: {write: 0x201000}\n" +
+                     expecting("result: large, is: TDX_PAGE_SIZE_MISMATCH") +
+                     expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf")));
 }
 
 TEST(Private2M, a_smaller_accept_splits_and_nothing_large_is_mapped_there_again) {
     const std::string split = "  - finalize-vm\n  - vcpu0: {write: 0x201000}\n";
     // The access maps 2M, and the #VE handler accepts 4K of it.
-    holds(td2M(split + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
-               expecting("tree: secure, gpa: 0x201000, level: 4K, is: mapped") +
-               expecting("tree: secure, gpa: 0x202000, level: 4K, is: pending") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
-               expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") + expecting("count: TDH.MEM.RANGE.BLOCK, is: 1") +
-               expecting("count: TDH.MEM.TRACK, is: 1") + expecting("count: leaf, is: 512")));
+    expectHolds(td2M(split + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
+                     expecting("tree: secure, gpa: 0x201000, level: 4K, is: mapped") +
+                     expecting("tree: secure, gpa: 0x202000, level: 4K, is: pending") + expecting("count: TDH.MEM.PAGE.AUG, is: 1") +
+                     expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") + expecting("count: TDH.MEM.RANGE.BLOCK, is: 1") +
+                     expecting("count: TDH.MEM.TRACK, is: 1") + expecting("count: leaf, is: 512")));
     // Who accepts by himself, before he touches it, gets what he asks for.
-    holds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x201000}\n" + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
-               expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0") + "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: later}\n" +
-               expecting("result: later, is: TDX_PAGE_SIZE_MISMATCH")));
+    expectHolds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x201000}\n" + expecting("tree: mirror, gpa: 0x201000, level: 4K, is: leaf") +
+                     expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0") +
+                     "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: later}\n" +
+                     expecting("result: later, is: TDX_PAGE_SIZE_MISMATCH")));
     // The mark stays over a conversion, and goes with the slot.
     const std::string both = "  - set-memory-attributes: {gpa: 0x200000, size: 2M, as: shared}\n"
                              "  - set-memory-attributes: {gpa: 0x200000, size: 2M, as: private}\n";
-    holds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x600000}\n" + both +
-               "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: other}\n" + expecting("result: other, is: ok")));
+    expectHolds(td2M("  - finalize-vm\n  - vcpu0: {accept: 0x600000}\n" + both +
+                     "  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}, id: other}\n" + expecting("result: other, is: ok")));
 }
 
 // What is zapped beyond the range would have to be accepted again, and its content would be gone.
@@ -71,29 +67,29 @@ TEST(Private2M, a_part_goes_and_the_rest_keeps_its_content) {
                              expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf") + "  - vcpu1: {read: 0x2ff000, id: r}\n" +
                              expecting("result: r, value: 7") + expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") +
                              expecting("count: TDH.MEM.PAGE.REMOVE, is: 1");
-    holds(td2M(written + "  - set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}\n" + kept));
-    holds(td2M(written + "  - punch-hole: {gpa: 0x300000, size: 4K}\n" + kept));
-    holds(td2M(written + "  - vcpu0: {map-gpa: {gpa: 0x300000, size: 4K, as: shared}}\n" + kept));
+    expectHolds(td2M(written + "  - set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}\n" + kept));
+    expectHolds(td2M(written + "  - punch-hole: {gpa: 0x300000, size: 4K}\n" + kept));
+    expectHolds(td2M(written + "  - vcpu0: {map-gpa: {gpa: 0x300000, size: 4K, as: shared}}\n" + kept));
     // All of it goes as one.
     const std::string whole = expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0") + expecting("count: TDH.MEM.PAGE.REMOVE, is: 1") +
                               expecting("count: TDH.PHYMEM.PAGE.WBINVD, is: 512") +
                               expecting("tree: secure, gpa: 0x200000, level: 2M, is: free");
-    holds(td2M(kAccepted + "  - punch-hole: {gpa: 0x200000, size: 2M}\n" + whole));
-    holds(td2M(kAccepted + "  - punch-hole: {gpa: 0, size: 8M}\n" + whole));
+    expectHolds(td2M(kAccepted + "  - punch-hole: {gpa: 0x200000, size: 2M}\n" + whole));
+    expectHolds(td2M(kAccepted + "  - punch-hole: {gpa: 0, size: 8M}\n" + whole));
 }
 
 // No table for the split: nothing has changed. (As posted, the conversion's invalidation is never ended.)
 TEST(Private2M, without_memory_for_a_table_the_hole_and_the_conversion_fail_and_leave_no_trace) {
     const std::string none = kAccepted + "  - inject: {alloc: fail}\n";
     const std::string stays = expecting("tree: secure, gpa: 0x300000, level: 2M, is: mapped");
-    holds(td2M(none + "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: hole}\n" + expecting("result: hole, is: ENOMEM") + stays +
-               "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: again}\n" + expecting("result: again, is: ok") +
-               "  - vcpu0: {accept: 0x300000, id: used}\n" + expecting("result: used, is: ok")));
+    expectHolds(td2M(none + "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: hole}\n" + expecting("result: hole, is: ENOMEM") + stays +
+                     "  - {punch-hole: {gpa: 0x300000, size: 4K}, id: again}\n" + expecting("result: again, is: ok") +
+                     "  - vcpu0: {accept: 0x300000, id: used}\n" + expecting("result: used, is: ok")));
     const std::string convert = "set-memory-attributes: {gpa: 0x300000, size: 4K, as: shared}";
     const std::string script = none + "  - {" + convert + ", id: first}\n" + expecting("result: first, is: ENOMEM") + stays + "  - {" +
                                convert + ", id: second}\n" + expecting("result: second, is: ok") +
                                "  - vcpu0: {read: {gpa: 0x300000, as: shared}}\n";
-    holds(td2M(script));
+    expectHolds(td2M(script));
     EXPECT_TRUE(Ran(td2M(script, ", break: [no-end-after-failed-split]")).violated(Rule::Progress));
 }
 
@@ -104,7 +100,7 @@ TEST(Private2M, what_answers_badly_bugs_the_vm_and_busy_is_tried_once_more) {
         const auto injected = [&](const char* status, unsigned times) {
             return td2M(kAccepted + fmt::format("  - inject: {{seamcall: {}, status: {}, times: {}}}\n", leaf, status, times) + convert);
         };
-        holds(injected("TDX_OPERAND_BUSY", 1) + expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf"));
+        expectHolds(injected("TDX_OPERAND_BUSY", 1) + expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf"));
         EXPECT_TRUE(Ran(injected("TDX_OPERAND_BUSY", 2)).violated(Rule::ModuleAgrees));
         EXPECT_TRUE(Ran(injected("TDX_INTERRUPTED_RESTARTABLE", 1)).violated(Rule::ModuleAgrees));
     }

@@ -73,7 +73,8 @@ QFont labelFont(const TreeRow& row, bool path, const TreeMetrics& metrics) {
 }
 
 QRectF addressRect(const QRectF& label, const TreeRow& row, const TreeMetrics& metrics) {
-    return label.adjusted(foldMark(label, row, metrics).right() - label.left() + 6, 0, -(metrics.narrow ? 34 : 46) - metrics.memory, 0);
+    const int level = row.more > 0 ? 4 : metrics.narrow ? 34 : 46; // rows that stand for several have none
+    return label.adjusted(foldMark(label, row, metrics).right() - label.left() + 6, 0, -level - metrics.memory, 0);
 }
 } // namespace
 

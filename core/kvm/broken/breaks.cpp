@@ -33,6 +33,8 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::AttributesOfTheRangeOnly, broken::attributesOfTheRangeOnly},
         {Break::ClearDirtyOfNothing, broken::clearDirtyOfNothing},
         {Break::NoEndAfterFailedSplit, broken::noEndAfterFailedSplit},
+        {Break::ConvertKeepsMapping, broken::convertKeepsMapping},
+        {Break::ConvertIgnoresReferences, broken::convertIgnoresReferences},
     };
     for (auto entry = std::rbegin(kBroken); entry != std::rend(kBroken); ++entry)
         if (config.broken(entry->first))

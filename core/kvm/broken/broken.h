@@ -34,5 +34,7 @@ void reloadKeepsObsoleteRoot(Protocol& protocol);
 void attributesOfTheRangeOnly(Protocol& protocol);
 void clearDirtyOfNothing(Protocol& protocol);
 void noEndAfterFailedSplit(Protocol& protocol);
+void convertKeepsMapping(Protocol& protocol);
+void convertIgnoresReferences(Protocol& protocol);
 
 } // namespace mirrorscope::broken

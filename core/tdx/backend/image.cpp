@@ -35,7 +35,7 @@ int TdxBackend::tdx_gmem_post_populate(Gfn gfn, Pfn source, bool measure) {
     return 0;
 }
 
-// One page, whose source stands in a page of user space.
+// One page, whose source stands in a page of user space, or in itself (in-place conversion).
 int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void* context, u64 offset) {
     u64 done = 0;
     std::optional<Pfn> source;
@@ -50,11 +50,14 @@ int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void*
         set(Word::PremapGfn, 0);
         kvm_.frames().free(*source);
     };
-    if (protocol_->source_first)
+    const bool inPlace = content == nullptr;
+    if (protocol_->source_first && !inPlace)
         if (const int r = getSource(); r != 0)
             return r;
-    const int result = kvm_.kvm_gmem_populate(gfn, 1, done, [&](const Memslot&, Gfn) {
-        if (!protocol_->source_first)
+    const int result = kvm_.kvm_gmem_populate(gfn, 1, done, [&](const Memslot& slot, Gfn) {
+        if (inPlace)
+            source = kvm_.gmemPage(slot, gfn);
+        else if (!protocol_->source_first)
             if (const int r = getSource(); r != 0)
                 return r;
         set(Word::PremapGfn, gfn.v + 1);
@@ -63,7 +66,7 @@ int TdxBackend::populate(Gfn gfn, bool measure, PageContent content, const void*
             putSource();
         return r;
     });
-    if (protocol_->source_first)
+    if (protocol_->source_first && !inPlace)
         putSource();
     return result;
 }

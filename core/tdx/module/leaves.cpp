@@ -104,4 +104,8 @@ std::optional<Leaf> leafFromName(std::string_view name) {
     return std::nullopt;
 }
 
+bool isModelled(Leaf leaf, const MachineConfig& machine) {
+    return !machine.has(Feature::DynamicPamt) || (leaf != Leaf::MemPageDemote && leaf != Leaf::MemPagePromote);
+}
+
 } // namespace mirrorscope

@@ -2,7 +2,7 @@
 // The table of SEAMCALL and TDCALL leaves: name, number, operands by name, where they are accepted, what they lock.
 #pragma once
 
-#include "base/types.h"
+#include "machine/config.h"
 
 #include <optional>
 #include <span>
@@ -83,5 +83,7 @@ const LeafInfo& info(Leaf leaf);
 std::span<const LeafInfo> leafTable();
 std::optional<Leaf> leafFromName(std::string_view name);
 std::span<const std::string_view> leafNames();
+// Not so: DEMOTE and PROMOTE with dynamic PAMT, where each takes or gives a pair of pages besides.
+bool isModelled(Leaf leaf, const MachineConfig& machine);
 
 } // namespace mirrorscope
