@@ -12,7 +12,7 @@ namespace mirrorscope::app {
 
 namespace {
 struct SeamcallsArguments {
-    std::string leaf, format = "text", out;
+    std::string leaf, format = "text", out, module = std::string(kModuleLines[0]);
     bool matrix = false;
 };
 
@@ -33,7 +33,7 @@ int seamcalls(const SeamcallsArguments& args) {
         put(args.out, args.format == "json" ? seamcallsJson(only) : seamcallsText(only));
         return kOk;
     }
-    std::vector<MatrixCell> cells = SeptMatrix().all();
+    std::vector<MatrixCell> cells = SeptMatrix(args.module == kModuleLines[1] ? ModuleLine::V2_0 : ModuleLine::V1_5).all();
     if (only)
         std::erase_if(cells, [&](const MatrixCell& cell) { return cell.of.leaf != *only; });
     const MatrixFormat format = args.format == "csv"    ? MatrixFormat::Csv
@@ -50,6 +50,9 @@ void addSeamcalls(CLI::App& root, Invocation& invoke) {
     CLI::App* sub = root.add_subcommand("seamcalls", "the leaves of the TDX module, and what each says on each entry state");
     sub->add_option("LEAF", args->leaf, "only this one, as in TDH.MEM.PAGE.AUG");
     sub->add_flag("--matrix", args->matrix, "leaf × entry state × TD state, each cell computed by calling the leaf");
+    sub->add_option("--module", args->module, "of the matrix: the TDX module that answers, 1.5 by default")
+        ->check(CLI::IsMember({kModuleLines[0], kModuleLines[1]}))
+        ->needs("--matrix");
     sub->add_option("--format", args->format, "text or json; of the matrix csv and html, too")
         ->check(CLI::IsMember({"text", "csv", "json", "html"}));
     sub->add_option("-o,--output", args->out, "a file to write, in place of standard output");

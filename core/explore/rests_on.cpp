@@ -14,7 +14,8 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     if (machine.has(Feature::Private2M))
         out.push_back("2M private pages as the RFC has them, not merged");
     if (machine.vm == VmType::Tdx)
-        out.push_back("TDX module 1.5.01, whose calls are never interrupted");
+        out.push_back(machine.module == ModuleLine::V2_0 ? "TDX module 2.0 as far as fidelity.md says, whose calls are never interrupted"
+                                                         : "TDX module 1.5.01, whose calls are never interrupted");
     if (machine.vm == VmType::Snp)
         out.push_back("the RMP is looked at when a translation is cached");
     out.push_back(machine.storeBuffers

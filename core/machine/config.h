@@ -55,6 +55,9 @@ inline constexpr std::array<std::string_view, 4> kDispatches{"role", "fault", "i
 enum class Kernel : u8 { V6_16, Fixed, V6_19, V7_2, Next };
 inline constexpr std::array<std::string_view, 5> kKernels{"6.16", "fixed", "6.19", "7.2", "next"};
 constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std::size_t>(kernel)]; }
+// machine.module: the TDX module; 1.5 is 1.5.01.
+enum class ModuleLine : u8 { V1_5, V2_0 };
+inline constexpr std::array<std::string_view, 2> kModuleLines{"1.5", "2.0"};
 // machine.features: what is off by default.
 enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M };
 inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
@@ -95,6 +98,7 @@ struct MachineConfig {
     bool veHandlerAccepts = true;
     bool storeBuffers = false; // memory-model: tso
     Kernel kernel = Kernel::V6_16;
+    ModuleLine module = ModuleLine::V1_5;
     std::bitset<kFeatures.size()> features;
     std::bitset<kBreaks> breaks;
     // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees;

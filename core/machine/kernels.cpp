@@ -36,7 +36,8 @@ constexpr KernelPoint kPoints[] = {
     {"TDH.VP.INIT",
      {"without mmu_lock", "mmu_lock held for writing", "", ""},
      "9a89894f30d5",
-     "the lock around it; with module 1.5.01, whose TDH.VP.INIT shares the TDR, nothing goes wrong without it"},
+     "the lock around it; history/vp-init-beside-a-hole.yaml: with module 2.0, whose TDH.VP.INIT takes the TDR for itself, the VM is "
+     "bugged without it"},
     {"TDH.MR.EXTEND that fails", {"-EIO; the TD stays", "the VM is bugged", "", ""}, "ad44aa4c5d3f", "the ioctl's errno and what follows"},
     {"a page in the secure EPT",
      {"pinned (get_page)", "not pinned", "", ""},

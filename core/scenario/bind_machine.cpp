@@ -256,9 +256,7 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
     } else if (key == "kernel") {
         m.kernel = kernelOf(value);
     } else if (key == "module") {
-        if (const std::string& text = word(value, "module"); text == "2.0")
-            fail(value, "module 2.0 is not modelled; the nearest that is: `1.5`?");
-        oneOf(value, std::array<std::string_view, 1>{"1.5"}, "module");
+        m.module = static_cast<ModuleLine>(oneOf(value, kModuleLines, "module"));
     } else if (key == "features") {
         if (value.kind != YamlNode::Kind::Sequence)
             fail(value, "features is a list");

@@ -269,7 +269,7 @@ constexpr std::array kMachineKeys{
     MachineKey{"eager-split", "true, false", "true", "split huge pages when dirty logging starts"},
     MachineKey{"kernel", "6.16, fixed, 6.19, 7.2, next", "6.16",
                "the protocol as released in that version; fixed: 6.16 with later upstream fixes; next: what is queued behind 7.2"},
-    MachineKey{"module", "1.5", "1.5", "the TDX module: which leaves there are, and how they answer"},
+    MachineKey{"module", "1.5, 2.0", "1.5", "the TDX module: which leaves there are, and how they answer"},
     MachineKey{"features", "list of names", "[]",
                "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next), in-place-conversion (next)"},
     MachineKey{"dispatch", "role, fault, iter, gfn", "role", "which rule decides that the private table must follow"},

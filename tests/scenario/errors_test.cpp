@@ -20,7 +20,7 @@ std::string errorOf(const std::string& text) {
 }
 const std::string kHead = "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 32M}]}\nscript:\n";
 
-struct Case {
+struct Mistake {
     std::string text;
     const char* place;
     const char* says;
@@ -28,7 +28,7 @@ struct Case {
 } // namespace
 
 TEST(Errors, name_the_place_the_word_and_what_was_meant) {
-    const std::vector<Case> cases{
+    const std::vector<Mistake> cases{
         {"", "f.yaml:1:1:", "empty"},
         {"mirrorscope: 2\n", "f.yaml:1:14:", "2"},
         {"title: x\n", "f.yaml:1:1:", "mirrorscope"},
@@ -105,7 +105,7 @@ TEST(Errors, name_the_place_the_word_and_what_was_meant) {
         {kHead + "  - init-mem-region: {gpa: 0, content: '0g'}\n", "f.yaml:4:40:", "hex"},
         {"mirrorscope: 1\nscript: [\n", "f.yaml:", ""},
     };
-    for (const Case& c : cases) {
+    for (const Mistake& c : cases) {
         const std::string error = errorOf(c.text);
         EXPECT_TRUE(error.starts_with(c.place)) << c.text << "\n" << error;
         EXPECT_NE(error.find(c.says), std::string::npos) << c.text << "\n" << error;

@@ -134,6 +134,8 @@ public:
     Kvm& kvm() { return kvm_; }
     u64 get(Word w) const { return kvm_.machine().get(word(w)); }
     void set(Word w, u64 value) { kvm_.machine().set(word(w), value); }
+    // KVM asks for version 1, which tells the x2APIC id, where the module has it.
+    unsigned vpInitVersion() const { return does(kvm_.config(), Later::VpInitVersion1) ? 1 : 0; }
     static u64 gpaLevel(Gfn gfn, Level level) { return gfn.v << 12 | (number(level) - 1); }
     u64 tdrHpa() const { return hpa({get(Word::Tdr)}); }
     u64 seamcall(Leaf leaf, Regs& regs) { return module_.seamcall(leaf, regs); }

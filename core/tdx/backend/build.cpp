@@ -60,7 +60,7 @@ void TdxBackend::build() {
         must(Leaf::VpCreate, {.rcx = hpa(tdvpr), .rdx = hpa(tdr)});
         for (unsigned i = 1; i < tdvps::kPages; ++i)
             must(Leaf::VpAddcx, {.rcx = hpa(control()), .rdx = hpa(tdvpr)});
-        must(Leaf::VpInit, {.rcx = hpa(tdvpr)});
+        must(Leaf::VpInit, {.rcx = hpa(tdvpr), .version = vpInitVersion()});
     }
     sim_.setActor(self);
     set(Word::State, kInitialized);

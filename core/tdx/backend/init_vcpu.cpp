@@ -42,7 +42,7 @@ int TdxBackend::tdx_td_vcpu_init(unsigned vcpu) {
             return r;
         }
     }
-    Regs init{.rcx = hpa(pages[0])};
+    Regs init{.rcx = hpa(pages[0]), .version = vpInitVersion()};
     if (const u64 status = protocol_->init_vp(*this, init); status != tdx::kSuccess)
         return bug(Leaf::VpInit, status, kEIO);
     // The ioctl ran on the caller's CPU; the vCPU is loaded on its own, for which tdx_vcpu_load() flushes it here.

@@ -18,8 +18,9 @@ constexpr std::array kOpStates{tdcs::Uninitialized, tdcs::Initialized, tdcs::Run
 bool isTable(SeptState state) { return state == SeptState::Table || state == SeptState::TableBlocked; }
 bool isEntryLeaf(Leaf leaf) { return info(leaf).rcx == Operand::GpaLevel || leaf == Leaf::MrExtend; }
 
-MachineConfig config() {
+MachineConfig config(ModuleLine module) {
     MachineConfig c;
+    c.module = module;
     c.slots.push_back({0, {0}, 16, true, false});
     // A page of 1G must fit beside everything else, aligned. Frames that are never touched cost nothing.
     c.frames = 2ull << 18;
@@ -27,7 +28,7 @@ MachineConfig config() {
 }
 } // namespace
 
-SeptMatrix::SeptMatrix() : system_(std::make_unique<System>(config())), machine_(system_->machine()) {}
+SeptMatrix::SeptMatrix(ModuleLine module) : system_(std::make_unique<System>(config(module))), machine_(system_->machine()) {}
 SeptMatrix::~SeptMatrix() = default;
 
 void SeptMatrix::record(Pfn pfn, Level size, PageType type, u64 bepoch) {

@@ -38,7 +38,7 @@ struct MatrixCell {
 
 class SeptMatrix {
 public:
-    SeptMatrix();
+    explicit SeptMatrix(ModuleLine module = ModuleLine::V1_5);
     ~SeptMatrix();
     SeptMatrix(const SeptMatrix&) = delete;
     SeptMatrix& operator=(const SeptMatrix&) = delete;

@@ -26,17 +26,18 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
             exits = true;
             return tdx::kSuccess;
         }
-        const bool wasLeaf = sept::isLeaf(c.walk.entry);
+        const u64 copy = c.walk.entry;
         sim_.step(Site::SeptLock);
         const u64 entry = machine_->get(c.walk.place);
         if ((entry & (sept::kLock | sept::kHostPriority)) != 0)
             return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
         machine_->set(c.walk.place, entry | sept::kLock);
+        const bool isLeaf = sept::isLeaf(c.does(Later::AcceptUnderTheLock) ? entry : copy);
         const auto unlock = [&] { machine_->set(c.walk.place, machine_->get(c.walk.place) & ~sept::kLock); };
         const SeptState state = sept::stateOf(entry);
         const u32 moduleLevel = number(c.level) - 1;
         u64 result = tdx::kSuccess;
-        if (state != SeptState::Free && !wasLeaf) {
+        if (state != SeptState::Free && !isLeaf) {
             result = tdx::status(tdx::PAGE_SIZE_MISMATCH, moduleLevel);
         } else if (state == SeptState::Mapped) {
             result = tdx::status(tdx::PAGE_ALREADY_ACCEPTED, moduleLevel);
@@ -45,8 +46,8 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
             for (u64 i = 0; i < pagesPer(c.level); ++i)
                 machine_->fill({page.v + i}, 0);
             sim_.step(Site::SeptSet);
-            machine_->set(c.walk.place, sept::kMapped | hpa(page));
-            return result; // the store of a fresh value released the lock
+            machine_->set(c.walk.place, sept::kMapped | hpa(page) | c.keptPriority());
+            return result; // the store released the lock
         } else {
             exits = true;
         }

@@ -103,8 +103,8 @@ u64 LeafCall::enterTd(u64 hpaTdr, u32 op, Mode mode, unsigned states) {
     return checkTd(mode, states);
 }
 
-u64 LeafCall::enterTdImplicit(Pfn owner, unsigned states) {
-    if (const u64 s = implicitPage(owner, tdx::TDR, Mode::Shared); s != 0)
+u64 LeafCall::enterTdImplicit(Pfn owner, unsigned states, Mode mode) {
+    if (const u64 s = implicitPage(owner, tdx::TDR, mode); s != 0)
         return s;
     tdr = owner;
     return checkTd(Mode::Shared, states);
@@ -174,16 +174,18 @@ void LeafCall::unlockEntry() {
     entryLocked_ = false;
 }
 
+// A fresh value forgets a lost host's priority, in 1.5.01.
+u64 LeafCall::keptPriority() const { return does(Later::KeepsHostPriority) ? machine.get(walk.place) & sept::kHostPriority : 0; }
+
 void LeafCall::storeEntry(u64 value) {
     sim.step(Site::SeptSet);
-    // A fresh value forgets a lost host's priority.
-    machine.set(walk.place, value | (entryLocked_ ? sept::kLock : 0));
+    machine.set(walk.place, value | keptPriority() | (entryLocked_ ? sept::kLock : 0));
     walk.entry = value;
 }
 
 void LeafCall::storeEntryAndUnlock(u64 value) {
     sim.step(Site::SeptSet);
-    machine.set(walk.place, value);
+    machine.set(walk.place, value | keptPriority());
     walk.entry = value;
     entryLocked_ = false; // whoever locks it from here on is somebody else
 }

@@ -13,7 +13,9 @@ u64 tdh_mem_page_promote(LeafCall& c) {
         return s;
     if (const u64 s = c.takeGpa(1, 2); s != 0)
         return s;
-    if (const u64 s = c.walkAndLock(Mode::Shared); s != 0)
+    // Who has the tree to himself needs none of the children.
+    const bool alone = c.does(Later::PromoteLocksTheTree);
+    if (const u64 s = c.walkAndLock(alone ? Mode::Exclusive : Mode::Shared); s != 0)
         return s;
     const SeptState state = sept::stateOf(c.walk.entry);
     if (state != SeptState::Table && state != SeptState::TableBlocked)
@@ -28,7 +30,7 @@ u64 tdh_mem_page_promote(LeafCall& c) {
     const u64 first = c.machine.get(wordOf(table, 0)) & ~(sept::kLock | sept::kHostPriority);
     // The children are locked one after the other; the locks of a failed call are given back.
     const auto unlockUpTo = [&](unsigned n) {
-        for (unsigned i = 0; i < n; ++i) {
+        for (unsigned i = 0; i < n && !alone; ++i) {
             const Place place = wordOf(table, i);
             c.machine.set(place, c.machine.get(place) & ~sept::kLock);
         }
@@ -36,15 +38,16 @@ u64 tdh_mem_page_promote(LeafCall& c) {
     for (unsigned i = 0; i < 512; ++i) {
         const Place place = wordOf(table, i);
         const u64 entry = c.machine.get(place);
-        if ((entry & sept::kLock) != 0) {
+        if (!alone && (entry & sept::kLock) != 0) {
             c.machine.set(place, entry | sept::kHostPriority);
             unlockUpTo(i);
             return c.fail(tdx::OPERAND_BUSY);
         }
-        c.machine.set(place, (entry & ~sept::kHostPriority) | sept::kLock);
+        if (!alone)
+            c.machine.set(place, (entry & ~sept::kHostPriority) | sept::kLock);
         const SeptState s = sept::stateOf(first);
         const bool fits =
-            i != 0 ? (entry & ~sept::kHostPriority) == first + i * bytesPer(child)
+            i != 0 ? (entry & ~(alone ? sept::kHostPriority | sept::kLock : sept::kHostPriority)) == first + i * bytesPer(child)
                    : (s == SeptState::Mapped || s == SeptState::Pending) && (hpa(ept::pfnOf(first)) & (bytesPer(c.level) - 1)) == 0;
         if (!fits) {
             unlockUpTo(i + 1);

@@ -18,7 +18,7 @@ u64 tdh_mem_range_unblock(LeafCall& c) {
         return c.stateIncorrect();
     const Level size = sept::isLeaf(entry) ? c.level : Level::k4K;
     if (c.trackedState() && !c.tracked(c.bepoch(ept::pfnOf(entry), size)))
-        return tdx::status(tdx::TLB_TRACKING_NOT_DONE, tdx::SEPT_TREE);
+        return tdx::status(tdx::TLB_TRACKING_NOT_DONE, c.does(Later::UnblockNamesRcx) ? tdx::RCX : tdx::SEPT_TREE);
     const bool pending = sept::stateOf(entry) == SeptState::PendingBlocked;
     c.storeEntryAndUnlock((entry & ~sept::kBlocked) | (pending ? 0 : ept::kRwx));
     return tdx::kSuccess;

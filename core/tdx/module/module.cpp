@@ -79,7 +79,8 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
         status = *injected;
     } else {
         // The dispatcher refuses versions of leaves that have none.
-        const bool versioned = leaf == Leaf::MemSeptAdd || leaf == Leaf::MemSeptRemove || leaf == Leaf::MemPagePromote;
+        const bool versioned = leaf == Leaf::MemSeptAdd || leaf == Leaf::MemSeptRemove || leaf == Leaf::MemPagePromote ||
+                               (leaf == Leaf::VpInit && c.does(Later::VpInitVersion1));
         status = regs.version != 0 && !versioned ? tdx::status(tdx::OPERAND_INVALID, tdx::RAX) : function(leaf)(c);
     }
     sim_.step(Site::SeamcallLeave);

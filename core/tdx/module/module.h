@@ -12,6 +12,7 @@
 #include "machine/injection.h"
 #include "sim/sim.h"
 #include "tdx/module/data.h"
+#include "tdx/module/later.h"
 #include "tdx/module/leaves.h"
 
 #include <array>
@@ -122,7 +123,7 @@ public:
     // T(mode, op): the TDR explicitly, then FATAL, life cycle, TDCS, op_state. `states` has bit n for op_state n.
     u64 enterTd(u64 hpaTdr, u32 op, Mode mode, unsigned states);
     // The same from an owner's TDR: the entry lock only.
-    u64 enterTdImplicit(Pfn tdr, unsigned states);
+    u64 enterTdImplicit(Pfn tdr, unsigned states, Mode mode = Mode::Shared);
     u64 checkTd(Mode mode, unsigned states);
     // The leaves of the MEM group and MR.EXTEND begin so: RCX and RDX are taken and become outputs, zero without extended
     // error information.
@@ -155,6 +156,7 @@ public:
     // Locks the PAMT entries from 1G down to that of `size`, or to one that has none below it (of a large page, and with dynamic PAMT of
     // 2M without a pair), which is `found`; those above it shared.
     u64 walkPamt(Pfn pfn, u32 op, Mode mode, Level size, Level& found);
+    bool does(Later what) const { return mirrorscope::does(m.config_, what); }
     bool dynamicPamt() const { return m.config_.has(Feature::DynamicPamt); }
     bool isPamtPage(Pfn pfn) const { return dynamicPamt() && machine.get(m.pamtBitmap_ + pfn.v) != 0; }
     void setPamtPage(Pfn pfn, Pfn range) { machine.set(m.pamtBitmap_ + pfn.v, (range.v >> 9) + 1); }
@@ -162,6 +164,7 @@ public:
     // The entry alone.
     u64 implicitPage(Pfn pfn, u32 op, Mode mode, Level size = Level::k4K);
     bool lock(Place place, Mode mode);
+    u64 keptPriority() const;
     void unlockEntry();
     // sept.set: the entry stays locked until the leaf ends, or the store itself releases the lock, as some leaves do.
     void storeEntry(u64 value);

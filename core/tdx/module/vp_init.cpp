@@ -5,10 +5,13 @@
 namespace mirrorscope {
 
 u64 tdh_vp_init(LeafCall& c) {
+    if (const u64 s = c.checkVersion(); s != 0)
+        return s;
     if (const u64 s = c.explicitPage(c.r.rcx, tdx::RCX, PageType::Tdvpr, LeafCall::Mode::Exclusive); s != 0)
         return s;
     const Pfn tdvpr = pfnOf(c.r.rcx);
-    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr))), kOpInit); s != 0)
+    const auto mode = c.r.version > 0 ? LeafCall::Mode::Exclusive : LeafCall::Mode::Shared;
+    if (const u64 s = c.enterTdImplicit(pamt::owner(c.machine.getBesideLock(c.m.pamt4k(tdvpr))), kOpInit, mode); s != 0)
         return s;
     if (c.machine.get(wordOf(tdvpr, tdvps::NumPages)) < tdvps::kPages)
         return tdx::status(tdx::TDCX_NUM_INCORRECT);
