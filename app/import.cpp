@@ -51,6 +51,10 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
                                : rebuild.hasMirror()        ? "EPT, with a mirror"
                                                             : "EPT"),
                    "", 4);
+    if (const auto told = rebuild.seamcalls(); told.any())
+        out += wrapped(fmt::format("{} by probes, {} busy; of the private table they leave {} and {}", counted(told.calls, "SEAMCALL"),
+                                   told.busy, counted(told.leaves, "page"), counted(told.tables, "table")),
+                       "", 4);
     if (rebuild.unfinished() != 0)
         out += wrapped(fmt::format("still being taken apart at the end: {}", counted(rebuild.unfinished(), "table")), "", 4);
     if (rebuild.shadowPages() != 0)

@@ -36,7 +36,7 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
 // The run in the JSON form of the Chrome trace, piece by piece.
 void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write);
 // The run as the kernel would have traced it, in lines of ftrace. Moves the session and puts it back.
-void writeTrace(Session& session, const std::function<void(const std::string&)>& write);
+void writeTrace(Session& session, const std::function<void(const std::string&)>& write, bool seamcalls = false);
 // JUnit XML over the results of several runs.
 struct JunitCase {
     std::string name;

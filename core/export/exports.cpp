@@ -34,6 +34,7 @@ std::span<const ExportInfo> exportTable() {
          }},
         {"perfetto", "Perfetto trace of the run…", "json", [](Session& s, const Piece& piece) { writePerfetto(s, piece); }},
         {"trace", "Kernel trace of the run…", "trace", [](Session& s, const Piece& piece) { writeTrace(s, piece); }},
+        {"probes", "Kernel trace with SEAMCALL probes…", "trace", [](Session& s, const Piece& piece) { writeTrace(s, piece, true); }},
     };
     return kTable;
 }

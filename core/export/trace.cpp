@@ -19,9 +19,9 @@ namespace mirrorscope {
 namespace {
 class Tracer {
 public:
-    Tracer(Session& session, const std::function<void(const std::string&)>& write)
-        : session_(session), system_(session.system()), kvm_(system_.kvm()), write_(write), roleBegin_(kvm_.sp({0}, Kvm::kRole)),
-          childrenFirst_(system_.config().kernel >= Kernel::V7_2) {}
+    Tracer(Session& session, bool seamcalls, const std::function<void(const std::string&)>& write)
+        : session_(session), seamcalls_(seamcalls), system_(session.system()), kvm_(system_.kvm()), write_(write),
+          roleBegin_(kvm_.sp({0}, Kvm::kRole)), childrenFirst_(system_.config().kernel >= Kernel::V7_2) {}
 
     void all() {
         write_("# tracer: nop\n#\n");
@@ -41,16 +41,32 @@ public:
 private:
     void told(u64 n, const Mark& mark) {
         TraceEvent e;
+        if (mark.kind == MarkKind::Seamcall && seamcalls_)
+            return probed(n, mark);
         // What the fault was about is told when it has ended: here it is told where it began.
         if (mark.kind != MarkKind::Exit || (mark.code != 48 && mark.code != 200))
             return;
         e.kind = TraceKind::PageFault;
         e.vcpu = static_cast<u16>(mark.a[0]);
-        e.c = mark.a[1];
-        e.gfn = e.c >> 12;
+        e.gfn = mark.a[1] >> 12;
+        e.c = mark.a[1] | (mark.a[3] != 0 ? system_.config().directBits() << 12 : 0); // a TD's exit names the alias
         // The exit qualification of VMX, or SVM's error code.
         constexpr std::array<std::array<u64, 3>, 2> kCodes{{{1, 2, 4}, {0, 2, 16}}};
         e.a = kCodes[kvm_.masks().format.npt ? 1 : 0][std::min<u64>(mark.a[5], 2)];
+        put(n, e);
+    }
+
+    // As the probes of `record --seamcalls` print it; levels as v6.16's functions take them.
+    void probed(u64 n, const Mark& mark) {
+        TraceEvent e;
+        e.kind = mark.phase == 0 ? TraceKind::Seamcall : TraceKind::SeamcallStatus;
+        e.a = mark.code;
+        if (mark.phase != 0) {
+            e.b = mark.a[0];
+        } else if (info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel) {
+            e.gfn = (mark.a[0] & ept::kPfnMask) >> 12;
+            e.level = static_cast<u8>((mark.a[0] & 7) + (system_.config().kernel >= Kernel::V7_2 ? 1 : 0));
+        }
         put(n, e);
     }
 
@@ -180,6 +196,7 @@ private:
     }
 
     Session& session_;
+    bool seamcalls_;
     const System& system_;
     const Kvm& kvm_;
     const std::function<void(const std::string&)>& write_;
@@ -192,7 +209,7 @@ private:
 };
 } // namespace
 
-void writeTrace(Session& session, const std::function<void(const std::string&)>& write) {
+void writeTrace(Session& session, const std::function<void(const std::string&)>& write, bool seamcalls) {
     // A kernel's own trace is written as it was told, in the words of today.
     if (const RecordedKernel* recorded = session.recorded()) {
         write("# tracer: nop\n#\n");
@@ -206,7 +223,7 @@ void writeTrace(Session& session, const std::function<void(const std::string&)>&
         return;
     }
     const u64 here = session.position();
-    Tracer(session, write).all();
+    Tracer(session, seamcalls, write).all();
     session.seek(here);
 }
 

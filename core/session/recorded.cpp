@@ -95,7 +95,8 @@ std::optional<u64> Session::positionOfTraceLine(unsigned line) const {
 
 std::string Session::lineOf(u64 n) const {
     const TraceEvent& e = recorded_->events[n];
-    return fmt::format("line {}: {}: {}: {}", e.line, actorName(stepBrief(n).first), info(e.kind).name, fieldsText(e, recorded_->names));
+    return fmt::format("line {}: {}: {}: {}", e.line, actorName(stepBrief(n).first), mirrorscope::nameOf(e),
+                       fieldsText(e, recorded_->names));
 }
 
 bool Session::lineFits(const EventFilter::Word& word, u64 n) const {
@@ -113,7 +114,7 @@ bool Session::lineFits(const EventFilter::Word& word, u64 n) const {
         return e.gfn == gfn ||
                (sized && gfn >= e.gfn && gfn - e.gfn < pagesPer(level) && !spte::isTable(e.a, level) && !spte::isTable(e.b, level));
     }
-    if (info(e.kind).name.find(word.text) != std::string_view::npos)
+    if (mirrorscope::nameOf(e).find(word.text) != std::string::npos)
         return true;
     return word.key == Key::Any && fieldsText(e, recorded_->names).find(word.text) != std::string::npos;
 }

@@ -56,6 +56,8 @@ constexpr FieldNames kFields[] = {
     {TraceKind::UserspaceExit, "", "", "reason", "errno", "", "", ""},
     {TraceKind::Hypercall, "", "", "nr", "a0", "a1", "", ""},
     {TraceKind::RmpFault, "gpa", "rmp_level", "error_code", "pfn", "psmash_ret", "vcpu_id", ""},
+    {TraceKind::Seamcall, "gpa", "level", "", "page", "", "", ""},
+    {TraceKind::SeamcallStatus, "", "", "", "status", "", "", ""},
 };
 static_assert(std::size(kFields) == kTraceKinds && inOrder(kFields));
 
@@ -96,6 +98,7 @@ struct Reader {
     TraceKind kind = TraceKind::SpteChanged;
     tep_format_field *gfn = nullptr, *level = nullptr, *a = nullptr, *b = nullptr, *c = nullptr, *vcpu = nullptr, *asId = nullptr;
     u64 spurious = 6, fixed = 5; // RET_PF_SPURIOUS, RET_PF_FIXED, by the text of the event's format
+    u64 leaf = 0;                // of a probe
     u64 count = 0;
     std::string name;
 };
@@ -118,6 +121,8 @@ struct Child {
             return;
         reader.concerns = true;
         reader.kind = *kind;
+        if (const auto leaf = traceLeafFromName(reader.name))
+            reader.leaf = static_cast<u64>(*leaf);
         const FieldNames& fields = kFields[static_cast<unsigned>(*kind)];
         const auto field = [&](std::string_view name) { return name.empty() ? nullptr : tep_find_field(event, std::string(name).c_str()); };
         reader.gfn = field(fields.gfn);
@@ -203,6 +208,8 @@ struct Child {
             break;
         case TraceKind::PageFault: e.gfn = e.c >> 12; break;
         case TraceKind::RmpFault: e.gfn >>= 12; break;
+        case TraceKind::Seamcall: e.gfn >>= 12; [[fallthrough]];
+        case TraceKind::SeamcallStatus: e.a = reader.leaf; break;
         case TraceKind::Exit: {
             std::string name = fmt::format("{:#x}", e.a);
             for (const Reason& reason : kReasons)

@@ -46,8 +46,11 @@ constexpr std::array<TraceKindInfo, kTraceKinds> kKindTable{{
     {TraceKind::UserspaceExit, "kvm_userspace_exit", "kvm_vcpu_ioctl", Site::VmRead, "KVM_RUN returns to user space"},
     {TraceKind::Hypercall, "kvm_hypercall", "kvm_emulate_hypercall", Site::VmRead, "the guest has asked KVM for something"},
     {TraceKind::RmpFault, "kvm_rmp_fault", "sev_handle_rmp_fault", Site::CallEnter, "the RMP has refused an access of the guest"},
+    {TraceKind::Seamcall, "seamcall", "tdh_*", Site::SeamcallEnter, "a probe: a function that makes a SEAMCALL is called"},
+    {TraceKind::SeamcallStatus, "seamcall_status", "tdh_*", Site::SeamcallLeave, "a probe: what the SEAMCALL answered"},
 }};
 static_assert(inOrder(kKindTable));
+constexpr std::string_view kStatusProbe = "_status";
 } // namespace
 
 const TraceKindInfo& info(TraceKind kind) { return kKindTable[static_cast<unsigned>(kind)]; }
@@ -60,7 +63,20 @@ std::optional<TraceKind> traceKindFromName(std::string_view name) {
         return map;
     }();
     const auto found = kByName.find(name);
-    return found == kByName.end() ? std::nullopt : std::optional(found->second);
+    if (found != kByName.end())
+        return found->second;
+    if (!name.starts_with("tdh_") || !traceLeafFromName(name))
+        return std::nullopt;
+    return name.ends_with(kStatusProbe) ? TraceKind::SeamcallStatus : TraceKind::Seamcall;
+}
+
+std::optional<Leaf> traceLeafFromName(std::string_view name) {
+    if (name.ends_with(kStatusProbe))
+        name.remove_suffix(kStatusProbe.size());
+    for (const LeafInfo& leaf : leafTable())
+        if (!leaf.guest && leaf.function == name)
+            return leaf.leaf;
+    return std::nullopt;
 }
 
 u32 TraceNames::task(std::string_view comm, u32 pid) {
@@ -138,14 +154,29 @@ std::string fieldsText(const TraceEvent& e, const TraceNames& names) {
     case TraceKind::RmpFault:
         return fmt::format("{}gpa {:016x} pfn {:#x} error_code {:#x} rmp_level {} psmash_ret {}", vcpu(), e.gfn << 12, e.b, e.a, e.level,
                            static_cast<int>(e.c));
+    case TraceKind::Seamcall: {
+        const LeafInfo& leaf = mirrorscope::info(static_cast<Leaf>(e.a));
+        std::string text = fmt::format("({})", leaf.function);
+        if (leaf.rcx == Operand::GpaLevel)
+            text += fmt::format(" gpa={:#x} level={}", e.gfn << 12, e.level);
+        return text + (e.b != 0 ? fmt::format(" page={:#x}", e.b) : "");
+    }
+    case TraceKind::SeamcallStatus: return fmt::format("({}) status={:#x}", mirrorscope::info(static_cast<Leaf>(e.a)).function, e.b);
     case TraceKind::Count_: break;
     }
     return {};
 }
 
+std::string nameOf(const TraceEvent& e) {
+    if (e.kind != TraceKind::Seamcall && e.kind != TraceKind::SeamcallStatus)
+        return std::string(info(e.kind).name);
+    const std::string function(mirrorscope::info(static_cast<Leaf>(e.a)).function);
+    return e.kind == TraceKind::Seamcall ? function : function + std::string(kStatusProbe);
+}
+
 std::string lineText(const TraceEvent& e, const TraceNames& names) {
     return fmt::format("{:>23} [{:03}] {:5}.{:06}: {}: {}", names.taskOf(e.task).text(), e.cpu, e.time / 1'000'000'000,
-                       e.time / 1000 % 1'000'000, info(e.kind).name, fieldsText(e, names));
+                       e.time / 1000 % 1'000'000, nameOf(e), fieldsText(e, names));
 }
 
 } // namespace mirrorscope

@@ -7,6 +7,7 @@
 
 #include "base/types.h"
 #include "base/vocab.h"
+#include "tdx/module/leaves.h"
 
 #include <array>
 #include <optional>
@@ -41,6 +42,8 @@ enum class TraceKind : u8 {
     UserspaceExit,
     Hypercall,
     RmpFault,
+    Seamcall,
+    SeamcallStatus,
     Count_
 };
 inline constexpr unsigned kTraceKinds = static_cast<unsigned>(TraceKind::Count_);
@@ -62,6 +65,8 @@ constexpr bool inOrder(const Table& table) {
 }
 const TraceKindInfo& info(TraceKind kind);
 std::optional<TraceKind> traceKindFromName(std::string_view name);
+// The leaf of a probe's name: tdh_mem_page_aug, tdh_mem_page_aug_status.
+std::optional<Leaf> traceLeafFromName(std::string_view name);
 
 // What the words of an event are:
 //   SpteChanged    as_id, gfn, level; a: the old entry, b: the new one; c: the physical address of the entry, 0 if no line told it
@@ -73,6 +78,7 @@ std::optional<TraceKind> traceKindFromName(std::string_view name);
 //   ZapAllFast     a: mmu_valid_gen, b: used pages.  SplitHugePage: gfn, level; a: the huge entry, b: errno
 //   PageFault      vcpu, gfn; a: error code, c: the address.  RmpFault: vcpu, gfn, level; a: error code, b: pfn, c: PSMASH's answer
 //   Entry          vcpu; a: rip.  Exit: vcpu; a: the reason (a string of TraceNames), b, c: info1, info2
+//   Seamcall       gfn, level (as the function was given it); a: the Leaf, b: the struct page.  SeamcallStatus: a: the Leaf, b: the status
 //   UnmapHva …     a: start, b: end.  UserspaceExit: a: the reason (a string), b: its number.  Hypercall: a: nr, b: a0, c: a1
 struct TraceEvent {
     static constexpr u8 kNew = 1, kSpurious = 2, kFixed = 4;
@@ -126,6 +132,8 @@ private:
 
 // The fields of an event as the kernel of v6.16 prints them, behind "NAME: ".
 std::string fieldsText(const TraceEvent& event, const TraceNames& names);
+// "kvm_tdp_mmu_spte_changed", or of a probe the function.
+std::string nameOf(const TraceEvent& event);
 // The whole line as `trace` has it.
 std::string lineText(const TraceEvent& event, const TraceNames& names);
 

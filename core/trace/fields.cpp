@@ -248,6 +248,16 @@ bool parseFields(TraceKind kind, std::string_view fields, TraceEvent& e, TraceNa
             return false;
         e.gfn = value >> 12;
         return true;
+    case TraceKind::Seamcall: {
+        const bool ofEntry = info(static_cast<Leaf>(e.a)).rcx == Operand::GpaLevel;
+        if (ofEntry && (!scan.word("gpa", true) || !scan.hex(value)))
+            return false;
+        e.gfn = value >> 12;
+        if (ofEntry && scan.word("level", true) && !levelIs(scan, e))
+            return false;
+        return !scan.word("page", true) || scan.hex(e.b);
+    }
+    case TraceKind::SeamcallStatus: return scan.word("status", true) && scan.hex(e.b);
     case TraceKind::Count_: break;
     }
     return false;

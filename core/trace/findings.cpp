@@ -31,6 +31,11 @@ constexpr std::array<TraceRuleInfo, kTraceRules> kRuleTable{{
     {TraceRule::InvalidRoot, "invalid-root", "nothing is mapped in a root that is invalid", "is_page_fault_stale()"},
     {TraceRule::EntryAddress, "entry-address", "the address of an entry is where the gfn puts it in its table",
      "tdp_mmu_map_handle_target_level()"},
+    {TraceRule::ModuleAgrees, "module-agrees",
+     "no SEAMCALL is answered with a status at which KVM bugs the VM (told by probes, `record --seamcalls`)",
+     "tdx_sept_remove_private_spte()", true},
+    {TraceRule::PrivateFollows, "private-follows", "the private table follows each change of the mirror before the task makes the next one",
+     "set_external_spte_present()"},
 }};
 static_assert(inOrder(kRuleTable));
 } // namespace

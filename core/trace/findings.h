@@ -27,6 +27,8 @@ enum class TraceRule : u8 {
     RemovalOrder,
     InvalidRoot,
     EntryAddress,
+    ModuleAgrees,
+    PrivateFollows,
     Count_
 };
 inline constexpr unsigned kTraceRules = static_cast<unsigned>(TraceRule::Count_);

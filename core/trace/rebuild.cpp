@@ -13,7 +13,13 @@
 
 namespace mirrorscope {
 
-Rebuild::Rebuild(const Options& options, TraceWatch* watch) : options_(options), watch_(watch), masks_(traitsOf(VmType::Default).masks) {}
+Rebuild::Rebuild(const Options& options, TraceWatch* watch)
+    : options_(options), watch_(watch),
+      calls_(options.kernel == TraceKernel::Any ? std::nullopt : std::optional(options.kernel >= TraceKernel::V7_2),
+             [this](TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
+                 report(rule, e, std::move(text), std::move(lines));
+             }),
+      masks_(traitsOf(VmType::Default).masks) {}
 
 void Rebuild::event(const TraceEvent& e) {
     if (full_ != 0)
@@ -45,19 +51,25 @@ void Rebuild::happened(const TraceEvent& e) {
     case TraceKind::SetSpte: setSpte(e); break;
     case TraceKind::FastPageFault: fastFault(e); break;
     case TraceKind::ZapAllFast: zapAllFast(e); break;
-    case TraceKind::PageFault: task.faultAddress = e.c, task.faultKnown = true; break;
+    case TraceKind::Seamcall: calls_.called(e); break;
+    case TraceKind::SeamcallStatus: calls_.answered(e); break;
+    case TraceKind::PageFault: task.faultAddress = e.c, task.faultKnown = true; [[fallthrough]];
+    case TraceKind::Entry:
+    case TraceKind::Exit:
+    case TraceKind::UserspaceExit: calls_.operationEnds(e); break;
     default: break;
     }
-    if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage)
+    const bool probe = e.kind == TraceKind::Seamcall || e.kind == TraceKind::SeamcallStatus; // in the middle of whatever else it does
+    if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage && !probe)
         finishRemovals(task, e);
     constexpr u64 kLookedEvery = 1024;
     if (event_ % kLookedEvery == 0)
         finishSilent(e);
-    if (e.kind != TraceKind::GetPage)
+    if (e.kind != TraceKind::GetPage && !probe)
         task.direct.reset();
     // Only who is still taking tables apart may have begun with that before.
-    task.zapsInvalid &= e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage || e.kind == TraceKind::ZapAllFast;
-    task.fresh &= e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
+    task.zapsInvalid &= probe || e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage || e.kind == TraceKind::ZapAllFast;
+    task.fresh &= probe || e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
     ++event_;
     if (e.cpu >= behind_.size())
         behind_.resize(e.cpu + 1u);
@@ -95,6 +107,7 @@ void Rebuild::withdraw(u64 fromEvent) {
 // Whatever was done meanwhile: what entries held is not known any more.
 void Rebuild::forgetAll() {
     tables_.forgetAll();
+    calls_.lost();
     rootTold_ = false; // not of all
     for (Task& task : tasks_) {
         task.page.reset();
@@ -201,6 +214,8 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
 
     const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
+    if (root.mirror && !at.doubtful)
+        mirrorChanged(e, level);
     TraceTable* child = nullptr;
     if (wasTable) {
         child = tables_.findByPfn(framePart(e.a));
@@ -244,6 +259,14 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         ++collapses_;
     if (wasTable && !isTable && child != nullptr && !child->removed)
         startRemoval(e, *child, false);
+}
+
+void Rebuild::mirrorChanged(const TraceEvent& e, Level level) {
+    const auto kindOf = [&](u64 spte) {
+        using Entry = SeamcallJudge::Entry;
+        return spte::isLeaf(spte, level) ? Entry::Leaf : spte::isTable(spte, level) ? Entry::Table : Entry::None;
+    };
+    calls_.mirrorChanged(e, kindOf(e.a), kindOf(e.b));
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).

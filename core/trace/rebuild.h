@@ -15,6 +15,7 @@
 #pragma once
 
 #include "trace/findings.h"
+#include "trace/seamcalls.h"
 #include "trace/tables.h"
 #include "trace/text_reader.h"
 
@@ -66,6 +67,8 @@ public:
     const SpteMasks& masks() const { return masks_; }
     bool formatKnown() const { return formatKnown_; }
     bool hasMirror() const { return hasMirror_; }
+    // What probes of SEAMCALLs told.
+    SeamcallJudge::Told seamcalls() const { return calls_.told(); }
     // What there is now: pages of tables, and entries that hold something.
     struct Left {
         u64 tables = 0, entries = 0;
@@ -117,6 +120,7 @@ private:
     bool agedTwice(const TraceEvent& e, const Candidate& at) const;
     bool isMmio(u64 spte, const TraceRoot& root) const;
     void change(const TraceEvent& e, const Candidate& at);
+    void mirrorChanged(const TraceEvent& e, Level level);
     TraceTable& link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
     void makeRoot(const TraceEvent& e);
@@ -184,6 +188,7 @@ private:
     Options options_;
     TraceWatch* watch_;
     TraceTables tables_;
+    SeamcallJudge calls_;
     std::vector<Task> tasks_;
     std::vector<Candidate> fits_, trees_; // by choose() and chooseLeaf(): entries that the line may be of as well
     std::vector<u32> removers_;           // tasks that are taking tables apart

@@ -107,7 +107,8 @@ std::string scriptOf(const Recipe& recipe, const std::string& file) {
             undo += fmt::format("    echo '{}' >>\"$R/kprobe_events\" || true\n", line);
     }
     if (!recipe.probes.empty())
-        out += "# What SEAMCALLs are called with and answer; `mirrorscope import` reads past these lines so far.\n" + probes;
+        out += "# What SEAMCALLs are called with and answer: `mirrorscope conform` holds the private table against the mirror by them.\n" +
+               probes;
     out += "[ -d \"$T\" ] || mkdir \"$T\"\n";
     out += "end() {\n    echo 0 >\"$T/tracing_on\"\n    echo 0 >\"$T/events/enable\"\n    rmdir \"$T\" || true\n" + undo + "}\n";
     out += "trap end EXIT\ntrap 'exit 0' INT TERM\n";

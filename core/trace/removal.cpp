@@ -71,6 +71,8 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
             report(TraceRule::Discontinuity, e, mismatchText(e, table.words[i]), table.toldAt(i));
         removal.next = i + 1;
         removal.last = event_;
+        if (tables_.root(table.root).mirror)
+            mirrorChanged(e, table.level);
     }
     TraceTable* child = nullptr;
     if (spte::isTable(e.a, table.level)) {

@@ -215,6 +215,8 @@ TextReader::Found TextReader::understand(std::string_view text, TraceEvent& even
             for (--before; before > 0 && isName(text[before - 1]);)
                 --before;
         prefix(text.substr(0, before), event);
+        if (const auto leaf = *known >= TraceKind::Seamcall ? traceLeafFromName(name) : std::nullopt)
+            event.a = static_cast<u64>(*leaf);
         return parseFields(*known, text.substr(colon + 1), event, names_) ? Found::Event : Found::Cut;
     }
     return otherAt != std::string_view::npos ? Found::Other : Found::Nothing;

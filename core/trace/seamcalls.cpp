@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "trace/seamcalls.h"
+
+#include "tdx/module/data.h"
+#include "tdx/module/leaves.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mirrorscope {
+
+namespace {
+Leaf leafOf(const TraceEvent& e) { return static_cast<Leaf>(e.a); }
+bool isPage(Leaf leaf) { return leaf == Leaf::MemPageAdd || leaf == Leaf::MemPageAug || leaf == Leaf::MemPageRemove; }
+// Those that KVM tries once more with all vCPUs out, after which they must not be busy.
+bool isKicked(Leaf leaf) {
+    return leaf == Leaf::MemRangeBlock || leaf == Leaf::MemTrack || leaf == Leaf::MemPageRemove || leaf == Leaf::MemPageDemote;
+}
+} // namespace
+
+SeamcallJudge::Task& SeamcallJudge::taskOf(const TraceEvent& e) {
+    if (e.task >= tasks_.size())
+        tasks_.resize(e.task + 1);
+    return tasks_[e.task];
+}
+
+// As KVM counts them. A page of level 0 tells that the functions take the module's; one of 1 that they do not, while pages are of 4K.
+u8 SeamcallJudge::levelOf(const TraceEvent& call) {
+    if (leafOf(call) == Leaf::MemPageAdd)
+        return 1; // its function takes none
+    if (!levels_ && isPage(leafOf(call)))
+        levels_ = call.level != 0;
+    return static_cast<u8>(call.level + (levels_.value_or(false) ? 0 : 1));
+}
+
+void SeamcallJudge::called(const TraceEvent& e) { taskOf(e).call = e; }
+
+void SeamcallJudge::answered(const TraceEvent& e) {
+    Task& task = taskOf(e);
+    const auto call = std::exchange(task.call, std::nullopt);
+    if (!call || call->a != e.a) // its call is not told
+        return;
+    ++calls_;
+    if (e.b == tdx::kSuccess)
+        succeeded(task, *call, e);
+    else
+        refused(task, *call, e);
+}
+
+void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer) {
+    task.busy.reset();
+    const Leaf leaf = leafOf(call);
+    std::optional<State> now;
+    switch (leaf) {
+    case Leaf::MemPageAug: finalized_ = true; [[fallthrough]];
+    case Leaf::MemPageAdd: now = State::Leaf; break;
+    case Leaf::MemSeptAdd:
+    case Leaf::MemPageDemote: now = State::Table; break;
+    case Leaf::MemRangeBlock: now = State::Blocked; break;
+    case Leaf::MemPageRemove: now = State::Free; break;
+    case Leaf::MrFinalize: finalized_ = true; break;
+    default: break;
+    }
+    if (!now)
+        return;
+    const Place place{levelOf(call), call.gfn};
+    entries_[place] = {*now, answer.line};
+    std::erase_if(task.owed, [&](const Owed& owed) { return owed.place == place && owed.wanted == *now; });
+}
+
+void SeamcallJudge::refused(Task& task, const TraceEvent& call, const TraceEvent& answer) {
+    const Leaf leaf = leafOf(call);
+    const bool again = task.busy && task.busy->a == call.a && task.busy->gfn == call.gfn;
+    if (tdx::isBusy(answer.b)) {
+        ++busy_;
+        if (!(again && isKicked(leaf))) { // KVM tries again
+            task.busy = call;
+            return;
+        }
+    }
+    task.busy.reset();
+    // Of a page of the image that was counted and not added; so before v6.19.
+    if (leaf == Leaf::MemRangeBlock && !finalized_ && tdx::highOf(answer.b) == tdx::EPT_ENTRY_STATE_INCORRECT)
+        return;
+    const std::string operand = tdx::operandText(answer.b);
+    report_(TraceRule::ModuleAgrees, answer,
+            fmt::format("{} of gpa {:#x} answered {}{}{}", mirrorscope::info(leaf).name, call.gfn << 12, tdx::statusName(answer.b),
+                        operand.empty() ? "" : ", operand " + operand, again ? ", the second time with all vCPUs out" : ""),
+            {call.line});
+}
+
+void SeamcallJudge::mirrorChanged(const TraceEvent& e, Entry was, Entry is) {
+    if (calls_ == 0) // no probe has told anything yet
+        return;
+    operationEnds(e);
+    Task& task = taskOf(e);
+    const Place place{e.level, e.gfn};
+    const auto known = entries_.find(place);
+    const auto owe = [&](State wanted) {
+        if (known == entries_.end() || known->second.state != wanted)
+            task.owed.push_back({place, wanted, e.line});
+    };
+    if (was == Entry::None && is == Entry::Leaf)
+        owe(State::Leaf);
+    else if (was == Entry::None && is == Entry::Table)
+        owe(State::Table);
+    else if (was == Entry::Leaf && is == Entry::None && known != entries_.end()) // what was mapped before the recording may be counted only
+        owe(State::Free);
+    else if (was == Entry::Table && known != entries_.end())
+        entries_.erase(known); // tables go with the TD
+}
+
+void SeamcallJudge::operationEnds(const TraceEvent& e) {
+    for (const Owed& owed : std::exchange(taskOf(e).owed, {}))
+        report_(TraceRule::PrivateFollows, e,
+                fmt::format("the mirror's change of gfn {:x} level {} (line {}) was not carried over: no {} of it succeeded",
+                            owed.place.second, owed.place.first, owed.line,
+                            owed.wanted == State::Leaf    ? "TDH.MEM.PAGE.AUG or ADD"
+                            : owed.wanted == State::Table ? "TDH.MEM.SEPT.ADD"
+                                                          : "TDH.MEM.PAGE.REMOVE"),
+                {owed.line});
+}
+
+void SeamcallJudge::lost() {
+    entries_.clear();
+    tasks_.clear();
+    calls_ = 0;
+    levels_ = levelsOfKernel_;
+}
+
+SeamcallJudge::Told SeamcallJudge::told() const {
+    Told told{.calls = calls_, .busy = busy_};
+    for (const auto& [place, known] : entries_) {
+        told.leaves += known.state == State::Leaf ? 1 : 0;
+        told.tables += known.state == State::Table ? 1 : 0;
+    }
+    return told;
+}
+
+} // namespace mirrorscope

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What probes of a TDX host's SEAMCALLs tell beside the lines of the mirror (Linux up to v7.2 has no tracepoint for them): which entries
+// the private table has, whether the module agreed, and whether it followed the mirror.
+//
+// A kprobe and a kretprobe of each function of arch/x86/virt/vmx/tdx/tdx.c (trace/recipe.h): what it was called with, and its status. KVM
+// answers a status as v6.16 tdx.c does; where the trace line stands against the call differs between releases (before it or behind it), so
+// that the private table must have followed by the next line that the same task prints of the mirror.
+#pragma once
+
+#include "trace/findings.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace mirrorscope {
+
+class SeamcallJudge {
+public:
+    using Report = std::function<void(TraceRule, const TraceEvent&, std::string, std::vector<u32>)>;
+    // `levelsOfKernel`: the functions take an enum pg_level (v7.2), not the module's level, one less; nothing: the first page tells.
+    SeamcallJudge(std::optional<bool> levelsOfKernel, Report report)
+        : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)) {}
+
+    void called(const TraceEvent& e);   // TraceKind::Seamcall
+    void answered(const TraceEvent& e); // TraceKind::SeamcallStatus
+    // A line of the mirror: what the entry was, and is.
+    enum class Entry : u8 { None, Leaf, Table };
+    void mirrorChanged(const TraceEvent& e, Entry was, Entry is);
+    // The task is at something else: what its last change of the mirror asked for is done, or never is.
+    void operationEnds(const TraceEvent& e);
+    // What was done meanwhile is not told.
+    void lost();
+
+    struct Told {
+        u64 calls = 0, busy = 0;    // that were answered; of them with TDX_OPERAND_BUSY
+        u64 leaves = 0, tables = 0; // of the private table, as far as it is known
+        bool any() const { return calls != 0; }
+    };
+    Told told() const;
+
+private:
+    enum class State : u8 { Free, Leaf, Table, Blocked };
+    struct Known {
+        State state = State::Free;
+        u32 line = 0;
+    };
+    using Place = std::pair<u8, u64>; // level as KVM counts them, gfn
+    struct Owed {
+        Place place;
+        State wanted;
+        u32 line;
+    };
+    struct Task {
+        std::optional<TraceEvent> call;
+        std::optional<TraceEvent> busy; // the last one that was answered so
+        std::vector<Owed> owed;
+    };
+    Task& taskOf(const TraceEvent& e);
+    u8 levelOf(const TraceEvent& call);
+    void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);
+    void refused(Task& task, const TraceEvent& call, const TraceEvent& answer);
+
+    std::optional<bool> levelsOfKernel_, levels_;
+    Report report_;
+    std::map<Place, Known> entries_;
+    std::vector<Task> tasks_;
+    u64 calls_ = 0, busy_ = 0;
+    bool finalized_ = false;
+};
+
+} // namespace mirrorscope

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Probes of SEAMCALLs in a recording: what a right TD prints has no finding; a call that is missing, that is answered badly, or of which
+// KVM knows nothing has one, at its line. Our own machine is the host.
+#include "trace/judge.h"
+
+#include "export/export.h"
+#include "support/effort.h"
+#include "support/run.h"
+#include "support/seed.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <sstream>
+
+namespace mirrorscope::test {
+
+namespace {
+std::vector<std::string> probed(Session& session) {
+    std::string text;
+    writeTrace(
+        session, [&](const std::string& line) { text += line; }, true);
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+struct Found {
+    std::string all;
+    u64 module = 0, follows = 0, others = 0;
+    SeamcallJudge::Told told;
+};
+Found judged(const std::vector<std::string>& lines, TraceKernel kernel) {
+    std::string text;
+    for (const std::string& line : lines)
+        text += line + "\n";
+    TraceInput input("t", text);
+    TraceNames names;
+    const Judged j = judgeTrace(input, names, {.kernel = kernel});
+    Found found;
+    found.told = j.rebuild->seamcalls();
+    for (const Finding& f : j.rebuild->findings()) {
+        found.all += std::to_string(f.line) + ": " + std::string(info(f.rule).name) + ": " + f.text + "\n";
+        ++(f.rule == TraceRule::ModuleAgrees ? found.module : f.rule == TraceRule::PrivateFollows ? found.follows : found.others);
+    }
+    return found;
+}
+TraceKernel kernelOf(const MachineConfig& machine) { return *traceKernelFromName(name(machine.kernel)); }
+
+const std::string kScript = "  - vcpu0: {write: 0x2000}\n  - vcpu1: {write: 0x201000}\n  - punch-hole: {gpa: 0x2000}\n"
+                            "  - vcpu0: {write: 0x3000}\n  - vcpu0: {write: 0x4000}\n  - punch-hole: {gpa: 0x201000}\n";
+std::vector<std::string> plain(const std::string& machine = "vcpus: 2, sept-ve-disable: false", const std::string& script = kScript) {
+    Session session(bindScenario("t.yaml", td(script, machine)));
+    return probed(session);
+}
+} // namespace
+
+TEST(Probes, of_a_right_host_tell_nothing_wrong) {
+    unsigned tds = 0, calls = 0;
+    for (const char* folder : {"lessons", "races"})
+        for (const auto& file : someOf(shippedScenarios(folder))) {
+            if (loadScenario(file.string()).machine.vm != VmType::Tdx)
+                continue;
+            for (const char* kernel : {"6.16", "6.19", "7.2"}) {
+                if (loadScenario(file.string()).machine.features.any() && kernel != std::string("6.16"))
+                    continue; // of one release
+                std::vector<Override> overrides;
+                if (loadScenario(file.string()).machine.features.none())
+                    overrides.push_back({"machine.kernel", std::string("\"") + kernel + "\""});
+                Session session(loadScenario(file.string(), overrides));
+                const auto inject = [](const Step& step) {
+                    return step.verb == Verb::Inject || step.verb == Verb::Seamcall || step.verb == Verb::Kernel;
+                };
+                if (!session.violations().empty() || anyStep(session.scenario().script, inject))
+                    continue;
+                const Found found = judged(probed(session), kernelOf(session.scenario().machine));
+                EXPECT_EQ(found.module + found.follows, 0u) << file << " on " << kernel << "\n" << found.all;
+                ++tds;
+                calls += static_cast<unsigned>(found.told.calls);
+            }
+        }
+    EXPECT_GT(tds, 10u);
+    EXPECT_GT(calls, 200u);
+}
+
+TEST(Probes, say_how_far_the_private_table_is) {
+    const Found found = judged(plain(), TraceKernel::V6_16);
+    EXPECT_EQ(found.all, "");
+    EXPECT_EQ(found.told.leaves, 3u); // the image, and two that were accepted and not let go
+    EXPECT_EQ(found.told.tables, 4u);
+    // Read without a kernel they say the same; levels of 7.2 count from one.
+    EXPECT_EQ(judged(plain(), TraceKernel::Any).told.leaves, 3u);
+    EXPECT_EQ(judged(plain("vcpus: 2, sept-ve-disable: false, kernel: \"7.2\""), TraceKernel::Any).told.leaves, 3u);
+    // As kprobe_events print them, with addresses and an argument more; cut off, they are no event.
+    TraceNames names;
+    TraceInput input("t", "qemu-77 [001] d..1. 12.000001: tdh_mem_page_aug: (tdh_mem_page_aug+0x4/0x60) td=0xff11 gpa=0x5000 level=0 "
+                          "page=0xffffea0000012340\n"
+                          "qemu-77 [001] d..1. 12.000002: tdh_mem_page_aug_status: (tdx_sept_set_private_spte+0x1a/0x90 [kvm_intel] <- "
+                          "tdh_mem_page_aug) status=0x8000020000000081\n"
+                          "qemu-77 [001] d..1. 12.000003: tdh_mem_track: (tdh_mem_track+0x4/0x60) td=0xff11\n"
+                          "qemu-77 [001] d..1. 12.000004: tdh_mem_track_status: (tdx_track+0x1a/0x90 <- tdh_mem_track) status=0x0\n");
+    const Judged j = judgeTrace(input, names, {});
+    EXPECT_EQ(j.rebuild->seamcalls().calls, 2u);
+    EXPECT_EQ(j.rebuild->seamcalls().busy, 1u);
+    EXPECT_EQ(j.read.counts.skipped, 0u);
+}
+
+// Each probe pair of a page or a table that is taken out is missed, wherever it was.
+TEST(Probes, a_change_that_was_not_carried_over_is_found) {
+    for (const char* kernel : {"6.16", "6.19", "7.2"}) {
+        const std::vector<std::string> lines = plain(std::string("vcpus: 2, sept-ve-disable: false, kernel: \"") + kernel + "\"");
+        ASSERT_EQ(judged(lines, *traceKernelFromName(kernel)).all, "");
+        unsigned taken = 0;
+        for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
+            const bool page = lines[i].find("tdh_mem_page_aug: ") != std::string::npos ||
+                              lines[i].find("tdh_mem_sept_add: ") != std::string::npos ||
+                              lines[i].find("tdh_mem_page_remove: ") != std::string::npos;
+            // It is missed when the task goes on; the first call tells that there are probes.
+            const std::string task = lines[i].substr(0, lines[i].find('['));
+            unsigned later = 0;
+            for (std::size_t k = i + 1; k < lines.size(); ++k)
+                later += lines[k].starts_with(task) && (lines[k].find("spte_changed") != std::string::npos ||
+                                                        lines[k].find("kvm_page_fault") != std::string::npos)
+                             ? 1
+                             : 0;
+            if (!page || later < 2 || taken == 0) {
+                taken += page ? 1 : 0;
+                continue;
+            }
+            std::vector<std::string> without = lines;
+            const auto at = without.begin() + static_cast<std::ptrdiff_t>(i);
+            auto answer = at + 1;
+            while (answer != without.end() && answer->find("_status: ") == std::string::npos)
+                ++answer;
+            ASSERT_NE(answer, without.end());
+            without.erase(answer);
+            without.erase(without.begin() + static_cast<std::ptrdiff_t>(i));
+            EXPECT_GE(judged(without, *traceKernelFromName(kernel)).follows, 1u) << kernel << ": without " << lines[i];
+            ++taken;
+        }
+        EXPECT_GE(taken, 4u);
+    }
+}
+
+TEST(Probes, an_answer_that_bugs_the_vm_is_found_at_its_line) {
+    const std::vector<std::string> lines = plain();
+    unsigned changed = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::size_t status = lines[i].find("status=0x0");
+        if (status == std::string::npos)
+            continue;
+        std::vector<std::string> worse = lines;
+        worse[i].replace(status, 10, "status=0xc000030000000001");
+        const Found found = judged(worse, TraceKernel::V6_16);
+        const bool block = lines[i].find("tdh_mem_range_block") != std::string::npos;
+        EXPECT_EQ(found.module, 1u) << lines[i] << "\n" << found.all;
+        EXPECT_NE(found.all.find(std::to_string(i + 1) + ": module-agrees: TDH."), std::string::npos) << found.all;
+        changed += 1 + (block ? 1 : 0);
+    }
+    EXPECT_GE(changed, 10u);
+}
+
+// Busy is tried again; a page that must go may be busy once.
+TEST(Probes, busy_is_no_finding_unless_twice) {
+    for (const auto& [times, wanted] : {std::pair{1, 0u}, {2, 1u}}) {
+        const std::string busy =
+            "  - inject: {seamcall: TDH.MEM.RANGE.BLOCK, status: TDX_OPERAND_BUSY, times: " + std::to_string(times) + "}\n";
+        const auto lines =
+            plain("vcpus: 2, sept-ve-disable: false", "  - vcpu0: {write: 0x2000}\n" + busy + "  - punch-hole: {gpa: 0x2000}\n");
+        EXPECT_EQ(judged(lines, TraceKernel::V6_16).module, wanted) << times;
+    }
+}
+
+// Whoever decides by the fault does not carry over what user space unmaps (design/DISPATCH.md).
+TEST(Probes, another_rule_of_dispatch_shows) {
+    const std::string machine = "vcpus: 2, sept-ve-disable: false, dispatch: fault";
+    EXPECT_GE(judged(plain(machine), TraceKernel::V6_16).follows, 1u);
+    EXPECT_GE(judged(plain("vcpus: 2, sept-ve-disable: false, break: [skip-block]"), TraceKernel::V6_16).module, 1u);
+    EXPECT_GE(judged(plain("vcpus: 2, sept-ve-disable: false, break: [skip-track]"), TraceKernel::V6_16).module, 1u);
+}
+
+// What was lost may have been any of it.
+TEST(Probes, nothing_is_said_of_what_was_lost) {
+    const std::vector<std::string> lines = plain();
+    std::mt19937_64 random(propertySeed());
+    for (unsigned round = 0; round < 20; ++round) {
+        std::vector<std::string> cut = lines;
+        const std::size_t from = 2 + random() % (lines.size() - 4), to = from + 1 + random() % (lines.size() - from - 1);
+        cut.erase(cut.begin() + static_cast<std::ptrdiff_t>(from), cut.begin() + static_cast<std::ptrdiff_t>(to));
+        cut.insert(cut.begin() + static_cast<std::ptrdiff_t>(from), "CPU:0 [LOST 5 EVENTS]");
+        const Found found = judged(cut, TraceKernel::V6_16);
+        EXPECT_EQ(found.module + found.follows, 0u) << found.all;
+    }
+}
+
+} // namespace mirrorscope::test
