@@ -124,10 +124,8 @@ int conformCommand(const ConformArguments& args) {
             text += fmt::format("; stopped at line {}: {}", rebuild.full(), Rebuild::kFullText);
         else if (!judged.read.whole)
             text += "; stopped before the end";
-        std::fputs(wrapped(text + ". Not checked: that a notifier's zap covers its range, since no line tells the memslots.",
-                           input.name() + ": ", 4)
-                       .c_str(),
-                   stdout);
+        const std::string notChecked = rebuild.notCheckedText();
+        std::fputs(wrapped(text + (notChecked.empty() ? "." : ". " + notChecked), input.name() + ": ", 4).c_str(), stdout);
     }
     return rebuild.full() != 0 || (!judged.read.whole && !args.follow) ? kBounded : rebuild.findingCount() != 0 ? kFailed : kOk;
 }

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 struct RecordArguments {
     std::string out = "kvm.trace", tracing;
-    bool print = false, seamcalls = false;
+    bool print = false, seamcalls = false, memslots = false;
     unsigned seconds = 0;
 };
 
@@ -55,7 +55,7 @@ public:
         if (std::error_code problem; !fs::create_directory(here_, problem) && problem)
             fail(here_, problem.value());
         try {
-            for (const SeamcallProbe& probe : recipe.probes)
+            for (const Probe& probe : recipe.probes)
                 for (const std::string& line : probeLines(probe))
                     tell(root_ / "kprobe_events", line + "\n", O_APPEND);
             tell(here_ / "buffer_size_kb", std::to_string(recipe.kilobytes));
@@ -91,7 +91,7 @@ private:
         write(here_ / "tracing_on", "0");
         write(here_ / "events" / "enable", "0");
         rmdir(here_.c_str());
-        for (const SeamcallProbe& probe : recipe_.probes)
+        for (const Probe& probe : recipe_.probes)
             for (const std::string& line : unprobeLines(probe))
                 write(root_ / "kprobe_events", line + "\n", O_APPEND);
     }
@@ -152,10 +152,14 @@ int recordCommand(const RecordArguments& args) {
     if (!fs::exists(tracing / "events", problem))
         throw UsageError(
             fmt::format("{}: {}", tracing.string(), problem ? problem.message() : "no tracefs, or not to be read: are you root?"));
-    const Recipe recipe = recipeFor(tracing, args.seamcalls);
+    const Recipe recipe = recipeFor(tracing, args.seamcalls, args.memslots);
     if (!recipe.complete())
         throw UsageError(fmt::format("{}: no kvmmmu:kvm_tdp_mmu_spte_changed: is kvm loaded, of Linux 5.10 or later?", tracing.string()));
-    if (args.seamcalls && recipe.probes.empty())
+    const bool ofSeamcalls = std::any_of(recipe.probes.begin(), recipe.probes.end(), [](const Probe& probe) { return probe.answers; });
+    if (args.memslots && (recipe.probes.empty() || recipe.probes.front().answers)) // those of memslots stand first
+        throw UsageError(fmt::format("{}: the function that changes memslots is not there to be probed, or not to be read",
+                                     (tracing / "available_filter_functions").string()));
+    if (args.seamcalls && !ofSeamcalls)
         throw UsageError(
             fmt::format("{}: none of the functions that make SEAMCALLs is there to be probed: no host of TDs, or not to be read",
                         (tracing / "available_filter_functions").string()));
@@ -176,6 +180,7 @@ void addRecord(CLI::App& root, Invocation& invoke) {
     sub->add_option("-o", args->out, "the recording, as text (kvm.trace)");
     sub->add_option("--seconds", args->seconds, "S: end by itself")->check(CLI::Range(1, 86400));
     sub->add_flag("--seamcalls", args->seamcalls, "of a TDX host: probes of the functions that make SEAMCALLs, too");
+    sub->add_flag("--memslots", args->memslots, "a probe of memslots, too, so that notifiers can be checked; begin before the guest does");
     sub->add_option("--tracing", args->tracing, "where tracefs is mounted");
     sub->callback([args, &invoke] { invoke = [args] { return recordCommand(*args); }; });
 }

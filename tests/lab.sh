@@ -41,9 +41,18 @@ END
 cat >share/job.sh <<'END'
 uname -r
 cd /tmp
-trace-cmd record -q -b 20000 -o /share/run.dat -e kvmmmu -e kvm:kvm_page_fault -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_unmap_hva_range -e kvm:kvm_age_hva workload 64
+T=/sys/kernel/tracing
+sed -n '/kprobe_events/p' /share/recipe.sh | sed '/-:/d' >/tmp/probes.sh
+R=$T sh /tmp/probes.sh
+trace-cmd record -q -b 20000 -o /share/run.dat -e mirrorscope:kvm_set_memory_region -e kvmmmu -e kvm:kvm_page_fault -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_unmap_hva_range -e kvm:kvm_age_hva workload 64
 trace-cmd report -i /share/run.dat >/share/run.txt 2>/share/report.txt
 END
+# The program's own recipe, for a tracefs like that kernel's.
+like=$work/tracefs
+mkdir -p "$like/events/kvmmmu/kvm_tdp_mmu_spte_changed"
+: >"$like/events/kvmmmu/kvm_tdp_mmu_spte_changed/enable"
+echo "__kvm_set_memory_region [kvm]" >"$like/available_filter_functions"
+"$mirrorscope" record --print --memslots --tracing "$like" >share/recipe.sh
 chmod +x $root/init
 (cd $root && find . | cpio -o -H newc --quiet | gzip -1) >initrd.gz
 rm -f share/run.*
@@ -58,6 +67,7 @@ if ! grep -q done share/log.txt 2>/dev/null; then
 fi
 for recording in run.dat run.txt; do
     "$mirrorscope" conform "share/$recording" --kernel 6.12 >"$recording.conform" || { cat "$recording.conform"; exit 1; }
+    ! grep -q "Not checked" "$recording.conform" # the memslots are told
     "$mirrorscope" import "share/$recording" --kernel 6.12 -o "$recording.session" >"$recording.import"
     for at in 1000 3000 6000 end; do # and no name of a file
         "$mirrorscope" export "$recording.session" --as json --at $at | sed 's/"file": *"[^"]*"//; s/run\.\(dat\|txt\)//g'

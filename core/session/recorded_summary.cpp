@@ -150,10 +150,7 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         "to the next fault or notifier. The events are in the pane *Events*, and `line:N` finds a line.\n\n",
         counted(r.events.size(), "event"), counted(r.names.tasks() - 1, "task"), static_cast<double>(summary.last - summary.first) / 1e9);
     if (r.findingCount == 0) {
-        out +=
-            fmt::format("**{} of entries, each as such a kernel makes it.** Not checked: that a notifier's zap covers its range, since no "
-                        "line tells the memslots.\n\n",
-                        counted(r.transitions, "change"));
+        out += fmt::format("**{} of entries, each as such a kernel makes it.** {}\n\n", counted(r.transitions, "change"), r.notChecked);
     } else {
         out += fmt::format("**{} in {} of entries**, which no such kernel makes so:\n\n", counted(r.findingCount, "finding"),
                            counted(r.transitions, "change"));

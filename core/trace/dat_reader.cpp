@@ -56,6 +56,7 @@ constexpr FieldNames kFields[] = {
     {TraceKind::UserspaceExit, "", "", "reason", "errno", "", "", ""},
     {TraceKind::Hypercall, "", "", "nr", "a0", "a1", "", ""},
     {TraceKind::RmpFault, "gpa", "rmp_level", "error_code", "pfn", "psmash_ret", "vcpu_id", ""},
+    {TraceKind::MemoryRegion, "gpa", "", "kvm", "hva", "size", "slot", ""},
     {TraceKind::Seamcall, "gpa", "level", "", "page", "", "", ""},
     {TraceKind::SeamcallStatus, "", "", "", "status", "", "", ""},
 };
@@ -207,7 +208,8 @@ struct Child {
             e.gfn = e.c >> 12;
             break;
         case TraceKind::PageFault: e.gfn = e.c >> 12; break;
-        case TraceKind::RmpFault: e.gfn >>= 12; break;
+        case TraceKind::RmpFault:
+        case TraceKind::MemoryRegion: e.gfn >>= 12; break;
         case TraceKind::Seamcall: e.gfn >>= 12; [[fallthrough]];
         case TraceKind::SeamcallStatus: e.a = reader.leaf; break;
         case TraceKind::Exit: {

@@ -46,6 +46,8 @@ constexpr std::array<TraceKindInfo, kTraceKinds> kKindTable{{
     {TraceKind::UserspaceExit, "kvm_userspace_exit", "kvm_vcpu_ioctl", Site::VmRead, "KVM_RUN returns to user space"},
     {TraceKind::Hypercall, "kvm_hypercall", "kvm_emulate_hypercall", Site::VmRead, "the guest has asked KVM for something"},
     {TraceKind::RmpFault, "kvm_rmp_fault", "sev_handle_rmp_fault", Site::CallEnter, "the RMP has refused an access of the guest"},
+    {TraceKind::MemoryRegion, "kvm_set_memory_region", "kvm_set_memory_region", Site::SlotSet,
+     "a probe: user space makes, moves or deletes a memslot"},
     {TraceKind::Seamcall, "seamcall", "tdh_*", Site::SeamcallEnter, "a probe: a function that makes a SEAMCALL is called"},
     {TraceKind::SeamcallStatus, "seamcall_status", "tdh_*", Site::SeamcallLeave, "a probe: what the SEAMCALL answered"},
 }};
@@ -154,6 +156,8 @@ std::string fieldsText(const TraceEvent& e, const TraceNames& names) {
     case TraceKind::RmpFault:
         return fmt::format("{}gpa {:016x} pfn {:#x} error_code {:#x} rmp_level {} psmash_ret {}", vcpu(), e.gfn << 12, e.b, e.a, e.level,
                            static_cast<int>(e.c));
+    case TraceKind::MemoryRegion:
+        return fmt::format("(kvm_set_memory_region) kvm={:#x} slot={} gpa={:#x} size={:#x} hva={:#x}", e.a, e.vcpu, e.gfn << 12, e.c, e.b);
     case TraceKind::Seamcall: {
         const LeafInfo& leaf = mirrorscope::info(static_cast<Leaf>(e.a));
         std::string text = fmt::format("({})", leaf.function);

@@ -248,6 +248,15 @@ bool parseFields(TraceKind kind, std::string_view fields, TraceEvent& e, TraceNa
             return false;
         e.gfn = value >> 12;
         return true;
+    case TraceKind::MemoryRegion: {
+        u64 slot = 0;
+        if (!scan.word("kvm", true) || !scan.hex(e.a) || !scan.word("slot", true) || !scan.dec(slot) || !scan.word("gpa", true) ||
+            !scan.hex(value) || !scan.word("size", true) || !scan.hex(e.c) || !scan.word("hva", true) || !scan.hex(e.b))
+            return false;
+        e.vcpu = static_cast<u16>(slot);
+        e.gfn = value >> 12;
+        return true;
+    }
     case TraceKind::Seamcall: {
         const bool ofEntry = info(static_cast<Leaf>(e.a)).rcx == Operand::GpaLevel;
         if (ofEntry && (!scan.word("gpa", true) || !scan.hex(value)))

@@ -36,6 +36,9 @@ constexpr std::array<TraceRuleInfo, kTraceRules> kRuleTable{{
      "tdx_sept_remove_private_spte()", true},
     {TraceRule::PrivateFollows, "private-follows", "the private table follows each change of the mirror before the task makes the next one",
      "set_external_spte_present()"},
+    {TraceRule::Notifier, "notifier",
+     "what a notifier was to unmap is unmapped when its task goes on (where a probe told the memslots, `record --memslots`)",
+     "kvm_mmu_notifier_invalidate_range_start()"},
 }};
 static_assert(inOrder(kRuleTable));
 } // namespace

@@ -29,6 +29,7 @@ enum class TraceRule : u8 {
     EntryAddress,
     ModuleAgrees,
     PrivateFollows,
+    Notifier,
     Count_
 };
 inline constexpr unsigned kTraceRules = static_cast<unsigned>(TraceRule::Count_);

@@ -44,6 +44,8 @@ void Rebuild::happened(const TraceEvent& e) {
     if (event_ == kIdle)
         beginning_ = 0;
     Task& task = tasks_[e.task];
+    if (task.unmap && named(e) && e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage)
+        notifierEnds(e, *std::exchange(task.unmap, std::nullopt));
     switch (e.kind) {
     case TraceKind::SpteChanged: spteChanged(e); break;
     case TraceKind::GetPage: getPage(e); break;
@@ -51,6 +53,8 @@ void Rebuild::happened(const TraceEvent& e) {
     case TraceKind::SetSpte: setSpte(e); break;
     case TraceKind::FastPageFault: fastFault(e); break;
     case TraceKind::ZapAllFast: zapAllFast(e); break;
+    case TraceKind::UnmapHva: task.unmap = e; break;
+    case TraceKind::MemoryRegion: slots_.region(e); break;
     case TraceKind::Seamcall: calls_.called(e); break;
     case TraceKind::SeamcallStatus: calls_.answered(e); break;
     case TraceKind::PageFault: task.faultAddress = e.c, task.faultKnown = true; [[fallthrough]];
@@ -108,10 +112,12 @@ void Rebuild::withdraw(u64 fromEvent) {
 void Rebuild::forgetAll() {
     tables_.forgetAll();
     calls_.lost();
+    slots_.lost();
     rootTold_ = false; // not of all
     for (Task& task : tasks_) {
         task.page.reset();
         task.direct.reset();
+        task.unmap.reset();
         task.removals.clear();
         task.fresh = true;
         task.faultKnown = false;
@@ -134,6 +140,12 @@ void Rebuild::report(TraceRule rule, const TraceEvent& e, std::string text, std:
         watch_->found(finding);
     if (findings_.size() < options_.mostFindings)
         findings_.push_back(std::move(finding));
+}
+
+std::string Rebuild::notCheckedText() const {
+    return slots_.told() ? ""
+                         : std::string("Not checked: that a notifier's zap covers its range, since ") +
+                               (slots_.several() ? "there are several VMs." : "no line tells the memslots.");
 }
 
 Rebuild::Left Rebuild::left() const {

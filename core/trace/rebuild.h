@@ -15,6 +15,7 @@
 #pragma once
 
 #include "trace/findings.h"
+#include "trace/memslots.h"
 #include "trace/seamcalls.h"
 #include "trace/tables.h"
 #include "trace/text_reader.h"
@@ -69,6 +70,8 @@ public:
     bool hasMirror() const { return hasMirror_; }
     // What probes of SEAMCALLs told.
     SeamcallJudge::Told seamcalls() const { return calls_.told(); }
+    // The last clause of what conform says: what of notifiers it could not check; empty: nothing.
+    std::string notCheckedText() const;
     // What there is now: pages of tables, and entries that hold something.
     struct Left {
         u64 tables = 0, entries = 0;
@@ -105,6 +108,7 @@ private:
         std::optional<TraceEvent> perhapsRoot; // a page of level 4, while there are trees of five levels
         u64 faultAddress = 0;                  // of its last kvm_page_fault
         bool faultKnown = true;                // no line of it was lost since
+        std::optional<TraceEvent> unmap;       // the notifier that it is in
         std::optional<TraceEvent> direct;      // of kvm_mmu_get_page: it has just made a root, and nothing but that since
         // What it was at before its first line, or while lines were lost, may not be over: linking a page, taking a table apart.
         bool fresh = true;
@@ -121,6 +125,8 @@ private:
     bool isMmio(u64 spte, const TraceRoot& root) const;
     void change(const TraceEvent& e, const Candidate& at);
     void mirrorChanged(const TraceEvent& e, Level level);
+    void notifierEnds(const TraceEvent& e, const TraceEvent& unmap);
+    void leftInRange(const TraceEvent& e, const TraceEvent& unmap, const TraceRoot& root, const GfnRange& range);
     TraceTable& link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
     void makeRoot(const TraceEvent& e);
@@ -189,6 +195,7 @@ private:
     TraceWatch* watch_;
     TraceTables tables_;
     SeamcallJudge calls_;
+    TraceMemslots slots_;
     std::vector<Task> tasks_;
     std::vector<Candidate> fits_, trees_; // by choose() and chooseLeaf(): entries that the line may be of as well
     std::vector<u32> removers_;           // tasks that are taking tables apart

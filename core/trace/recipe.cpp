@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 namespace mirrorscope {
@@ -29,15 +31,22 @@ constexpr WantedEvent kWanted[] = {
     {"kvm", "kvm_age_hva", "that the host asked what was used"},
     {"kvm", "kvm_userspace_exit", "what left to user space"},
 };
-constexpr SeamcallProbe kProbes[] = {
-    {"tdh_mem_page_add", "td=$arg1 gpa=$arg2 page=$arg3"},
-    {"tdh_mem_page_aug", "td=$arg1 gpa=$arg2 level=$arg3:s32 page=$arg4"},
-    {"tdh_mem_sept_add", "td=$arg1 gpa=$arg2 level=$arg3:s32 page=$arg4"},
-    {"tdh_mem_range_block", "td=$arg1 gpa=$arg2 level=$arg3:s32"},
-    {"tdh_mem_track", "td=$arg1"},
-    {"tdh_mem_page_remove", "td=$arg1 gpa=$arg2 level=$arg3:s32"},
-    {"tdh_phymem_page_reclaim", "page=$arg1"},
-    {"tdh_mr_finalize", "td=$arg1"},
+constexpr Probe kSeamcalls[] = {
+    {"tdh_mem_page_add", "tdh_mem_page_add", "td=$arg1 gpa=$arg2 page=$arg3"},
+    {"tdh_mem_page_aug", "tdh_mem_page_aug", "td=$arg1 gpa=$arg2 level=$arg3:s32 page=$arg4"},
+    {"tdh_mem_sept_add", "tdh_mem_sept_add", "td=$arg1 gpa=$arg2 level=$arg3:s32 page=$arg4"},
+    {"tdh_mem_range_block", "tdh_mem_range_block", "td=$arg1 gpa=$arg2 level=$arg3:s32"},
+    {"tdh_mem_track", "tdh_mem_track", "td=$arg1"},
+    {"tdh_mem_page_remove", "tdh_mem_page_remove", "td=$arg1 gpa=$arg2 level=$arg3:s32"},
+    {"tdh_phymem_page_reclaim", "tdh_phymem_page_reclaim", "page=$arg1"},
+    {"tdh_mr_finalize", "tdh_mr_finalize", "td=$arg1"},
+};
+// struct kvm_userspace_memory_region2: slot, flags, guest_phys_addr, memory_size, userspace_addr.
+constexpr std::string_view kRegion =
+    "kvm=$arg1:x64 slot=+0($arg2):u32 flags=+4($arg2):x32 gpa=+8($arg2):x64 size=+16($arg2):x64 hva=+24($arg2):x64";
+constexpr Probe kMemslots[] = {
+    {"kvm_set_memory_region", "__kvm_set_memory_region", kRegion, false}, // up to v6.13
+    {"kvm_set_memory_region", "kvm_set_memory_region", kRegion, false},
 };
 
 // A line of available_filter_functions is "name" or "name [module]".
@@ -52,7 +61,8 @@ std::set<std::string> functionsOf(const std::filesystem::path& tracing) {
 } // namespace
 
 std::span<const WantedEvent> wantedEvents() { return kWanted; }
-std::span<const SeamcallProbe> seamcallProbes() { return kProbes; }
+std::span<const Probe> seamcallProbes() { return kSeamcalls; }
+std::span<const Probe> memslotProbes() { return kMemslots; }
 
 std::filesystem::path tracefs() {
     std::error_code ignored;
@@ -62,7 +72,7 @@ std::filesystem::path tracefs() {
     return {};
 }
 
-Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls) {
+Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls, bool memslots) {
     Recipe recipe;
     recipe.tracing = tracing.string();
     std::error_code ignored;
@@ -70,22 +80,30 @@ Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls) {
         const bool is = std::filesystem::exists(tracing / "events" / event.system / event.name / "enable", ignored);
         (is ? recipe.there : recipe.missing).push_back(event);
     }
-    if (seamcalls) {
-        const std::set<std::string> functions = functionsOf(tracing);
-        for (const SeamcallProbe& probe : kProbes)
-            if (functions.contains(std::string(probe.function)))
-                recipe.probes.push_back(probe);
-    }
+    if (!seamcalls && !memslots)
+        return recipe;
+    const std::set<std::string> functions = functionsOf(tracing);
+    const auto there = [&](const Probe& probe) { return functions.contains(std::string(probe.function)); };
+    if (memslots)
+        if (const auto first = std::find_if(std::begin(kMemslots), std::end(kMemslots), there); first != std::end(kMemslots))
+            recipe.probes.push_back(*first);
+    if (seamcalls)
+        std::copy_if(std::begin(kSeamcalls), std::end(kSeamcalls), std::back_inserter(recipe.probes), there);
     return recipe;
 }
 
-std::vector<std::string> probeLines(const SeamcallProbe& probe) {
-    return {fmt::format("p:{0}/{1} {1} {2}", kProbeGroup, probe.function, probe.arguments),
-            fmt::format("r:{0}/{1}_status {1} status=$retval:x64", kProbeGroup, probe.function)};
+std::vector<std::string> probeLines(const Probe& probe) {
+    std::vector<std::string> lines{fmt::format("p:{}/{} {} {}", kProbeGroup, probe.event, probe.function, probe.arguments)};
+    if (probe.answers)
+        lines.push_back(fmt::format("r:{}/{}_status {} status=$retval:x64", kProbeGroup, probe.event, probe.function));
+    return lines;
 }
 
-std::vector<std::string> unprobeLines(const SeamcallProbe& probe) {
-    return {fmt::format("-:{}/{}", kProbeGroup, probe.function), fmt::format("-:{}/{}_status", kProbeGroup, probe.function)};
+std::vector<std::string> unprobeLines(const Probe& probe) {
+    std::vector<std::string> lines{fmt::format("-:{}/{}", kProbeGroup, probe.event)};
+    if (probe.answers)
+        lines.push_back(fmt::format("-:{}/{}_status", kProbeGroup, probe.event));
+    return lines;
 }
 
 std::string scriptOf(const Recipe& recipe, const std::string& file) {
@@ -100,15 +118,14 @@ std::string scriptOf(const Recipe& recipe, const std::string& file) {
         out += fmt::format("# Not in this kernel: {}:{} ({})\n", event.system, event.name, event.why);
     out += fmt::format("set -eu\nR={}\nT=$R/{}\n", singleQuoted(recipe.tracing), recipe.instance);
     std::string probes, undo;
-    for (const SeamcallProbe& probe : recipe.probes) {
+    for (const Probe& probe : recipe.probes) {
         for (const std::string& line : probeLines(probe))
             probes += fmt::format("echo '{}' >>\"$R/kprobe_events\"\n", line);
         for (const std::string& line : unprobeLines(probe))
             undo += fmt::format("    echo '{}' >>\"$R/kprobe_events\" || true\n", line);
     }
     if (!recipe.probes.empty())
-        out += "# What SEAMCALLs are called with and answer: `mirrorscope conform` holds the private table against the mirror by them.\n" +
-               probes;
+        out += "# What no tracepoint tells: `mirrorscope conform` checks more with it.\n" + probes;
     out += "[ -d \"$T\" ] || mkdir \"$T\"\n";
     out += "end() {\n    echo 0 >\"$T/tracing_on\"\n    echo 0 >\"$T/events/enable\"\n    rmdir \"$T\" || true\n" + undo + "}\n";
     out += "trap end EXIT\ntrap 'exit 0' INT TERM\n";

@@ -22,29 +22,33 @@ struct WantedEvent {
 // Of `kvmmmu` and `kvm`; the first is what all rests on.
 std::span<const WantedEvent> wantedEvents();
 
-// A function of arch/x86/virt/vmx/tdx/tdx.c and what is told of its arguments (v6.16 and later), in the words of kprobe_events.
-struct SeamcallProbe {
-    std::string_view function, arguments;
+// A function and what is told of its arguments, in the words of kprobe_events.
+struct Probe {
+    std::string_view event, function, arguments;
+    bool answers = true; // a second probe tells what it returned
 };
-std::span<const SeamcallProbe> seamcallProbes();
+// Of arch/x86/virt/vmx/tdx/tdx.c (v6.16 and later): what SEAMCALLs are called with and answer.
+std::span<const Probe> seamcallProbes();
+// Of virt/kvm/kvm_main.c: memslots. One of them is there, by one name or the other.
+std::span<const Probe> memslotProbes();
 
 struct Recipe {
     std::string tracing;                            // the mounted tracefs
     std::string instance = "instances/mirrorscope"; // of its own, so that nobody else's tracing is disturbed
     std::vector<WantedEvent> there, missing;
-    std::vector<SeamcallProbe> probes; // whose functions this kernel has
-    unsigned kilobytes = 20'000;       // of each CPU's buffer
+    std::vector<Probe> probes;   // whose functions this kernel has
+    unsigned kilobytes = 20'000; // of each CPU's buffer
     // Can anything be read from what it records?
     bool complete() const { return !there.empty() && there.front().name == wantedEvents().front().name; }
 };
-// What that tracefs offers; `seamcalls`: probes of the functions that it lists, too.
-Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls = false);
+// What that tracefs offers; `seamcalls`, `memslots`: probes of the functions that it lists, too.
+Recipe recipeFor(const std::filesystem::path& tracing, bool seamcalls = false, bool memslots = false);
 // Where tracefs is mounted; empty if it is nowhere.
 std::filesystem::path tracefs();
 
 // Two lines of kprobe_events for a function: what it is called with, and its status. And those that take them away again.
-std::vector<std::string> probeLines(const SeamcallProbe& probe);
-std::vector<std::string> unprobeLines(const SeamcallProbe& probe);
+std::vector<std::string> probeLines(const Probe& probe);
+std::vector<std::string> unprobeLines(const Probe& probe);
 inline constexpr std::string_view kProbeGroup = "mirrorscope"; // of events, in which they are
 // To be run as root: records into `file` until Ctrl-C. The same for trace-cmd stands in a comment.
 std::string scriptOf(const Recipe& recipe, const std::string& file);

@@ -99,6 +99,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.collapses = rebuild.collapses();
     r.shadowPages = rebuild.shadowPages();
     r.left = rebuild.left();
+    r.notChecked = rebuild.notCheckedText();
     for (const TraceEvent& e : r.events)
         if (e.kind == TraceKind::SpteChanged && e.level >= 1 && e.level <= 2 && e.gfn >> 40 == 0)
             r.endGfn = std::max(r.endGfn, e.gfn + pagesPer(levelOf(e.level)));

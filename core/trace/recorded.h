@@ -33,6 +33,7 @@ struct RecordedKernel {
     std::vector<Finding> findings; // of the first 10,000
     u64 findingCount = 0, transitions = 0, splits = 0, collapses = 0, shadowPages = 0;
     Rebuild::Left left;      // at the end
+    std::string notChecked;  // Rebuild::notCheckedText()
     u64 endGfn = 1;          // behind the last one that a line names
     bool renumbered = false; // frames of tables have numbers of their own
     MachineConfig config;
