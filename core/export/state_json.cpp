@@ -67,11 +67,8 @@ void walkAll(const System& system, const std::function<void(const Entry&)>& f) {
         for (const Pfn root : system.kvm().roots())
             if (const MmuPage page = system.kvm().peekPage(root); page.isMirror() == mirror)
                 walkTree(system, mirror ? Column::Mirror : Column::Shared, root, root, page.level(), {0}, f);
-    if (system.isTdx())
-        if (const Pfn tdr = system.backend().tdr(); tdr.v != 0) {
-            const Pfn root = system.module().septRoot(tdr);
-            walkTree(system, Column::Private, root, root, levelOf(system.config().levels), {0}, f);
-        }
+    if (const Pfn root = system.secureRoot(); root.v != 0)
+        walkTree(system, Column::Private, root, root, levelOf(system.config().levels), {0}, f);
 }
 
 } // namespace
@@ -134,6 +131,8 @@ std::string stateJson(const Session& session) {
                                 system.machine().peek(module.pamtEntry({pfn}, size) + 1));
         }
     }
+    if (system.config().recorded && system.config().recorded->secureRoot.v != 0)
+        trees += fmt::format(",\"secure\":[{}]", secure);
     std::string rmp;
     for (u64 pfn = 0; system.isSnp() && pfn < system.frames().count(); ++pfn)
         if (const RmpEntry e = system.rmp().peek({pfn}); e.assigned)

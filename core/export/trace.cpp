@@ -66,6 +66,10 @@ private:
         } else if (info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel) {
             e.gfn = (mark.a[0] & ept::kPfnMask) >> 12;
             e.level = static_cast<u8>((mark.a[0] & 7) + (system_.config().kernel >= Kernel::V7_2 ? 1 : 0));
+            constexpr u64 kVmemmap = 0xffff'ea00'0000'0000; // where struct pages are without KASLR (Documentation/arch/x86/x86_64/mm.rst)
+            const auto leaf = static_cast<Leaf>(mark.code);
+            if (leaf == Leaf::MemPageAdd || leaf == Leaf::MemPageAug || leaf == Leaf::MemSeptAdd)
+                e.b = kVmemmap + (mark.a[2] >> 12) * SeamcallJudge::kPageStruct;
         }
         put(n, e);
     }

@@ -101,10 +101,12 @@ struct MachineConfig {
     ModuleLine module = ModuleLine::V1_5;
     std::bitset<kFeatures.size()> features;
     std::bitset<kBreaks> breaks;
-    // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees;
-    // of the private one no line tells.
+    // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees
+    // of KVM's. The private one is there as far as probes of SEAMCALLs tell of it; its root is in frame `secureRoot` while they do, 0: they
+    // never did.
     struct Recorded {
         bool npt = false, mirrored = false;
+        Pfn secureRoot = {0};
     };
     std::optional<Recorded> recorded = {};
 

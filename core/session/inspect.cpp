@@ -23,13 +23,12 @@ TablePageView Session::tablePage(Pfn pfn) const {
         return view;
     const Kvm& kvm = system().kvm();
     const FrameKind kind = frames.peekKind(pfn);
-    view.external = system().isTdx() && system().module().isSeptPage(pfn);
+    view.external = system().isSeptPage(pfn);
     if (kind != FrameKind::Table && !view.external)
         return view;
     view.exists = true;
     if (view.external) {
-        const Pfn tdr = system().backend().tdr();
-        if (system().module().septRoot(tdr) == pfn) {
+        if (system().secureRoot() == pfn) {
             view.root = true;
             view.level = levelOf(system().config().levels);
         } else if (const auto table = system().septTable(pfn)) {

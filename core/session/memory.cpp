@@ -22,9 +22,8 @@ std::vector<RootView> Session::roots() const {
     };
     for (const Pfn root : system().kvm().roots())
         views.push_back(page(root));
-    if (system().isTdx())
-        if (const Pfn tdr = system().backend().tdr(); tdr.v != 0 && system().module().isSeptPage(system().module().septRoot(tdr)))
-            views.push_back({RootView::Tree::Secure, system().module().septRoot(tdr), system().config().levels, false, 0});
+    if (const Pfn root = system().secureRoot(); root.v != 0)
+        views.push_back({RootView::Tree::Secure, root, system().config().levels, false, 0});
     std::stable_sort(views.begin(), views.end(),
                      [](const RootView& a, const RootView& b) { return a.tree != b.tree ? a.tree < b.tree : a.invalid < b.invalid; });
     return views;

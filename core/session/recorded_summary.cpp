@@ -169,7 +169,13 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         out += fmt::format("Frames of tables lie above {} GiB and are numbered anew in the trees; lines tell the kernel's own.\n\n",
                            Frames::kMost >> 18);
     if (r.config.recorded->mirrored)
-        out += "A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n";
+        out += r.privateFrames.empty()
+                   ? std::string("A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n")
+                   : fmt::format(
+                         "A TD: the mirror is KVM's own; the private tree is what probes of SEAMCALLs tell of it: {} in {}. Not whether "
+                         "the guest has accepted a page{}. Frames of its tables are numbered here.\n\n",
+                         counted(r.seamcalls.leaves, "page"), counted(r.seamcalls.tables, "table"),
+                         r.seamcalls.firstPage ? "" : ", nor in which frame it is");
     if (r.shadowPages != 0)
         out += fmt::format("Not followed: {} of shadow paging.\n\n", counted(r.shadowPages, "page"));
     out += fmt::format(

@@ -90,7 +90,7 @@ Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
 Pfn Session::rootOf(Column column) const {
     if (column == Column::Shared)
         return shownDirectRoot();
-    if (!hasColumn(column) || (column == Column::Private && !system().isTdx()))
+    if (!hasColumn(column))
         return {0};
     if (column == Column::Mirror) {
         // While it is torn down there is only an invalid one.
@@ -100,8 +100,7 @@ Pfn Session::rootOf(Column column) const {
                 root = other;
         return root;
     }
-    const Pfn tdr = system().backend().tdr();
-    return tdr.v == 0 ? Pfn{0} : system().module().septRoot(tdr);
+    return system().secureRoot();
 }
 
 TreeCell Session::cell(Column column, Gfn gfn, Level level) const {
@@ -125,9 +124,9 @@ std::optional<Session::Where> Session::locate(Place place) const {
         return Where{page.isMirror() ? Column::Mirror : Column::Shared, bare(system().kvm().gfnOfEntry(page, indexOf(place))), page.level(),
                      role::isSmm(page.role)};
     }
-    if (!system().isTdx() || !system().module().isSeptPage(frame))
+    if (!system().isSeptPage(frame))
         return std::nullopt;
-    if (system().module().septRoot(system().backend().tdr()) == frame) {
+    if (system().secureRoot() == frame) {
         const Level level = levelOf(system().config().levels);
         return Where{Column::Private, {indexOf(place) * pagesPer(level)}, level};
     }
@@ -218,7 +217,6 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
         row.gfn = gfn;
         row.level = level;
         row.depth = depth;
-        row.compared = recorded_ == nullptr;
         bool interesting = assigned || kept;
         for (unsigned c = 0; c < kColumns; ++c) {
             if (tables[c].v == 0)
@@ -228,6 +226,8 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
             row.cells[c] = cellAt(column, wordOf(tables[c], tableIndex(gpn, level)), level);
             interesting |= !row.cells[c].initial(column) || row.cells[c].zapped.has_value();
         }
+        // Of a recording it is not known that nothing is there.
+        row.compared = recorded_ == nullptr || !row.cells[static_cast<unsigned>(Column::Private)].initial(Column::Private);
         if (!interesting)
             continue;
         std::array<Pfn, kColumns> below{};
@@ -279,6 +279,13 @@ std::vector<TreeRow> Session::rows(const RowOptions& options) const {
 std::string Session::stateName(Column column, const TreeCell& cell) const {
     if (!cell.exists)
         return recorded_ != nullptr && column == Column::Private ? "not told" : "no table";
+    if (recorded_ != nullptr && column == Column::Private && cell.initial(column)) {
+        const auto writes = history(cell.place);
+        const bool held = std::any_of(writes.begin(), writes.end(), [&](const HistoryEntry& write) {
+            return write.n < position() && sept::stateOf(write.now) != SeptState::Free;
+        });
+        return held ? "free" : "free or not told";
+    }
     return std::string(column == Column::Private ? name(cell.sept) : name(cell.spte));
 }
 

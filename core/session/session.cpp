@@ -75,6 +75,7 @@ const System& Session::system() const { return runner_->system(); }
 bool Session::isNpt() const { return system().kvm().masks().format.npt; }
 bool Session::hasRmp() const { return system().isSnp(); }
 bool Session::isTdx() const { return system().isTdx(); }
+bool Session::tellsPrivate() const { return system().config().recorded && system().config().recorded->secureRoot.v != 0; }
 bool Session::hasColumn(Column column) const { return column == Column::Shared || system().config().hasMirror(); }
 u64 Session::position() const { return system().machine().position(); }
 u64 Session::end() const { return system().machine().steps(); }

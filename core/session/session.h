@@ -74,7 +74,7 @@ struct TreeRow {
     u64 more = 0; // > 0: stands for that many rows that are alike
     bool expandable = false;
     bool expanded = false;
-    bool compared = true; // the private tree is known
+    bool compared = true; // the private entry is known
     std::array<TreeCell, kColumns> cells;
 };
 
@@ -163,6 +163,8 @@ public:
     // What stands where the guest's memory is: of a recording no line tells.
     bool knowsMemslots() const { return recorded_ == nullptr; }
     bool hasColumn(Column column) const;
+    // Of a recording: probes of SEAMCALLs tell of the private tree.
+    bool tellsPrivate() const;
 
     u64 position() const;
     u64 end() const;

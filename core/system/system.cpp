@@ -190,10 +190,18 @@ std::optional<System::SeptTable> System::septTable(Pfn frame) const {
     return page.isMirror() ? std::optional(SeptTable{page.gfn, page.level()}) : std::nullopt;
 }
 
-TdxModule::SeptWalk System::septAt(Gfn gfn, Level level) const {
+Pfn System::secureRoot() const {
+    if (config_.recorded)
+        return isSeptPage(config_.recorded->secureRoot) ? config_.recorded->secureRoot : Pfn{0};
     if (!module_ || backend_->tdr().v == 0)
-        return {};
-    return module_->peekSept(backend_->tdr(), gfn, level);
+        return {0};
+    const Pfn root = module_->septRoot(backend_->tdr());
+    return isSeptPage(root) ? root : Pfn{0};
+}
+
+TdxModule::SeptWalk System::septAt(Gfn gfn, Level level) const {
+    const Pfn root = secureRoot();
+    return root.v == 0 ? TdxModule::SeptWalk{} : TdxModule::peekSept(*machine_, root, config_.levels, gfn, level);
 }
 
 } // namespace mirrorscope

@@ -71,10 +71,15 @@ public:
     SpteAt spteAt(Pfn root, Gfn gfn, Level level = Level::None) const;
     // Is that frame a table still? An entry may name one that was taken back meanwhile (a TD in teardown).
     bool holdsTable(Pfn pfn, bool secure) const {
-        return secure ? isTdx() && module().isSeptPage(pfn) : frames_.valid(pfn) && frames_.peekKind(pfn) == FrameKind::Table;
+        return secure ? isSeptPage(pfn) : frames_.valid(pfn) && frames_.peekKind(pfn) == FrameKind::Table;
     }
-    // What a page of the secure EPT below its root translates: as its mirror page says, or as noted when a raw SEAMCALL gave it.
-    // Nothing for a page of a second TD, or one that the script named itself.
+    // The root of the secure EPT, 0 while there is none. Of a recording: what probes of SEAMCALLs tell of it.
+    Pfn secureRoot() const;
+    bool isSeptPage(Pfn pfn) const {
+        return isTdx() ? module().isSeptPage(pfn) : config_.recorded && frames_.valid(pfn) && frames_.peekKind(pfn) == FrameKind::Raw;
+    }
+    // What a page of the secure EPT below its root translates: as its mirror page says, or as noted when a raw SEAMCALL gave it, or a probe
+    // told it. Nothing for a page of a second TD, or one that the script named itself.
     struct SeptTable {
         Gfn base;
         Level level = Level::None;

@@ -15,10 +15,15 @@ namespace mirrorscope {
 
 Rebuild::Rebuild(const Options& options, TraceWatch* watch)
     : options_(options), watch_(watch),
-      calls_(options.kernel == TraceKernel::Any ? std::nullopt : std::optional(options.kernel >= TraceKernel::V7_2),
-             [this](TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
-                 report(rule, e, std::move(text), std::move(lines));
-             }),
+      calls_(
+          options.kernel == TraceKernel::Any ? std::nullopt : std::optional(options.kernel >= TraceKernel::V7_2),
+          [this](TraceRule rule, const TraceEvent& e, std::string text, std::vector<u32> lines) {
+              report(rule, e, std::move(text), std::move(lines));
+          },
+          [this](const PrivateEntry* entry) {
+              if (watch_ != nullptr)
+                  watch_->privateChanged(entry);
+          }),
       masks_(traitsOf(VmType::Default).masks) {}
 
 void Rebuild::event(const TraceEvent& e) {

@@ -35,6 +35,8 @@ public:
     virtual void tableGone(const TraceTable&) {}
     // What the entry holds from here on.
     virtual void entrySet(const TraceTable&, unsigned /*index*/, u64 /*word*/) {}
+    // What probes of SEAMCALLs tell of the private table; null: of none of its entries it is known any more.
+    virtual void privateChanged(const PrivateEntry*) {}
     virtual void found(const Finding&) {}
     // It may be none: events of another CPU turned out to be missing, from before that line on.
     virtual void withdrawn(u64 /*number*/, TraceRule, u32 /*line*/) {}

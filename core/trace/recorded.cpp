@@ -6,6 +6,7 @@
 #include "trace/recorded_tables.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace mirrorscope {
 
@@ -47,10 +48,22 @@ public:
     void entrySet(const TraceTable& table, unsigned, u64 word) override {
         if (spte::isTable(word, table.level))
             named.emplace(framePart(word), 0);
+        else if (spte::isLeaf(word, table.level) && table.level <= Level::k1G)
+            endOfPages = std::max(endOfPages, framePart(word) + pagesPer(table.level));
+    }
+    void privateChanged(const PrivateEntry* entry) override {
+        constexpr unsigned kLevels = 5; // a tree of five levels is known by a line that may follow
+        if (entry != nullptr && entry->level != 0 && entry->level <= kLevels)
+            for (const auto& table : privatePath(kLevels, *entry))
+                inPrivate.emplace(table, 0);
+        if (inPrivate.size() > TraceTables::kMostTables)
+            throw std::length_error("tables of the private tree");
     }
     unsigned levels = 4;
     bool mirrored = false;
+    u64 endOfPages = 0; // frames of the guest's memory are below
     std::unordered_map<u64, u32> named;
+    PrivateFrames inPrivate;
 
 private:
     void add(const TraceTable& table) { named.emplace(TraceTables::frameOf(table), 0); }
@@ -100,6 +113,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.shadowPages = rebuild.shadowPages();
     r.left = rebuild.left();
     r.notChecked = rebuild.notCheckedText();
+    r.seamcalls = rebuild.seamcalls();
     for (const TraceEvent& e : r.events)
         if (e.kind == TraceKind::SpteChanged && e.level >= 1 && e.level <= 2 && e.gfn >> 40 == 0)
             r.endGfn = std::max(r.endGfn, e.gfn + pagesPer(levelOf(e.level)));
@@ -138,16 +152,26 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
             ++unknown;
         else
             highest = std::max(highest, frame);
-    r.renumbered = highest + 1 + unknown > kMostFrames;
+    std::erase_if(census.inPrivate, [&](const auto& table) { return table.first.first > r.config.levels; });
+    if (!r.config.recorded->mirrored)
+        census.inPrivate.clear();
+    r.renumbered = highest + 1 + unknown + census.inPrivate.size() > kMostFrames;
     std::vector<u64> frames;
     for (const auto& [frame, at] : census.named)
         frames.push_back(frame);
     std::sort(frames.begin(), frames.end());
-    if (r.renumbered && frames.size() + 2 > kMostFrames)
+    if (r.renumbered && frames.size() + census.inPrivate.size() + 2 > kMostFrames)
         throw InputError(r.file, 1, 1, "more tables than can be shown; `mirrorscope conform` and `import` have no such bound");
     u64 next = r.renumbered ? 1 : highest + 1;
     for (const u64 frame : frames)
         r.frames[frame] = static_cast<u32>(r.renumbered || frame >= TraceTables::kUnknownFrame ? next++ : frame);
+    if (const u64 pages = census.inPrivate.size(); pages != 0 && census.endOfPages > next && census.endOfPages + pages + 1 < kMostFrames)
+        next = census.endOfPages; // so that no page's number is a table's as well
+    for (auto& [table, frame] : census.inPrivate)
+        frame = static_cast<u32>(next++);
+    if (const auto root = census.inPrivate.find({static_cast<u8>(r.config.levels), 0}); root != census.inPrivate.end())
+        r.config.recorded->secureRoot = {root->second};
+    r.privateFrames = std::move(census.inPrivate);
     r.config.frames = next + 1;
     return recorded;
 }
@@ -155,7 +179,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
 std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, const std::function<bool(u64)>& goOn) const {
     Machine& machine = system.machine();
     system.sim().nameActors(actors);
-    RecordedTables written(system, frames);
+    RecordedTables written(system, frames, privateFrames, seamcalls.firstPage);
     Rebuild rebuild({.kernel = kernel}, &written);
     auto loss = losses.begin();
     constexpr u64 kAskedEvery = 4096;

@@ -14,6 +14,7 @@
 #include "rules/violation.h"
 #include "scenario/scenario.h"
 #include "trace/judge.h"
+#include "trace/recorded_tables.h"
 
 namespace mirrorscope {
 
@@ -40,6 +41,8 @@ struct RecordedKernel {
     std::vector<std::string> actors;     // what each actor is called
     std::vector<ActorId> actorOfTask;    // by task
     std::unordered_map<u64, u32> frames; // of each table's frame, as lines name it: where it is in the machine
+    PrivateFrames privateFrames;         // of each table of the private tree that probes tell of
+    SeamcallJudge::Told seamcalls;       // at the end
 
     // Plays all events on a machine that was made of `config` and stands at its beginning; gives what was found as violations of
     // Rule::Conforms. Nothing when `goOn` said so.

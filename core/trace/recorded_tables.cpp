@@ -131,6 +131,98 @@ void RecordedTables::entrySet(const TraceTable& table, unsigned index, u64 word)
             v->places.push_back(place);
 }
 
+std::vector<std::pair<u8, u64>> privatePath(unsigned levels, const PrivateEntry& entry) {
+    std::vector<std::pair<u8, u64>> path;
+    const unsigned lowest = entry.state == PrivateEntry::State::Table && entry.level > 1 ? entry.level - 1u : entry.level;
+    for (unsigned level = levels; level >= std::max(1u, lowest); --level)
+        path.push_back({static_cast<u8>(level), level == levels ? 0 : roundDown({entry.gfn}, above(levelOf(level))).v});
+    return path;
+}
+
+// The frame of that table, which is made if it is not there yet.
+Pfn RecordedTables::privateTable(std::pair<u8, u64> table) {
+    const auto found = privateFrames_.find(table);
+    if (found == privateFrames_.end())
+        return {0};
+    const Pfn frame{found->second};
+    if (!system_.isSeptPage(frame)) {
+        system_.frames().take(frame, FrameKind::Raw, table.second << 3 | table.first);
+        system_.machine().fill(frame, sept::kFree);
+    }
+    return frame;
+}
+
+// With all that is below it.
+void RecordedTables::freePrivate(std::pair<u8, u64> table) {
+    const auto found = privateFrames_.find(table);
+    if (found == privateFrames_.end() || !system_.isSeptPage({found->second}))
+        return;
+    const Level level = levelOf(table.first);
+    for (unsigned i = 0; i < 512 && level > Level::k4K; ++i)
+        if (const SeptState s = sept::stateOf(system_.machine().peek(wordOf({found->second}, i)));
+            s == SeptState::Table || s == SeptState::TableBlocked)
+            freePrivate({static_cast<u8>(table.first - 1), table.second + i * pagesPer(level)});
+    system_.frames().free({found->second});
+}
+
+void RecordedTables::privateChanged(const PrivateEntry* entry) {
+    using State = PrivateEntry::State;
+    Machine& machine = system_.machine();
+    const unsigned levels = system_.config().levels;
+    if (entry == nullptr) {
+        freePrivate({static_cast<u8>(levels), 0});
+        return;
+    }
+    if (entry->level == 0 || entry->level > levels || entry->gfn >> 9 * levels != 0)
+        return;
+    // A table above it that no probe told of is there, since the module agreed.
+    const auto path = privatePath(levels, *entry);
+    Place place;
+    u64 was = sept::kFree;
+    for (std::size_t i = 0; i < path.size() && path[i].first >= entry->level; ++i) {
+        const Level level = levelOf(path[i].first);
+        const Pfn table = privateTable(path[i]);
+        if (table.v == 0)
+            return;
+        place = wordOf(table, tableIndex(entry->gfn, level));
+        was = machine.peek(place);
+        if (path[i].first == entry->level)
+            break;
+        const Pfn below = privateTable(path[i + 1]);
+        if (const u64 link = sept::kTable | below.v << 12; was != link && below.v != 0)
+            machine.set(place, link);
+    }
+    const SeptState before = sept::stateOf(was);
+    const bool wasTable = before == SeptState::Table || before == SeptState::TableBlocked;
+    u64 now = sept::kFree;
+    switch (entry->state) {
+    case State::Free:
+        if (wasTable && entry->level > 1)
+            freePrivate({static_cast<u8>(entry->level - 1), entry->gfn});
+        break;
+    case State::Leaf: {
+        const u64 pages = firstPage_ && entry->page > *firstPage_ ? (entry->page - *firstPage_) / SeamcallJudge::kPageStruct : 0;
+        now = sept::kMapped | (pages << 12 & ept::kPfnMask);
+        break;
+    }
+    case State::Table: {
+        const Pfn below = entry->level > 1 ? privateTable(path.back()) : Pfn{0};
+        if (below.v == 0)
+            return;
+        now = sept::kTable | below.v << 12;
+        if (sept::isLeaf(was)) // TDH.MEM.PAGE.DEMOTE
+            for (u64 i = 0; i < 512; ++i)
+                machine.set(wordOf(below, static_cast<unsigned>(i)),
+                            sept::kMapped | (ept::pfnOf(was).v == 0 ? 0 : ept::pfnOf(was).v + i * pagesPer(levelOf(entry->level - 1u)))
+                                                << 12);
+        break;
+    }
+    case State::Blocked: now = (wasTable ? sept::kTableBlocked : sept::kBlockedLeaf) | (was & ept::kPfnMask); break;
+    }
+    if (now != was)
+        machine.set(place, now);
+}
+
 void RecordedTables::found(const Finding& finding) {
     const Machine& machine = system_.machine();
     constexpr std::size_t kMost = 10'000;

@@ -6,12 +6,21 @@
 #include "system/system.h"
 #include "trace/rebuild.h"
 
+#include <map>
+
 namespace mirrorscope {
+
+// Of tables of the private tree, by their level and what they translate from: the frame in the machine. The kernel's own no line tells.
+using PrivateFrames = std::map<std::pair<u8, u64>, u32>;
+// The tables that are there when an entry of that level is, from the root down.
+std::vector<std::pair<u8, u64>> privatePath(unsigned levels, const PrivateEntry& entry);
 
 class RecordedTables final : public TraceWatch {
 public:
-    // `frames`: where each frame that a line names is in the machine.
-    RecordedTables(System& system, const std::unordered_map<u64, u32>& frames) : system_(system), frames_(frames) {}
+    // `frames`: where each frame that a line names is in the machine. `firstPage`: SeamcallJudge::Told.
+    RecordedTables(System& system, const std::unordered_map<u64, u32>& frames, const PrivateFrames& privateFrames,
+                   std::optional<u64> firstPage)
+        : system_(system), frames_(frames), privateFrames_(privateFrames), firstPage_(firstPage) {}
 
     // The function that prints such a line.
     u32 pathOf(const TraceEvent& e);
@@ -22,6 +31,7 @@ public:
     void tableMoved(const TraceTable& table) override;
     void tableGone(const TraceTable& table) override;
     void entrySet(const TraceTable& table, unsigned index, u64 word) override;
+    void privateChanged(const PrivateEntry* entry) override;
     void found(const Finding& finding) override;
     void withdrawn(u64 number, TraceRule rule, u32 line) override;
 
@@ -35,9 +45,13 @@ private:
     void give(Pfn frame);
     void record(Pfn frame, const TraceTable& table);
     u64 roleOf(const TraceRoot& root, Level level) const;
+    Pfn privateTable(std::pair<u8, u64> table);
+    void freePrivate(std::pair<u8, u64> table);
 
     System& system_;
     const std::unordered_map<u64, u32>& frames_;
+    const PrivateFrames& privateFrames_;
+    std::optional<u64> firstPage_;
     std::unordered_map<u32, Pfn> frameOfTable_; // by the id of the table
     std::unordered_map<u64, u32> tableOfFrame_;
     std::unordered_map<u32, TraceRoot> roots_;

@@ -65,8 +65,36 @@ void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEve
     if (!now)
         return;
     const Place place{levelOf(call), call.gfn};
-    entries_[place] = {*now, answer.line};
-    std::erase_if(task.owed, [&](const Owed& owed) { return owed.place == place && owed.wanted == *now; });
+    change(place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
+    std::erase_if(task.owed, [&](const Owed& owed) {
+        const bool paid = owed.place == place && owed.wanted == *now;
+        if (paid && *now == State::Leaf)
+            pair(call.b, owed.pfn, answer, owed.line);
+        return paid;
+    });
+}
+
+void SeamcallJudge::change(Place place, const Known& now) {
+    entries_[place] = now;
+    const PrivateEntry entry{place.first, place.second, now.state, now.page};
+    changed_(&entry);
+}
+
+// The module was given that page, and the mirror names that frame. How they belong together two pages that agree tell.
+void SeamcallJudge::pair(u64 page, u64 pfn, const TraceEvent& e, u32 line) {
+    if (page == 0 || pagesDiffer_)
+        return;
+    const u64 first = page - pfn * kPageStruct;
+    if (firstPage_.value_or(first) == first) {
+        firstPage_ = first;
+        pairs_ += pairs_ == 0 || pfn != lastPfn_ ? 1 : 0;
+        lastPfn_ = pfn;
+    } else if (pairs_ < 2) {
+        pagesDiffer_ = true;
+    } else {
+        report_(TraceRule::PrivateFollows, e,
+                fmt::format("the module was given pfn {:x}, and the mirror names {:x}", (page - *firstPage_) / kPageStruct, pfn), {line});
+    }
 }
 
 void SeamcallJudge::refused(Task& task, const TraceEvent& call, const TraceEvent& answer) {
@@ -99,7 +127,9 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Entry was, Entry is) {
     const auto known = entries_.find(place);
     const auto owe = [&](State wanted) {
         if (known == entries_.end() || known->second.state != wanted)
-            task.owed.push_back({place, wanted, e.line});
+            task.owed.push_back({place, wanted, e.line, framePart(e.b)});
+        else if (wanted == State::Leaf)
+            pair(known->second.page, framePart(e.b), e, known->second.line);
     };
     if (was == Entry::None && is == Entry::Leaf)
         owe(State::Leaf);
@@ -107,8 +137,11 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Entry was, Entry is) {
         owe(State::Table);
     else if (was == Entry::Leaf && is == Entry::None && known != entries_.end()) // what was mapped before the recording may be counted only
         owe(State::Free);
-    else if (was == Entry::Table && known != entries_.end())
-        entries_.erase(known); // tables go with the TD
+    else if (was == Entry::Table && known != entries_.end()) { // tables go with the TD
+        const PrivateEntry gone{e.level, e.gfn};
+        entries_.erase(known);
+        changed_(&gone);
+    }
 }
 
 void SeamcallJudge::operationEnds(const TraceEvent& e) {
@@ -127,10 +160,11 @@ void SeamcallJudge::lost() {
     tasks_.clear();
     calls_ = 0;
     levels_ = levelsOfKernel_;
+    changed_(nullptr);
 }
 
 SeamcallJudge::Told SeamcallJudge::told() const {
-    Told told{.calls = calls_, .busy = busy_};
+    Told told{.calls = calls_, .busy = busy_, .firstPage = pagesDiffer_ ? std::nullopt : firstPage_};
     for (const auto& [place, known] : entries_) {
         told.leaves += known.state == State::Leaf ? 1 : 0;
         told.tables += known.state == State::Table ? 1 : 0;

@@ -15,12 +15,23 @@
 
 namespace mirrorscope {
 
+// An entry of the private table, as far as the host's calls tell: not whether the guest has accepted it.
+struct PrivateEntry {
+    enum class State : u8 { Free, Leaf, Table, Blocked };
+    u8 level = 0; // as KVM counts them
+    u64 gfn = 0;
+    State state = State::Free;
+    u64 page = 0; // of a leaf: its struct page, 0 if that is not told
+};
+
 class SeamcallJudge {
 public:
     using Report = std::function<void(TraceRule, const TraceEvent&, std::string, std::vector<u32>)>;
     // `levelsOfKernel`: the functions take an enum pg_level (v7.2), not the module's level, one less; nothing: the first page tells.
-    SeamcallJudge(std::optional<bool> levelsOfKernel, Report report)
-        : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)) {}
+    // `changed` hears what entries become; null: all of them are forgotten.
+    using Changed = std::function<void(const PrivateEntry*)>;
+    SeamcallJudge(std::optional<bool> levelsOfKernel, Report report, Changed changed)
+        : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)), changed_(std::move(changed)) {}
 
     void called(const TraceEvent& e);   // TraceKind::Seamcall
     void answered(const TraceEvent& e); // TraceKind::SeamcallStatus
@@ -35,21 +46,26 @@ public:
     struct Told {
         u64 calls = 0, busy = 0;    // that were answered; of them with TDX_OPERAND_BUSY
         u64 leaves = 0, tables = 0; // of the private table, as far as it is known
+        // Where the struct page of frame 0 would be: so far from each page that was given is the frame that the mirror names.
+        std::optional<u64> firstPage;
         bool any() const { return calls != 0; }
     };
     Told told() const;
+    static constexpr u64 kPageStruct = 64; // sizeof(struct page) of every x86-64 kernel of a distribution
 
 private:
-    enum class State : u8 { Free, Leaf, Table, Blocked };
+    using State = PrivateEntry::State;
     struct Known {
         State state = State::Free;
         u32 line = 0;
+        u64 page = 0;
     };
     using Place = std::pair<u8, u64>; // level as KVM counts them, gfn
     struct Owed {
         Place place;
         State wanted;
         u32 line;
+        u64 pfn; // of a leaf
     };
     struct Task {
         std::optional<TraceEvent> call;
@@ -58,15 +74,21 @@ private:
     };
     Task& taskOf(const TraceEvent& e);
     u8 levelOf(const TraceEvent& call);
+    void change(Place place, const Known& now);
+    void pair(u64 page, u64 pfn, const TraceEvent& e, u32 line);
     void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);
     void refused(Task& task, const TraceEvent& call, const TraceEvent& answer);
 
     std::optional<bool> levelsOfKernel_, levels_;
     Report report_;
+    Changed changed_;
     std::map<Place, Known> entries_;
     std::vector<Task> tasks_;
     u64 calls_ = 0, busy_ = 0;
     bool finalized_ = false;
+    std::optional<u64> firstPage_;
+    u64 pairs_ = 0, lastPfn_ = 0; // that agree, of other pages each
+    bool pagesDiffer_ = false;    // a struct page is of another size there
 };
 
 } // namespace mirrorscope

@@ -4,12 +4,16 @@
 #include "trace/judge.h"
 
 #include "export/export.h"
+#include "session/inspect.h"
 #include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
+#include "trace/recorded.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -193,6 +197,112 @@ TEST(Probes, nothing_is_said_of_what_was_lost) {
         const Found found = judged(cut, TraceKernel::V6_16);
         EXPECT_EQ(found.module + found.follows, 0u) << found.all;
     }
+}
+
+namespace {
+// The leaves of a private tree, and whether they are blocked, with their frames.
+std::map<u64, std::pair<bool, u64>> privateLeaves(const Session& session) {
+    std::map<u64, std::pair<bool, u64>> leaves;
+    constexpr u64 kPages = 2048;
+    for (u64 gfn = 0; gfn < kPages; ++gfn) {
+        const TreeCell cell = session.cell(Column::Private, {gfn}, Level::k4K);
+        if (cell.exists && !cell.initial(Column::Private))
+            leaves[gfn] = {cell.sept == SeptState::Blocked || cell.sept == SeptState::PendingBlocked, cell.pfn.v};
+    }
+    return leaves;
+}
+std::unique_ptr<Session> recordedOf(const std::vector<std::string>& lines, TraceKernel kernel) {
+    std::string text;
+    for (const std::string& line : lines)
+        text += line + "\n";
+    TraceInput input("probes.trace", text);
+    return std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(readRecorded(input, kernel, [](u64) { return true; })));
+}
+} // namespace
+
+// The third pane of a recording with probes is the private table of the host that it was recorded on.
+TEST(Probes, fill_the_private_tree_of_a_recording) {
+    unsigned trees = 0;
+    for (const char* folder : {"lessons", "races"})
+        for (const auto& file : someOf(shippedScenarios(folder))) {
+            const Scenario scenario = loadScenario(file.string());
+            const auto inject = [](const Step& step) {
+                return step.verb == Verb::Inject || step.verb == Verb::Seamcall || step.verb == Verb::Kernel;
+            };
+            if (scenario.machine.vm != VmType::Tdx || anyStep(scenario.script, inject))
+                continue;
+            Session run(loadScenario(file.string()));
+            if (!run.violations().empty())
+                continue;
+            run.seek(run.end());
+            const auto there = privateLeaves(run);
+            if (there.empty() || run.vmIsDead())
+                continue;
+            const auto recorded = recordedOf(probed(run), kernelOf(run.scenario().machine));
+            ASSERT_TRUE(recorded->tellsPrivate()) << file;
+            recorded->seek(recorded->end());
+            EXPECT_EQ(privateLeaves(*recorded), there) << file;
+            ++trees;
+        }
+    EXPECT_GT(trees, 5u);
+}
+
+TEST(Probes, another_page_than_the_mirror_names_is_found) {
+    for (const char* kernel : {"6.16", "6.19", "7.2"}) {
+        const std::vector<std::string> lines = plain(std::string("vcpus: 2, sept-ve-disable: false, kernel: \"") + kernel + "\"");
+        unsigned given = 0;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const std::size_t at = lines[i].find(" page=0x");
+            // The first two that agree tell where struct pages are.
+            if (lines[i].find("tdh_mem_page_a") == std::string::npos || at == std::string::npos || ++given <= 2)
+                continue;
+            std::vector<std::string> changed = lines;
+            constexpr std::size_t kBefore = 8;
+            changed[i] = lines[i].substr(0, at + kBefore) +
+                         fmt::format("{:x}", std::stoull(lines[i].substr(at + kBefore), nullptr, 16) + 3 * SeamcallJudge::kPageStruct);
+            const Found found = judged(changed, *traceKernelFromName(kernel));
+            EXPECT_EQ(found.follows, 1u) << kernel << " " << lines[i] << "\n" << found.all;
+            EXPECT_EQ(found.module + found.others, 0u) << found.all;
+            EXPECT_NE(found.all.find("the module was given pfn"), std::string::npos) << found.all;
+        }
+        EXPECT_GT(given, 3u);
+    }
+}
+
+TEST(Probes, the_private_tree_travels_in_time) {
+    const auto recorded = recordedOf(plain(), TraceKernel::V6_16);
+    std::vector<std::string> states;
+    std::string last;
+    for (u64 n = 0; n <= recorded->end(); ++n) {
+        recorded->seek(n);
+        const std::string now = recorded->stateName(Column::Private, recorded->cell(Column::Private, {2}, Level::k4K));
+        if (now != last)
+            states.push_back(now);
+        last = now;
+    }
+    EXPECT_EQ(states, (std::vector<std::string>{"not told", "free or not told", "mapped", "blocked", "free"}));
+    // Where both are told, the twins agree at the end.
+    unsigned same = 0;
+    for (const TreeRow& row : recorded->rows()) {
+        EXPECT_NE(twinsOf(row), Twins::Differ);
+        same += twinsOf(row) == Twins::Same ? 1 : 0;
+    }
+    EXPECT_GT(same, 3u);
+    // Its export says the same, and its tables are pages of the secure EPT.
+    EXPECT_NE(stateJson(*recorded).find("\"secure\":[{"), std::string::npos);
+    const TreeCell leaf = recorded->cell(Column::Private, {3}, Level::k4K);
+    ASSERT_TRUE(leaf.exists);
+    const TablePageView page = recorded->tablePage(frameOf(leaf.place));
+    EXPECT_TRUE(page.external);
+    EXPECT_EQ(page.level, Level::k4K);
+    EXPECT_EQ(leaf.pfn, recorded->cell(Column::Mirror, {3}, Level::k4K).pfn);
+    // Behind lost lines nothing is known of it.
+    std::vector<std::string> lines = plain();
+    lines.push_back("CPU:0 [LOST 7 EVENTS]");
+    lines.push_back(lines[lines.size() - 2]);
+    const auto cut = recordedOf(lines, TraceKernel::V6_16);
+    cut->seek(cut->end());
+    EXPECT_FALSE(cut->cell(Column::Private, {3}, Level::k4K).exists);
 }
 
 } // namespace mirrorscope::test

@@ -271,12 +271,13 @@ void TreesView::paintEvent(QPaintEvent*) {
         QString name, who;
     };
     const bool one = metrics_.columns == 1;
-    const Title titles[] = {
-        {one ? tr("direct") : tr("shared"), context_.session()->isNpt() ? tr("the guest's NPT, written by KVM")
-                                            : one                       ? tr("the guest's EPT, written by KVM")
-                                                                        : tr("EPT, written by KVM")},
-        {tr("mirror"), tr("KVM's own copy")},
-        {tr("private"), context_.session()->isTdx() ? tr("secure EPT, the module's") : tr("secure EPT: no line tells")}};
+    const Title titles[] = {{one ? tr("direct") : tr("shared"), context_.session()->isNpt() ? tr("the guest's NPT, written by KVM")
+                                                                : one                       ? tr("the guest's EPT, written by KVM")
+                                                                                            : tr("EPT, written by KVM")},
+                            {tr("mirror"), tr("KVM's own copy")},
+                            {tr("private"), context_.session()->isTdx()          ? tr("secure EPT, the module's")
+                                            : context_.session()->tellsPrivate() ? tr("secure EPT, by probes")
+                                                                                 : tr("secure EPT: no line tells")}};
     QFont bold = metrics_.text;
     bold.setBold(true);
     const auto heading = [&](const QRect& at, const QString& name, const QString& who) {

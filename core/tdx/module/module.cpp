@@ -126,12 +126,16 @@ u64 TdxModule::peekPamt(Pfn pfn, Level* size) const {
 }
 
 TdxModule::SeptWalk TdxModule::peekSept(Pfn tdr, Gfn gfn, Level level) const {
+    return peekSept(*machine_, septRoot(tdr), static_cast<unsigned>(peekTdcs(tdr, tdcs::EptLevels)), gfn, level);
+}
+
+TdxModule::SeptWalk TdxModule::peekSept(const Machine& machine, Pfn root, unsigned levels, Gfn gfn, Level level) {
     SeptWalk walk;
-    Pfn table = septRoot(tdr);
-    for (unsigned n = static_cast<unsigned>(peekTdcs(tdr, tdcs::EptLevels)); n > 0; --n) {
+    Pfn table = root;
+    for (unsigned n = levels; n > 0; --n) {
         walk.level = levelOf(n);
         walk.place = wordOf(table, tableIndex(gfn.v, walk.level));
-        walk.entry = machine_->peek(walk.place);
+        walk.entry = machine.peek(walk.place);
         if (walk.level == level) {
             walk.reached = true;
             break;

@@ -80,6 +80,8 @@ public:
         bool reached = false;
     };
     SeptWalk peekSept(Pfn tdr, Gfn gfn, Level level) const;
+    // The same of a tree that is not a TD's of this module.
+    static SeptWalk peekSept(const Machine& machine, Pfn root, unsigned levels, Gfn gfn, Level level);
     // Dynamic PAMT: the first frame of the 2M whose PAMT entries it holds. And the two that hold those of that frame's 2M, if it has any.
     std::optional<Pfn> servedBy(Pfn pfn) const;
     bool isPamtPage(Pfn pfn) const { return servedBy(pfn).has_value(); }
