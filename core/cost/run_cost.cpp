@@ -36,51 +36,63 @@ const CostLine* RunCost::line(std::string_view name) const {
     return found == lines.end() ? nullptr : &*found;
 }
 
-RunCost costOf(const Session& session, const CostTable& table) {
-    const Machine& machine = session.system().machine();
-    const Kvm& kvm = session.system().kvm();
-    const bool isTd = session.system().isTdx();
+struct RunCosts::State {
     std::unordered_map<u32, u64> behind; // the words that say which frame is behind a page of the guest; none when it begins
-    std::map<std::string, u64, std::less<>> times;
-    const auto count = [&](std::string_view name) {
-        const auto found = times.find(name);
-        ++(found == times.end() ? times.emplace(std::string(name), 0).first : found)->second;
-    };
-    // What lies inside of a call is the call's.
-    std::map<ActorId, unsigned> inside;
-    for (u64 n = 0; n < machine.steps(); ++n) {
-        const StepRecord& step = machine.step(n);
-        unsigned& depth = inside[step.actor];
-        const bool ends = step.site == Site::SeamcallLeave || step.site == Site::TdcallLeave;
-        if (step.site == Site::SeamcallEnter || step.site == Site::TdcallEnter)
-            ++depth;
-        if (depth == 0) {
-            if (const std::string_view row = rowOf(step.site, isTd); !row.empty())
-                count(row);
-        }
-        if (ends && depth > 0)
-            --depth;
-        // A page comes, beside what looked for it: a table's, or one behind the guest's memory.
-        if (step.site == Site::PageAlloc)
-            count("page");
-        machine.forEachChange(n, [&](Place place, u64 delta) {
-            if ((delta & Kvm::kHostPfn) == 0 || !kvm.gfnOfPageWord(place))
-                return;
-            u64& word = behind[place.v];
-            word ^= delta;
-            if ((word & Kvm::kHostPfn) != 0)
-                count("page");
-        });
-    }
-    RunCost out;
-    out.microSteps = machine.steps();
-    const auto& marks = session.system().sim().marks();
-    for (const Span& span : session.lanes().seamcalls()) {
-        count(leafName(span));
+    std::map<ActorId, unsigned> inside;  // how many calls an actor is inside of: what lies there is the call's
+};
+
+RunCosts::RunCosts(const Session& session, const CostTable& table) : session_(session), table_(table), state_(std::make_unique<State>()) {}
+RunCosts::~RunCosts() = default;
+
+void RunCosts::step(u64 n, const Count& count) {
+    const Machine& machine = session_.system().machine();
+    const Kvm& kvm = session_.system().kvm();
+    const StepRecord& step = machine.step(n);
+    unsigned& depth = state_->inside[step.actor];
+    const bool ends = step.site == Site::SeamcallLeave || step.site == Site::TdcallLeave;
+    if (step.site == Site::SeamcallEnter || step.site == Site::TdcallEnter)
+        ++depth;
+    if (depth == 0)
+        if (const std::string_view row = rowOf(step.site, session_.system().isTdx()); !row.empty())
+            count(row, n, 1);
+    if (ends && depth > 0)
+        --depth;
+    // A page comes, beside what looked for it: a table's, or one behind the guest's memory.
+    if (step.site == Site::PageAlloc)
+        count("page", n, 1);
+    machine.forEachChange(n, [&](Place place, u64 delta) {
+        if ((delta & Kvm::kHostPfn) == 0 || !kvm.gfnOfPageWord(place))
+            return;
+        u64& word = state_->behind[place.v];
+        word ^= delta;
+        if ((word & Kvm::kHostPfn) != 0)
+            count("page", n, 1);
+    });
+}
+
+void RunCosts::calls(const Count& count) {
+    const auto& marks = session_.system().sim().marks();
+    for (const Span& span : session_.lanes().seamcalls()) {
+        count(leafName(span), span.begin, 1);
         const u64 level = marks[span.entered].a[0] & 7; // as the module counts them
         if (span.kind == Span::Kind::Tdcall && span.closed && !span.exits && span.detail == tdx::kSuccess && level != 0)
-            times["cleared"] += pagesPer(levelOf(static_cast<unsigned>(level) + 1)) - 1; // the row of the leaf is of 4K
+            count("cleared", span.begin, pagesPer(levelOf(static_cast<unsigned>(level) + 1)) - 1); // the row of the leaf is of 4K
     }
+}
+
+RunCost costOf(const Session& session, const CostTable& table) {
+    const Machine& machine = session.system().machine();
+    std::map<std::string, u64, std::less<>> times;
+    const StepCosts::Count count = [&](std::string_view name, u64, u64 more) {
+        const auto found = times.find(name);
+        (found == times.end() ? times.emplace(std::string(name), 0).first : found)->second += more;
+    };
+    RunCosts costs(session, table);
+    for (u64 n = 0; n < machine.steps(); ++n)
+        costs.step(n, count);
+    costs.calls(count);
+    RunCost out;
+    out.microSteps = machine.steps();
     for (const auto& [name, n] : times)
         out.lines.push_back({name, n, static_cast<double>(n) * table.ns(name)});
     std::stable_sort(out.lines.begin(), out.lines.end(), [](const CostLine& a, const CostLine& b) { return a.ns > b.ns; });

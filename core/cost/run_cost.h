@@ -4,8 +4,10 @@
 
 #include "cost/cost_table.h"
 #include "session/session.h"
+#include "session/statistics.h"
 
 #include <array>
+#include <memory>
 
 namespace mirrorscope {
 
@@ -31,6 +33,23 @@ struct RunCost {
     double ns = 0;
 
     const CostLine* line(std::string_view name) const;
+};
+
+// The micro-steps and calls of a run by the rows of the table, also for the chart of them.
+class RunCosts final : public StepCosts {
+public:
+    // The session outlives it.
+    RunCosts(const Session& session, const CostTable& table);
+    ~RunCosts() override;
+    void step(u64 n, const Count& count) override;
+    void calls(const Count& count) override;
+    double ns(std::string_view row) const override { return table_.ns(row); }
+
+private:
+    const Session& session_;
+    CostTable table_;
+    struct State;
+    std::unique_ptr<State> state_;
 };
 
 // One actor at a time does something in the model, so that the time is that of one CPU which does all of it.

@@ -26,13 +26,14 @@ constexpr Pair kError{"#C1121F", "#FF6B6B"};
 
 std::string_view name(Statistic statistic) {
     constexpr std::string_view names[] = {"Page states",           "SEAMCALLs by leaf", "SEAMCALLs by status", "Retries and busy",
-                                          "TLB flushes and kicks", "Faults by result",  "Lock waits"};
+                                          "TLB flushes and kicks", "Faults by result",  "Lock waits",          "Predicted time in µs"};
     static_assert(std::size(names) == kStatistics);
     return names[static_cast<unsigned>(statistic)];
 }
 
-Statistics::Statistics(Session& session, const GpaMap& map, unsigned parts)
-    : session_(session), map_(map), parts_(static_cast<unsigned>(std::clamp<u64>(session.end(), 1, parts))), end_(session.end()) {}
+Statistics::Statistics(Session& session, const GpaMap& map, unsigned parts, std::unique_ptr<StepCosts> costs)
+    : session_(session), map_(map), costs_(std::move(costs)), parts_(static_cast<unsigned>(std::clamp<u64>(session.end(), 1, parts))),
+      end_(session.end()) {}
 
 Series& Statistics::of(Statistic statistic, const std::string& name, const std::string& light, const std::string& dark) {
     auto& list = series_[static_cast<unsigned>(statistic)];
@@ -52,6 +53,12 @@ void Statistics::count(Series& series, u64 n, double by) {
     const unsigned part = partOf(n);
     series.values[part] += by;
     series.first[part] = std::min(series.first[part], n + 1);
+}
+
+void Statistics::countCost(std::string_view row, u64 n, u64 times) {
+    constexpr double kMicro = 1000;
+    if (const double ns = costs_->ns(row); ns > 0)
+        count(of(Statistic::Time, std::string(row)), n, static_cast<double>(times) * ns / kMicro);
 }
 
 void Statistics::countSpans() {
@@ -83,10 +90,13 @@ void Statistics::countSpans() {
 
 bool Statistics::advance(Clock::time_point until) {
     const Machine& machine = session_.system().machine();
-    constexpr u64 kSlice = 16'384;
+    constexpr u64 kSlice = 4096;
+    const StepCosts::Count cost = [this](std::string_view row, u64 n, u64 times) { countCost(row, n, times); };
     while (phase_ == Phase::Steps) {
         const u64 to = std::min(end_, step_ + kSlice);
-        for (; step_ < to; ++step_)
+        for (; step_ < to; ++step_) {
+            if (costs_)
+                costs_->step(step_, cost);
             switch (const Site site = machine.step(step_).site) {
             case Site::TlbFlush: count(of(Statistic::TlbAndKicks, "TLB flushes"), step_, 1); break;
             case Site::TlbRequest: count(of(Statistic::TlbAndKicks, "flush requests"), step_, 1); break;
@@ -94,6 +104,7 @@ bool Statistics::advance(Clock::time_point until) {
             case Site::SpteRestore: count(of(Statistic::Retries, "spte.restore"), step_, 1); break;
             default: static_cast<void>(site); break;
             }
+        }
         if (step_ == end_)
             phase_ = Phase::Spans;
         if (Clock::now() > until)
@@ -101,6 +112,8 @@ bool Statistics::advance(Clock::time_point until) {
     }
     if (phase_ == Phase::Spans) {
         countSpans();
+        if (costs_)
+            costs_->calls(cost);
         phase_ = Phase::Pages;
         if (Clock::now() > until)
             return false;

@@ -6,12 +6,15 @@
 #include "session/gpa_map.h"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mirrorscope {
 
-enum class Statistic : u8 { PageStates, SeamcallsByLeaf, SeamcallsByStatus, Retries, TlbAndKicks, Faults, LockWaits, Count_ };
+enum class Statistic : u8 { PageStates, SeamcallsByLeaf, SeamcallsByStatus, Retries, TlbAndKicks, Faults, LockWaits, Time, Count_ };
 inline constexpr unsigned kStatistics = static_cast<unsigned>(Statistic::Count_);
 std::string_view name(Statistic statistic);
 
@@ -22,10 +25,20 @@ struct Series {
     std::vector<u64> first;     // the position that a part leads to: after the first such micro-step; ~0: none
 };
 
+// What a run's micro-steps and calls take (cost/run_cost.h), for Statistic::Time. A row is a name of the cost table.
+class StepCosts {
+public:
+    using Count = std::function<void(std::string_view row, u64 n, u64 times)>; // n: the micro-step
+    virtual ~StepCosts() = default;
+    virtual void step(u64 n, const Count& count) = 0; // of micro-step n; all of them are asked for once, in order
+    virtual void calls(const Count& count) = 0;       // of all SEAMCALLs and TDCALLs
+    virtual double ns(std::string_view row) const = 0;
+};
+
 class Statistics {
 public:
-    // Of a session's whole run, or of [from, to).
-    Statistics(Session& session, const GpaMap& map, unsigned parts);
+    // Of a session's whole run. Without `costs` nothing is known of its time.
+    Statistics(Session& session, const GpaMap& map, unsigned parts, std::unique_ptr<StepCosts> costs = nullptr);
 
     unsigned parts() const { return parts_; }
     // The position at which a part begins.
@@ -46,9 +59,11 @@ private:
     void count(Series& series, u64 n, double by);
     unsigned partOf(u64 n) const { return end_ == 0 ? 0 : static_cast<unsigned>(std::min<u64>(parts_ - 1, n * parts_ / end_)); }
     void countSpans();
+    void countCost(std::string_view row, u64 n, u64 times);
 
     Session& session_;
     const GpaMap& map_;
+    std::unique_ptr<StepCosts> costs_;
     unsigned parts_;
     u64 end_;
     Phase phase_ = Phase::Steps;

@@ -2,6 +2,7 @@
 // What a run costs, by which table, and how a TD's start is predicted from small runs.
 #include "cost/boot.h"
 #include "cost/run_cost.h"
+#include "session/gpa_map.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -72,6 +73,35 @@ TEST(RunCost, counts_what_the_lesson_does) {
     const RunCost ordinary = costOfLesson("24-walk-an-ept.yaml");
     EXPECT_GT(times(ordinary, "exit"), 0u);
     EXPECT_EQ(times(ordinary, "TDH.VP.ENTER"), 0u);
+}
+
+// The chart over the run adds up to it, row by row, and each bar leads into its part.
+TEST(RunCost, the_chart_adds_up_to_it) {
+    for (const char* lesson : {"04-convert-and-back.yaml", "24-walk-an-ept.yaml", "18-snp-first-private-page.yaml"}) {
+        Session session(loadScenario((kSource / "scenarios/lessons" / lesson).string()));
+        const RunCost cost = costOf(session, CostTable());
+        const GpaMap map(session);
+        Statistics statistics(session, map, 20, std::make_unique<RunCosts>(session, CostTable()));
+        while (!statistics.advance(std::chrono::steady_clock::now()))
+            ;
+        double all = 0;
+        for (const Series& series : statistics.series(Statistic::Time)) {
+            double sum = 0;
+            for (unsigned part = 0; part < statistics.parts(); ++part) {
+                sum += series.values[part];
+                EXPECT_EQ(series.values[part] > 0, series.first[part] != ~0ull);
+                if (series.first[part] != ~0ull) {
+                    EXPECT_GT(series.first[part], statistics.positionOf(part));
+                }
+            }
+            const CostLine* line = cost.line(series.name);
+            ASSERT_NE(line, nullptr) << series.name;
+            EXPECT_NEAR(sum * 1000, line->ns, 1e-6 * line->ns) << series.name;
+            all += sum;
+        }
+        EXPECT_GT(all, 0) << lesson;
+        EXPECT_NEAR(all * 1000, cost.ns, 1e-6 * cost.ns) << lesson;
+    }
 }
 
 // A TLB hit and a walk by the CPU are no work of KVM's.

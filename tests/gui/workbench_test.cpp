@@ -82,6 +82,11 @@ private Q_SLOTS:
                         QCOMPARE(w.position(), series[k].first[part]);
                 }
         }
+        charts.choose(Statistic::Time);
+        bool says = false;
+        for (const QLabel* label : charts.findChildren<QLabel*>())
+            says |= label->isVisibleTo(&charts) && label->text().contains("µs if one CPU does all of it");
+        QVERIFY(says);
         charts.choose(Statistic::SeamcallsByLeaf);
         QVERIFY(!charts.statistics()->series(Statistic::SeamcallsByLeaf).empty());
         for (const char* name : {"chart.svg", "chart.png", "chart.csv"}) {

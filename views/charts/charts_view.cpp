@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/charts/charts_view.h"
 
+#include "cost/run_cost.h"
 #include "export/export.h"
 #include "views/text.h"
 
@@ -26,6 +27,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace mirrorscope::views {
 
@@ -55,6 +57,8 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
     busy_->setTextVisible(false);
     busy_->setRange(0, 100);
     empty_->setAlignment(Qt::AlignCenter);
+    empty_->setWordWrap(true);
+    empty_->setTextFormat(Qt::PlainText);
     auto* save = new QPushButton(tr("Save…"), this);
     save->setToolTip(tr("as PNG, SVG or CSV"));
     auto* layout = new QVBoxLayout(this);
@@ -105,7 +109,10 @@ void ChartsView::resizeEvent(QResizeEvent*) { QTimer::singleShot(0, this, &Chart
 void ChartsView::choose(Statistic statistic) { what_->setCurrentIndex(static_cast<int>(statistic)); }
 
 void ChartsView::restart() {
-    statistics_ = std::make_unique<Statistics>(*context_.session(), *context_.map(), kParts);
+    // What a kernel did that was recorded took what its lines say, and no prediction.
+    statistics_ =
+        std::make_unique<Statistics>(*context_.session(), *context_.map(), kParts,
+                                     context_.isRecording() ? nullptr : std::make_unique<RunCosts>(*context_.session(), CostTable()));
     busy_->show();
     slice_.start(0);
 }
@@ -140,8 +147,8 @@ void ChartsView::draw() {
     view_->setBackgroundBrush(theme.base);
     const auto statistic = static_cast<Statistic>(what_->currentIndex());
     const auto& list = statistics_->series(statistic);
-    empty_->setText(list.empty() ? tr("Nothing of that happened in this run.") : QString());
-    empty_->setVisible(list.empty());
+    empty_->setText(noteOf(statistic));
+    empty_->setVisible(!empty_->text().isEmpty());
     auto* bars = new QStackedBarSeries(chart);
     bars->setBarWidth(1);
     std::vector<double> sums(statistics_->parts(), 0);
@@ -199,6 +206,31 @@ void ChartsView::draw() {
     bars->attachAxis(parts);
     bars->attachAxis(up);
     QTimer::singleShot(0, this, &ChartsView::placeLine);
+}
+
+// What stands below the chart; where it is empty, why.
+QString ChartsView::noteOf(Statistic statistic) const {
+    const auto& list = statistics_->series(statistic);
+    if (statistic == Statistic::Time && context_.isRecording())
+        return tr("Nothing is predicted of a recording: its lines tell the time.");
+    if (list.empty())
+        return tr("Nothing of that happened in this run.");
+    if (statistic != Statistic::Time)
+        return {};
+    std::vector<std::pair<double, QString>> sums;
+    double all = 0;
+    for (const Series& series : list) {
+        sums.push_back({std::accumulate(series.values.begin(), series.values.end(), 0.0), text(series.name)});
+        all += sums.back().first;
+    }
+    std::sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    constexpr std::size_t kNamed = 3;
+    constexpr double kPercent = 100;
+    QStringList most;
+    for (std::size_t i = 0; i < std::min(kNamed, sums.size()); ++i)
+        most << tr("%1 %2 %").arg(sums[i].second).arg(qRound(sums[i].first * kPercent / all));
+    return tr("%1 µs if one CPU does all of it, by the table of `mirrorscope cost`: %2")
+        .arg(QLocale().toString(all, 'f', 1), most.join(", "));
 }
 
 void ChartsView::placeLine() {

@@ -46,6 +46,7 @@ private:
     void countMore();
     void draw();
     void placeLine();
+    QString noteOf(Statistic statistic) const;
 
     Context& context_;
     std::unique_ptr<Statistics> statistics_;
