@@ -186,14 +186,15 @@ std::optional<std::vector<Violation>> RecordedKernel::replay(System& system, con
     for (u64 n = 0; n < events.size(); ++n) {
         if (n % kAskedEvery == 0 && !goOn(n))
             return std::nullopt;
-        for (; loss != losses.end() && loss->before == n; ++loss)
-            rebuild.lost(loss->what);
         const TraceEvent& e = events[n];
         const ActorId actor = actorOfTask[e.task];
         system.sim().setActor(actor);
         machine.beginStep({.path = written.pathOf(e),
                            .site = spte::isFrozen(e.b) && e.kind == TraceKind::SpteChanged ? Site::SpteFreeze : info(e.kind).site,
                            .actor = actor});
+        // What is not known any more is not known from this line on; up to the one before it was.
+        for (; loss != losses.end() && loss->before == n; ++loss)
+            rebuild.lost(loss->what);
         rebuild.event(e);
     }
     return written.takeViolations();

@@ -301,6 +301,8 @@ TEST(Probes, the_private_tree_travels_in_time) {
     lines.push_back("CPU:0 [LOST 7 EVENTS]");
     lines.push_back(lines[lines.size() - 2]);
     const auto cut = recordedOf(lines, TraceKernel::V6_16);
+    cut->seek(cut->end() - 1);
+    EXPECT_TRUE(cut->cell(Column::Private, {3}, Level::k4K).exists);
     cut->seek(cut->end());
     EXPECT_FALSE(cut->cell(Column::Private, {3}, Level::k4K).exists);
 }
