@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 struct RecordArguments {
     std::string out = "kvm.trace", tracing;
-    bool print = false, seamcalls = false, memslots = false;
+    bool print = false, seamcalls = false, memslots = false, probes = false;
     unsigned seconds = 0;
 };
 
@@ -50,18 +50,29 @@ void tell(const fs::path& file, const std::string& value, int flags = 0) {
 // What was switched on is switched off, whatever happens.
 class Recording {
 public:
-    explicit Recording(const Recipe& recipe) : recipe_(recipe), root_(recipe.tracing), here_(root_ / recipe.instance) {
+    // `asFarAsItGoes`: without the probes that this kernel refuses.
+    Recording(const Recipe& recipe, bool asFarAsItGoes) : root_(recipe.tracing), here_(root_ / recipe.instance) {
         // One that is left of a recording that was killed is taken over.
         if (std::error_code problem; !fs::create_directory(here_, problem) && problem)
             fail(here_, problem.value());
         try {
-            for (const Probe& probe : recipe.probes)
+            write(here_ / "events" / "enable", "0"); // its probes are not in use any more, and are made anew
+            for (const Probe& probe : recipe.probes) {
+                takeAway(probe);
+                probes_.push_back(probe);
                 for (const std::string& line : probeLines(probe))
-                    tell(root_ / "kprobe_events", line + "\n", O_APPEND);
+                    if (!write(root_ / "kprobe_events", line + "\n", O_APPEND)) {
+                        if (!asFarAsItGoes)
+                            fail(root_ / "kprobe_events");
+                        takeAway(probe);
+                        probes_.pop_back();
+                        break;
+                    }
+            }
             tell(here_ / "buffer_size_kb", std::to_string(recipe.kilobytes));
             for (const WantedEvent& event : recipe.there)
                 tell(here_ / "events" / event.system / event.name / "enable", "1");
-            if (!recipe.probes.empty())
+            if (!probes_.empty())
                 tell(here_ / "events" / kProbeGroup / "enable", "1");
             tell(here_ / "tracing_on", "1");
             pipe_ = open((here_ / "trace_pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -91,12 +102,15 @@ private:
         write(here_ / "tracing_on", "0");
         write(here_ / "events" / "enable", "0");
         rmdir(here_.c_str());
-        for (const Probe& probe : recipe_.probes)
-            for (const std::string& line : unprobeLines(probe))
-                write(root_ / "kprobe_events", line + "\n", O_APPEND);
+        for (const Probe& probe : probes_)
+            takeAway(probe);
     }
-    const Recipe& recipe_;
+    void takeAway(const Probe& probe) {
+        for (const std::string& line : unprobeLines(probe))
+            write(root_ / "kprobe_events", line + "\n", O_APPEND);
+    }
     fs::path root_, here_;
+    std::vector<Probe> probes_; // that are there
     int pipe_ = -1;
     std::string buffer_ = std::string(1 << 16, '\0');
 };
@@ -109,7 +123,7 @@ int record(const Recipe& recipe, const RecordArguments& args) {
     u64 lines = 0, told = 0;
     const bool progress = isatty(STDERR_FILENO) != 0;
     {
-        Recording recording(recipe);
+        Recording recording(recipe, args.probes);
         using Clock = std::chrono::steady_clock;
         const auto begun = Clock::now();
         for (bool on = true;;) {
@@ -152,7 +166,7 @@ int recordCommand(const RecordArguments& args) {
     if (!fs::exists(tracing / "events", problem))
         throw UsageError(
             fmt::format("{}: {}", tracing.string(), problem ? problem.message() : "no tracefs, or not to be read: are you root?"));
-    const Recipe recipe = recipeFor(tracing, args.seamcalls, args.memslots);
+    const Recipe recipe = recipeFor(tracing, args.seamcalls || args.probes, args.memslots || args.probes);
     if (!recipe.complete())
         throw UsageError(fmt::format("{}: no kvmmmu:kvm_tdp_mmu_spte_changed: is kvm loaded, of Linux 5.10 or later?", tracing.string()));
     const bool ofSeamcalls = std::any_of(recipe.probes.begin(), recipe.probes.end(), [](const Probe& probe) { return probe.answers; });
@@ -181,6 +195,7 @@ void addRecord(CLI::App& root, Invocation& invoke) {
     sub->add_option("--seconds", args->seconds, "S: end by itself")->check(CLI::Range(1, 86400));
     sub->add_flag("--seamcalls", args->seamcalls, "of a TDX host: probes of the functions that make SEAMCALLs, too");
     sub->add_flag("--memslots", args->memslots, "a probe of memslots, too, so that notifiers can be checked; begin before the guest does");
+    sub->add_flag("--probes", args->probes, "both, as far as this kernel lets them be made");
     sub->add_option("--tracing", args->tracing, "where tracefs is mounted");
     sub->callback([args, &invoke] { invoke = [args] { return recordCommand(*args); }; });
 }

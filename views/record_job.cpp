@@ -32,7 +32,7 @@ RecordJob::~RecordJob() {
 
 void RecordJob::start(const QString& file) {
     file_ = file;
-    process_.start(program_, QStringList{"record", "-o", file} + more_);
+    process_.start(program_, QStringList{"record", "--probes", "-o", file} + more_);
 }
 
 // As Ctrl-C does.

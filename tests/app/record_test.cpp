@@ -40,6 +40,21 @@ TEST_F(CommandLine, a_host_is_recorded_and_left_as_it_was) {
         EXPECT_NE(probes.find("-:mirrorscope/tdh_mem_track_status"), std::string::npos) << probes;
         std::filesystem::resize_file(root / "kprobe_events", 0);
     }
+    // Those that can be had, and no complaint about the others: of memslots, since that function is not listed here.
+    EXPECT_EQ(call("record --probes --seconds 1 -o '" + (folder_ / "probes.trace").string() + "' " + tracing).status, 0);
+    const std::string probes = readFile(root / "kprobe_events");
+    EXPECT_NE(probes.find("p:mirrorscope/tdh_mem_page_aug"), std::string::npos) << probes;
+    EXPECT_EQ(probes.find("kvm_set_memory_region"), std::string::npos) << probes;
+    expectOneLine(call("record --print --memslots " + tracing));
+    // A kernel that refuses them is recorded without them; who asks for them by name is told.
+    std::filesystem::remove(root / "kprobe_events");
+    std::filesystem::create_directory(root / "kprobe_events"); // nothing can be written to it
+    std::ofstream(instance / "events/mirrorscope/enable") << "0";
+    EXPECT_EQ(call("record --probes --seconds 1 -o '" + (folder_ / "refused.trace").string() + "' " + tracing).status, 0);
+    EXPECT_EQ(readFile(folder_ / "refused.trace"), readFile(instance / "trace_pipe"));
+    EXPECT_EQ(readFile(instance / "events/mirrorscope/enable").substr(0, 1), "0");
+    expectOneLine(call("record --seamcalls --seconds 1 -o '" + (folder_ / "refused.trace").string() + "' " + tracing));
+    std::filesystem::remove(root / "kprobe_events");
     // A host that cannot do it is told in one line.
     expectOneLine(call("record --tracing /nowhere"));
     fakeTracefs(folder_ / "other", {"kvm_tdp_mmu_spte_changed"});
