@@ -15,7 +15,7 @@ patch -d "$copy" -p1 --fuzz=0 --no-backup-if-mismatch <"$copy/all.patch" || exit
 cmake -S "$copy" -B "$copy/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 -DMIRRORSCOPE_WERROR=ON >/dev/null
 cmake --build "$copy/build" --target mirrorscope | grep -E 'error|FAILED' && exit 1
 program=$copy/build/mirrorscope
-lesson=$copy/scenarios/lessons/31-one-more.yaml
+lesson=$copy/scenarios/lessons/34-one-more.yaml
 says() {
     wanted=$1
     shift
