@@ -2,6 +2,7 @@
 // The program from outside: subcommands, exit status, one line of error.
 #include "support/command_line.h"
 #include "support/effort.h"
+#include "support/lines.h"
 
 #include <gtest/gtest.h>
 
@@ -378,15 +379,6 @@ TEST_F(CommandLine, a_bound_on_preemptions_is_no_failure) {
 }
 
 namespace {
-std::vector<std::string> linesOf(const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t from = 0; from < text.size();) {
-        const std::size_t end = std::min(text.find('\n', from), text.size());
-        lines.push_back(text.substr(from, end - from));
-        from = end + 1;
-    }
-    return lines;
-}
 long charactersOf(const std::string& line) {
     return std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
 }

@@ -6,6 +6,7 @@
 #include "scenario/diagnostic.h"
 #include "session/session.h"
 #include "support/effort.h"
+#include "support/lines.h"
 #include "trace/recorded.h"
 
 #include <fmt/format.h>
@@ -24,18 +25,6 @@ using namespace mirrorscope;
 namespace {
 const std::string kSource = MIRRORSCOPE_SOURCE_DIR;
 
-std::vector<std::string> linesOf(const std::string& file) {
-    TraceInput input(file);
-    std::string bytes;
-    for (std::string_view piece = input.read(); !piece.empty(); piece = input.read())
-        bytes += piece;
-    std::vector<std::string> lines;
-    std::istringstream in(bytes);
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
-}
-
 struct Verdict {
     std::vector<Finding> findings;
     u64 transitions = 0;
@@ -46,12 +35,6 @@ Verdict judged(const std::string& text, TraceKernel kernel = TraceKernel::Any) {
     TraceNames names;
     const Judged j = judgeTrace(input, names, {.kernel = kernel});
     return {j.rebuild->findings(), j.rebuild->transitions(), j.rebuild->tables().count()};
-}
-std::string joined(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const std::string& line : lines)
-        text += line + "\n";
-    return text;
 }
 std::string told(const std::vector<Finding>& findings) {
     std::string text;
@@ -197,13 +180,13 @@ TEST(Conform, the_corpus_is_judged_as_it_says) {
     unsigned files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/bad")) {
         SCOPED_TRACE(entry.path().string());
-        const auto lines = linesOf(entry.path().string());
+        const auto lines = test::linesOfFile(entry.path().string());
         ASSERT_TRUE(lines.at(0).starts_with("# expect: "));
         std::istringstream expected(lines[0].substr(10));
         std::string rule, kernel = "any";
         u32 line = 0;
         expected >> rule >> line >> kernel;
-        const Verdict verdict = judged(joined(lines), traceKernelFromName(kernel).value_or(TraceKernel::Any));
+        const Verdict verdict = judged(test::joined(lines), traceKernelFromName(kernel).value_or(TraceKernel::Any));
         ASSERT_FALSE(verdict.findings.empty());
         EXPECT_EQ(info(verdict.findings[0].rule).name, rule) << told(verdict.findings);
         EXPECT_EQ(verdict.findings[0].line, line) << told(verdict.findings);
@@ -217,7 +200,7 @@ TEST(Conform, the_corpus_is_judged_as_it_says) {
 TEST(Conform, the_good_part_of_the_corpus_is_right) {
     for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/good")) {
         SCOPED_TRACE(entry.path().string());
-        const Verdict verdict = judged(joined(linesOf(entry.path().string())));
+        const Verdict verdict = judged(test::joined(test::linesOfFile(entry.path().string())));
         EXPECT_TRUE(verdict.findings.empty()) << told(verdict.findings);
         EXPECT_GT(verdict.transitions, 0u);
     }
@@ -268,7 +251,7 @@ TEST(Conform, a_loss_explains_what_was_printed_since_that_cpus_last_line) {
 TEST(Conform, each_rule_is_shown_to_fail) {
     std::set<std::string> shown;
     for (const auto& entry : std::filesystem::directory_iterator(kSource + "/tests/data/traces/bad")) {
-        std::istringstream expected(linesOf(entry.path().string()).at(0).substr(10));
+        std::istringstream expected(test::linesOfFile(entry.path().string()).at(0).substr(10));
         std::string rule;
         expected >> rule;
         shown.insert(rule);
@@ -283,8 +266,8 @@ TEST(Conform, tampering_is_found_where_it_shows) {
     const u64 rounds = test::effort(1000, 150);
     constexpr unsigned kSeed = 20261127;
     std::mt19937 random(kSeed);
-    const std::vector<std::string> recordings[] = {linesOf(kSource + "/tests/data/traces/private-exits.trace"),
-                                                   linesOf(kSource + "/tests/data/traces/lab-6.12-pipe.txt.xz")};
+    const std::vector<std::string> recordings[] = {test::linesOfFile(kSource + "/tests/data/traces/private-exits.trace"),
+                                                   test::linesOfFile(kSource + "/tests/data/traces/lab-6.12-pipe.txt.xz")};
     int impossible = 0, found = 0, inTime = 0;
     std::string missed;
     for (u64 round = 0; round < rounds; ++round) {
@@ -306,7 +289,7 @@ TEST(Conform, tampering_is_found_where_it_shows) {
         }
         }
         const u32 wrong = Naive::firstWrong(lines);
-        const Verdict verdict = judged(joined(lines));
+        const Verdict verdict = judged(test::joined(lines));
         if (wrong == 0)
             continue;
         ++impossible;
@@ -326,11 +309,11 @@ TEST(Conform, tampering_is_found_where_it_shows) {
 // The seed recordings are possible, also for the naive reader.
 TEST(Conform, the_naive_reader_finds_nothing_in_what_was_recorded) {
     for (const char* name : {"private-exits.trace", "lab-6.12-pipe.txt.xz", "lab-6.12.txt.xz", "prefault.trace.gz"})
-        EXPECT_EQ(Naive::firstWrong(linesOf(kSource + "/tests/data/traces/" + name)), 0u) << name;
+        EXPECT_EQ(Naive::firstWrong(test::linesOfFile(kSource + "/tests/data/traces/" + name)), 0u) << name;
 }
 
 TEST(Conform, the_documentation_tells_each_rule) {
-    const std::string docs = joined(linesOf(kSource + "/resources/docs/traces.md"));
+    const std::string docs = test::joined(test::linesOfFile(kSource + "/resources/docs/traces.md"));
     for (unsigned i = 0; i < kTraceRules; ++i) {
         const TraceRuleInfo& rule = info(static_cast<TraceRule>(i));
         EXPECT_NE(docs.find("| `" + std::string(rule.name) + "` | " + std::string(rule.help) + " |"), std::string::npos) << rule.name;
@@ -339,7 +322,7 @@ TEST(Conform, the_documentation_tells_each_rule) {
 
 // Two VMs at once, told apart by what their entries hold and by who works on them.
 TEST(Conform, interleaved_vms_are_told_apart) {
-    const auto lines = linesOf(kSource + "/tests/data/traces/private-exits.trace");
+    const auto lines = test::linesOfFile(kSource + "/tests/data/traces/private-exits.trace");
     std::string first, text;
     std::vector<std::string> one, other;
     for (const std::string& line : lines)

@@ -2,35 +2,18 @@
 // Notifiers against memslots that a probe told, in a recording of a real kernel (Debian's 6.12, tests/lab.sh).
 #include "trace/judge.h"
 
+#include "support/lines.h"
 #include "support/run.h"
 #include "trace/recipe.h"
 
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 namespace mirrorscope::test {
 
 namespace {
-std::vector<std::string> recorded() {
-    TraceInput input((kSource / "tests/data/traces/lab-6.12-memslots.txt.xz").string());
-    std::string text;
-    for (std::string_view part = input.read(); !part.empty(); part = input.read())
-        text += part;
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
-}
-std::string joinedLines(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const std::string& line : lines)
-        text += line + "\n";
-    return text;
-}
+std::vector<std::string> recorded() { return linesOfFile((kSource / "tests/data/traces/lab-6.12-memslots.txt.xz").string()); }
 Judged judgedAs612(const std::vector<std::string>& lines, TraceNames& names) {
-    TraceInput input("t", joinedLines(lines));
+    TraceInput input("t", joined(lines));
     return judgeTrace(input, names, {.kernel = TraceKernel::V6_12});
 }
 bool sameTask(const std::string& a, const std::string& b) { return a.substr(0, a.find('[')) == b.substr(0, b.find('[')); }

@@ -6,6 +6,7 @@
 #include "export/export.h"
 #include "session/inspect.h"
 #include "support/effort.h"
+#include "support/lines.h"
 #include "support/run.h"
 #include "support/seed.h"
 #include "trace/recorded.h"
@@ -15,7 +16,6 @@
 
 #include <map>
 #include <random>
-#include <sstream>
 
 namespace mirrorscope::test {
 
@@ -24,11 +24,7 @@ std::vector<std::string> probed(Session& session) {
     std::string text;
     writeTrace(
         session, [&](const std::string& line) { text += line; }, true);
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
+    return linesOf(text);
 }
 
 struct Found {
@@ -37,10 +33,7 @@ struct Found {
     SeamcallJudge::Told told;
 };
 Found judged(const std::vector<std::string>& lines, TraceKernel kernel) {
-    std::string text;
-    for (const std::string& line : lines)
-        text += line + "\n";
-    TraceInput input("t", text);
+    TraceInput input("t", joined(lines));
     TraceNames names;
     const Judged j = judgeTrace(input, names, {.kernel = kernel});
     Found found;
@@ -212,10 +205,7 @@ std::map<u64, std::pair<bool, u64>> privateLeaves(const Session& session) {
     return leaves;
 }
 std::unique_ptr<Session> recordedOf(const std::vector<std::string>& lines, TraceKernel kernel) {
-    std::string text;
-    for (const std::string& line : lines)
-        text += line + "\n";
-    TraceInput input("probes.trace", text);
+    TraceInput input("probes.trace", joined(lines));
     return std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(readRecorded(input, kernel, [](u64) { return true; })));
 }
 } // namespace
