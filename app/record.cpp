@@ -60,14 +60,12 @@ public:
             for (const Probe& probe : recipe.probes) {
                 takeAway(probe);
                 probes_.push_back(probe);
-                for (const std::string& line : probeLines(probe))
-                    if (!write(root_ / "kprobe_events", line + "\n", O_APPEND)) {
-                        if (!asFarAsItGoes)
-                            fail(root_ / "kprobe_events");
-                        takeAway(probe);
-                        probes_.pop_back();
-                        break;
-                    }
+                if (make(probe))
+                    continue;
+                if (!asFarAsItGoes)
+                    fail(root_ / "kprobe_events");
+                takeAway(probe);
+                probes_.pop_back();
             }
             tell(here_ / "buffer_size_kb", std::to_string(recipe.kilobytes));
             for (const WantedEvent& event : recipe.there)
@@ -104,6 +102,11 @@ private:
         rmdir(here_.c_str());
         for (const Probe& probe : probes_)
             takeAway(probe);
+    }
+    bool make(const Probe& probe) {
+        const auto lines = probeLines(probe);
+        return std::all_of(lines.begin(), lines.end(),
+                           [&](const std::string& line) { return write(root_ / "kprobe_events", line + "\n", O_APPEND); });
     }
     void takeAway(const Probe& probe) {
         for (const std::string& line : unprobeLines(probe))
@@ -169,11 +172,13 @@ int recordCommand(const RecordArguments& args) {
     const Recipe recipe = recipeFor(tracing, args.seamcalls || args.probes, args.memslots || args.probes);
     if (!recipe.complete())
         throw UsageError(fmt::format("{}: no kvmmmu:kvm_tdp_mmu_spte_changed: is kvm loaded, of Linux 5.10 or later?", tracing.string()));
-    const bool ofSeamcalls = std::any_of(recipe.probes.begin(), recipe.probes.end(), [](const Probe& probe) { return probe.answers; });
-    if (args.memslots && (recipe.probes.empty() || recipe.probes.front().answers)) // those of memslots stand first
+    const auto probes = [&](bool ofSeamcalls) {
+        return std::any_of(recipe.probes.begin(), recipe.probes.end(), [&](const Probe& probe) { return probe.answers == ofSeamcalls; });
+    };
+    if (args.memslots && !probes(false))
         throw UsageError(fmt::format("{}: the function that changes memslots is not there to be probed, or not to be read",
                                      (tracing / "available_filter_functions").string()));
-    if (args.seamcalls && !ofSeamcalls)
+    if (args.seamcalls && !probes(true))
         throw UsageError(
             fmt::format("{}: none of the functions that make SEAMCALLs is there to be probed: no host of TDs, or not to be read",
                         (tracing / "available_filter_functions").string()));
