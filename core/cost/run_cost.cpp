@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 namespace mirrorscope {
 
@@ -36,19 +35,11 @@ const CostLine* RunCost::line(std::string_view name) const {
     return found == lines.end() ? nullptr : &*found;
 }
 
-struct RunCosts::State {
-    std::unordered_map<u32, u64> behind; // the words that say which frame is behind a page of the guest; none when it begins
-    std::map<ActorId, unsigned> inside;  // how many calls an actor is inside of: what lies there is the call's
-};
-
-RunCosts::RunCosts(const Session& session, const CostTable& table) : session_(session), table_(table), state_(std::make_unique<State>()) {}
-RunCosts::~RunCosts() = default;
-
 void RunCosts::step(u64 n, const Count& count) {
     const Machine& machine = session_.system().machine();
     const Kvm& kvm = session_.system().kvm();
     const StepRecord& step = machine.step(n);
-    unsigned& depth = state_->inside[step.actor];
+    unsigned& depth = inside_[step.actor];
     const bool ends = step.site == Site::SeamcallLeave || step.site == Site::TdcallLeave;
     if (step.site == Site::SeamcallEnter || step.site == Site::TdcallEnter)
         ++depth;
@@ -63,7 +54,7 @@ void RunCosts::step(u64 n, const Count& count) {
     machine.forEachChange(n, [&](Place place, u64 delta) {
         if ((delta & Kvm::kHostPfn) == 0 || !kvm.gfnOfPageWord(place))
             return;
-        u64& word = state_->behind[place.v];
+        u64& word = behind_[place.v];
         word ^= delta;
         if ((word & Kvm::kHostPfn) != 0)
             count("page", n, 1);

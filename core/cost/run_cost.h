@@ -7,7 +7,7 @@
 #include "session/statistics.h"
 
 #include <array>
-#include <memory>
+#include <unordered_map>
 
 namespace mirrorscope {
 
@@ -39,8 +39,7 @@ struct RunCost {
 class RunCosts final : public StepCosts {
 public:
     // The session outlives it.
-    RunCosts(const Session& session, const CostTable& table);
-    ~RunCosts() override;
+    RunCosts(const Session& session, const CostTable& table) : session_(session), table_(table) {}
     void step(u64 n, const Count& count) override;
     void calls(const Count& count) override;
     double ns(std::string_view row) const override { return table_.ns(row); }
@@ -48,8 +47,8 @@ public:
 private:
     const Session& session_;
     CostTable table_;
-    struct State;
-    std::unique_ptr<State> state_;
+    std::unordered_map<u64, u64> behind_;          // the words that say which frame is behind a page of the guest; none when it begins
+    std::unordered_map<ActorId, unsigned> inside_; // how many calls an actor is inside of: what lies there is the call's
 };
 
 // One actor at a time does something in the model, so that the time is that of one CPU which does all of it.
