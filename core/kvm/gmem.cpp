@@ -88,6 +88,10 @@ bool Kvm::kvm_gmem_invalidate_begin(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_invalidate_begin");
     // kvm_gmem_get_all_gfns_filter() (e088c7f86bef)
     const unsigned filter = KVM_FILTER_PRIVATE | (config_.has(Feature::InPlaceConversion) ? unsigned{KVM_FILTER_SHARED} : 0);
+    return invalidateGmem(range, filter);
+}
+
+bool Kvm::invalidateGmem(const GmemRange& range, unsigned filter) {
     return invalidateParts([&](auto&& each) { forEachGmemPart(range, each); },
                            [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, filter); });
 }

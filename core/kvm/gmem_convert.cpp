@@ -51,9 +51,7 @@ int Kvm::kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held) {
     bool begun;
     {
         Call start(sim_, "kvm_gmem_invalidate_start");
-        const unsigned filter = makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE;
-        begun = invalidateParts([&](auto&& each) { forEachGmemPart(range, each); },
-                                [&](const Memslot&, const GfnRange& part) { return kvm_tdp_mmu_unmap_gfn_range(part, filter); });
+        begun = invalidateGmem(range, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
     }
     if (!makePrivate && gmemOps_ != nullptr)
         for (u64 page = first; page < end; ++page)

@@ -582,6 +582,7 @@ private:
     void forEachGmemPart(const GmemRange& range, F&& f) const;
     template <class Parts, class F>
     bool invalidateParts(Parts&& parts, F&& unmap);
+    bool invalidateGmem(const GmemRange& range, unsigned filter);
     void endInvalidation(bool begun);
     template <class F>
     void invalidateAround(const GfnRange& range, F&& between);
