@@ -43,7 +43,7 @@ void walkTree(const System& system, Column column, Pfn root, Pfn table, Level le
             if (s == SeptState::Free)
                 continue;
             entry.state = name(s);
-            below = s == SeptState::Table || s == SeptState::TableBlocked;
+            below = sept::isTable(s);
             named = true;
         } else {
             if (raw == spte::kNonpresent)

@@ -79,12 +79,13 @@ bool Session::mapsGmem(u64 raw) const {
            system().frames().peekKind(pfn) == FrameKind::Gmem;
 }
 
+bool TreeCell::leadsToTable(Column column) const {
+    return exists && (column == Column::Private ? mirrorscope::sept::isTable(sept) : spte == SpteState::Table);
+}
+
 Pfn Session::tableBelow(Column column, const TreeCell& cell) const {
-    if (!cell.exists)
-        return {0};
-    const bool table =
-        column == Column::Private ? cell.sept == SeptState::Table || cell.sept == SeptState::TableBlocked : cell.spte == SpteState::Table;
-    return table && system().holdsTable(ept::pfnOf(cell.raw), column == Column::Private) ? ept::pfnOf(cell.raw) : Pfn{0};
+    return cell.leadsToTable(column) && system().holdsTable(ept::pfnOf(cell.raw), column == Column::Private) ? ept::pfnOf(cell.raw)
+                                                                                                             : Pfn{0};
 }
 
 Pfn Session::rootOf(Column column) const {

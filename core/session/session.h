@@ -64,6 +64,7 @@ struct TreeCell {
     unsigned age = 0;          // micro-steps since then
     bool violation = false;
 
+    bool leadsToTable(Column column) const;
     bool initial(Column column) const { return column == Column::Private ? sept == SeptState::Free : spte == SpteState::None; }
 };
 

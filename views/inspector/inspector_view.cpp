@@ -205,10 +205,8 @@ void InspectorView::showEntry() {
         const QFont mono = monospace(font());
         raw_->setText(text(hex16(cell.raw)));
         links << anchor(linkToTable(frameOf(cell.place)), tr("in table %1").arg(frameOf(cell.place).v, 0, 16));
-        const bool leadsToTable = column == Column::Private ? cell.sept == SeptState::Table || cell.sept == SeptState::TableBlocked
-                                                            : cell.spte == SpteState::Table;
         if (cell.pfn.v != 0)
-            links << (leadsToTable
+            links << (cell.leadsToTable(column)
                           ? anchor(linkToTable(cell.pfn), tr("to table %1").arg(cell.pfn.v, 0, 16))
                           : anchor(linkToFrame(cell.pfn),
                                    tr("frame %1%2").arg(cell.pfn.v, 0, 16).arg(session->isTdx() ? tr(", its PAMT record") : QString())));

@@ -15,7 +15,6 @@ constexpr std::array kStates{SeptState::Free,    SeptState::Table,   SeptState::
                              SeptState::Blocked, SeptState::Pending, SeptState::PendingBlocked};
 constexpr std::array kOpStates{tdcs::Uninitialized, tdcs::Initialized, tdcs::Runnable};
 
-bool isTable(SeptState state) { return state == SeptState::Table || state == SeptState::TableBlocked; }
 bool isEntryLeaf(Leaf leaf) { return info(leaf).rcx == Operand::GpaLevel || leaf == Leaf::MrExtend; }
 
 MachineConfig config(ModuleLine module) {
@@ -56,7 +55,7 @@ Pfn SeptMatrix::table(Pfn under, u64 bepoch) {
 // The entry of GPA 0 at the case's level in the case's state. Nothing when there can be no such entry.
 std::optional<Pfn> SeptMatrix::putEntry(const MatrixCase& request) {
     using Variant = MatrixCase::Variant;
-    const bool tables = isTable(request.state);
+    const bool tables = sept::isTable(request.state);
     if (tables ? request.level == Level::k4K : request.level > Level::k1G && request.state != SeptState::Free)
         return std::nullopt;
     const u64 bepoch = request.tracked ? 1 : epoch_;
@@ -206,9 +205,9 @@ std::optional<std::string> scenarioOf(const MatrixCell& cell) {
     const LeafInfo& leaf = info(c.leaf);
     const bool inInit = c.opState == tdcs::Initialized;
     if (!cell.possible || !cell.hasEntry || c.opState == tdcs::Uninitialized ||
-        (!isTable(c.state) && c.level > Level::k2M && c.state != SeptState::Free))
+        (!sept::isTable(c.state) && c.level > Level::k2M && c.state != SeptState::Free))
         return std::nullopt;
-    if (c.leaf == Leaf::MemPagePromote && isTable(c.state))
+    if (c.leaf == Leaf::MemPagePromote && sept::isTable(c.state))
         return std::nullopt; // 512 children in one piece of memory
     const bool mapped = c.state == SeptState::Mapped || c.state == SeptState::Blocked;
     if (mapped && c.level > Level::k4K && inInit)
@@ -231,7 +230,7 @@ std::optional<std::string> scenarioOf(const MatrixCell& cell) {
         return t + (c.tracked ? track + track : "");
     };
     std::string build;
-    if (isTable(c.state))
+    if (sept::isTable(c.state))
         build = step("TDH.MEM.SEPT.ADD", c.level);
     else if (mapped && !accepted)
         build = step("TDH.MEM.PAGE.ADD", c.level);

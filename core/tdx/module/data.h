@@ -65,6 +65,7 @@ inline constexpr u64 kMapped = 0x80000000000000F7ull, kBlockedLeaf = 0x808000000
 SeptState stateOf(u64 entry);
 constexpr bool isLeaf(u64 entry) { return (entry & kLeaf) != 0; }
 bool isAnyBlocked(u64 entry);
+constexpr bool isTable(SeptState state) { return state == SeptState::Table || state == SeptState::TableBlocked; } // blocked or not
 // Bits 15:8 of RDX.
 u8 archState(u64 entry);
 // What the host is told about an entry in RCX.

@@ -5,31 +5,16 @@
 
 #include "machine/config.h"
 
-#include <array>
-#include <string_view>
-
 namespace mirrorscope {
 
 enum class Later : u8 {
     VpInitVersion1,      // TDH.VP.INIT has a version 1, which takes the TDR exclusively (1.5.05); KVM calls that one
-    AcceptUnderTheLock,  // ACCEPT decides under the entry's lock whether there is a leaf: no PAGE_SIZE_MISMATCH for a page that just came
+    AcceptUnderTheLock,  // (late 1.5, as the next two) ACCEPT decides under the entry's lock whether there is a leaf: no PAGE_SIZE_MISMATCH
+                         // for a page that just came
     KeepsHostPriority,   // a store of an entry's state keeps a host's priority that was asked for meanwhile
     PromoteLocksTheTree, // PROMOTE takes the tree exclusively, and none of its 512 children
     UnblockNamesRcx,     // the operand of UNBLOCK's TLB_TRACKING_NOT_DONE is RCX (1.5.05), not SEPT_TREE
-    Count_
 };
-struct LaterRow {
-    Later id;
-    std::string_view text; // for the docs
-    std::string_view from;
-};
-inline constexpr std::array<LaterRow, static_cast<std::size_t>(Later::Count_)> kLater{{
-    {Later::VpInitVersion1, "TDH.VP.INIT version 1, as KVM calls it, takes the TDR exclusively", "1.5.05"},
-    {Later::AcceptUnderTheLock, "TDG.MEM.PAGE.ACCEPT decides under the entry's lock whether there is a leaf", "late 1.5"},
-    {Later::KeepsHostPriority, "a store of an entry's state keeps the host priority that was set meanwhile", "late 1.5"},
-    {Later::PromoteLocksTheTree, "TDH.MEM.PAGE.PROMOTE takes the tree exclusively and locks no children", "late 1.5"},
-    {Later::UnblockNamesRcx, "TDH.MEM.RANGE.UNBLOCK: TLB_TRACKING_NOT_DONE names RCX", "1.5.05"},
-}};
 constexpr bool does(const MachineConfig& machine, Later) { return machine.module == ModuleLine::V2_0; }
 
 } // namespace mirrorscope

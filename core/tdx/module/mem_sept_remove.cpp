@@ -16,7 +16,7 @@ u64 tdh_mem_sept_remove(LeafCall& c) {
     if (const u64 s = c.walkAndLock(Mode::Exclusive); s != 0)
         return s;
     const SeptState state = sept::stateOf(c.walk.entry);
-    if (state != SeptState::Table && state != SeptState::TableBlocked)
+    if (!sept::isTable(state))
         return c.stateIncorrect();
     const Pfn table = ept::pfnOf(c.walk.entry);
     if (const u64 s = c.implicitPage(table, tdx::RCX, Mode::Exclusive); s != 0)
