@@ -49,7 +49,8 @@ void Rebuild::happened(const TraceEvent& e) {
     if (event_ == kIdle)
         beginning_ = 0;
     Task& task = tasks_[e.task];
-    if (task.unmap && named(e) && e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage)
+    const bool ofTables = e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage;
+    if (task.unmap && named(e) && !ofTables)
         notifierEnds(e, *std::exchange(task.unmap, std::nullopt));
     switch (e.kind) {
     case TraceKind::SpteChanged: spteChanged(e); break;
@@ -69,7 +70,7 @@ void Rebuild::happened(const TraceEvent& e) {
     default: break;
     }
     const bool probe = e.kind == TraceKind::Seamcall || e.kind == TraceKind::SeamcallStatus; // in the middle of whatever else it does
-    if (e.kind != TraceKind::SpteChanged && e.kind != TraceKind::PrepareZapPage && !probe)
+    if (!ofTables && !probe)
         finishRemovals(task, e);
     constexpr u64 kLookedEvery = 1024;
     if (event_ % kLookedEvery == 0)
@@ -77,7 +78,7 @@ void Rebuild::happened(const TraceEvent& e) {
     if (e.kind != TraceKind::GetPage && !probe)
         task.direct.reset();
     // Only who is still taking tables apart may have begun with that before.
-    task.zapsInvalid &= probe || e.kind == TraceKind::SpteChanged || e.kind == TraceKind::PrepareZapPage || e.kind == TraceKind::ZapAllFast;
+    task.zapsInvalid &= probe || ofTables || e.kind == TraceKind::ZapAllFast;
     task.fresh &= probe || e.kind == TraceKind::PrepareZapPage || (e.kind == TraceKind::SpteChanged && isFrozen(e.b));
     ++event_;
     if (e.cpu >= behind_.size())
@@ -232,7 +233,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
     if (root.mirror && !at.doubtful)
-        mirrorChanged(e, level);
+        calls_.mirrorChanged(e, level);
     TraceTable* child = nullptr;
     if (wasTable) {
         child = tables_.findByPfn(framePart(e.a));
@@ -276,14 +277,6 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         ++collapses_;
     if (wasTable && !isTable && child != nullptr && !child->removed)
         startRemoval(e, *child, false);
-}
-
-void Rebuild::mirrorChanged(const TraceEvent& e, Level level) {
-    const auto kindOf = [&](u64 spte) {
-        using Entry = SeamcallJudge::Entry;
-        return spte::isLeaf(spte, level) ? Entry::Leaf : spte::isTable(spte, level) ? Entry::Table : Entry::None;
-    };
-    calls_.mirrorChanged(e, kindOf(e.a), kindOf(e.b));
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).

@@ -126,7 +126,6 @@ private:
     bool agedTwice(const TraceEvent& e, const Candidate& at) const;
     bool isMmio(u64 spte, const TraceRoot& root) const;
     void change(const TraceEvent& e, const Candidate& at);
-    void mirrorChanged(const TraceEvent& e, Level level);
     void notifierEnds(const TraceEvent& e, const TraceEvent& unmap);
     void leftInRange(const TraceEvent& e, const TraceEvent& unmap, const TraceRoot& root, const GfnRange& range);
     TraceTable& link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);

@@ -53,9 +53,11 @@ public:
     }
     void privateChanged(const PrivateEntry* entry) override {
         constexpr unsigned kLevels = 5; // a tree of five levels is known by a line that may follow
-        if (entry != nullptr && entry->level != 0 && entry->level <= kLevels)
-            for (const auto& table : privatePath(kLevels, *entry))
+        if (entry != nullptr && entry->level != 0 && entry->level <= kLevels) {
+            const bool isTable = entry->state == PrivateEntry::State::Table;
+            for (const PrivateTable& table : privatePath(kLevels, entry->level - (isTable ? 1u : 0u), {entry->gfn}))
                 inPrivate.emplace(table, 0);
+        }
         if (inPrivate.size() > TraceTables::kMostTables)
             throw std::length_error("tables of the private tree");
     }
@@ -68,6 +70,39 @@ public:
 private:
     void add(const TraceTable& table) { named.emplace(TraceTables::frameOf(table), 0); }
 };
+
+// Where each table is in the machine.
+void placeFrames(RecordedKernel& r, FrameCensus census) {
+    // Frames with the numbers that the lines give them, if a machine can have so many.
+    constexpr u64 kMostFrames = Frames::kMost;
+    u64 highest = 0, unknown = 0;
+    for (const auto& [frame, at] : census.named)
+        if (frame >= TraceTables::kUnknownFrame)
+            ++unknown;
+        else
+            highest = std::max(highest, frame);
+    std::erase_if(census.inPrivate, [&](const auto& table) { return table.first.first > r.config.levels; });
+    if (!r.config.recorded->mirrored)
+        census.inPrivate.clear();
+    r.renumbered = highest + 1 + unknown + census.inPrivate.size() > kMostFrames;
+    std::vector<u64> frames;
+    for (const auto& [frame, at] : census.named)
+        frames.push_back(frame);
+    std::sort(frames.begin(), frames.end());
+    if (r.renumbered && frames.size() + census.inPrivate.size() + 2 > kMostFrames)
+        throw InputError(r.file, 1, 1, "more tables than can be shown; `mirrorscope conform` and `import` have no such bound");
+    u64 next = r.renumbered ? 1 : highest + 1;
+    for (const u64 frame : frames)
+        r.frames[frame] = static_cast<u32>(r.renumbered || frame >= TraceTables::kUnknownFrame ? next++ : frame);
+    if (const u64 pages = census.inPrivate.size(); pages != 0 && census.endOfPages > next && census.endOfPages + pages + 1 < kMostFrames)
+        next = census.endOfPages; // so that no page's number is a table's as well
+    for (auto& [table, frame] : census.inPrivate)
+        frame = static_cast<u32>(next++);
+    if (const auto root = census.inPrivate.find({static_cast<u8>(r.config.levels), 0}); root != census.inPrivate.end())
+        r.config.recorded->secureRoot = {root->second};
+    r.privateFrames = std::move(census.inPrivate);
+    r.config.frames = next + 1;
+}
 } // namespace
 
 TraceKernel kernelOfRecording(const std::string& file, const std::vector<Override>& overrides) {
@@ -144,35 +179,7 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
     r.config.levels = census.levels;
     r.config.gpaw = census.levels == 5 ? 52 : 48;
     r.config.vcpus = static_cast<unsigned>(std::max<std::size_t>(1, r.actors.size()));
-    // Frames with the numbers that the lines give them, if a machine can have so many.
-    constexpr u64 kMostFrames = Frames::kMost;
-    u64 highest = 0, unknown = 0;
-    for (const auto& [frame, at] : census.named)
-        if (frame >= TraceTables::kUnknownFrame)
-            ++unknown;
-        else
-            highest = std::max(highest, frame);
-    std::erase_if(census.inPrivate, [&](const auto& table) { return table.first.first > r.config.levels; });
-    if (!r.config.recorded->mirrored)
-        census.inPrivate.clear();
-    r.renumbered = highest + 1 + unknown + census.inPrivate.size() > kMostFrames;
-    std::vector<u64> frames;
-    for (const auto& [frame, at] : census.named)
-        frames.push_back(frame);
-    std::sort(frames.begin(), frames.end());
-    if (r.renumbered && frames.size() + census.inPrivate.size() + 2 > kMostFrames)
-        throw InputError(r.file, 1, 1, "more tables than can be shown; `mirrorscope conform` and `import` have no such bound");
-    u64 next = r.renumbered ? 1 : highest + 1;
-    for (const u64 frame : frames)
-        r.frames[frame] = static_cast<u32>(r.renumbered || frame >= TraceTables::kUnknownFrame ? next++ : frame);
-    if (const u64 pages = census.inPrivate.size(); pages != 0 && census.endOfPages > next && census.endOfPages + pages + 1 < kMostFrames)
-        next = census.endOfPages; // so that no page's number is a table's as well
-    for (auto& [table, frame] : census.inPrivate)
-        frame = static_cast<u32>(next++);
-    if (const auto root = census.inPrivate.find({static_cast<u8>(r.config.levels), 0}); root != census.inPrivate.end())
-        r.config.recorded->secureRoot = {root->second};
-    r.privateFrames = std::move(census.inPrivate);
-    r.config.frames = next + 1;
+    placeFrames(r, std::move(census));
     return recorded;
 }
 

@@ -131,16 +131,15 @@ void RecordedTables::entrySet(const TraceTable& table, unsigned index, u64 word)
             v->places.push_back(place);
 }
 
-std::vector<std::pair<u8, u64>> privatePath(unsigned levels, const PrivateEntry& entry) {
-    std::vector<std::pair<u8, u64>> path;
-    const unsigned lowest = entry.state == PrivateEntry::State::Table && entry.level > 1 ? entry.level - 1u : entry.level;
-    for (unsigned level = levels; level >= std::max(1u, lowest); --level)
-        path.push_back({static_cast<u8>(level), level == levels ? 0 : roundDown({entry.gfn}, above(levelOf(level))).v});
+std::vector<PrivateTable> privatePath(unsigned levels, unsigned level, Gfn gfn) {
+    std::vector<PrivateTable> path;
+    for (unsigned at = levels; at >= level && at > 0; --at)
+        path.push_back({static_cast<u8>(at), at == levels ? 0 : roundDown(gfn, above(levelOf(at))).v});
     return path;
 }
 
 // The frame of that table, which is made if it is not there yet.
-Pfn RecordedTables::privateTable(std::pair<u8, u64> table) {
+Pfn RecordedTables::privateTable(PrivateTable table) {
     const auto found = privateFrames_.find(table);
     if (found == privateFrames_.end())
         return {0};
@@ -153,21 +152,46 @@ Pfn RecordedTables::privateTable(std::pair<u8, u64> table) {
 }
 
 // With all that is below it.
-void RecordedTables::freePrivate(std::pair<u8, u64> table) {
+void RecordedTables::freePrivate(PrivateTable table) {
     const auto found = privateFrames_.find(table);
     if (found == privateFrames_.end() || !system_.isSeptPage({found->second}))
         return;
     const Level level = levelOf(table.first);
     for (unsigned i = 0; i < 512 && level > Level::k4K; ++i)
-        if (const SeptState s = sept::stateOf(system_.machine().peek(wordOf({found->second}, i)));
-            s == SeptState::Table || s == SeptState::TableBlocked)
+        if (sept::isTable(sept::stateOf(system_.machine().peek(wordOf({found->second}, i)))))
             freePrivate({static_cast<u8>(table.first - 1), table.second + i * pagesPer(level)});
     system_.frames().free({found->second});
 }
 
+// A table above the entry that no probe told of is there, since the module agreed.
+std::optional<Place> RecordedTables::privatePlace(unsigned level, Gfn gfn) {
+    Machine& machine = system_.machine();
+    std::optional<Place> place;
+    for (const PrivateTable& table : privatePath(system_.config().levels, level, gfn)) {
+        const Pfn frame = privateTable(table);
+        if (frame.v == 0)
+            return std::nullopt;
+        if (const u64 link = sept::kTable | frame.v << 12; place && machine.peek(*place) != link)
+            machine.set(*place, link);
+        place = wordOf(frame, tableIndex(gfn.v, levelOf(table.first)));
+    }
+    return place;
+}
+
+u64 RecordedTables::leafOf(u64 page) const {
+    const u64 pfn = firstPage_ && page > *firstPage_ ? SeamcallJudge::pfnOf(page, *firstPage_) : 0;
+    return sept::kMapped | (pfn << 12 & ept::kPfnMask);
+}
+
+// TDH.MEM.PAGE.DEMOTE: the parts of a leaf, each of `level`; their frames are known where the leaf's is.
+void RecordedTables::splitPrivate(Pfn parts, u64 leaf, Level level) {
+    const u64 first = ept::pfnOf(leaf).v;
+    for (unsigned i = 0; i < 512; ++i)
+        system_.machine().set(wordOf(parts, i), sept::kMapped | (first == 0 ? 0 : first + i * pagesPer(level)) << 12);
+}
+
 void RecordedTables::privateChanged(const PrivateEntry* entry) {
     using State = PrivateEntry::State;
-    Machine& machine = system_.machine();
     const unsigned levels = system_.config().levels;
     if (entry == nullptr) {
         freePrivate({static_cast<u8>(levels), 0});
@@ -175,52 +199,32 @@ void RecordedTables::privateChanged(const PrivateEntry* entry) {
     }
     if (entry->level == 0 || entry->level > levels || entry->gfn >> 9 * levels != 0)
         return;
-    // A table above it that no probe told of is there, since the module agreed.
-    const auto path = privatePath(levels, *entry);
-    Place place;
-    u64 was = sept::kFree;
-    for (std::size_t i = 0; i < path.size() && path[i].first >= entry->level; ++i) {
-        const Level level = levelOf(path[i].first);
-        const Pfn table = privateTable(path[i]);
-        if (table.v == 0)
-            return;
-        place = wordOf(table, tableIndex(entry->gfn, level));
-        was = machine.peek(place);
-        if (path[i].first == entry->level)
-            break;
-        const Pfn below = privateTable(path[i + 1]);
-        if (const u64 link = sept::kTable | below.v << 12; was != link && below.v != 0)
-            machine.set(place, link);
-    }
-    const SeptState before = sept::stateOf(was);
-    const bool wasTable = before == SeptState::Table || before == SeptState::TableBlocked;
+    const auto place = privatePlace(entry->level, {entry->gfn});
+    if (!place)
+        return;
+    const u64 was = system_.machine().peek(*place);
+    const bool wasTable = sept::isTable(sept::stateOf(was));
+    const PrivateTable below{static_cast<u8>(entry->level - 1), entry->gfn};
     u64 now = sept::kFree;
     switch (entry->state) {
     case State::Free:
-        if (wasTable && entry->level > 1)
-            freePrivate({static_cast<u8>(entry->level - 1), entry->gfn});
+        if (wasTable)
+            freePrivate(below);
         break;
-    case State::Leaf: {
-        const u64 pages = firstPage_ && entry->page > *firstPage_ ? (entry->page - *firstPage_) / SeamcallJudge::kPageStruct : 0;
-        now = sept::kMapped | (pages << 12 & ept::kPfnMask);
-        break;
-    }
+    case State::Leaf: now = leafOf(entry->page); break;
     case State::Table: {
-        const Pfn below = entry->level > 1 ? privateTable(path.back()) : Pfn{0};
-        if (below.v == 0)
+        const Pfn table = privateTable(below);
+        if (table.v == 0)
             return;
-        now = sept::kTable | below.v << 12;
-        if (sept::isLeaf(was)) // TDH.MEM.PAGE.DEMOTE
-            for (u64 i = 0; i < 512; ++i)
-                machine.set(wordOf(below, static_cast<unsigned>(i)),
-                            sept::kMapped | (ept::pfnOf(was).v == 0 ? 0 : ept::pfnOf(was).v + i * pagesPer(levelOf(entry->level - 1u)))
-                                                << 12);
+        now = sept::kTable | table.v << 12;
+        if (sept::isLeaf(was))
+            splitPrivate(table, was, levelOf(below.first));
         break;
     }
     case State::Blocked: now = (wasTable ? sept::kTableBlocked : sept::kBlockedLeaf) | (was & ept::kPfnMask); break;
     }
     if (now != was)
-        machine.set(place, now);
+        system_.machine().set(*place, now);
 }
 
 void RecordedTables::found(const Finding& finding) {

@@ -10,10 +10,12 @@
 
 namespace mirrorscope {
 
-// Of tables of the private tree, by their level and what they translate from: the frame in the machine. The kernel's own no line tells.
-using PrivateFrames = std::map<std::pair<u8, u64>, u32>;
-// The tables that are there when an entry of that level is, from the root down.
-std::vector<std::pair<u8, u64>> privatePath(unsigned levels, const PrivateEntry& entry);
+// A table of the private tree: its level, and the first gfn that it translates.
+using PrivateTable = std::pair<u8, u64>;
+// The frame of each in the machine; the kernel's own no line tells.
+using PrivateFrames = std::map<PrivateTable, u32>;
+// The tables through which a walk gets to the entry of that level, from the root down.
+std::vector<PrivateTable> privatePath(unsigned levels, unsigned level, Gfn gfn);
 
 class RecordedTables final : public TraceWatch {
 public:
@@ -45,8 +47,11 @@ private:
     void give(Pfn frame);
     void record(Pfn frame, const TraceTable& table);
     u64 roleOf(const TraceRoot& root, Level level) const;
-    Pfn privateTable(std::pair<u8, u64> table);
-    void freePrivate(std::pair<u8, u64> table);
+    Pfn privateTable(PrivateTable table);
+    void freePrivate(PrivateTable table);
+    std::optional<Place> privatePlace(unsigned level, Gfn gfn);
+    u64 leafOf(u64 page) const;
+    void splitPrivate(Pfn parts, u64 leaf, Level level);
 
     System& system_;
     const std::unordered_map<u64, u32>& frames_;

@@ -72,7 +72,7 @@ bool Rebuild::removedEntry(const TraceEvent& e, Task& task) {
         removal.next = i + 1;
         removal.last = event_;
         if (tables_.root(table.root).mirror)
-            mirrorChanged(e, table.level);
+            calls_.mirrorChanged(e, table.level);
     }
     TraceTable* child = nullptr;
     if (spte::isTable(e.a, table.level)) {

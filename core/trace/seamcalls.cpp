@@ -3,6 +3,7 @@
 
 #include "tdx/module/data.h"
 #include "tdx/module/leaves.h"
+#include "trace/tables.h"
 
 #include <fmt/format.h>
 
@@ -93,7 +94,7 @@ void SeamcallJudge::pair(u64 page, u64 pfn, const TraceEvent& e, u32 line) {
         pagesDiffer_ = true;
     } else {
         report_(TraceRule::PrivateFollows, e,
-                fmt::format("the module was given pfn {:x}, and the mirror names {:x}", (page - *firstPage_) / kPageStruct, pfn), {line});
+                fmt::format("the module was given pfn {:x}, and the mirror names {:x}", pfnOf(page, *firstPage_), pfn), {line});
     }
 }
 
@@ -118,7 +119,7 @@ void SeamcallJudge::refused(Task& task, const TraceEvent& call, const TraceEvent
             {call.line});
 }
 
-void SeamcallJudge::mirrorChanged(const TraceEvent& e, Entry was, Entry is) {
+void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     if (calls_ == 0) // no probe has told anything yet
         return;
     operationEnds(e);
@@ -131,13 +132,13 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Entry was, Entry is) {
         else if (wanted == State::Leaf)
             pair(known->second.page, framePart(e.b), e, known->second.line);
     };
-    if (was == Entry::None && is == Entry::Leaf)
-        owe(State::Leaf);
-    else if (was == Entry::None && is == Entry::Table)
-        owe(State::Table);
-    else if (was == Entry::Leaf && is == Entry::None && known != entries_.end()) // what was mapped before the recording may be counted only
+    const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
+    const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
+    if (!wasLeaf && !wasTable && (isLeaf || isTable))
+        owe(isLeaf ? State::Leaf : State::Table);
+    else if (wasLeaf && !isLeaf && !isTable && known != entries_.end()) // what was mapped before the recording may be counted only
         owe(State::Free);
-    else if (was == Entry::Table && known != entries_.end()) { // tables go with the TD
+    else if (wasTable && known != entries_.end()) { // tables go with the TD
         const PrivateEntry gone{e.level, e.gfn};
         entries_.erase(known);
         changed_(&gone);

@@ -33,11 +33,9 @@ public:
     SeamcallJudge(std::optional<bool> levelsOfKernel, Report report, Changed changed)
         : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)), changed_(std::move(changed)) {}
 
-    void called(const TraceEvent& e);   // TraceKind::Seamcall
-    void answered(const TraceEvent& e); // TraceKind::SeamcallStatus
-    // A line of the mirror: what the entry was, and is.
-    enum class Entry : u8 { None, Leaf, Table };
-    void mirrorChanged(const TraceEvent& e, Entry was, Entry is);
+    void called(const TraceEvent& e);                     // TraceKind::Seamcall
+    void answered(const TraceEvent& e);                   // TraceKind::SeamcallStatus
+    void mirrorChanged(const TraceEvent& e, Level level); // a line of the mirror
     // The task is at something else: what its last change of the mirror asked for is done, or never is.
     void operationEnds(const TraceEvent& e);
     // What was done meanwhile is not told.
@@ -52,6 +50,7 @@ public:
     };
     Told told() const;
     static constexpr u64 kPageStruct = 64; // sizeof(struct page) of every x86-64 kernel of a distribution
+    static u64 pfnOf(u64 page, u64 firstPage) { return (page - firstPage) / kPageStruct; }
 
 private:
     using State = PrivateEntry::State;
