@@ -231,8 +231,8 @@ FoundEvent Session::eventHere(u64 n) const {
     const Machine& machine = system().machine();
     const StepView view = step(n);
     if (recorded_)
-        return {n, actorName(view.actor), std::string(info(recorded_->events[n].kind).name),
-                fmt::format("line {}", recorded_->events[n].line), fieldsText(recorded_->events[n], recorded_->names)};
+        return {n, actorName(view.actor), mirrorscope::nameOf(recorded_->events[n]), fmt::format("line {}", recorded_->events[n].line),
+                fieldsText(recorded_->events[n], recorded_->names)};
     std::string what;
     machine.forEachChange(n, [&](Place place, u64 delta) {
         const auto where = locate(place);

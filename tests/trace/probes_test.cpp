@@ -259,6 +259,16 @@ TEST(Probes, another_page_than_the_mirror_names_is_found) {
     }
 }
 
+// A list of events names each by what stood in the trace, as the line itself does.
+TEST(Probes, are_called_by_their_functions) {
+    const std::vector<std::string> lines = plain();
+    const auto recorded = recordedOf(lines, TraceKernel::V6_16);
+    for (u64 n = 0; n < recorded->end(); ++n) {
+        const std::string& line = lines.at(recorded->recorded()->events[n].line - 1);
+        EXPECT_NE(line.find(" " + recorded->eventAt(n).site + ": "), std::string::npos) << line;
+    }
+}
+
 TEST(Probes, the_private_tree_travels_in_time) {
     const auto recorded = recordedOf(plain(), TraceKernel::V6_16);
     std::vector<std::string> states;
