@@ -113,7 +113,7 @@ Kvm::Kvm(const MachineConfig& config, const VmTraits& traits, Sim& sim, Frames& 
     vma_ = regions.take(hostPages_ / kPagesPerVmaWord + 2, "vma");
     hostFaults_ = Injection(regions, "inject-host-fault");
     lastWrite_ = regions.take((gmemPages_ + hostPages_) * 2, "last-write");
-    sp_ = regions.take(frames.count() * kSpWords, "sp", kSpWords);
+    sp_ = regions.takeSparse(frames.count() * kSpWords, "sp", kSpWords); // few frames are tables
     for (unsigned v = 0; v < config.vcpus; ++v)
         tlbs_.emplace_back(v, slotPages_ * (config.directBits() != 0 ? 2 : 1), regions);
     traits_.masks.adEnabled = config.adBits;

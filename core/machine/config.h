@@ -9,6 +9,7 @@
 #include <bitset>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace mirrorscope {
@@ -132,6 +133,13 @@ public:
         runs_.push_back({next_, place.v, record, name});
         return place;
     }
+    // The same for records of which most are never written to.
+    Place takeSparse(u64 words, std::string_view name, unsigned record) {
+        sparse_.emplace_back(next_, next_ + words);
+        return take(words, name, record);
+    }
+    // Of those: first place and the one behind the last.
+    const std::vector<std::pair<u64, u64>>& sparse() const { return sparse_; }
     u64 used() const { return next_; }
     // "vm.4": the fifth word of the record that the place lies in.
     std::string nameOf(Place place) const {
@@ -149,6 +157,7 @@ private:
     };
     u64 next_ = 0;
     std::vector<Run> runs_; // ascending
+    std::vector<std::pair<u64, u64>> sparse_;
 };
 
 } // namespace mirrorscope

@@ -54,6 +54,9 @@ public:
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
+    // Few of the words [begin, end) will be written to.
+    void expectFewWrites(u64 begin, u64 end) { words_.expectFew(begin, end); }
+
     // A read by an actor: it counts as an observation when one is being traced.
     u64 get(Place place) const { return watched_ ? getWatched(place) : words_[place.v]; }
     // A read by somebody who only looks: rules, views, exports. (By an actor: of what it knows already, or of what only goes into

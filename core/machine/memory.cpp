@@ -50,6 +50,13 @@ Memory::~Memory() {
     release(heads_, frameWords_ / kFrameWords);
 }
 
+void Memory::expectFew(u64 begin, u64 end) {
+    constexpr u64 kHostPage = 4096 / sizeof(u64);
+    begin = begin / kHostPage * kHostPage;
+    if (begin < end)
+        madvise(words_ + begin, (end - begin) * sizeof(u64), MADV_NOHUGEPAGE);
+}
+
 Memory::FrameWords Memory::frame(u64 first) const {
     if (bare(first))
         return {(*this)[first], 0, {}};

@@ -23,11 +23,15 @@ public:
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
 
+    // Of the words [begin, end) few will be written to: each costs a small page of this host, and not a large one.
+    void expectFew(u64 begin, u64 end);
+
     u64 size() const { return size_; }
     u64 operator[](u64 place) const { return isHead(place) ? heads_[place / kFrameWords] : words_[place]; }
     void put(u64 place, u64 value) {
         if (isHead(place)) {
-            heads_[place / kFrameWords] = value;
+            if (u64& head = heads_[place / kFrameWords]; head != value) // a store costs a page of this host where a load does not
+                head = value;
             return;
         }
         if (place < frameWords_) {

@@ -65,6 +65,8 @@ System::System(const MachineConfig& config, unsigned results)
     kvm_->layOutIndexes(regions_);
 
     machine_ = std::make_unique<Machine>(regions_.used(), hashed, frames_.count());
+    for (const auto& [begin, end] : regions_.sparse())
+        machine_->expectFewWrites(begin, end);
     sim_.attach(*machine_, frames_);
     frames_.attach(*machine_);
     kvm_->attach(*machine_);
