@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Requests to vCPUs, kicks and remote TLB flushes (Linux v6.16 kvm_main.c: kvm_make_all_cpus_request(), kvm_request_needs_ipi(),
 // kvm_flush_remote_tlbs(), kvm_vcpu_kick(); x86.c: vcpu_enter_guest() for the other side).
+#include "base/hash.h"
 #include "kvm/protocol.h"
 
 #include <bitset>
@@ -38,19 +39,27 @@ void Kvm::kvm_make_all_cpus_request(u64 request) {
     Call call(sim_, "kvm_make_all_cpus_request");
     Forget forget(sim_);
     std::bitset<256> kicked;
+    // How each was found, and who has left by now, matters no more.
+    const auto onlyKickedAfter = [&](unsigned v) { forget.but([&] { return mix(std::hash<std::bitset<256>>()(kicked), v); }); };
     for (unsigned v = 0; v < config_.vcpus; ++v) {
         if (request != 0) {
             sim_.step(Site::TlbRequest);
             machine_->setBits(vcpuWord(v, VcpuWord::Requests), request);
         }
         kicked[v] = kvm_vcpu_exiting_guest_mode(v) != kOutsideGuestMode;
+        onlyKickedAfter(v);
     }
     for (unsigned v = 0; v < config_.vcpus; ++v)
-        if (kicked[v])
+        if (kicked[v]) {
             sendIpi(v);
+            onlyKickedAfter(v);
+        }
     for (unsigned v = 0; v < config_.vcpus; ++v)
-        if (kicked[v])
+        if (kicked[v]) {
             sim_.wait(Site::KickWait, {.kind = Condition::Kind::Equals, .place = vcpuWord(v, VcpuWord::Ipi)});
+            kicked.reset(v);
+            onlyKickedAfter(v);
+        }
     forget.all();
 }
 

@@ -123,6 +123,7 @@ Outcome Kvm::runGuestInside(unsigned vcpu, const GuestOp& op) {
             if (inside && machine_->get(ipi) != 0) {
                 vcpu_exit_guest(vcpu);
                 inside = false;
+                continue; // that it was inside matters no more
             }
             if (!inside) {
                 Forget forget(sim_);

@@ -327,6 +327,8 @@ private:
 //   Forget forget(sim);
 //   …
 //   return forget.but(result);
+//
+// Between two micro-steps of one function the value must tell them apart, if neither the site nor the call path does: a loop's its index.
 class Forget {
 public:
     explicit Forget(Sim& sim);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // TDG.MEM.PAGE.ACCEPT (tdg_mem_page_accept.c), executed by a vCPU that is inside: no tree lock, no op_state check.
+#include "base/hash.h"
 #include "tdx/module/module.h"
 
 namespace mirrorscope {
@@ -7,6 +8,7 @@ namespace mirrorscope {
 u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
     Call call(sim_, "tdg_mem_page_accept");
     exits = false;
+    Forget forget(sim_);
     sim_.countLeaf(static_cast<unsigned>(Leaf::TdgMemPageAccept));
     sim_.step(Site::TdcallEnter);
     sim_.mark({.kind = MarkKind::TdCall, .code = static_cast<u8>(Leaf::TdgMemPageAccept), .phase = 0, .a = {rcx, 0, 0, 0, 0, 0}});
@@ -26,13 +28,14 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
             exits = true;
             return tdx::kSuccess;
         }
-        const u64 copy = c.walk.entry;
+        const bool wasLeaf = sept::isLeaf(c.walk.entry);
+        forget.but(mix(c.walk.place.v, wasLeaf));
         sim_.step(Site::SeptLock);
         const u64 entry = machine_->get(c.walk.place);
         if ((entry & (sept::kLock | sept::kHostPriority)) != 0)
             return tdx::status(tdx::OPERAND_BUSY, tdx::RCX);
         machine_->set(c.walk.place, entry | sept::kLock);
-        const bool isLeaf = sept::isLeaf(c.does(Later::AcceptUnderTheLock) ? entry : copy);
+        const bool isLeaf = c.does(Later::AcceptUnderTheLock) ? sept::isLeaf(entry) : wasLeaf;
         const auto unlock = [&] { machine_->set(c.walk.place, machine_->get(c.walk.place) & ~sept::kLock); };
         const SeptState state = sept::stateOf(entry);
         const u32 moduleLevel = number(c.level) - 1;
@@ -51,11 +54,13 @@ u64 TdxModule::tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits) {
         } else {
             exits = true;
         }
+        forget.but(mixAll({c.walk.place.v, result, exits}));
         sim_.step(Site::SeptLock);
         unlock();
         return result;
     };
     const u64 status = body();
+    forget.but(mix(status, exits));
     sim_.step(Site::TdcallLeave);
     sim_.mark({.kind = MarkKind::TdCall, .code = static_cast<u8>(Leaf::TdgMemPageAccept), .phase = 1, .a = {status, exits, 0, 0, 0, 0}});
     return status;

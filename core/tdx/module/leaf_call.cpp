@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The checks that leaves share, in the module's order (reference: TDX module 1.5.01, helpers.c, sept_manager.c,
 // pamt_manager.c).
+#include "base/hash.h"
 #include "tdx/module/module.h"
 
 #include <cassert>
@@ -35,6 +36,13 @@ void LeafCall::releaseAll() {
         const bool shared = held.mode == Mode::Shared;
         machine.setLock(held.place, machine.look(held.place) - (shared ? kReader : kExclusive), shared);
     }
+}
+
+u64 LeafCall::toBeReleased() const {
+    u64 hash = entryLocked_ ? walk.place.v : ~u64{0};
+    for (unsigned i = 0; i < heldCount_; ++i)
+        hash = mix(hash, held_[i].place.v << 1 | (held_[i].mode == Mode::Shared));
+    return hash;
 }
 
 u64 LeafCall::walkPamt(Pfn pfn, u32 op, Mode mode, Level size, Level& found) {

@@ -67,6 +67,8 @@ void TdxModule::inject(Leaf leaf, u64 status, u64 times, u64 after) {
     inject_[static_cast<unsigned>(leaf)].set(*machine_, status, times, after);
 }
 
+u64 TdxModule::hashOf(u64 status, const Regs& regs) { return mixAll({status, regs.rcx, regs.rdx, regs.r8, regs.r9, regs.r10, regs.r11}); }
+
 u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     Call call(sim_, info(leaf).function.data());
     Forget forget(sim_);
@@ -83,11 +85,12 @@ u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
                                (leaf == Leaf::VpInit && c.does(Later::VpInitVersion1));
         status = regs.version != 0 && !versioned ? tdx::status(tdx::OPERAND_INVALID, tdx::RAX) : function(leaf)(c);
     }
+    forget.but([&] { return mix(hashOf(status, regs), c.toBeReleased()); });
     sim_.step(Site::SeamcallLeave);
     c.releaseAll();
     sim_.mark(
         {.kind = MarkKind::Seamcall, .code = static_cast<u8>(leaf), .phase = 1, .a = {status, regs.rcx, regs.rdx, regs.r8, regs.r9, 0}});
-    forget.but(mixAll({status, regs.rcx, regs.rdx, regs.r8, regs.r9, regs.r10, regs.r11}));
+    forget.but([&] { return hashOf(status, regs); });
     return status;
 }
 

@@ -42,6 +42,8 @@ public:
 
     // One SEAMCALL on the running actor's CPU. The completion status; outputs in `regs`.
     u64 seamcall(Leaf leaf, Regs& regs);
+    // What a caller has of it.
+    static u64 hashOf(u64 status, const Regs& regs);
     // TDG.MEM.PAGE.ACCEPT by a vCPU that is inside. `exits`: the call ended in a TD exit (EPT violation, type ACCEPT).
     u64 tdg_mem_page_accept(Pfn tdvpr, u64 rcx, bool& exits);
     // What a private access that the CPU could not translate leads to (private EPT violation in the TD).
@@ -172,6 +174,7 @@ public:
     void storeEntry(u64 value);
     void storeEntryAndUnlock(u64 value);
     void releaseAll();
+    u64 toBeReleased() const; // as a hash
 
     u64 tdrWord(unsigned word) const { return machine.get(wordOf(tdr, word)); }
     void setTdr(unsigned word, u64 value) { machine.set(wordOf(tdr, word), value); }
