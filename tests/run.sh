@@ -5,7 +5,7 @@
 # part of the random races and of the shipped files (tests/support/effort.h). --all does all of it under the sanitizers, too,
 # and adds what is slow: clang optimized, gcc's sanitizers, ThreadSanitizer, windows at 500 random moments, the patches of
 # contributing.md, the Debian package, a real kernel that is recorded under QEMU, 10 minutes of each fuzzing target, 20 minutes
-# of random races, a job array on a Slurm of one node, Spin on the model of one race, and the exported page in a browser.
+# of random races, a job array on a Slurm of one node, Spin on the models of three races, and the exported page in a browser.
 # (MIRRORSCOPE_FUZZ_SECONDS of each target, MIRRORSCOPE_THREE_WAYS_SECONDS of races: another time than those.)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
