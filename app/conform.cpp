@@ -110,7 +110,10 @@ int conformCommand(const ConformArguments& args) {
                                          {"seconds", judged.seconds}};
         std::printf("%s\n", end.dump().c_str());
     } else {
-        std::string text = fmt::format("{}, {}", counted(rebuild.transitions(), "transition"),
+        const bool snapshot = judged.read.format == TraceFormat::Snapshot;
+        std::string text = fmt::format("{}, {}",
+                                       snapshot ? counted(rebuild.transitions(), "entry", "entries") + " of a snapshot"
+                                                : counted(rebuild.transitions(), "transition"),
                                        rebuild.findingCount() == 0 ? "no finding" : counted(rebuild.findingCount(), "finding"));
         if (kernel != TraceKernel::Any)
             text += fmt::format(", by the rules of {}", args.kernel);
@@ -124,7 +127,7 @@ int conformCommand(const ConformArguments& args) {
             text += fmt::format("; stopped at line {}: {}", rebuild.full(), Rebuild::kFullText);
         else if (!judged.read.whole)
             text += "; stopped before the end";
-        const std::string notChecked = rebuild.notCheckedText();
+        const std::string notChecked = snapshot ? "What became of an entry before is not told." : rebuild.notCheckedText();
         std::fputs(wrapped(text + (notChecked.empty() ? "." : ". " + notChecked), input.name() + ": ", 4).c_str(), stdout);
     }
     return rebuild.full() != 0 || (!judged.read.whole && !args.follow) ? kBounded : rebuild.findingCount() != 0 ? kFailed : kOk;
@@ -134,7 +137,7 @@ int conformCommand(const ConformArguments& args) {
 void addConform(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<ConformArguments>();
     CLI::App* sub = root.add_subcommand("conform", "does each change in a kernel's trace follow the rules of that kernel?");
-    sub->add_option("TRACE", args->file, "text, trace.dat or a session; `-`: standard input");
+    sub->add_option("TRACE", args->file, "text, trace.dat, a session or a snapshot; `-`: standard input");
     addTraceKernel(*sub, args->kernel);
     CLI::Option* follow = sub->add_flag("--follow", args->follow, "of trace_pipe: findings as they come");
     CLI::Option* replay =

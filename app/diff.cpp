@@ -3,6 +3,7 @@
 
 #include "export/difference.h"
 #include "scenario/yaml.h"
+#include "trace/recording.h"
 
 #include <fmt/format.h>
 
@@ -23,10 +24,12 @@ std::vector<Override> overridesOf(const std::vector<std::string>& set, const std
     return arguments.parse();
 }
 
-Session runOf(const std::string& file, const std::vector<Override>& overrides) {
-    Session session(loadScenario(file, overrides), {.cancelled = [] { return interrupted(); }});
-    if (session.runner().bounded())
-        throw UsageError(file + ": the run was stopped by a bound, so that it cannot be compared: " + session.verdict().stopped);
+std::unique_ptr<Session> opened(const std::string& file, const std::vector<Override>& overrides) {
+    if (isTraceFile(file))
+        return openSession(file, overrides);
+    auto session = std::make_unique<Session>(loadScenario(file, overrides), RunOptions{.cancelled = [] { return interrupted(); }});
+    if (session->runner().bounded())
+        throw UsageError(file + ": the run was stopped by a bound, so that it cannot be compared: " + session->verdict().stopped);
     return session;
 }
 
@@ -74,22 +77,27 @@ Sides sidesOf(const DiffArguments& args) {
     return sides;
 }
 
+Difference differenceOf(const DiffArguments& args) {
+    if (args.files.size() == 1 && args.at.size() == 2 && args.kernels.empty() && args.variants.size() < 2) {
+        const auto session = opened(args.files[0], overridesOf(args.set, args.variants.empty() ? "" : args.variants[0]));
+        return differenceWithin(*session, parsePosition(args.at[0], session->end()), parsePosition(args.at[1], session->end()));
+    }
+    const Sides sides = sidesOf(args);
+    const auto a = opened(sides.fileA, sides.a), b = opened(sides.fileB, sides.b);
+    if ((a->recorded() == nullptr) != (b->recorded() == nullptr))
+        throw UsageError("a recording or a snapshot is compared with another one");
+    const std::string atA = args.at.empty() ? "end" : args.at.front(), atB = args.at.empty() ? "end" : args.at.back();
+    const Side first{*a, parsePosition(atA, a->end()), sides.nameA}, second{*b, parsePosition(atB, b->end()), sides.nameB};
+    return a->recorded() != nullptr ? differenceOfTables(first, second) : mirrorscope::differenceOf(first, second);
+}
+
 int diff(const DiffArguments& args) {
     interrupted();
     if (args.files.size() > 2)
         throw UsageError("two files at most are compared");
     if (args.at.size() > 2)
         throw UsageError("two positions at most are compared");
-    Difference difference;
-    if (args.files.size() == 1 && args.at.size() == 2 && args.kernels.empty() && args.variants.size() < 2) {
-        Session session = runOf(args.files[0], overridesOf(args.set, args.variants.empty() ? "" : args.variants[0]));
-        difference = differenceWithin(session, parsePosition(args.at[0], session.end()), parsePosition(args.at[1], session.end()));
-    } else {
-        const Sides sides = sidesOf(args);
-        Session a = runOf(sides.fileA, sides.a), b = runOf(sides.fileB, sides.b);
-        const std::string atA = args.at.empty() ? "end" : args.at.front(), atB = args.at.empty() ? "end" : args.at.back();
-        difference = differenceOf({a, parsePosition(atA, a.end()), sides.nameA}, {b, parsePosition(atB, b.end()), sides.nameB});
-    }
+    const Difference difference = differenceOf(args);
     put("", args.format == "json" ? differenceJson(difference).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"
                                   : differenceText(difference));
     return difference.equal() ? kOk : kFailed;
@@ -98,8 +106,9 @@ int diff(const DiffArguments& args) {
 
 void addDiff(CLI::App& root, Invocation& invoke) {
     auto args = std::make_shared<DiffArguments>();
-    CLI::App* sub = root.add_subcommand("diff", "two runs, or two moments of one: what differs, and where they part first");
-    sub->add_option("FILE", args->files, "two scenarios, or one that is run in two ways")->required();
+    CLI::App* sub = root.add_subcommand(
+        "diff", "two runs, or two moments of one: what differs, and where they part first; or the tables of two recordings or snapshots");
+    sub->add_option("FILE", args->files, "two scenarios, or one that is run in two ways; two recordings or snapshots")->required();
     sub->add_option("--set", args->set, "KEY=VALUE: override a key; of one file the first is one side's, the second the other's")
         ->expected(1)
         ->take_all();

@@ -25,9 +25,11 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
     const TraceCounts& counts = judged.read.counts;
     const Rebuild& rebuild = *judged.rebuild;
     const Rebuild::Left left = rebuild.left();
-    std::string out = wrapped(fmt::format("{} in {}, of {} ({})", counted(counts.events, "event"),
-                                          counted(counts.lines, judged.read.format == TraceFormat::Dat ? "record" : "line"),
-                                          counted(names.tasks() - 1, "task"), mirrorscope::name(judged.read.format)),
+    const bool snapshot = judged.read.format == TraceFormat::Snapshot;
+    std::string out = wrapped(snapshot ? std::string("a snapshot, read as the shortest recording that leads there")
+                                       : fmt::format("{} in {}, of {} ({})", counted(counts.events, "event"),
+                                                     counted(counts.lines, judged.read.format == TraceFormat::Dat ? "record" : "line"),
+                                                     counted(names.tasks() - 1, "task"), mirrorscope::name(judged.read.format)),
                               name + ": ", 4);
     std::vector<std::pair<std::string, u64>> kinds(counts.kinds.begin(), counts.kinds.end());
     std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -105,6 +107,8 @@ int importCommand(const ImportArguments& args) {
     options.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any);
     options.events = session.get();
     options.goOn = goOn;
+    if (session && formatOf(input.peek()) == TraceFormat::Snapshot)
+        throw UsageError("a snapshot is a file of its own: there is nothing to be saved");
     const Judged judged = judgeTrace(input, names, options);
     if (told != 0)
         std::fputc('\n', stderr);

@@ -20,6 +20,7 @@ install(DIRECTORY "${CMAKE_SOURCE_DIR}/scenarios" DESTINATION ${CMAKE_INSTALL_DA
 install(FILES "${resources}/scenario.schema.json" "${resources}/events.schema.json" "${resources}/state.schema.json"
   DESTINATION ${CMAKE_INSTALL_DATADIR}/mirrorscope/resources)
 install(DIRECTORY "${resources}/ci" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(PROGRAMS "${resources}/snapshot/kvm-snapshot.py" DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(DIRECTORY "${resources}/docs/" DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES "${package}/changelog.gz" "${resources}/package/copyright" DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES "${package}/mirrorscope.1.gz" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -440,12 +440,15 @@ QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
     const std::size_t violations = session.violations().size();
     if (const RecordedKernel* recorded = session.recorded()) {
         const QString kernel = text(name(recorded->kernel));
-        const QString what = tr("%1: %2 events of a kernel, %3")
-                                 .arg(kernel.isEmpty() ? file : tr("%1, as of %2").arg(file, kernel), counted(session.end()),
-                                      recorded->findingCount == 0   ? tr("each change as such a kernel makes it")
+        const bool snapshot = recorded->isSnapshot();
+        const QString what = (snapshot ? tr("%1: a snapshot of %2 entries, %3") : tr("%1: %2 events of a kernel, %3"))
+                                 .arg(kernel.isEmpty() ? file : tr("%1, as of %2").arg(file, kernel),
+                                      counted(snapshot ? recorded->transitions : session.end()),
+                                      recorded->findingCount == 0
+                                          ? (snapshot ? tr("each as such a kernel makes it") : tr("each change as such a kernel makes it"))
                                       : recorded->findingCount == 1 ? tr("1 finding")
                                                                     : tr("%1 findings").arg(counted(recorded->findingCount)));
-        return !opensThere || session.position() == 0 ? what
+        return !opensThere || session.position() == 0 || (snapshot && recorded->findingCount == 0) ? what
                : session.opening() == Session::Opening::Finding
                    ? what + tr(" · opened at the first finding, position %1").arg(counted(session.position()))
                    : what + tr(" · opened where most is mapped, position %1").arg(counted(session.position()));

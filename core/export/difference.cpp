@@ -127,11 +127,14 @@ struct Entry {
     std::string state;
     std::string bits; // what the state does not say
     std::optional<u64> pfn;
+    bool isPage = false; // it leads to no table
 };
 std::map<std::string, Entry> entriesOf(Session& session) {
     std::map<std::string, Entry> entries;
-    for (const TreeRow& row : session.rows())
-        for (unsigned c = 0; c < kColumns && row.more == 0; ++c) {
+    RowOptions each;
+    each.alikeAsOne = false;
+    for (const TreeRow& row : session.rows(each))
+        for (unsigned c = 0; c < kColumns; ++c) {
             const auto column = static_cast<Column>(c);
             const TreeCell& cell = row.cells[c];
             if (!cell.exists || cell.initial(column))
@@ -139,12 +142,15 @@ std::map<std::string, Entry> entriesOf(Session& session) {
             Entry entry{session.contentName(column, cell), fmt::format("{:#018x}", cell.raw & ~u64{ept::kPfnMask}), std::nullopt};
             if (cell.pfn.v != 0)
                 entry.pfn = cell.pfn.v;
+            entry.isPage = !cell.leadsToTable(column);
             entries.emplace(session.nameOf({column, row.gfn, row.level}), std::move(entry));
         }
     return entries;
 }
 
-std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a, const std::map<std::string, Entry>& b) {
+// `numbered`: frames of the guest's pages have numbers of their own.
+std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a, const std::map<std::string, Entry>& b,
+                                           bool numbered = false) {
     std::vector<Difference::Pair> out;
     std::set<std::string> names;
     for (const auto* side : {&a, &b})
@@ -162,7 +168,10 @@ std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a
             out.push_back({name, x.state, y.state});
         else if (x.bits != y.bits)
             out.push_back({name, x.state + " " + x.bits, y.state + " " + y.bits});
-        else if (x.pfn && y.pfn &&
+        else if (numbered && x.isPage && x.pfn != y.pfn)
+            out.push_back({name, fmt::format("{}, frame {:#x}", x.state, x.pfn.value_or(0)),
+                           fmt::format("{}, frame {:#x}", y.state, y.pfn.value_or(0))});
+        else if (!numbered && x.pfn && y.pfn &&
                  (toB.try_emplace(*x.pfn, *y.pfn).first->second != *y.pfn || toA.try_emplace(*y.pfn, *x.pfn).first->second != *x.pfn))
             out.push_back({name, fmt::format("{}, frame {}", x.state, *x.pfn), fmt::format("{}, frame {}", y.state, *y.pfn)});
     }
@@ -256,6 +265,19 @@ Difference differenceOf(const Side& a, const Side& b) {
     a.session.seek(a.position);
     b.session.seek(b.position);
     out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session));
+    return out;
+}
+
+Difference differenceOfTables(const Side& a, const Side& b) {
+    Difference out;
+    out.ofTables = true;
+    out.nameA = a.name;
+    out.nameB = b.name;
+    out.stepsA = a.position;
+    out.stepsB = b.position;
+    a.session.seek(a.position);
+    b.session.seek(b.position);
+    out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session), true);
     return out;
 }
 

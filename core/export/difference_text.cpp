@@ -59,12 +59,14 @@ std::string differenceText(const Difference& d) {
             return wrapped(what.empty() ? "has ended" : what, fmt::format("  {}  ", name), 5);
         };
         out += fmt::format("they part at micro-step {}\n", d.parting->n) + side("A", d.parting->a) + side("B", d.parting->b);
-    } else if (!d.ofOneRun) {
+    } else if (!d.ofOneRun && !d.ofTables) {
         out += fmt::format("micro-steps: the same ({})\n", d.stepsA);
     }
     if (d.parting)
         out += fmt::format("micro-steps: A has {}, B has {}\n", d.stepsA, d.stepsB);
     out += pairs("trees", d.trees);
+    if (d.ofTables)
+        return out + (d.equal() ? "equal\n" : "different\n");
     if (!d.ofOneRun)
         out += pairs("results", d.results);
     out += sequence("SEAMCALLs", d.seamcalls, d.ofOneRun) + sequence("locks", d.locks, d.ofOneRun) + sequence("kicks", d.kicks, d.ofOneRun);

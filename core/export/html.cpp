@@ -202,6 +202,7 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
     std::map<std::tuple<unsigned, unsigned, u64>, std::string> known;
     std::string start;
     RowOptions all;
+    all.alikeAsOne = false;
     const auto put = [&](unsigned column, Gfn gfn, Level level, const std::string& value) {
         if (value.empty())
             return;

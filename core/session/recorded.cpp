@@ -38,9 +38,11 @@ Session::Session(std::shared_ptr<const RecordedKernel> recorded, const std::func
     const RecordedSummary summary = summarize(r);
     peak_ = summary.peak;
     scenario_.file = r.file;
-    scenario_.title = "A recorded kernel: " + r.file.substr(r.file.find_last_of('/') + 1);
+    const bool snapshot = r.isSnapshot();
+    scenario_.title = (snapshot ? "A snapshot of a kernel: " : "A recorded kernel: ") + r.file.substr(r.file.find_last_of('/') + 1);
     scenario_.about = summaryMarkdown(r, summary);
-    scenario_.source = "# " + r.file + ": a kernel that was recorded, not a scenario.\n# It is looked at, and cannot be run again.\n";
+    scenario_.source = "# " + r.file + ": a kernel that was " + (snapshot ? "read at one moment" : "recorded") +
+                       ", not a scenario.\n# It is looked at, and cannot be run again.\n";
     scenario_.machine = r.config;
     // Read as the trace of another release it is another recording of the same.
     for (const std::string_view kernel : traceKernelNames())
@@ -60,7 +62,7 @@ Session::Session(std::shared_ptr<const RecordedKernel> recorded, const std::func
     indexViolations();
     lanes();
     runner_->system().machine().packLeaps();
-    seek(0);
+    seek(snapshot ? end() : 0);
 }
 
 std::unique_ptr<Session> openSession(const std::string& file, const std::vector<Override>& overrides) {
@@ -95,6 +97,9 @@ std::optional<u64> Session::positionOfTraceLine(unsigned line) const {
 
 std::string Session::lineOf(u64 n) const {
     const TraceEvent& e = recorded_->events[n];
+    if (recorded_->isSnapshot())
+        return e.kind == TraceKind::SpteChanged ? fmt::format("Entry {}: gfn {:x} level {} holds {:x}", e.line, e.gfn, e.level, e.b)
+                                                : fmt::format("A table of level {}, from gfn {:x}", e.level, e.gfn);
     return fmt::format("line {}: {}: {}: {}", e.line, actorName(stepBrief(n).first), mirrorscope::nameOf(e),
                        fieldsText(e, recorded_->names));
 }

@@ -142,9 +142,54 @@ std::string microseconds(unsigned bucket) {
            : most < 1'000'000 ? fmt::format("< {} ms", most / 1000)
                               : fmt::format("< {} s", most / 1'000'000);
 }
+std::string findingsMarkdown(const RecordedKernel& r) {
+    std::string out;
+    constexpr std::size_t kShown = 8;
+    for (std::size_t i = 0; i < std::min(kShown, r.findings.size()); ++i)
+        out += fmt::format("- {}: {}: {}\n",
+                           step(r.findings[i].event + 1, fmt::format("{} {}", r.isSnapshot() ? "entry" : "line", r.findings[i].line)),
+                           info(r.findings[i].rule).name, r.findings[i].text);
+    return out + (r.findingCount > kShown ? fmt::format("- and {} more: V goes to the next one\n\n", r.findingCount - kShown) : "\n");
+}
+
+std::string renumberedMarkdown(const RecordedKernel& r) {
+    return !r.renumbered
+               ? std::string()
+               : fmt::format("Frames of tables lie above {} GiB and are numbered anew in the trees; {} tell the kernel's own.\n\n",
+                             Frames::kMost >> 18, r.isSnapshot() ? "entries" : "lines");
+}
+
+std::string snapshotMarkdown(const RecordedKernel& r) {
+    std::string out = r.read.about + "\n";
+    if (r.findingCount == 0)
+        out += "**Each entry is as such a kernel makes it**, as far as it tells by itself.\n\n";
+    else
+        out += fmt::format("**{}**, which no such kernel makes so:\n\n", counted(r.findingCount, "finding")) + findingsMarkdown(r);
+    out += renumberedMarkdown(r);
+    std::array<u64, 6> pages{};
+    u64 tables = 0, frozen = 0;
+    for (const TraceEvent& e : r.events)
+        if (e.kind == TraceKind::SpteChanged) {
+            const Level level = levelOf(e.level);
+            tables += spte::isTable(e.b, level);
+            pages[e.level] += spte::isLeaf(e.b, level);
+            frozen += spte::isFrozen(e.b);
+        }
+    out += "What is there:\n\n" + fmt::format("- {} below the roots\n", counted(tables, "table"));
+    for (unsigned level = 1; level < pages.size(); ++level)
+        if (pages[level] != 0)
+            out += fmt::format("- {} of {}\n", counted(pages[level], "page"), levelName(levelOf(level)));
+    if (frozen != 0)
+        out += fmt::format("- {}, which somebody was changing at that moment\n", counted(frozen, "frozen entry", "frozen entries"));
+    if (r.config.recorded->mirrored)
+        out += "\nA TD: the mirror is KVM's own. Its secure EPT and the PAMT are encrypted for the host, and were not read.\n";
+    return out;
+}
 } // namespace
 
 std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summary) {
+    if (r.isSnapshot())
+        return snapshotMarkdown(r);
     std::string out = fmt::format(
         "What a kernel did, by its trace: {} of {} in {:.3f} s. Each is a position: F11 and Shift+F11 step, F10 goes "
         "to the next fault or notifier. The events are in the pane *Events*, and `line:N` finds a line.\n\n",
@@ -153,21 +198,15 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         out += fmt::format("**{} of entries, each as such a kernel makes it.** {}\n\n", counted(r.transitions, "change"), r.notChecked);
     } else {
         out += fmt::format("**{} in {} of entries**, which no such kernel makes so:\n\n", counted(r.findingCount, "finding"),
-                           counted(r.transitions, "change"));
-        constexpr std::size_t kShown = 8;
-        for (std::size_t i = 0; i < std::min(kShown, r.findings.size()); ++i)
-            out += fmt::format("- {}: {}: {}\n", step(r.findings[i].event + 1, fmt::format("line {}", r.findings[i].line)),
-                               info(r.findings[i].rule).name, r.findings[i].text);
-        out += r.findingCount > kShown ? fmt::format("- and {} more: V goes to the next one\n\n", r.findingCount - kShown) : "\n";
+                           counted(r.transitions, "change")) +
+               findingsMarkdown(r);
     }
     if (r.read.counts.lost != 0 || !r.losses.empty())
         out += fmt::format("**{} lost**{}: what entries held is not known behind that.\n\n", counted(r.read.counts.lost, "event"),
                            r.losses.empty()
                                ? std::string()
                                : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().what.line)));
-    if (r.renumbered)
-        out += fmt::format("Frames of tables lie above {} GiB and are numbered anew in the trees; lines tell the kernel's own.\n\n",
-                           Frames::kMost >> 18);
+    out += renumberedMarkdown(r);
     if (r.config.recorded->mirrored)
         out += r.privateFrames.empty()
                    ? std::string("A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n")

@@ -184,7 +184,7 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
     std::vector<TreeRow> run; // rows that are alike so far
     const auto flush = [&] {
         constexpr std::size_t kShown = 4;
-        if (run.size() > kShown) {
+        if (run.size() > kShown && walk.options.alikeAsOne) {
             out.push_back(run[0]);
             out.push_back(run[1]);
             TreeRow more = run[2];

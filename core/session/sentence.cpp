@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "scenario/runner.h"
 #include "session/session.h"
+#include "trace/recorded.h"
 
 #include <fmt/format.h>
 
@@ -71,7 +72,9 @@ std::string Session::changedWords(u64 n) const {
 
 std::string Session::sentence(u64 at) const {
     if (recorded_)
-        return at == 0 ? "Before the first line of the trace. F11 goes to the next one." : lineOf(at - 1);
+        return at != 0                   ? lineOf(at - 1)
+               : recorded_->isSnapshot() ? "Before the first entry of the snapshot. F11 goes to the next one."
+                                         : "Before the first line of the trace. F11 goes to the next one.";
     if (end() == 0)
         return "The script takes no micro-step.";
     if (at == 0)

@@ -86,6 +86,7 @@ struct RowOptions {
     std::optional<std::pair<Gfn, Level>> keep;    // this entry is shown whatever it holds, if there is a table for it
     // So many tables are unfolded by themselves, and those where something changed lately.
     std::size_t tables = ~std::size_t{0};
+    bool alikeAsOne = true; // else each entry has its row
 };
 
 // How an entry of the mirror and the one of the secure EPT that it stands for relate.

@@ -44,6 +44,8 @@ struct RecordedKernel {
     PrivateFrames privateFrames;         // of each table of the private tree that probes tell of
     SeamcallJudge::Told seamcalls;       // at the end
 
+    bool isSnapshot() const { return read.format == TraceFormat::Snapshot; }
+
     // Plays all events on a machine that was made of `config` and stands at its beginning; gives what was found as violations of
     // Rule::Conforms. Nothing when `goOn` said so.
     std::optional<std::vector<Violation>> replay(System& system, const std::function<bool(u64)>& goOn) const;

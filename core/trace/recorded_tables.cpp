@@ -73,14 +73,22 @@ void RecordedTables::rootMade(const TraceRoot& root, const TraceTable& table) {
     roots_[root.id] = root;
     const Pfn frame = at(TraceTables::frameOf(table));
     make(frame, table);
-    if (frame.v == 0)
-        return;
+    if (frame.v != 0)
+        list(frame);
+}
+
+// As long as the machine has room for; the others are there and not shown.
+void RecordedTables::list(Pfn root) {
     Kvm& kvm = system_.kvm();
-    // A list as long as the machine has room for; the others are there and not shown.
     if (kvm.roots().size() < 2 * system_.config().vcpus) {
-        kvm.listRoot(frame);
-        kvm.spSet(frame, Kvm::kRootCount, 1);
+        kvm.listRoot(root);
+        kvm.spSet(root, Kvm::kRootCount, 1);
     }
+}
+
+bool RecordedTables::isListed(Pfn root) const {
+    const std::vector<Pfn> listed = system_.kvm().roots();
+    return std::find(listed.begin(), listed.end(), root) != listed.end();
 }
 
 void RecordedTables::rootChanged(const TraceRoot& root) {
@@ -89,8 +97,7 @@ void RecordedTables::rootChanged(const TraceRoot& root) {
     if (found == frameOfTable_.end())
         return;
     Kvm& kvm = system_.kvm();
-    const std::vector<Pfn> listed = kvm.roots();
-    if (root.retired && std::find(listed.begin(), listed.end(), found->second) != listed.end())
+    if (root.retired && isListed(found->second))
         kvm.unlistRoot(found->second);
     kvm.spSet(found->second, Kvm::kRole, roleOf(root, levelOf(root.levels)));
 }
@@ -103,8 +110,13 @@ void RecordedTables::tableMoved(const TraceTable& table) {
     if (old == frameOfTable_.end() || old->second == to || to.v == 0)
         return;
     const Pfn from = old->second;
+    const bool listed = isListed(from);
+    if (listed)
+        system_.kvm().unlistRoot(from);
     give(from);
     make(to, table);
+    if (listed)
+        list(to);
     // What hangs below it knows where its entry is.
     for (const auto& [id, frame] : frameOfTable_)
         if (const MmuPage page = system_.kvm().peekPage(frame); page.ptep && frameOf(*page.ptep) == from)

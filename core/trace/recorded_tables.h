@@ -46,6 +46,8 @@ private:
     void make(Pfn frame, const TraceTable& table);
     void give(Pfn frame);
     void record(Pfn frame, const TraceTable& table);
+    void list(Pfn root);
+    bool isListed(Pfn root) const;
     u64 roleOf(const TraceRoot& root, Level level) const;
     Pfn privateTable(PrivateTable table);
     void freePrivate(PrivateTable table);

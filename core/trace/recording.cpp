@@ -6,6 +6,7 @@
 #include "scenario/diagnostic.h"
 #include "trace/dat_reader.h"
 #include "trace/event_stream.h"
+#include "trace/snapshot_reader.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -62,12 +63,15 @@ TraceCounts readSession(TraceInput& input, TraceNames& names, TraceSink& sink, c
 } // namespace
 
 std::string_view name(TraceFormat format) {
-    constexpr std::array<std::string_view, 3> kNames{"text", "trace.dat", "session"};
+    constexpr std::array<std::string_view, 4> kNames{"text", "trace.dat", "session", "snapshot"};
     return kNames[static_cast<unsigned>(format)];
 }
 
 TraceFormat formatOf(std::string_view firstBytes) {
-    return isTraceDat(firstBytes) ? TraceFormat::Dat : firstBytes.starts_with(kMagic) ? TraceFormat::Session : TraceFormat::Text;
+    return isTraceDat(firstBytes)           ? TraceFormat::Dat
+           : firstBytes.starts_with(kMagic) ? TraceFormat::Session
+           : isSnapshot(firstBytes)         ? TraceFormat::Snapshot
+                                            : TraceFormat::Text;
 }
 
 bool looksLikeTrace(std::string_view firstBytes) {
@@ -103,6 +107,10 @@ TraceRead readTrace(TraceInput& input, TraceNames& names, TraceSink& sink, const
     switch (read.format) {
     case TraceFormat::Dat: read.counts = readTraceDat(input, names, sink, [&](u64 events) { return read.whole = goOn(events); }); break;
     case TraceFormat::Session: read.counts = readSession(input, names, sink, goOn, read.whole); break;
+    case TraceFormat::Snapshot:
+        read.counts = readSnapshot(
+            input, names, sink, [&](u64 events) { return read.whole = goOn(events); }, read.about);
+        break;
     case TraceFormat::Text: {
         TextReader reader(names, sink);
         for (std::string_view piece = input.read(); !piece.empty() && read.whole; piece = input.read()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A recording, whatever it is: text, trace.dat, or a session file that was made of one.
+// A recording, whatever it is: text, trace.dat, a session file that was made of one, or a snapshot of the tables.
 #pragma once
 
 #include "trace/input.h"
@@ -10,7 +10,7 @@
 
 namespace mirrorscope {
 
-enum class TraceFormat : u8 { Text, Dat, Session };
+enum class TraceFormat : u8 { Text, Dat, Session, Snapshot };
 std::string_view name(TraceFormat format);
 TraceFormat formatOf(std::string_view firstBytes);
 
@@ -24,6 +24,7 @@ struct TraceRead {
     TraceFormat format = TraceFormat::Text;
     TraceCounts counts;
     bool whole = true; // else it was stopped
+    std::string about; // a snapshot: where it comes from
 };
 // Gives all events to the sink. `goOn` is asked now and then, with the number of events so far; false ends it.
 // Throws InputError.

@@ -52,10 +52,18 @@ bool Rebuild::mayBeLinked(const TraceRoot& root, Level level, u64 gfn) {
 Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     const Level level = levelOf(e.level);
     // The address of the entry was told: there is no doubt, if that page is known.
-    if (e.c != 0)
-        if (TraceTable* table = tables_.findByPfn(framePart(e.c));
-            table != nullptr && table->level == level && table->contains(tables_.placedIn(*table, e.gfn)))
+    if (e.c != 0) {
+        TraceTable* table = tables_.findByPfn(framePart(e.c));
+        // Of a root's own page nothing else tells: who made it begins with it.
+        if (table == nullptr && task.root && has(task.made, *task.root))
+            if (TraceTable* there = tables_.find(*task.root, level, tables_.root(*task.root).placed(e.gfn));
+                there != nullptr && there->pfn == TraceTable::kNoPfn) {
+                learnFrame(*there, framePart(e.c));
+                table = there;
+            }
+        if (table != nullptr && table->level == level && table->contains(tables_.placedIn(*table, e.gfn)))
             return candidateAt(*table, e);
+    }
     // A table is in one place only.
     if (spte::isTable(e.a, level))
         if (const TraceTable* child = tables_.findByPfn(framePart(e.a));

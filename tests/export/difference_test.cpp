@@ -56,6 +56,16 @@ TEST(Difference, another_dispatch_leaves_the_private_entry_and_parts_at_the_miss
     EXPECT_EQ(d.parting->b.find("seamcall"), std::string::npos) << d.parting->b;
 }
 
+// Many entries that are alike are one row of the trees, and each of them an entry all the same.
+TEST(Difference, of_entries_that_are_alike_none_is_overlooked) {
+    const std::string machine = "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n";
+    const Difference d =
+        differenceBetween(machine + "  - pre-fault: {vcpu: 0, gpa: 0, size: 48K}\n  - pre-fault: {vcpu: 0, gpa: 0xd000, size: 4K}\n",
+                          machine + "  - pre-fault: {vcpu: 0, gpa: 0, size: 44K}\n  - pre-fault: {vcpu: 0, gpa: 0xd000, size: 4K}\n");
+    ASSERT_EQ(d.trees.size(), 1u) << differenceText(d);
+    EXPECT_EQ(d.trees[0].name, "direct 0xb000 4K");
+}
+
 TEST(Difference, frames_are_compared_up_to_renaming_and_not_beyond) {
     // Another page first takes the frame that the page had, in the same tables.
     const std::string first = "  - {vcpu0: {accept: 0x1000}}\n  - {vcpu0: {accept: 0x2000}}\n";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// workload [PAGES]: a guest of two vCPUs, and what a host does to its memory, by ioctls alone: faults on demand and two at once, huge
-// pages, a dirty log that begins, is read and ends, pages that are dropped and protected, a slot that comes and goes.
+// workload [PAGES [FILE]]: a guest of two vCPUs, and what a host does to its memory, by ioctls alone: faults on demand and two at once, huge
+// pages, a dirty log that begins, is read and ends, pages that are dropped and protected, a slot that comes and goes. With FILE it ends
+// the recording before that goes, makes the file and stands still.
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { kPage = 4096, kHuge = 2 << 20, kMemory = 48 << 20, kEntry = 0x2000, kFirst = 4 << 20, kSecond = 12 << 20, kFar = 256 << 20 };
 
@@ -53,6 +55,14 @@ static void touch(int vcpu, uint32_t address, uint32_t pages, uint32_t stride, i
         fprintf(stderr, "exit %u\n", runs[vcpu]->exit_reason);
         exit(1);
     }
+}
+
+static void standStill(const char *file) {
+    const int tracing = open("/sys/kernel/tracing/tracing_on", O_WRONLY);
+    must(tracing < 0 ? -1 : (long)write(tracing, "0", 1), "tracing_on");
+    const int made = open(file, O_CREAT | O_WRONLY, 0644);
+    must(made, file);
+    pause();
 }
 
 static void *beside(void *pages) {
@@ -118,6 +128,8 @@ int main(int argc, char **argv) {
     void *more = mmap(NULL, kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     slot(1, kFar, kHuge, 0, more);
     touch(0, kFar, pages / 2, kPage, 1);
+    if (argc > 2)
+        standStill(argv[2]);
     slot(1, kFar, 0, 0, more);
     touch(0, kFirst, 8, kPage, 1);
     puts("done");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/trees/banner.h"
 
+#include "trace/recorded.h"
 #include "views/text.h"
 
 #include <QLabel>
@@ -120,6 +121,8 @@ void Banner::refresh() {
 
 QString Banner::keysAt(u64 at) const {
     const bool end = at == context_.session()->end();
+    if (context_.isRecording() && context_.session()->recorded()->isSnapshot())
+        return end ? tr("a snapshot: all its entries; Ctrl+F11 goes back") : tr("F11: next entry   Ctrl+F11: back");
     if (context_.isRecording())
         return end ? tr("the end of the trace; Ctrl+F11 goes back") : tr("F11: next line   Ctrl+F11: back   F10: next fault or notifier");
     if (context_.presenting())
