@@ -56,6 +56,8 @@ private:
         put(n, e);
     }
 
+    static constexpr u64 kTd = 0xff11'0000'0400'1000; // where struct kvm_tdx would have its struct tdx_td; a run has one TD
+
     // As the probes of `record --seamcalls` print it; levels as v6.16's functions take them.
     void probed(u64 n, const Mark& mark) {
         TraceEvent e;
@@ -63,7 +65,10 @@ private:
         e.a = mark.code;
         if (mark.phase != 0) {
             e.b = mark.a[0];
-        } else if (info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel) {
+        } else {
+            e.c = kTd;
+        }
+        if (mark.phase == 0 && info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel) {
             e.gfn = (mark.a[0] & ept::kPfnMask) >> 12;
             e.level = static_cast<u8>((mark.a[0] & 7) + (system_.config().kernel >= Kernel::V7_2 ? 1 : 0));
             constexpr u64 kVmemmap = 0xffff'ea00'0000'0000; // where struct pages are without KASLR (Documentation/arch/x86/x86_64/mm.rst)

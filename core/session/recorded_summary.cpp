@@ -208,7 +208,10 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
                                : ", first at " + step(r.losses.front().before, fmt::format("line {}", r.losses.front().what.line)));
     out += renumberedMarkdown(r);
     if (r.config.recorded->mirrored)
-        out += r.privateFrames.empty()
+        out += r.seamcalls.tds > 1
+                   ? fmt::format("{}, each judged by its own SEAMCALLs; the private pane would mix them, and is not filled.\n\n",
+                                 counted(r.seamcalls.tds, "TD"))
+               : r.privateFrames.empty()
                    ? std::string("A TD: the mirror is KVM's own; of the private tree no line tells (a SEAMCALL has no tracepoint).\n\n")
                    : fmt::format(
                          "A TD: the mirror is KVM's own; the private tree is what probes of SEAMCALLs tell of it: {} in {}. Not whether "

@@ -57,7 +57,7 @@ constexpr FieldNames kFields[] = {
     {TraceKind::Hypercall, "", "", "nr", "a0", "a1", "", ""},
     {TraceKind::RmpFault, "gpa", "rmp_level", "error_code", "pfn", "psmash_ret", "vcpu_id", ""},
     {TraceKind::MemoryRegion, "gpa", "", "kvm", "hva", "size", "slot", ""},
-    {TraceKind::Seamcall, "gpa", "level", "", "page", "", "", ""},
+    {TraceKind::Seamcall, "gpa", "level", "", "page", "td", "", ""},
     {TraceKind::SeamcallStatus, "", "", "", "status", "", "", ""},
 };
 static_assert(std::size(kFields) == kTraceKinds && inOrder(kFields));

@@ -160,7 +160,7 @@ std::string fieldsText(const TraceEvent& e, const TraceNames& names) {
         return fmt::format("(kvm_set_memory_region) kvm={:#x} slot={} gpa={:#x} size={:#x} hva={:#x}", e.a, e.vcpu, e.gfn << 12, e.c, e.b);
     case TraceKind::Seamcall: {
         const LeafInfo& leaf = mirrorscope::info(static_cast<Leaf>(e.a));
-        std::string text = fmt::format("({})", leaf.function);
+        std::string text = fmt::format("({})", leaf.function) + (e.c != 0 ? fmt::format(" td={:#x}", e.c) : "");
         if (leaf.rcx == Operand::GpaLevel)
             text += fmt::format(" gpa={:#x} level={}", e.gfn << 12, e.level);
         return text + (e.b != 0 ? fmt::format(" page={:#x}", e.b) : "");

@@ -80,7 +80,8 @@ std::optional<Leaf> traceLeafFromName(std::string_view name);
 //   PageFault      vcpu, gfn; a: error code, c: the address.  RmpFault: vcpu, gfn, level; a: error code, b: pfn, c: PSMASH's answer
 //   Entry          vcpu; a: rip.  Exit: vcpu; a: the reason (a string of TraceNames), b, c: info1, info2
 //   MemoryRegion   vcpu: the slot; gfn; a: the VM (struct kvm), b: user space's address, c: bytes, 0 where the slot goes
-//   Seamcall       gfn, level (as the function was given it); a: the Leaf, b: the struct page.  SeamcallStatus: a: the Leaf, b: the status
+//   Seamcall       gfn, level (as the function was given it); a: the Leaf, b: the struct page, c: the struct tdx_td, 0 if no line told it.
+//                  SeamcallStatus: a: the Leaf, b: the status
 //   UnmapHva …     a: start, b: end.  UserspaceExit: a: the reason (a string), b: its number.  Hypercall: a: nr, b: a0, c: a1
 struct TraceEvent {
     static constexpr u8 kNew = 1, kSpurious = 2, kFixed = 4;

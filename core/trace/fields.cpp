@@ -259,6 +259,8 @@ bool parseFields(TraceKind kind, std::string_view fields, TraceEvent& e, TraceNa
     }
     case TraceKind::Seamcall: {
         const bool ofEntry = info(static_cast<Leaf>(e.a)).rcx == Operand::GpaLevel;
+        if (scan.word("td", true) && !scan.hex(e.c))
+            return false;
         if (ofEntry && (!scan.word("gpa", true) || !scan.hex(value)))
             return false;
         e.gfn = value >> 12;

@@ -35,7 +35,21 @@ u8 SeamcallJudge::levelOf(const TraceEvent& call) {
     return static_cast<u8>(call.level + (levels_.value_or(false) ? 0 : 1));
 }
 
-void SeamcallJudge::called(const TraceEvent& e) { taskOf(e).call = e; }
+void SeamcallJudge::called(const TraceEvent& e) {
+    Task& task = taskOf(e);
+    task.call = e;
+    task.ofSeveral |= task.td.value_or(e.c) != e.c;
+    task.td = e.c;
+    if (tds_.try_emplace(e.c).second && tds_.size() == 2)
+        changed_(nullptr);
+}
+
+// The one that a line of the mirror by that task is of, if that is sure.
+SeamcallJudge::Td* SeamcallJudge::tdOf(const Task& task) {
+    if (tds_.size() == 1)
+        return &tds_.begin()->second;
+    return task.td && !task.ofSeveral ? &tds_[*task.td] : nullptr;
+}
 
 void SeamcallJudge::answered(const TraceEvent& e) {
     Task& task = taskOf(e);
@@ -52,21 +66,22 @@ void SeamcallJudge::answered(const TraceEvent& e) {
 void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer) {
     task.busy.reset();
     const Leaf leaf = leafOf(call);
+    Td& td = tds_[call.c];
     std::optional<State> now;
     switch (leaf) {
-    case Leaf::MemPageAug: finalized_ = true; [[fallthrough]];
+    case Leaf::MemPageAug: td.finalized = true; [[fallthrough]];
     case Leaf::MemPageAdd: now = State::Leaf; break;
     case Leaf::MemSeptAdd:
     case Leaf::MemPageDemote: now = State::Table; break;
     case Leaf::MemRangeBlock: now = State::Blocked; break;
     case Leaf::MemPageRemove: now = State::Free; break;
-    case Leaf::MrFinalize: finalized_ = true; break;
+    case Leaf::MrFinalize: td.finalized = true; break;
     default: break;
     }
     if (!now)
         return;
     const Place place{levelOf(call), call.gfn};
-    change(place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
+    change(td, place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
     std::erase_if(task.owed, [&](const Owed& owed) {
         const bool paid = owed.place == place && owed.wanted == *now;
         if (paid && *now == State::Leaf)
@@ -75,8 +90,10 @@ void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEve
     });
 }
 
-void SeamcallJudge::change(Place place, const Known& now) {
-    entries_[place] = now;
+void SeamcallJudge::change(Td& td, Place place, const Known& now) {
+    td.entries[place] = now;
+    if (tds_.size() > 1)
+        return;
     const PrivateEntry entry{place.first, place.second, now.state, now.page};
     changed_(&entry);
 }
@@ -110,7 +127,7 @@ void SeamcallJudge::refused(Task& task, const TraceEvent& call, const TraceEvent
     }
     task.busy.reset();
     // Of a page of the image that was counted and not added; so before v6.19.
-    if (leaf == Leaf::MemRangeBlock && !finalized_ && tdx::highOf(answer.b) == tdx::EPT_ENTRY_STATE_INCORRECT)
+    if (leaf == Leaf::MemRangeBlock && !tds_[call.c].finalized && tdx::highOf(answer.b) == tdx::EPT_ENTRY_STATE_INCORRECT)
         return;
     const std::string operand = tdx::operandText(answer.b);
     report_(TraceRule::ModuleAgrees, answer,
@@ -125,9 +142,14 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     operationEnds(e);
     Task& task = taskOf(e);
     const Place place{e.level, e.gfn};
-    const auto known = entries_.find(place);
+    Td* const td = tdOf(task);
+    if (td == nullptr && task.ofSeveral)
+        return;
+    static const std::map<Place, Known> kNone;
+    const std::map<Place, Known>& entries = td != nullptr ? td->entries : kNone;
+    const auto known = entries.find(place);
     const auto owe = [&](State wanted) {
-        if (known == entries_.end() || known->second.state != wanted)
+        if (known == entries.end() || known->second.state != wanted)
             task.owed.push_back({place, wanted, e.line, framePart(e.b)});
         else if (wanted == State::Leaf)
             pair(known->second.page, framePart(e.b), e, known->second.line);
@@ -136,12 +158,13 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
     if (!wasLeaf && !wasTable && (isLeaf || isTable))
         owe(isLeaf ? State::Leaf : State::Table);
-    else if (wasLeaf && !isLeaf && !isTable && known != entries_.end()) // what was mapped before the recording may be counted only
+    else if (wasLeaf && !isLeaf && !isTable && known != entries.end()) // what was mapped before the recording may be counted only
         owe(State::Free);
-    else if (wasTable && known != entries_.end()) { // tables go with the TD
+    else if (wasTable && known != entries.end()) { // tables go with the TD
         const PrivateEntry gone{e.level, e.gfn};
-        entries_.erase(known);
-        changed_(&gone);
+        td->entries.erase(place);
+        if (tds_.size() == 1)
+            changed_(&gone);
     }
 }
 
@@ -157,7 +180,7 @@ void SeamcallJudge::operationEnds(const TraceEvent& e) {
 }
 
 void SeamcallJudge::lost() {
-    entries_.clear();
+    tds_.clear();
     tasks_.clear();
     calls_ = 0;
     levels_ = levelsOfKernel_;
@@ -166,10 +189,12 @@ void SeamcallJudge::lost() {
 
 SeamcallJudge::Told SeamcallJudge::told() const {
     Told told{.calls = calls_, .busy = busy_, .firstPage = pagesDiffer_ ? std::nullopt : firstPage_};
-    for (const auto& [place, known] : entries_) {
-        told.leaves += known.state == State::Leaf ? 1 : 0;
-        told.tables += known.state == State::Table ? 1 : 0;
-    }
+    told.tds = tds_.size();
+    for (const auto& [address, td] : tds_)
+        for (const auto& [place, known] : td.entries) {
+            told.leaves += known.state == State::Leaf ? 1 : 0;
+            told.tables += known.state == State::Table ? 1 : 0;
+        }
     return told;
 }
 

@@ -28,7 +28,8 @@ class SeamcallJudge {
 public:
     using Report = std::function<void(TraceRule, const TraceEvent&, std::string, std::vector<u32>)>;
     // `levelsOfKernel`: the functions take an enum pg_level (v7.2), not the module's level, one less; nothing: the first page tells.
-    // `changed` hears what entries become; null: all of them are forgotten.
+    // `changed` hears what entries become; null: all of them are forgotten. Once calls of a second TD are told it hears no more: it could
+    // not tell them apart.
     using Changed = std::function<void(const PrivateEntry*)>;
     SeamcallJudge(std::optional<bool> levelsOfKernel, Report report, Changed changed)
         : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)), changed_(std::move(changed)) {}
@@ -43,7 +44,8 @@ public:
 
     struct Told {
         u64 calls = 0, busy = 0;    // that were answered; of them with TDX_OPERAND_BUSY
-        u64 leaves = 0, tables = 0; // of the private table, as far as it is known
+        u64 leaves = 0, tables = 0; // of the private tables, as far as they are known
+        u64 tds = 0;
         // Where the struct page of frame 0 would be: so far from each page that was given is the frame that the mirror names.
         std::optional<u64> firstPage;
         bool any() const { return calls != 0; }
@@ -70,10 +72,18 @@ private:
         std::optional<TraceEvent> call;
         std::optional<TraceEvent> busy; // the last one that was answered so
         std::vector<Owed> owed;
+        std::optional<u64> td; // that it works for
+        bool ofSeveral = false;
     };
+    // Of one, by its struct tdx_td; 0: lines do not tell it.
+    struct Td {
+        std::map<Place, Known> entries;
+        bool finalized = false;
+    };
+    Td* tdOf(const Task& task);
     Task& taskOf(const TraceEvent& e);
     u8 levelOf(const TraceEvent& call);
-    void change(Place place, const Known& now);
+    void change(Td& td, Place place, const Known& now);
     void pair(u64 page, u64 pfn, const TraceEvent& e, u32 line);
     void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);
     void refused(Task& task, const TraceEvent& call, const TraceEvent& answer);
@@ -81,10 +91,9 @@ private:
     std::optional<bool> levelsOfKernel_, levels_;
     Report report_;
     Changed changed_;
-    std::map<Place, Known> entries_;
+    std::map<u64, Td> tds_;
     std::vector<Task> tasks_;
     u64 calls_ = 0, busy_ = 0;
-    bool finalized_ = false;
     std::optional<u64> firstPage_;
     u64 pairs_ = 0, lastPfn_ = 0; // that agree, of other pages each
     bool pagesDiffer_ = false;    // a struct page is of another size there
