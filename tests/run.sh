@@ -18,7 +18,7 @@ for argument; do
     --all)
         presets="$presets clang asan-gcc tsan"
         export MIRRORSCOPE_EFFORT=whole
-        packages="$packages slurm-wlm munge spin chromium lintian appstream desktop-file-utils mmdebstrap qemu-system-x86 busybox-static trace-cmd cpio xz-utils"
+        packages="$packages slurm-wlm munge spin chromium lintian appstream desktop-file-utils mmdebstrap qemu-system-x86 busybox-static trace-cmd cpio xz-utils python3"
         others=1
         ;;
     *)
