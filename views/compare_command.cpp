@@ -25,7 +25,25 @@ void MainWindow::compareWith(const QString& name, const std::vector<Override>& o
     }
 }
 
+// What it is held against is another file: nothing of it can be run in another way.
+void MainWindow::askCompareRecorded() {
+    const auto with = [this](const QString& file) {
+        if (file.isEmpty())
+            return;
+        say(tr("Reading %1 …").arg(file), 0);
+        compare_->startRecorded(context_.session()->sharedRecorded(), file);
+    };
+    palette_->open(tr("the file of another recording or snapshot"),
+                   {{tr("another recording or snapshot…"), tr("a file"),
+                     [this, with] { with(QFileDialog::getOpenFileName(this, tr("Compare with"))); }}},
+                   with);
+}
+
 void MainWindow::askCompare() {
+    if (context_.isRecording()) {
+        askCompareRecorded();
+        return;
+    }
     const Scenario& scenario = context_.session()->scenario();
     std::vector<Palette::Item> items;
     const auto add = [&](const QString& name, const QString& hint, std::vector<Override> overrides) {

@@ -192,6 +192,7 @@ private:
     void buildFileMenus(std::map<QString, QMenu*>& menus);
     void askPlace();
     void askCompare();
+    void askCompareRecorded();
     void doAgain();
     void compareWith(const QString& name, const std::vector<Override>& overrides);
     void askSaveConsole(const QString& lines);

@@ -45,7 +45,7 @@ void MainWindow::refreshActions() {
     const bool hasScript = any && !context_.isRecording();
     enable({Command::WhatIf, Command::Rerun, Command::SaveAs, Command::RunToCursor, Command::Replace}, hasScript);
     enable({Command::NextVariant}, variants_->isVisibleTo(this));
-    enable({Command::Compare, Command::Explore}, !context_.isRecording());
+    enable({Command::Explore}, !context_.isRecording());
     enable({Command::DoAgain}, any && context_.isRecording());
     enable({Command::Save}, hasScript && (document_->isModified() || document_->file().isEmpty()));
     enable({Command::Undo}, script_->canUndo());
@@ -79,7 +79,7 @@ void MainWindow::askOpen() {
     const QString file = QFileDialog::getOpenFileName(this, tr("Open a scenario or a recording"),
                                                       document_->file().isEmpty() ? QString::fromStdString(scenarioFolder())
                                                                                   : QFileInfo(document_->file()).path(),
-                                                      tr("Scenarios (*.yaml *.yml);;Traces of kernels and sessions (*)"));
+                                                      tr("Scenarios (*.yaml *.yml);;Traces, snapshots and sessions (*)"));
     if (!file.isEmpty())
         open(file);
 }
