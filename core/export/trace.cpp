@@ -63,20 +63,22 @@ private:
         TraceEvent e;
         e.kind = mark.phase == 0 ? TraceKind::Seamcall : TraceKind::SeamcallStatus;
         e.a = mark.code;
-        if (mark.phase != 0) {
+        if (mark.phase == 0)
+            called(e, mark);
+        else
             e.b = mark.a[0];
-        } else {
-            e.c = kTd;
-        }
-        if (mark.phase == 0 && info(static_cast<Leaf>(mark.code)).rcx == Operand::GpaLevel) {
-            e.gfn = (mark.a[0] & ept::kPfnMask) >> 12;
-            e.level = static_cast<u8>((mark.a[0] & 7) + (system_.config().kernel >= Kernel::V7_2 ? 1 : 0));
-            constexpr u64 kVmemmap = 0xffff'ea00'0000'0000; // where struct pages are without KASLR (Documentation/arch/x86/x86_64/mm.rst)
-            const auto leaf = static_cast<Leaf>(mark.code);
-            if (leaf == Leaf::MemPageAdd || leaf == Leaf::MemPageAug || leaf == Leaf::MemSeptAdd)
-                e.b = kVmemmap + (mark.a[2] >> 12) * SeamcallJudge::kPageStruct;
-        }
         put(n, e);
+    }
+    void called(TraceEvent& e, const Mark& mark) const {
+        const auto leaf = static_cast<Leaf>(mark.code);
+        e.c = leaf == Leaf::PhymemPageReclaim ? 0 : kTd; // it is told of a page alone
+        if (info(leaf).rcx != Operand::GpaLevel)
+            return;
+        e.gfn = (mark.a[0] & ept::kPfnMask) >> 12;
+        e.level = static_cast<u8>((mark.a[0] & 7) + (system_.config().kernel >= Kernel::V7_2 ? 1 : 0));
+        constexpr u64 kVmemmap = 0xffff'ea00'0000'0000; // where struct pages are without KASLR (Documentation/arch/x86/x86_64/mm.rst)
+        if (leaf == Leaf::MemPageAdd || leaf == Leaf::MemPageAug || leaf == Leaf::MemSeptAdd)
+            e.b = kVmemmap + (mark.a[2] >> 12) * SeamcallJudge::kPageStruct;
     }
 
     void step(u64 n) {

@@ -38,6 +38,8 @@ u8 SeamcallJudge::levelOf(const TraceEvent& call) {
 void SeamcallJudge::called(const TraceEvent& e) {
     Task& task = taskOf(e);
     task.call = e;
+    if (leafOf(e) == Leaf::PhymemPageReclaim) // which is told of a page alone
+        return;
     task.ofSeveral |= task.td.value_or(e.c) != e.c;
     task.td = e.c;
     if (tds_.try_emplace(e.c).second && tds_.size() == 2)
@@ -66,22 +68,21 @@ void SeamcallJudge::answered(const TraceEvent& e) {
 void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer) {
     task.busy.reset();
     const Leaf leaf = leafOf(call);
-    Td& td = tds_[call.c];
     std::optional<State> now;
     switch (leaf) {
-    case Leaf::MemPageAug: td.finalized = true; [[fallthrough]];
+    case Leaf::MemPageAug: tds_[call.c].finalized = true; [[fallthrough]];
     case Leaf::MemPageAdd: now = State::Leaf; break;
     case Leaf::MemSeptAdd:
     case Leaf::MemPageDemote: now = State::Table; break;
     case Leaf::MemRangeBlock: now = State::Blocked; break;
     case Leaf::MemPageRemove: now = State::Free; break;
-    case Leaf::MrFinalize: td.finalized = true; break;
+    case Leaf::MrFinalize: tds_[call.c].finalized = true; break;
     default: break;
     }
     if (!now)
         return;
     const Place place{levelOf(call), call.gfn};
-    change(td, place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
+    change(tds_[call.c], place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
     std::erase_if(task.owed, [&](const Owed& owed) {
         const bool paid = owed.place == place && owed.wanted == *now;
         if (paid && *now == State::Leaf)

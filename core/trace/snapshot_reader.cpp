@@ -69,7 +69,7 @@ private:
 };
 
 struct Root {
-    u64 pfn = 0, level = 4, count = 1;
+    u64 pfn = 0, level = 4;
     bool mirror = false, invalid = false, smm = false;
 };
 struct Entry {
@@ -196,9 +196,7 @@ private:
             root.level = needed();
             if (root.level != 4 && root.level != 5)
                 wrong("a root is of level 4 or 5");
-        } else if (key_ == "count")
-            root.count = needed();
-        else if (key_ == "invalid")
+        } else if (key_ == "invalid")
             root.invalid = text == "true";
         else if (key_ == "smm")
             root.smm = text == "true";

@@ -324,7 +324,7 @@ def tables(kernel, page, root, entries, directory, alias):
                 walk(kernel.read(directory + (raw & FRAME), 4096), level - 1, gfn)
 
     spt = kernel.get("kvm_mmu_page", page, "spt")
-    walk(kernel.read(spt, 4096), role(kernel, page, "level"), kernel.get("kvm_mmu_page", page, "gfn") if alias else 0)
+    walk(kernel.read(spt, 4096), role(kernel, page, "level"), 0)
 
 
 def snapshot(kernel, pid):
