@@ -117,4 +117,4 @@ cmp run.dat.states run.txt.states
 cmp run.dat.summary run.txt.summary
 changes=$(grep -c kvm_tdp_mmu_spte_changed share/run.txt)
 [ "$changes" -gt 500 ]
-echo "lab: $(head -1 share/log.txt), $(wc -l <share/run.txt) lines, $changes changes of entries: as 6.12 makes them; text and trace.dat tell the same; $(grep -o '"level"' gdb.json | wc -l) entries are in its memory as recorded"
+echo "lab: $(head -1 share/log.txt), $(wc -l <share/run.txt) lines, $changes changes of entries: as 6.12 makes them; text and trace.dat tell the same; $(grep -o '"raw"' gdb.json | wc -l) entries are in its memory as recorded"

@@ -379,6 +379,8 @@ std::string stateSchema() {
                           {"counts", {{"type", "object"}, {"additionalProperties", integer}}},
                           {"violations", list(violation)}}));
     schema["properties"]["td"] = {{"type", {"object", "null"}}};
+    // Of a kernel that runs: where and when it was read.
+    schema["properties"]["snapshot"] = {{"type", "object"}, {"additionalProperties", {{"type", {"string", "integer"}}}}};
     return schema.dump(1) + "\n";
 }
 

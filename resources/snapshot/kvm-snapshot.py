@@ -20,7 +20,9 @@ import socket
 import struct
 import sys
 
-PRESENT, LARGE, NONPRESENT = 1 << 11, 1 << 7, 1 << 63  # spte.h: SPTE_MMU_PRESENT_MASK, PT_PAGE_SIZE_MASK, SHADOW_NONPRESENT_VALUE
+# spte.h: SPTE_MMU_PRESENT_MASK, PT_PAGE_SIZE_MASK, SHADOW_NONPRESENT_VALUE, FROZEN_SPTE
+PRESENT, LARGE, NONPRESENT = 1 << 11, 1 << 7, 1 << 63
+FROZEN = 0x5A0 | NONPRESENT
 FRAME = ((1 << 52) - 1) & ~0xFFF
 MOST_TABLES = 4 << 20
 
@@ -319,8 +321,11 @@ def tables(kernel, page, root, entries, directory, alias):
             if raw in (0, NONPRESENT):
                 continue
             gfn = base + (i << 9 * (level - 1))
-            entries.append({"root": root, "gfn": gfn & ~alias, "level": level, "raw": f"{raw:#018x}"})
-            if raw & PRESENT and level > 1 and not raw & LARGE:
+            leads = raw & PRESENT and level > 1 and not raw & LARGE
+            state = "table" if leads else "leaf" if raw & PRESENT else "frozen" if raw == FROZEN else "mmio"
+            pfn = (raw & FRAME) >> 12 if raw & PRESENT else None
+            entries.append({"root": root, "gfn": gfn & ~alias, "level": level, "raw": f"{raw:#018x}", "is": state, "pfn": pfn})
+            if leads:
                 walk(kernel.read(directory + (raw & FRAME), 4096), level - 1, gfn)
 
     spt = kernel.get("kvm_mmu_page", page, "spt")
@@ -362,6 +367,7 @@ def snapshot(kernel, pid):
         trees["mirror"] = mirror
     return {
         "position": 0,
+        "file": "",
         "snapshot": {
             "kernel": release,
             "vendor": vendor,
@@ -373,6 +379,8 @@ def snapshot(kernel, pid):
         "machine": machine,
         "trees": trees,
         "roots": roots,
+        # What else a state tells, and a snapshot does not know.
+        **{"tlb": {}, "pamt": [], "rmp": [], "locks": [], "counts": {}, "violations": []},
     }
 
 
@@ -399,7 +407,8 @@ def main():
         if args.gdb:
             kernel.close()
     except (Refused, OSError, ValueError, struct.error) as reason:
-        sys.exit(f"kvm-snapshot: {reason}")
+        print(f"kvm-snapshot: {reason}", file=sys.stderr)
+        sys.exit(2)
     text = json.dumps(state, separators=(",", ":")) + "\n"
     if args.output:
         beside = args.output + ".part"

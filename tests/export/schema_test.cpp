@@ -86,6 +86,13 @@ TEST(Schema, every_event_of_every_shipped_scenario_is_valid) {
     }
 }
 
+// As resources/snapshot/kvm-snapshot.py writes them.
+TEST(Schema, snapshots_of_kernels_are_states) {
+    const JsonSchema schema(Json::parse(stateSchema()));
+    for (const char* name : {"lab-6.12.json", "lab-6.12-huge.json"})
+        EXPECT_EQ(schema.check(Json::parse(readFile((kSource / "tests/data/snapshots" / name).string()))), "") << name;
+}
+
 TEST(Schema, the_state_of_every_shipped_scenario_is_valid) {
     const JsonSchema schema(Json::parse(stateSchema()));
     for (const auto& file : someOf(shippedScenarios())) {
