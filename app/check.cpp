@@ -17,7 +17,7 @@ void addCheck(CLI::App& root, Invocation& invoke) {
             int status = kOk;
             for (const auto& file : *files) {
                 try {
-                    for (const ScenarioVariant& variant : loadScenario(file, overrides).variants) {
+                    for (const ScenarioVariant& variant : runnable(file, overrides).variants) {
                         auto chosen = overrides;
                         chosen.insert(chosen.begin(), {std::string(kVariant), variant.name});
                         loadScenario(file, chosen);

@@ -3,7 +3,10 @@
 
 #include "base/text.h"
 #include "export/export.h"
+#include "scenario/diagnostic.h"
+#include "scenario/yaml.h"
 #include "trace/findings.h"
+#include "trace/recording.h"
 
 #include <fmt/format.h>
 
@@ -36,6 +39,15 @@ std::vector<Override> OverrideArguments::parse() const {
         list.push_back({text.substr(0, equal), text.substr(equal + 1)});
     }
     return list;
+}
+
+Scenario runnable(const std::string& file, const std::vector<Override>& overrides) {
+    if (isTraceFile(file))
+        throw InputError(
+            file, 1, 1,
+            "a recording or a snapshot of a kernel, not a scenario: `import` says what is in it, `conform` judges it, and the window "
+            "opens it");
+    return loadScenario(file, overrides);
 }
 
 u64 parsePosition(const std::string& text, u64 end) {

@@ -51,6 +51,8 @@ struct OverrideArguments {
 void addOverrides(CLI::App& sub, OverrideArguments& to);
 // `--kernel V` of the commands that read traces; the name is one that traceKernelFromName() knows, or empty.
 void addTraceKernel(CLI::App& sub, std::string& to);
+// A scenario that is to be run. Throws InputError, also for a recording, with what can be done with that.
+Scenario runnable(const std::string& file, const std::vector<Override>& overrides);
 // "end" or a number not beyond the end.
 u64 parsePosition(const std::string& text, u64 end);
 // True once Ctrl-C was pressed; the first call arms the handler.

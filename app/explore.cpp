@@ -9,7 +9,6 @@
 #include "explore/scale_out.h"
 #include "explored.h"
 #include "export/export.h"
-#include "scenario/yaml.h"
 
 #include <fmt/format.h>
 
@@ -133,7 +132,7 @@ int explore(const ExploreArguments& args) {
         throw UsageError("--fewest-preemptions ends at the first violation, in one stateful search: it goes with none of --all, "
                          "--bound-preemptions, --jobs, --shard, --frontier and the other modes");
     interrupted();
-    const Scenario scenario = loadScenario(args.file, args.overrides.parse());
+    const Scenario scenario = runnable(args.file, args.overrides.parse());
     ExploreOptions options;
     options.mode = *exploreModeFromName(args.mode);
     if (options.mode == ExploreMode::Plain && (args.jobs != 1 || !args.shard.empty() || !args.frontier.empty()))

@@ -79,7 +79,7 @@ int reviewCommand(const ReviewArguments& args) {
         throw UsageError("--all makes every table, --table one of them");
     ReviewOptions options;
     if (!args.file.empty())
-        options.scenario = loadScenario(args.file, args.overrides.parse());
+        options.scenario = runnable(args.file, args.overrides.parse());
     else if (!args.overrides.parse().empty())
         throw UsageError("--set and --variant change a scenario of one's own: name its file");
     if (!args.kernel.empty() && !args.file.empty())

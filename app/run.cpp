@@ -4,7 +4,6 @@
 #include "console/console.h"
 #include "export/export.h"
 #include "scenario/runner.h"
-#include "scenario/yaml.h"
 
 #include <fmt/format.h>
 
@@ -80,7 +79,7 @@ FileResult runFile(const std::string& file, const RunArguments& args, const std:
     FileResult result;
     result.junit.name = file;
     const auto start = std::chrono::steady_clock::now();
-    Session session(loadScenario(file, overrides),
+    Session session(runnable(file, overrides),
                     {.check = !args.noCheck, .maxSteps = args.maxSteps, .recording = true, .cancelled = [] { return interrupted(); }});
     result.junit.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const Runner& runner = session.runner();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -45,6 +46,18 @@ nlohmann::json lastOf(const std::string& text) {
     return nlohmann::json::parse(text.substr(begin == std::string::npos ? 0 : begin + 1, end - begin));
 }
 } // namespace
+
+// Whoever runs one hears what can be done with it.
+TEST(TraceCommands, a_recording_is_no_scenario) {
+    const std::string snapshot = "'" MIRRORSCOPE_SOURCE_DIR "/tests/data/snapshots/lab-6.12.json'";
+    for (const char* command : {"run", "check", "explore"})
+        for (const std::string& file : {recording("private-exits.trace"), recording("lab-6.12-v7.dat.gz"), snapshot}) {
+            const Answer answer = shell(kProgram + " " + command + " " + file);
+            EXPECT_EQ(answer.status, 2) << command << " " << file;
+            EXPECT_NE(answer.text.find("`import` says what is in it"), std::string::npos) << answer.text;
+            EXPECT_EQ(std::count(answer.text.begin(), answer.text.end(), '\n'), 1) << answer.text;
+        }
+}
 
 TEST(TraceCommands, import_counts_and_makes_a_session) {
     const std::string session = testing::TempDir() + "/run.session";
