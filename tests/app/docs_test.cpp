@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <regex>
 #include <sys/wait.h>
 
@@ -37,6 +38,15 @@ std::vector<std::string> commandsOf(const std::string& text) {
 } // namespace
 
 // "# exit 1" behind a command is what it is expected to end with.
+// Longer ones lintian complains of, which only --all asks.
+TEST(Docs, the_changelog_of_the_package_has_lines_of_eighty_columns) {
+    std::ifstream in(kSource / "resources/package/changelog");
+    unsigned number = 0;
+    for (std::string line; std::getline(in, line); ++number)
+        EXPECT_TRUE(line.size() <= 80 || line.starts_with(" -- ")) << "line " << number + 1 << ": " << line;
+    EXPECT_GT(number, 10u);
+}
+
 TEST(Docs, EachCommandDoesWhatIsSaid) {
     unsigned run = 0;
     for (const auto& page : pages())
