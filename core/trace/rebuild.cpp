@@ -387,6 +387,18 @@ void Rebuild::makeRoot(const TraceEvent& e) {
         watch_->rootMade(tables_.root(id), tables_.table(tables_.root(id).table));
 }
 
+// The table that is that page, by the address of an entry; if no line told yet, that of `root`. Of a root's own page nothing else tells.
+TraceTable* Rebuild::tableIn(u64 pfn, const TraceEvent& e, std::optional<u32> root) {
+    TraceTable* table = tables_.findByPfn(pfn);
+    if (table != nullptr || !root)
+        return table;
+    TraceTable* there = tables_.find(*root, levelOf(e.level), tables_.root(*root).placed(e.gfn));
+    if (there == nullptr || there->pfn != TraceTable::kNoPfn)
+        return nullptr;
+    learnFrame(*there, pfn);
+    return there;
+}
+
 // The address of an entry tells which page its table is.
 void Rebuild::setSpte(const TraceEvent& e) {
     learnFormat(e.a);
@@ -400,15 +412,8 @@ void Rebuild::setSpte(const TraceEvent& e) {
                            tableIndex(e.gfn, level), e.b, e.b >> 3 & 511));
         return;
     }
-    TraceTable* table = tables_.findByPfn(pfn);
     Task& task = tasks_[e.task];
-    if (table == nullptr && task.root)
-        if (TraceTable* there = tables_.find(*task.root, level, tables_.root(*task.root).placed(e.gfn));
-            there != nullptr && there->pfn == TraceTable::kNoPfn) {
-            // Of the root's own page nothing else tells.
-            learnFrame(*there, pfn);
-            table = there;
-        }
+    TraceTable* table = tableIn(pfn, e, task.root);
     if (table == nullptr)
         return;
     const u64 gfn = tables_.placedIn(*table, e.gfn);

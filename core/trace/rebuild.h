@@ -171,6 +171,7 @@ private:
     // The innermost ones, until so many are left.
     void finishRemovals(Task& task, const TraceEvent& next, std::size_t upTo = 0);
     void finishRemoval(const Removal& removal, const TraceEvent& next);
+    TraceTable* tableIn(u64 pfn, const TraceEvent& e, std::optional<u32> root);
     void learnFrame(TraceTable& table, u64 pfn);
     void finishSilent(const TraceEvent& e);
     void startRemoval(const TraceEvent& e, TraceTable& table, bool early);

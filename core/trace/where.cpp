@@ -53,15 +53,9 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     const Level level = levelOf(e.level);
     // The address of the entry was told: there is no doubt, if that page is known.
     if (e.c != 0) {
-        TraceTable* table = tables_.findByPfn(framePart(e.c));
-        // Of a root's own page nothing else tells: who made it begins with it.
-        if (table == nullptr && task.root && has(task.made, *task.root))
-            if (TraceTable* there = tables_.find(*task.root, level, tables_.root(*task.root).placed(e.gfn));
-                there != nullptr && there->pfn == TraceTable::kNoPfn) {
-                learnFrame(*there, framePart(e.c));
-                table = there;
-            }
-        if (table != nullptr && table->level == level && table->contains(tables_.placedIn(*table, e.gfn)))
+        const bool madeIt = task.root && has(task.made, *task.root);
+        if (TraceTable* table = tableIn(framePart(e.c), e, madeIt ? task.root : std::nullopt);
+            table != nullptr && table->level == level && table->contains(tables_.placedIn(*table, e.gfn)))
             return candidateAt(*table, e);
     }
     // A table is in one place only.
