@@ -14,6 +14,8 @@
 #include <charconv>
 #include <iterator>
 #include <map>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mirrorscope {
@@ -73,8 +75,10 @@ struct Root {
     bool mirror = false, invalid = false, smm = false;
 };
 struct Entry {
-    u64 root = 0, gfn = 0, level = 0, raw = 0;
+    u32 number = 0; // in its list, from 1
+    u64 gfn = 0, level = 0, raw = 0;
 };
+using Entries = std::unordered_map<u64, std::vector<Entry>>; // by the frame of their root
 
 constexpr std::size_t kMostEntries = 64 << 20, kMostRoots = 4096, kLongestWord = 200;
 
@@ -84,11 +88,11 @@ public:
     explicit Reading(Bytes& bytes) : bytes_(bytes) {}
 
     std::vector<Root> roots;
-    std::array<std::vector<Entry>, 2> trees; // direct, mirror
-    std::map<std::string, std::string> machine, snapshot;
+    std::array<Entries, 2> trees; // direct, mirror
+    std::map<std::string, std::string> snapshot;
     std::string file;
     u64 position = 0;
-    bool hasTrees = false;
+    bool hasTrees = false, ofKernel = false;
 
     bool null() override { return value("null", std::nullopt); }
     bool boolean(bool is) override { return value(is ? "true" : "false", is); }
@@ -113,23 +117,27 @@ public:
                 wrong("more roots than a VM has");
             roots.emplace_back();
         }
-        if (tree() != nullptr && path_.size() == 4) {
-            if (tree()->size() == kMostEntries)
+        if (inEntry()) {
+            if (++entry_.number == kMostEntries)
                 wrong("more entries than are read");
-            tree()->emplace_back();
             told_ = 0;
         }
         hasTrees |= in("trees");
         return true;
     }
     bool end_object() override {
-        if (tree() != nullptr && path_.size() == 4 && told_ != kAll)
-            wrong("an entry is `{\"root\", \"gfn\", \"level\", \"raw\"}`");
+        if (inEntry()) {
+            if (told_ != kAll)
+                wrong("an entry is `{\"root\", \"gfn\", \"level\", \"raw\"}`");
+            trees[path_[2] == "mirror"][root_].push_back(entry_);
+        }
         path_.pop_back();
         return true;
     }
     bool start_array(std::size_t) override {
         open();
+        if (path_.size() == 3) // a tree
+            entry_.number = 0;
         return true;
     }
     bool end_array() override {
@@ -153,11 +161,7 @@ private:
         throw InputError(bytes_.input.name(), bytes_.line, std::max(1u, bytes_.column), what);
     }
     bool in(std::string_view name) const { return path_.size() > 1 && path_[1] == name; }
-    std::vector<Entry>* tree() {
-        if (!in("trees") || path_.size() < 3)
-            return nullptr;
-        return path_[2] == "direct" ? &trees[0] : path_[2] == "mirror" ? &trees[1] : nullptr;
-    }
+    bool inEntry() const { return path_.size() == 4 && in("trees") && (path_[2] == "direct" || path_[2] == "mirror"); }
     void open() {
         constexpr std::size_t kDeepest = 64;
         if (path_.size() == kDeepest)
@@ -175,11 +179,13 @@ private:
             file = text.substr(0, kLongestWord);
         else if (path_.size() == 1 && key_ == "position")
             position = needed();
-        else if (path_.size() == 2 && (in("machine") || in("snapshot")))
-            (in("machine") ? machine : snapshot)[key_.substr(0, kLongestWord)] = text.substr(0, kLongestWord);
+        else if (path_.size() == 2 && in("machine"))
+            ofKernel |= key_ == "recorded";
+        else if (path_.size() == 2 && in("snapshot"))
+            snapshot[key_.substr(0, kLongestWord)] = text.substr(0, kLongestWord);
         else if (path_.size() == 3 && in("roots") && !roots.empty())
             ofRoot(text, needed);
-        else if (path_.size() == 4 && tree() != nullptr && !tree()->empty())
+        else if (inEntry())
             ofEntry(needed);
         return true;
     }
@@ -204,22 +210,23 @@ private:
     template <class Needed>
     void ofEntry(const Needed& needed) {
         constexpr std::array<std::string_view, 4> kKeys{"root", "gfn", "level", "raw"};
-        Entry& entry = tree()->back();
-        const std::array<u64*, 4> words{&entry.root, &entry.gfn, &entry.level, &entry.raw};
+        const std::array<u64*, 4> words{&root_, &entry_.gfn, &entry_.level, &entry_.raw};
         for (unsigned i = 0; i < kKeys.size(); ++i)
             if (key_ == kKeys[i]) {
                 *words[i] = needed();
                 told_ |= 1u << i;
             }
-        if (key_ == "level" && (entry.level < 1 || entry.level > 5))
-            wrong(fmt::format("there is no level {}", entry.level));
-        if (key_ == "gfn" && entry.gfn >> 40 != 0)
-            wrong(fmt::format("there is no gfn {:#x}", entry.gfn));
+        if (key_ == "level" && (entry_.level < 1 || entry_.level > 5))
+            wrong(fmt::format("there is no level {}", entry_.level));
+        if (key_ == "gfn" && entry_.gfn >> 40 != 0)
+            wrong(fmt::format("there is no gfn {:#x}", entry_.gfn));
     }
 
     Bytes& bytes_;
     std::vector<std::string> path_; // of what is open: by which key it was begun
     std::string key_;
+    Entry entry_; // that is being read, with its root, and what of it was told
+    u64 root_ = 0;
     unsigned told_ = 0;
 };
 
@@ -238,9 +245,7 @@ public:
         std::array<u64, 6> table{}, base{}; // of each level, the one that is being read
         table[root.level] = root.pfn;
         for (const Entry& entry : entries) {
-            ++line_;
-            if (entry.root != root.pfn)
-                continue;
+            line_ = entry.number;
             const Level level = levelOf(static_cast<unsigned>(entry.level));
             const u64 first = entry.level == root.level ? 0 : entry.gfn & ~(512 * pagesPer(level) - 1);
             if (entry.level > root.level || table[entry.level] == 0 || base[entry.level] != first)
@@ -320,7 +325,7 @@ TraceCounts readSnapshot(TraceInput& input, TraceNames& names, TraceSink& sink, 
     Json::sax_parse(ByteIterator(bytes), ByteIterator(), &state);
     if (!state.hasTrees)
         throw InputError(input.name(), 1, 1, "no `trees` are in it");
-    if (!state.machine.contains("recorded"))
+    if (!state.ofKernel)
         throw InputError(input.name(), 1, 1,
                          fmt::format("this is the state of a run at position {}: open {} and go there", state.position,
                                      state.file.empty() ? "its scenario" : state.file));
@@ -338,7 +343,8 @@ TraceCounts readSnapshot(TraceInput& input, TraceNames& names, TraceSink& sink, 
     for (const bool invalid : {true, false}) {
         for (std::size_t i = 0; i < state.roots.size(); ++i)
             if (const Root& root = state.roots[i]; root.invalid == invalid)
-                playing.play(root, state.trees[root.mirror], td && !root.mirror,
+                // Those of a root that stands in the list twice are given once.
+                playing.play(root, std::exchange(state.trees[root.mirror][root.pfn], {}), td && !root.mirror,
                              names.task(td || i == 0 ? "snapshot" : fmt::format("root {}", i), number), goOn);
         if (invalid && std::any_of(state.roots.begin(), state.roots.end(), [](const Root& root) { return root.invalid; }))
             playing.invalidate();

@@ -122,7 +122,7 @@ class Kernel:
 class WithBtf(Kernel):
     def __init__(self, kallsyms, vmlinux, kvm):
         self.symbols = {}
-        wanted = {"vm_list", "page_offset_base", "kvm_x86_ops", "kvm_x86_call", "init_uts_ns"}
+        wanted = {"vm_list", "page_offset_base", "kvm_x86_ops", "init_uts_ns"}
         with open(kallsyms) as lines:
             for line in lines:
                 parts = line.split()
@@ -286,8 +286,7 @@ class Drgn(Kernel):
                     return m.bit_offset + found[0], found[1]
             return None
 
-        union = struct_name == "kvm_mmu_page_role"
-        found = look(self.prog.type(("union " if union else "struct ") + struct_name), path)
+        found = look(self.prog.type("struct " + struct_name), path)
         if not found:
             raise Refused(f"{struct_name} of this kernel has no {path}")
         return found
@@ -346,13 +345,12 @@ def snapshot(kernel, pid):
     vendor = kernel.text(kernel.get("kvm_x86_ops", kernel.symbol("kvm_x86_ops"), "name"))
     alias = kernel.get("kvm", vm, "arch.gfn_direct_bits") if kernel.has("kvm", "arch.gfn_direct_bits") else 0
     mirrors = kernel.has("kvm_mmu_page", "role.is_mirror")
-    roots, direct, mirror, levels = [], [], [], 4
+    roots, direct, mirror = [], [], []
     offset = kernel.member("kvm", "arch.tdp_mmu_roots")[0] // 8
     for page in listed(kernel, vm + offset, "kvm_mmu_page", "link"):
         is_mirror = bool(mirrors and role(kernel, page, "is_mirror"))
         pfn = kernel.get("kvm_mmu_page", page, "spt") - directory >> 12
         level = role(kernel, page, "level")
-        levels = max(levels, level)
         root = {"tree": "mirror" if is_mirror else "direct", "pfn": pfn, "level": level}
         root["count"] = kernel.get("kvm_mmu_page", page, "tdp_mmu_root_count", 4)
         root["invalid"] = bool(role(kernel, page, "invalid"))
@@ -361,7 +359,7 @@ def snapshot(kernel, pid):
         roots.append(root)
         tables(kernel, page, pfn, mirror if is_mirror else direct, directory, 0 if is_mirror else alias)
     release = kernel.text(kernel.symbol("init_uts_ns") + kernel.member("uts_namespace", "name.release")[0] // 8)
-    machine = {"recorded": "EPT" if "intel" in vendor else "NPT", "levels": str(levels)}
+    machine = {"recorded": "EPT" if "intel" in vendor else "NPT"}
     trees = {"direct": direct}
     if mirror or any(root["tree"] == "mirror" for root in roots):
         trees["mirror"] = mirror
