@@ -42,11 +42,7 @@ void LoadJob::run(std::function<Source()> read, bool previews) {
                 *steps = events;
                 return !cancelled->load();
             };
-            auto recorded = readRecorded(*from.input, from.kernel, goOn);
-            if (!recorded)
-                throw Session::Stopped{};
-            return std::make_shared<std::unique_ptr<Session>>(
-                std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(std::move(recorded)), goOn));
+            return std::make_shared<std::unique_ptr<Session>>(openRecording(*from.input, from.kernel, goOn));
         };
         const auto sessionOf = [&](Scenario scenario, u64 most) {
             *steps = 0;

@@ -69,8 +69,14 @@ std::unique_ptr<Session> openSession(const std::string& file, const std::vector<
     if (!isTraceFile(file))
         return std::make_unique<Session>(loadScenario(file, overrides));
     TraceInput input(file);
-    return std::make_unique<Session>(
-        std::shared_ptr<const RecordedKernel>(readRecorded(input, kernelOfRecording(file, overrides), [](u64) { return true; })));
+    return openRecording(input, kernelOfRecording(file, overrides));
+}
+
+std::unique_ptr<Session> openRecording(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn) {
+    std::shared_ptr<const RecordedKernel> recorded = readRecorded(input, kernel, goOn);
+    if (!recorded)
+        throw Session::Stopped{};
+    return std::make_unique<Session>(std::move(recorded), goOn);
 }
 
 // What one goes to instead of the next step of a script: faults, notifiers, what zaps all, new roots.

@@ -32,6 +32,8 @@
 namespace mirrorscope {
 
 class Machine;
+class TraceInput;
+enum class TraceKernel : u8;
 struct RecordedKernel;
 class Runner;
 class System;
@@ -418,6 +420,9 @@ private:
 
 // What a file is, a scenario that is run or a recording. Throws InputError.
 std::unique_ptr<Session> openSession(const std::string& file, const std::vector<Override>& overrides);
+// A recording, read to its end as the trace of that kernel (without one, of any). Throws InputError; Session::Stopped when `goOn` says so.
+std::unique_ptr<Session> openRecording(
+    TraceInput& input, TraceKernel kernel = {}, const std::function<bool(u64)>& goOn = [](u64) { return true; });
 
 // How long a zapped entry stays visible, in micro-steps.
 inline constexpr unsigned kZappedVisible = 12;

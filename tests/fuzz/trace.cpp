@@ -33,10 +33,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* bytes, std::size_t si
         if (isTraceDat(plain(text)))
             return 0;
         TraceInput input("fuzz", text);
-        Session session(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
-        session.seek(session.end() / 2);
-        static_cast<void>(session.rows());
-        static_cast<void>(session.sentence(session.position()));
+        const auto session = openRecording(input);
+        session->seek(session->end() / 2);
+        static_cast<void>(session->rows());
+        static_cast<void>(session->sentence(session->position()));
     } catch (const InputError&) { // refused, with a reason
     }
     return 0;

@@ -155,7 +155,8 @@ TEST(Conform, our_own_runs_are_right_and_are_rebuilt) {
                 if (verdict.transitions == 0)
                     continue;
                 TraceInput input("run.trace", text);
-                Session again(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+                const auto opened = openRecording(input);
+                Session& again = *opened;
                 run->seek(run->end());
                 again.seek(again.end());
                 // Of what is mapped in the end: the same entries, in the same frames.
@@ -229,9 +230,9 @@ TEST(Conform, a_loss_explains_what_was_printed_since_that_cpus_last_line) {
         EXPECT_EQ(j.rebuild->findings().size(), j.rebuild->findingCount());
         EXPECT_EQ(j.rebuild->discontinuities(), kPages);
         TraceInput again("t", text);
-        const Session session(std::shared_ptr<const RecordedKernel>(readRecorded(again, TraceKernel::Any, [](u64) { return true; })));
-        EXPECT_EQ(session.violations().size(), j.rebuild->findingCount());
-        EXPECT_EQ(session.recorded()->findingCount, j.rebuild->findingCount());
+        const auto session = openRecording(again);
+        EXPECT_EQ(session->violations().size(), j.rebuild->findingCount());
+        EXPECT_EQ(session->recorded()->findingCount, j.rebuild->findingCount());
         return j.rebuild->findingCount();
     };
     EXPECT_EQ(count(before + others + next), kPages);

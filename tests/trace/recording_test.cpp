@@ -212,7 +212,8 @@ TEST(Recording, what_is_older_than_the_recording_is_unknown) {
     for (int i = 0; i < 37; ++i)
         from = all.find('\n', from) + 1;
     TraceInput input("late.trace", all.substr(from));
-    Session session(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+    const auto opened = openRecording(input);
+    Session& session = *opened;
     EXPECT_TRUE(session.violations().empty());
     const RecordedKernel& recorded = *session.recorded();
     const auto first = std::find_if(recorded.events.begin(), recorded.events.end(),
@@ -253,7 +254,8 @@ TEST(Recording, a_td_has_two_trees_that_are_told) {
     std::string text;
     writeTrace(run, [&](const std::string& line) { text += line; });
     TraceInput input("td.trace", text);
-    Session session(std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+    const auto opened = openRecording(input);
+    Session& session = *opened;
     ASSERT_TRUE(session.recorded()->config.recorded->mirrored);
     session.seek(session.openingPosition());
     EXPECT_EQ(session.cell(Column::Mirror, {4}, Level::k4K).spte, SpteState::Leaf);

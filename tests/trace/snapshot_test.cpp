@@ -30,8 +30,7 @@ const std::string kLab = (kData / "snapshots/lab-6.12.json").string();
 
 std::unique_ptr<Session> opened(const std::string& text) {
     TraceInput input("s.json", text);
-    return std::make_unique<Session>(
-        std::shared_ptr<const RecordedKernel>(readRecorded(input, TraceKernel::Any, [](u64) { return true; })));
+    return openRecording(input);
 }
 std::string refusal(const std::string& text) {
     try {

@@ -27,12 +27,9 @@ void CompareJob::startRecorded(std::shared_ptr<const RecordedKernel> open, const
     start(title, false, [open = std::move(open), file = other.toStdString()](const Worker::Task& task) {
         const auto goOn = [cancelled = task.cancelled()](u64) { return !cancelled->load(); };
         TraceInput input(file);
-        std::shared_ptr<const RecordedKernel> beside = readRecorded(input, open->kernel, goOn);
-        if (!beside)
-            throw Session::Stopped{};
         auto runs = std::make_shared<Runs::element_type>();
         (*runs)[0] = std::make_unique<Session>(open, goOn);
-        (*runs)[1] = std::make_unique<Session>(beside, goOn);
+        (*runs)[1] = openRecording(input, open->kernel, goOn);
         Session &a = *(*runs)[0], &b = *(*runs)[1];
         return Compared{runs, differenceText(differenceOfTables({a, a.end(), open->file}, {b, b.end(), file}))};
     });
