@@ -5,7 +5,7 @@
 
 #include "export/export.h"
 #include "session/inspect.h"
-#include "support/collected.h"
+#include "support/beside.h"
 #include "support/effort.h"
 #include "support/lines.h"
 #include "support/run.h"
@@ -55,56 +55,20 @@ std::vector<std::string> plain(const std::string& machine = "vcpus: 2, sept-ve-d
 }
 } // namespace
 
-namespace {
-struct ToldTd {
-    explicit ToldTd(const std::vector<std::string>& lines) {
-        TextReader reader(names, collected);
-        reader.feed(joined(lines));
-        reader.finish();
-    }
-    TraceNames names;
-    Collected collected;
-};
-// Of another TD of the same host: in other frames, by other tasks.
-TraceEvent beside(TraceEvent e) {
-    constexpr u64 kFrames = 1 << 24;
-    const auto moved = [](u64 spte) { return spte::isPresent(spte) ? spte + (kFrames << 12) : spte; };
-    if (e.kind == TraceKind::SpteChanged || e.kind == TraceKind::SetSpte)
-        e.a = moved(e.a);
-    if (e.kind == TraceKind::SpteChanged)
-        e.b = moved(e.b);
-    else if (e.kind == TraceKind::SetSpte)
-        e.b += kFrames << 12;
-    else if (e.kind == TraceKind::Seamcall) {
-        e.b += e.b == 0 ? 0 : kFrames * SeamcallJudge::kPageStruct;
-        e.c += 1 << 16;
-    }
-    return e;
-}
-} // namespace
-
 TEST(Probes, of_two_tds_at_once_are_told_apart) {
-    const ToldTd first(plain()),
-        second(plain("vcpus: 2, sept-ve-disable: false", "  - vcpu0: {write: 0x2000}\n  - vcpu1: {write: 0x3000}\n"
-                                                         "  - punch-hole: {gpa: 0x3000}\n  - vcpu0: {write: 0x6000}\n"));
+    const ToldRun first(joined(plain()));
+    const ToldRun second(joined(plain("vcpus: 2, sept-ve-disable: false", "  - vcpu0: {write: 0x2000}\n  - vcpu1: {write: 0x3000}\n"
+                                                                          "  - punch-hole: {gpa: 0x3000}\n  - vcpu0: {write: 0x6000}\n")));
     std::mt19937_64 random(propertySeed());
     SCOPED_TRACE("seed " + std::to_string(propertySeed()));
     for (unsigned round = 0; round < effort(60, 12); ++round) {
         std::vector<std::string> lines, without; // without: a page of the second that the module was never given
-        std::size_t a = 0, b = 0;
-        const auto &as = first.collected.events, &bs = second.collected.events;
-        while (a < as.size() || b < bs.size()) {
-            const bool ofFirst = b == bs.size() || (a < as.size() && random() % 2 == 0);
-            TraceEvent e = ofFirst ? as[a++] : beside(bs[b++]);
-            e.time = (a + b) * 1000;
-            TraceNames names;
-            const auto& task = (ofFirst ? first : second).names.taskOf(e.task);
-            e.task = names.task((ofFirst ? "" : "other-") + task.comm, task.pid + (ofFirst ? 0 : 100));
-            lines.push_back(lineText(e, names));
+        interleave(first, second, random, [&](const std::string& line, const TraceEvent& e, bool ofFirst) {
+            lines.push_back(line);
             const bool probe = e.kind == TraceKind::Seamcall || e.kind == TraceKind::SeamcallStatus;
             if (ofFirst || !probe || static_cast<Leaf>(e.a) != Leaf::MemPageAug)
-                without.push_back(lines.back());
-        }
+                without.push_back(line);
+        });
         const Found found = judged(lines, TraceKernel::V6_16);
         EXPECT_EQ(found.module + found.follows, 0u) << found.all;
         EXPECT_EQ(found.told.tds, 2u);
@@ -267,7 +231,7 @@ std::map<u64, std::pair<bool, u64>> privateLeaves(const Session& session) {
 }
 std::unique_ptr<Session> recordedOf(const std::vector<std::string>& lines, TraceKernel kernel) {
     TraceInput input("probes.trace", joined(lines));
-    return std::make_unique<Session>(std::shared_ptr<const RecordedKernel>(readRecorded(input, kernel, [](u64) { return true; })));
+    return openRecording(input, kernel);
 }
 } // namespace
 

@@ -6,7 +6,7 @@
 #include "export/export.h"
 #include "scenario/diagnostic.h"
 #include "session/session.h"
-#include "support/collected.h"
+#include "support/beside.h"
 #include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
@@ -20,12 +20,7 @@
 using namespace mirrorscope;
 
 namespace {
-// A run as its events.
-struct ToldRun {
-    std::string name;
-    TraceNames names;
-    std::vector<TraceEvent> events;
-};
+using test::ToldRun;
 
 std::vector<std::unique_ptr<ToldRun>> runs() {
     std::vector<std::unique_ptr<ToldRun>> all;
@@ -37,13 +32,8 @@ std::vector<std::unique_ptr<ToldRun>> runs() {
             Session session(loadScenario(file.string()));
             std::string text;
             writeTrace(session, [&](const std::string& line) { text += line; });
-            auto run = std::make_unique<ToldRun>();
+            auto run = std::make_unique<ToldRun>(text);
             run->name = name;
-            test::Collected collected;
-            TextReader reader(run->names, collected);
-            reader.feed(text);
-            reader.finish();
-            run->events = std::move(collected.events);
             if (run->events.size() > 4)
                 all.push_back(std::move(run));
         }
@@ -186,37 +176,18 @@ TEST_F(RightKernels, with_losses) {
 
 // Two VMs at once, in frames of their own, each with its tasks.
 TEST_F(RightKernels, beside_another_vm) {
-    const auto moved = [](u64 spte, u64 by) { return spte::isPresent(spte) ? spte + (by << 12) : spte; };
     for (int round = 0; round < 2; ++round)
         each([&](const ToldRun& run) {
             std::size_t n = random_() % runs_->size();
             while (isNpt(*(*runs_)[n]) != isNpt(run)) // a host has one kind of CPU
                 n = (n + 1) % runs_->size();
             const ToldRun& other = *(*runs_)[n];
-            constexpr u64 kBeside = 1 << 24;
             std::string text;
-            std::size_t a = 0, b = 0;
             const bool addresses = round == 0; // else no line tells in which table an entry is
-            while (a < run.events.size() || b < other.events.size()) {
-                const bool first = b == other.events.size() || (a < run.events.size() && random_() % 2 == 0);
-                TraceEvent e = first ? run.events[a++] : other.events[b++];
-                if (!addresses && e.kind == TraceKind::SetSpte)
-                    continue;
-                e.time = (a + b) * 1000;
-                if (!first) {
-                    if (e.kind == TraceKind::SpteChanged || e.kind == TraceKind::FastPageFault || e.kind == TraceKind::SplitHugePage) {
-                        e.a = moved(e.a, kBeside);
-                        e.b = moved(e.b, e.kind == TraceKind::SplitHugePage ? 0 : kBeside);
-                    } else if (e.kind == TraceKind::SetSpte) {
-                        e.a = moved(e.a, kBeside);
-                        e.b += kBeside << 12;
-                    }
-                }
-                TraceNames names;
-                const auto& task = (first ? run : other).names.taskOf(e.task);
-                e.task = names.task((first ? "" : "other-") + task.comm, task.pid + (first ? 0 : 100));
-                text += lineText(e, names) + "\n";
-            }
+            test::interleave(run, other, random_, [&](const std::string& line, const TraceEvent& e, bool) {
+                if (addresses || e.kind != TraceKind::SetSpte)
+                    text += line + "\n";
+            });
             return text;
         });
 }
