@@ -110,7 +110,7 @@ int conformCommand(const ConformArguments& args) {
                                          {"seconds", judged.seconds}};
         std::printf("%s\n", end.dump().c_str());
     } else {
-        const bool snapshot = judged.read.format == TraceFormat::Snapshot;
+        const bool snapshot = judged.read.isSnapshot();
         std::string text = fmt::format("{}, {}",
                                        snapshot ? counted(rebuild.transitions(), "entry", "entries") + " of a snapshot"
                                                 : counted(rebuild.transitions(), "transition"),

@@ -77,7 +77,7 @@ Sides sidesOf(const DiffArguments& args) {
     return sides;
 }
 
-Difference differenceOf(const DiffArguments& args) {
+Difference compared(const DiffArguments& args) {
     if (args.files.size() == 1 && args.at.size() == 2 && args.kernels.empty() && args.variants.size() < 2) {
         const auto session = opened(args.files[0], overridesOf(args.set, args.variants.empty() ? "" : args.variants[0]));
         return differenceWithin(*session, parsePosition(args.at[0], session->end()), parsePosition(args.at[1], session->end()));
@@ -88,7 +88,7 @@ Difference differenceOf(const DiffArguments& args) {
         throw UsageError("a recording or a snapshot is compared with another one");
     const std::string atA = args.at.empty() ? "end" : args.at.front(), atB = args.at.empty() ? "end" : args.at.back();
     const Side first{*a, parsePosition(atA, a->end()), sides.nameA}, second{*b, parsePosition(atB, b->end()), sides.nameB};
-    return a->recorded() != nullptr ? differenceOfTables(first, second) : mirrorscope::differenceOf(first, second);
+    return a->recorded() != nullptr ? differenceOfTables(first, second) : differenceOf(first, second);
 }
 
 int diff(const DiffArguments& args) {
@@ -97,7 +97,7 @@ int diff(const DiffArguments& args) {
         throw UsageError("two files at most are compared");
     if (args.at.size() > 2)
         throw UsageError("two positions at most are compared");
-    const Difference difference = differenceOf(args);
+    const Difference difference = compared(args);
     put("", args.format == "json" ? differenceJson(difference).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"
                                   : differenceText(difference));
     return difference.equal() ? kOk : kFailed;

@@ -25,7 +25,7 @@ void printText(const std::string& name, const Judged& judged, const TraceNames& 
     const TraceCounts& counts = judged.read.counts;
     const Rebuild& rebuild = *judged.rebuild;
     const Rebuild::Left left = rebuild.left();
-    const bool snapshot = judged.read.format == TraceFormat::Snapshot;
+    const bool snapshot = judged.read.isSnapshot();
     std::string out = wrapped(snapshot ? std::string("a snapshot, read as the shortest recording that leads there")
                                        : fmt::format("{} in {}, of {} ({})", counted(counts.events, "event"),
                                                      counted(counts.lines, judged.read.format == TraceFormat::Dat ? "record" : "line"),
@@ -92,6 +92,8 @@ int importCommand(const ImportArguments& args) {
     TraceInput input(args.file);
     TraceNames names;
     std::unique_ptr<SessionFileWriter> session;
+    if (!args.out.empty() && formatOf(input.peek()) == TraceFormat::Snapshot)
+        throw UsageError("a snapshot is a file of its own: there is nothing to be saved");
     if (!args.out.empty())
         session = std::make_unique<SessionFileWriter>(args.out, names);
     const bool progress = isatty(STDERR_FILENO) != 0;
@@ -107,8 +109,6 @@ int importCommand(const ImportArguments& args) {
     options.kernel = traceKernelFromName(args.kernel).value_or(TraceKernel::Any);
     options.events = session.get();
     options.goOn = goOn;
-    if (session && formatOf(input.peek()) == TraceFormat::Snapshot)
-        throw UsageError("a snapshot is a file of its own: there is nothing to be saved");
     const Judged judged = judgeTrace(input, names, options);
     if (told != 0)
         std::fputc('\n', stderr);

@@ -149,8 +149,7 @@ std::map<std::string, Entry> entriesOf(Session& session) {
 }
 
 // `numbered`: frames of the guest's pages have numbers of their own.
-std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a, const std::map<std::string, Entry>& b,
-                                           bool numbered = false) {
+std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a, const std::map<std::string, Entry>& b, bool numbered) {
     std::vector<Difference::Pair> out;
     std::set<std::string> names;
     for (const auto* side : {&a, &b})
@@ -247,13 +246,24 @@ std::string told(const Story& story, std::size_t n, const Story& other) {
 }
 } // namespace
 
-Difference differenceOf(const Side& a, const Side& b) {
+namespace {
+// The tables of both where they are to stand. `numbered`: treesBetween().
+Difference standingAt(const Side& a, const Side& b, bool numbered) {
     Difference out;
     out.nameA = a.name;
     out.nameB = b.name;
     out.stepsA = a.position;
     out.stepsB = b.position;
+    a.session.seek(a.position);
+    b.session.seek(b.position);
+    out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session), numbered);
+    return out;
+}
+} // namespace
+
+Difference differenceOf(const Side& a, const Side& b) {
     const Story first = storyOf(a.session, a.position), second = storyOf(b.session, b.position);
+    Difference out = standingAt(a, b, false);
     const std::size_t most = std::max(first.micro.size(), second.micro.size());
     for (std::size_t n = 0; n < most && !out.parting; ++n)
         if (n >= first.micro.size() || n >= second.micro.size() || first.micro[n] != second.micro[n])
@@ -262,22 +272,12 @@ Difference differenceOf(const Side& a, const Side& b) {
     out.seamcalls = align(first.seamcalls, second.seamcalls);
     out.locks = align(first.locks, second.locks);
     out.kicks = align(first.kicks, second.kicks);
-    a.session.seek(a.position);
-    b.session.seek(b.position);
-    out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session));
     return out;
 }
 
 Difference differenceOfTables(const Side& a, const Side& b) {
-    Difference out;
+    Difference out = standingAt(a, b, true);
     out.ofTables = true;
-    out.nameA = a.name;
-    out.nameB = b.name;
-    out.stepsA = a.position;
-    out.stepsB = b.position;
-    a.session.seek(a.position);
-    b.session.seek(b.position);
-    out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session), true);
     return out;
 }
 
@@ -292,7 +292,7 @@ Difference differenceWithin(Session& session, u64 first, u64 second) {
     const auto before = entriesOf(session);
     session.seek(second);
     const auto after = entriesOf(session);
-    out.trees = treesBetween(before, after);
+    out.trees = treesBetween(before, after, false);
     const Story story = storyOf(session, std::max(first, second));
     const auto between = [&](const std::vector<Told>& told) {
         Difference::Sequence sequence;

@@ -44,7 +44,7 @@ struct RecordedKernel {
     PrivateFrames privateFrames;         // of each table of the private tree that probes tell of
     SeamcallJudge::Told seamcalls;       // at the end
 
-    bool isSnapshot() const { return read.format == TraceFormat::Snapshot; }
+    bool isSnapshot() const { return read.isSnapshot(); }
 
     // Plays all events on a machine that was made of `config` and stands at its beginning; gives what was found as violations of
     // Rule::Conforms. Nothing when `goOn` said so.

@@ -25,6 +25,7 @@ struct TraceRead {
     TraceCounts counts;
     bool whole = true; // else it was stopped
     std::string about; // a snapshot: where it comes from
+    bool isSnapshot() const { return format == TraceFormat::Snapshot; }
 };
 // Gives all events to the sink. `goOn` is asked now and then, with the number of events so far; false ends it.
 // Throws InputError.

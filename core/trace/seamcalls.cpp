@@ -146,22 +146,23 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     Td* const td = tdOf(task);
     if (td == nullptr && task.ofSeveral)
         return;
-    static const std::map<Place, Known> kNone;
-    const std::map<Place, Known>& entries = td != nullptr ? td->entries : kNone;
-    const auto known = entries.find(place);
+    const Known* known = nullptr;
+    if (td != nullptr)
+        if (const auto found = td->entries.find(place); found != td->entries.end())
+            known = &found->second;
     const auto owe = [&](State wanted) {
-        if (known == entries.end() || known->second.state != wanted)
+        if (!known || known->state != wanted)
             task.owed.push_back({place, wanted, e.line, framePart(e.b)});
         else if (wanted == State::Leaf)
-            pair(known->second.page, framePart(e.b), e, known->second.line);
+            pair(known->page, framePart(e.b), e, known->line);
     };
     const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
     if (!wasLeaf && !wasTable && (isLeaf || isTable))
         owe(isLeaf ? State::Leaf : State::Table);
-    else if (wasLeaf && !isLeaf && !isTable && known != entries.end()) // what was mapped before the recording may be counted only
+    else if (wasLeaf && !isLeaf && !isTable && known != nullptr) // what was mapped before the recording may be counted only
         owe(State::Free);
-    else if (wasTable && known != entries.end()) { // tables go with the TD
+    else if (wasTable && known != nullptr) { // tables go with the TD
         const PrivateEntry gone{e.level, e.gfn};
         td->entries.erase(place);
         if (tds_.size() == 1)
