@@ -42,7 +42,8 @@ private:
     void endHere(Node& end);
     void spare();
     void walk(u64 steps);
-    void runRound(u16 actor);
+    void lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds);
+    bool roundsBegin(const Node& node) const;
     // With a bound on preemptions a state is also what is left of them.
     u64 extra(const Node& node) const { return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0; }
 
@@ -168,22 +169,37 @@ void Explorer::ByStates::walk(u64 steps) {
 }
 
 // A state does not tell whether an actor's round saw the machine change, so that a loop that nothing can end closes to a ring
-// of known states instead of blocking. Such a ring has a state in which nobody else can go and a round begins: from there it is run.
-void Explorer::ByStates::runRound(u16 actor) {
+// of known states instead of blocking. Who can move does a round here, one after the other: does each then wait for another?
+void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds) {
+    const Snapshot here = explorer_.snapshot();
     const std::size_t length = path_.size();
-    std::vector<Ample::Standing> standings = nodes_.back().standings;
-    const u64 rounds = race_.roundsBegun(actor);
-    while (!race_.done(actor) && race_.roundsBegun(actor) == rounds) {
-        const std::optional<unsigned> lane = race_.enabled(actor) ? actor : race_.storesThatGo(actor);
-        if (!lane)
-            break;
-        move(explorer_.snapshot(), static_cast<u16>(*lane), standings);
-    }
+    const auto goesRound = [&](unsigned actor) { // and waits, or has begun another
+        const std::optional<Race::Round> fresh = race_.freshRound(actor);
+        const std::optional<Race::Round> round = fresh ? fresh : race_.outermostRound(actor);
+        while (round && !race_.done(actor) && race_.isIn(actor, *round)) {
+            const std::optional<unsigned> lane = race_.enabled(actor) ? actor : race_.storesThatGo(actor);
+            if (!lane)
+                return true;
+            move(explorer_.snapshot(), static_cast<u16>(*lane), standings);
+        }
+        return round && !race_.done(actor);
+    };
+    for (unsigned n = 0; n < rounds; ++n)
+        for (const unsigned lane : race_.movable())
+            if (!race_.serves(lane) && race_.enabled(lane) && !goesRound(lane))
+                n = rounds;
     if (!race_.over() && race_.movable().empty()) {
         explorer_.setSchedule(race_, path_);
         explorer_.deadlock(race_);
     }
     path_.resize(length);
+    explorer_.goBack(race_, here, length);
+}
+
+// All that can move stand where a round begins.
+bool Explorer::ByStates::roundsBegin(const Node& node) const {
+    return std::all_of(node.choices.begin(), node.choices.end(),
+                       [&](u16 choice) { return !race_.serves(choice) && race_.freshRound(choice); });
 }
 
 // The path has led to where nobody can move.
@@ -219,20 +235,22 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
     next.state = explorer_.stateHash(race_, item_, extra(next));
     if (!isNew(next) || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
         // Round in a circle nobody may be spared for ever.
-        if (!node.spared.empty() && (onPath_.contains(next.state.byReads) || onPath_.contains(next.state.byStacks))) {
+        if (reduce_ && (onPath_.contains(next.state.byReads) || onPath_.contains(next.state.byStacks))) {
             node.choices.insert(node.choices.end(), node.spared.begin(), node.spared.end());
             node.spared.clear();
+            // The others may have had no turn to come to where their rounds begin.
+            constexpr unsigned kRounds = 3;
+            lookWhetherStuck(std::move(next.standings), kRounds);
         }
         path_.pop_back();
         return;
     }
     explorer_.result_.states += explorer_.counts(path_.size());
-    const bool alone = next.choices.size() == 1 && next.choices.front() == choice;
+    const bool round = roundsBegin(next);
     enter(std::move(next));
-    if (alone && race_.hasBegunRound())
-        runRound(choice);
-    else
-        spare();
+    if (round)
+        lookWhetherStuck(nodes_.back().standings, 1);
+    spare();
 }
 
 void Explorer::ByStates::search() {

@@ -64,6 +64,24 @@ std::vector<unsigned> Race::movable() const {
     return lanes;
 }
 
+std::optional<Race::Round> Race::outermostRound(unsigned i) const {
+    const Sim::Retries& retries = lanes_[i].retries;
+    return retries.depth == 0 ? std::nullopt : std::optional(Round{1, retries.visits[0].number});
+}
+
+std::optional<Race::Round> Race::freshRound(unsigned i) const {
+    const Sim::Retries& retries = lanes_[i].retries;
+    for (unsigned depth = 1; depth <= retries.depth; ++depth)
+        if (const auto& visit = retries.visits[depth - 1]; visit.steps == lanes_[i].steps)
+            return Round{depth, visit.number};
+    return std::nullopt;
+}
+
+bool Race::isIn(unsigned i, const Round& round) const {
+    const Sim::Retries& retries = lanes_[i].retries;
+    return retries.depth >= round.depth && retries.visits[round.depth - 1].number == round.number;
+}
+
 void Race::resume(unsigned i) {
     Lane& lane = lanes_[i];
     const ActorId actor = sim_.actor();

@@ -65,9 +65,15 @@ public:
     bool enabled(unsigned i) const;
     // All who can, in order.
     std::vector<unsigned> movable() const;
-    // How many rounds of loops that try again it has begun; and did it begin one since save()?
-    u64 roundsBegun(unsigned i) const { return lanes_[i].retries.begun; }
-    bool hasBegunRound() const { return roundsBegun(saved_.back().lane) != saved_.back().standing.retries.begun; }
+    // A round of a loop that tries again: how deep that loop is in others, from 1, and which of all the rounds that the actor has begun.
+    struct Round {
+        unsigned depth;
+        u64 number;
+    };
+    // Of those that actor i is in: the outermost; the outermost in which it has taken no micro-step yet.
+    std::optional<Round> outermostRound(unsigned i) const;
+    std::optional<Round> freshRound(unsigned i) const;
+    bool isIn(unsigned i, const Round& round) const;
     // Every access of actor i so far, in order; a micro-step's are those that it appended.
     const AccessLog& accesses(unsigned i) const { return lanes_[i].log; }
     // What a waiting actor waits for, and the words that this is about, as accesses.

@@ -91,8 +91,7 @@ void Sim::settle(u64 token) { machine_->observeAnew(mix(script_, token)); }
 Sim::Retries& Sim::retries() { return inRace_ ? race_->lanes_[race_->current_].retries : retries_; }
 
 Sim::Retries::Visit Sim::visit(u64 carried) {
-    ++retries().begun;
-    return {carried, machine_->hash(), logged(), storesWait()};
+    return {carried, machine_->hash(), logged(), storesWait(), ++retries().begun, inRace_ ? race_->lanes_[race_->current_].steps : 0};
 }
 
 std::size_t Sim::logged() const {

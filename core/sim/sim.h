@@ -212,6 +212,8 @@ public:
             u64 hash = 0;            // of the machine; what counts when nobody else runs
             std::size_t begin = 0;   // in the log of accesses; what counts in a race
             bool storesWait = false; // in the buffer of the actor's CPU, from before the loop: a later round has none of them
+            u64 number = 0;          // of all rounds that the actor has begun
+            u64 steps = 0;           // micro-steps that it had taken by then; what counts in a race
         };
         std::array<Visit, 8> visits;
         unsigned depth = 0;

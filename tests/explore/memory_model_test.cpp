@@ -76,6 +76,42 @@ TEST(Searches, hear_of_a_loop_that_nothing_can_end) {
                 << name(mode) << ", " << model;
 }
 
+// A state in which a guest's last round begins may have been entered by another's micro-step, or hold two such guests.
+TEST(Searches, hear_of_loops_that_others_end_in) {
+    const struct {
+        const char* race;
+        std::set<std::string> progress;
+    } table[] = {
+        {"{vcpu1: [{accept: 0x1000}], vcpu0: [{write: 0x2000}], host: [{seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x1000}}]}",
+         {"nobody can go on: vcpu1 repeats kvm_arch_vcpu_ioctl_run(), and nothing changes"}},
+        {"{vcpu0: [{accept: 0x0}], vcpu1: [{accept: 0x1000}], host: [{seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x0}}, "
+         "{seamcall: {leaf: TDH.MEM.RANGE.BLOCK, gpa: 0x1000}}]}",
+         {"nobody can go on: vcpu0 repeats kvm_arch_vcpu_ioctl_run(), and nothing changes",
+          "nobody can go on: vcpu1 repeats kvm_arch_vcpu_ioctl_run(), and nothing changes",
+          "nobody can go on: vcpu0 repeats kvm_arch_vcpu_ioctl_run(), and nothing changes; vcpu1 repeats kvm_arch_vcpu_ioctl_run(), and "
+          "nothing changes"}},
+    };
+    for (const auto& row : table) {
+        const std::string text =
+            "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, kernel: fixed, sept-ve-disable: false, slots: [{id: 0, gpa: 0, "
+            "size: 2M, gmem: f}]}\nscript:\n  - init-mem-region: {gpa: 0, size: 8K, measure: false}\n  - finalize-vm\n"
+            "  - vcpu0: {map-gpa: {gpa: 0x2000, size: 4K, as: shared}}\n  - race: ";
+        const Scenario scenario = bindScenario("loops.yaml", text + row.race + "\n");
+        for (const ExploreMode mode : {ExploreMode::Stateless, ExploreMode::Stateful})
+            for (const auto reduce : {ExploreOptions::Reduce::Never, ExploreOptions::Reduce::Always}) {
+                ExploreOptions options;
+                options.all = true;
+                options.mode = mode;
+                options.reduce = reduce;
+                std::set<std::string> progress;
+                for (const ExploreFinding& finding : Explorer(scenario, options).run().findings)
+                    if (finding.rule == "progress")
+                        progress.insert(finding.text);
+                EXPECT_EQ(progress, row.progress) << row.race << ", " << name(mode);
+            }
+    }
+}
+
 // What the schedule leaves open may be nothing but stores that wait.
 TEST(MemoryModel, a_race_that_ends_with_stores_in_a_buffer_is_over) {
     Ran run("mirrorscope: 1\nmachine: {vm: default, memory-model: tso, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
