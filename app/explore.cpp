@@ -93,6 +93,7 @@ std::string exploredText(const std::string& title, const ExploreResult& r, bool 
     for (const auto& [text, seen] : r.sometimes)
         out += fmt::format("  sometimes {}: {}\n", text, seen ? "seen" : r.complete ? "never seen" : "not seen so far");
     const std::string how = r.complete  ? "exhaustive"
+                            : r.full    ? "partial: no more states can be kept"
                             : r.stopped ? "partial: stopped by a bound"
                             : r.cut     ? "partial: all within the bound on preemptions"
                                         : "stopped at the first violation";

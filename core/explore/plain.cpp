@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/plain.h"
+#include "explore/pieces.h"
 
 #include <algorithm>
 #include <deque>
@@ -13,7 +14,7 @@ namespace {
 using Words = std::vector<std::pair<u64, u64>>; // ascending places
 
 // Memory by value, in blocks that states share where they are equal: of equal blocks there is one only.
-constexpr u32 kBlock = 512;
+constexpr u32 kBlock = 128;
 using Block = std::array<u64, kBlock>;
 using Image = std::map<u32, const Block*>; // by the number of the block; those that are not there are as the first race found them
 
@@ -24,11 +25,15 @@ public:
         for (const auto& known : blocks_[hash])
             if (*known == block)
                 return known.get();
+        bytes_ += sizeof(Block) + kOverhead;
         return blocks_[hash].emplace_back(std::make_unique<const Block>(block)).get();
     }
+    u64 bytes() const { return bytes_; }
 
 private:
+    static constexpr u64 kOverhead = 96; // of the allocator and of the table
     std::unordered_map<u64, std::vector<std::unique_ptr<const Block>>> blocks_;
+    u64 bytes_ = 0;
 };
 
 // What a loop that tries again has seen since it was passed: all that its next round will be compared with.
@@ -45,7 +50,10 @@ struct Round {
 };
 
 struct Actor {
-    Race::Copy copy;
+    Race::Copy copy; // without these:
+    Pieces<std::byte> stack;
+    Pieces<WordAccess> log;
+    Pieces<u64> observed;
     std::vector<Round> rounds;
     Words awaited;                    // at a retry point: the words that one waits for
     u64 stackHash = 0, sightHash = 0; // where to look for an equal one
@@ -63,9 +71,9 @@ bool isSameByStack(const Actor& a, const Actor& b) {
     const Race::Standing& x = a.copy.standing;
     const Race::Standing& y = b.copy.standing;
     return standsTheSame(a, b) && x.path == y.path && x.condition.kind == y.condition.kind && x.condition.place == y.condition.place &&
-           a.copy.stack == b.copy.stack;
+           a.stack == b.stack;
 }
-bool isSameBySight(const Actor& a, const Actor& b) { return standsTheSame(a, b) && a.copy.observed == b.copy.observed; }
+bool isSameBySight(const Actor& a, const Actor& b) { return standsTheSame(a, b) && a.observed == b.observed; }
 
 struct State {
     Image memory;
@@ -82,8 +90,8 @@ struct State {
 
 class PlainSearch {
 public:
-    PlainSearch(const Scenario& scenario, const ExploreOptions& options, u64 maxStates)
-        : scenario_(scenario), options_(options), maxStates_(maxStates), runner_(scenario, {}), machine_(runner_.system().machine()) {
+    PlainSearch(const Scenario& scenario, const ExploreOptions& options, const PlainBounds& bounds)
+        : scenario_(scenario), options_(options), bounds_(bounds), runner_(scenario, {}), machine_(runner_.system().machine()) {
         runner_.setIgnoreRaceExpectations(true);
         for (const auto& e : scenario.sometimes)
             result_.sometimes.emplace_back(e.text, false);
@@ -107,18 +115,19 @@ private:
     State captured(const Race& race, const State* from, unsigned moved);
     void put(Race& race, const State& state);
     bool sameMachine(const State& a, const State& b) const;
-    static Actor actorOf(const Race& race, unsigned i, const Machine& machine);
+    Actor actorOf(const Race& race, unsigned i, const Actor* from);
     u64 bucketOf(const State& state, bool byStack) const;
     void setSchedule(const Race& race, const std::deque<State>& states, std::size_t at);
 
     const Scenario& scenario_;
     const ExploreOptions& options_;
-    u64 maxStates_;
+    PlainBounds bounds_;
     Runner runner_;
     Machine& machine_;
     Blocks blocks_;
     std::vector<const Block*> base_; // all of memory, as the first race found it
     Image here_;                     // as it was looked at or set last
+    u64 bytes_ = 0;                  // that states take, without blocks_
     u64 position_ = 0, marks_ = 0;
     std::set<std::pair<u64, std::string>> ends_;
     Schedule schedule_;
@@ -201,8 +210,9 @@ void PlainSearch::deadlock(const Race& race) {
 void PlainSearch::checkBounds() {
     const bool late =
         options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
-    if (late || (options_.cancelled && options_.cancelled()) || (maxStates_ != 0 && result_.states > maxStates_) ||
-        (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions)) {
+    result_.full = blocks_.bytes() + bytes_ > bounds_.bytes;
+    if (result_.full || late || (options_.cancelled && options_.cancelled()) || (bounds_.states != 0 && result_.states > bounds_.states) ||
+        blocks_.bytes() + bytes_ > bounds_.bytes || (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions)) {
         result_.stopped = true;
         throw Stop{};
     }
@@ -234,8 +244,9 @@ void PlainSearch::look() {
     }
 }
 
-Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine) {
-    Actor actor{race.copy(i), {}, {}};
+// `from`: what it was before its last micro-step.
+Actor PlainSearch::actorOf(const Race& race, unsigned i, const Actor* from) {
+    Actor actor{race.copy(i), {}, {}, {}, {}, {}};
     const auto& standing = actor.copy.standing;
     const auto logged = [&](std::size_t n) -> const WordAccess& { return actor.copy.log[n - actor.copy.logBegin]; };
     const std::size_t end = actor.copy.logBegin + actor.copy.log.size();
@@ -248,11 +259,11 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
         std::vector<WordAccess> seen;
         for (std::size_t n = visit.begin; n < end; ++n)
             if (const WordAccess& a = logged(n);
-                (a.place & WordAccess::kNoWord) == 0 && WordAccess::wordOf(a.place) < machine.hashedWords())
+                (a.place & WordAccess::kNoWord) == 0 && WordAccess::wordOf(a.place) < machine_.hashedWords())
                 seen.push_back(a);
         std::stable_sort(seen.begin(), seen.end(), [](const WordAccess& a, const WordAccess& b) { return a.place < b.place; });
         for (const WordAccess& a : seen) {
-            const u64 old = machine.ofId(a.place, a.old), now = machine.ofId(a.place, a.now);
+            const u64 old = machine_.ofId(a.place, a.old), now = machine_.ofId(a.place, a.now);
             if (round.words.empty() || round.words.back().place != a.place)
                 round.words.push_back({a.place, old, old, 0, false});
             Round::Word& word = round.words.back();
@@ -271,6 +282,15 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Machine& machine)
     }
     actor.stackHash = hashBytes(actor.copy.stack.data(), actor.copy.stack.size());
     actor.sightHash = hashBytes(actor.copy.observed.data(), actor.copy.observed.size() * sizeof(u64));
+    const bool sameLog = from != nullptr && from->copy.logBegin == actor.copy.logBegin;
+    using Grows = Pieces<std::byte>::Grows;
+    actor.stack =
+        Pieces<std::byte>(std::exchange(actor.copy.stack, {}), from != nullptr ? &from->stack : nullptr, bytes_, Grows::AtTheBeginning);
+    actor.log = Pieces<WordAccess>(std::exchange(actor.copy.log, {}), sameLog ? &from->log : nullptr, bytes_);
+    actor.observed = Pieces<u64>(std::exchange(actor.copy.observed, {}), from != nullptr ? &from->observed : nullptr, bytes_);
+    for (const Round& round : actor.rounds)
+        bytes_ += sizeof round + round.words.capacity() * sizeof(Round::Word);
+    bytes_ += sizeof actor + actor.awaited.capacity() * sizeof(Words::value_type);
     return actor;
 }
 
@@ -279,7 +299,11 @@ State PlainSearch::captured(const Race& race, const State* from, unsigned moved)
     State state;
     state.memory = here_;
     for (unsigned i = 0; i < race.count(); ++i)
-        state.actors.push_back(from != nullptr && i != moved ? from->actors[i] : std::make_shared<const Actor>(actorOf(race, i, machine_)));
+        state.actors.push_back(from != nullptr && i != moved
+                                   ? from->actors[i]
+                                   : std::make_shared<const Actor>(actorOf(race, i, from != nullptr ? from->actors[i].get() : nullptr)));
+    constexpr u64 kNode = 64; // of a map
+    bytes_ += sizeof state + state.memory.size() * kNode + state.actors.size() * sizeof state.actors[0] + 4 * kNode;
     state.violations = runner_.checker().violations();
     state.siteCounts = machine_.siteCounts();
     return state;
@@ -304,8 +328,14 @@ void PlainSearch::put(Race& race, const State& state) {
             differ(number, *base_[number], *block);
     machine_.overwrite(position_, words, state.siteCounts);
     here_ = state.memory;
-    for (unsigned i = 0; i < race.count(); ++i)
-        race.put(i, state.actors[i]->copy);
+    for (unsigned i = 0; i < race.count(); ++i) {
+        const Actor& actor = *state.actors[i];
+        Race::Copy copy = actor.copy;
+        actor.stack.copyTo(copy.stack);
+        actor.log.copyTo(copy.log);
+        actor.observed.copyTo(copy.observed);
+        race.put(i, copy);
+    }
     Sim& sim = runner_.system().sim();
     sim.truncateMarks(marks_);
     sim.setActor(sim.hostActor());
@@ -441,6 +471,7 @@ void PlainSearch::race(std::size_t item) {
             sim.setScript(step.index);
             ++result_.transitions;
             const bool counted = race.run(choice);
+            const u64 bytes = bytes_;
             State next = captured(race, &states[at], choice);
             next.before = at;
             next.choice = choice;
@@ -452,6 +483,8 @@ void PlainSearch::race(std::size_t item) {
             const bool fresh = isNew(next);
             if (fresh || broken)
                 states.push_back(std::move(next));
+            else
+                bytes_ = bytes;
             if (broken) {
                 setSchedule(race, states, states.size() - 1);
                 tellViolations();
@@ -471,8 +504,8 @@ void PlainSearch::race(std::size_t item) {
 }
 } // namespace
 
-ExploreResult explorePlainly(const Scenario& scenario, const ExploreOptions& options, u64 maxStates) {
-    return PlainSearch(scenario, options, maxStates).run();
+ExploreResult explorePlainly(const Scenario& scenario, const ExploreOptions& options, const PlainBounds& bounds) {
+    return PlainSearch(scenario, options, bounds).run();
 }
 
 } // namespace mirrorscope

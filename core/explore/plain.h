@@ -8,7 +8,12 @@
 
 namespace mirrorscope {
 
-// Of `options`, `mode` and `split` have no meaning here. `maxStates`: more end the search as a bound does; 0: no bound.
-ExploreResult explorePlainly(const Scenario& scenario, const ExploreOptions& options, u64 maxStates = 0);
+struct PlainBounds {
+    u64 states = 0;           // 0: no bound
+    u64 bytes = u64{3} << 30; // that what is kept of states takes
+};
+
+// Of `options`, `mode` and `split` have no meaning here.
+ExploreResult explorePlainly(const Scenario& scenario, const ExploreOptions& options, const PlainBounds& bounds = {});
 
 } // namespace mirrorscope

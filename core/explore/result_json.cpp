@@ -60,6 +60,8 @@ Json exploredJson(const ExploreResult& r) {
     json["complete"] = r.complete;
     if (r.stopped)
         json["stopped"] = true;
+    if (r.full)
+        json["full"] = true;
     if (r.cut)
         json["cut"] = true;
     if (r.preemptions)
@@ -99,6 +101,7 @@ ExploreResult exploredFromJson(const Json& json) {
     r.transitions = countOf(json, "transitions");
     r.complete = json.at("complete");
     r.stopped = json.value("stopped", false);
+    r.full = json.value("full", false);
     r.cut = json.value("cut", false);
     r.races = countOf(json, "races");
     for (const Json& v : json.at("violations")) {
@@ -125,6 +128,7 @@ void join(ExploreResult& into, const ExploreResult& part) {
     into.races = std::max(into.races, part.races);
     into.complete &= part.complete;
     into.stopped |= part.stopped;
+    into.full |= part.full;
     into.cut |= part.cut;
     for (const ExploreFinding& f : part.findings)
         if (std::none_of(into.findings.begin(), into.findings.end(),

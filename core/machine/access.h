@@ -22,6 +22,7 @@ struct WordAccess {
     u64 place = 0; // a word of the machine, or a part of one that is used like a word of its own, or what is no word (Sim::arrivals)
     Kind kind = Kind::Read;
     u64 old = 0, now = 0;
+    bool operator==(const WordAccess&) const = default;
 };
 
 inline bool commute(WordAccess::Kind a, WordAccess::Kind b) { return a == b && a != WordAccess::Kind::Write; }

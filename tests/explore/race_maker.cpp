@@ -323,12 +323,12 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
     const Scenario scenario = bindScenario("random.yaml", text);
     ExploreOptions options;
     options.all = true;
-    const ExploreResult all = explorePlainly(scenario, options, mostStates);
+    const ExploreResult all = explorePlainly(scenario, options, {.states = mostStates});
     Compared compared;
     compared.states = all.states;
     if (all.stopped) {
         options.preemptions = 2;
-        const ExploreResult plain = explorePlainly(scenario, options, mostStates);
+        const ExploreResult plain = explorePlainly(scenario, options, {.states = mostStates});
         if (plain.stopped)
             return {Compared::Kind::TooLarge, "", false, plain.states};
         options.mode = ExploreMode::Stateful;
