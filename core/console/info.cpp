@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What `info`, `bt` and `list` say of the present position.
+#include "base/text.h"
 #include "console/line.h"
 
 #include "scenario/runner.h"
@@ -147,9 +148,9 @@ std::string Console::infoRoots() const {
     std::string text;
     constexpr std::array<std::string_view, 3> kTree{"direct", "mirror", "secure"};
     for (const RootView& root : session_.roots())
-        text += fmt::format("{:<8}pfn {:<8x}{} levels, {}{}{}\n", kTree[static_cast<unsigned>(root.tree)], root.pfn.v, root.levels,
-                            root.references == 1 ? "1 reference" : fmt::format("{} references", root.references),
-                            root.invalid ? ", invalid" : "", root.smm ? ", of SMM" : "");
+        text += fmt::format("{:<8}pfn {:<8x}{} levels{}{}{}\n", kTree[static_cast<unsigned>(root.tree)], root.pfn.v, root.levels,
+                            root.references ? ", " + counted(*root.references, "reference") : "", root.invalid ? ", invalid" : "",
+                            root.smm ? ", of SMM" : "");
     return text.empty() ? "No root yet.\n" : text;
 }
 

@@ -354,11 +354,8 @@ std::string stateSchema() {
                {"required", {"direct"}},
                {"additionalProperties", false}};
     Json schema = head("Mirrorscope state");
-    Json root = object({{"tree", oneOf({"direct", "mirror"})},
-                        {"pfn", integer},
-                        {"level", integer},
-                        {"count", integer},
-                        {"invalid", {{"type", "boolean"}}}});
+    Json root = object({{"tree", oneOf({"direct", "mirror"})}, {"pfn", integer}, {"level", integer}, {"invalid", {{"type", "boolean"}}}});
+    root["properties"]["count"] = integer; // not of a recorded kernel
     Json tlbEntry =
         object({{"gpa", hexText}, {"as", oneOf({"private", "shared"})}, {"level", integer}, {"pfn", {{"type", {"integer", "null"}}}}});
     for (Json* of : {&root, &tlbEntry}) // SMM's address space

@@ -88,9 +88,11 @@ std::string stateJson(const Session& session) {
     });
     for (const Pfn root : kvm.roots()) {
         const MmuPage page = kvm.peekPage(root);
-        roots += fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{},\"count\":{},\"invalid\":{}{}}}", roots.empty() ? "" : ",",
-                             page.isMirror() ? "mirror" : "direct", root.v, number(page.level()), kvm.peekRootCount(root),
-                             role::isInvalid(page.role), smmJson(role::isSmm(page.role)));
+        const std::optional<u64> count = session.rootCount(root);
+        roots +=
+            fmt::format("{}{{\"tree\":\"{}\",\"pfn\":{},\"level\":{}{},\"invalid\":{}{}}}", roots.empty() ? "" : ",",
+                        page.isMirror() ? "mirror" : "direct", root.v, number(page.level()),
+                        count ? fmt::format(",\"count\":{}", *count) : "", role::isInvalid(page.role), smmJson(role::isSmm(page.role)));
     }
     std::string trees = fmt::format("\"direct\":[{}]", direct);
     std::string td;

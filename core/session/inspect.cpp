@@ -46,7 +46,7 @@ TablePageView Session::tablePage(Pfn pfn) const {
     view.role = page.role;
     view.level = page.level();
     view.gfn = page.gfn;
-    view.rootCount = system().kvm().peekRootCount(pfn);
+    view.rootCount = rootCount(pfn);
     view.root = !page.ptep;
     if (page.ptep)
         view.parent = frameOf(*page.ptep);

@@ -19,9 +19,9 @@ struct TablePageView {
     bool mirror = false, invalid = false, root = false;
     bool external = false; // a page of the secure EPT: what follows is that of its mirror page
     u64 role = 0;
-    Level level = Level::None; // of its entries
-    Gfn gfn;                   // the first that it translates
-    u64 rootCount = 0;
+    Level level = Level::None;    // of its entries
+    Gfn gfn;                      // the first that it translates
+    std::optional<u64> rootCount; // Session::rootCount()
     std::optional<Pfn> parent;
     Pfn twin; // external_spt, or the mirror page of a secure one; 0: none
     unsigned present = 0, frozen = 0;

@@ -9,6 +9,10 @@
 
 namespace mirrorscope {
 
+std::optional<u64> Session::rootCount(Pfn root) const {
+    return recorded_ ? std::nullopt : std::optional(system().kvm().peekRootCount(root));
+}
+
 std::vector<RootView> Session::roots() const {
     std::vector<RootView> views;
     const auto page = [&](Pfn root) {
@@ -17,7 +21,7 @@ std::vector<RootView> Session::roots() const {
                         root,
                         number(p.level()),
                         role::isInvalid(p.role),
-                        system().kvm().peekRootCount(root),
+                        rootCount(root),
                         role::isSmm(p.role)};
     };
     for (const Pfn root : system().kvm().roots())

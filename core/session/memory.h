@@ -16,9 +16,9 @@ struct RootView {
     enum class Tree : u8 { Direct, Mirror, Secure } tree = Tree::Direct;
     Pfn pfn;
     unsigned levels = 4;
-    bool invalid = false; // being zapped; only who held it before may still use it
-    u64 references = 0;   // vCPUs and walkers, and one of the TDP MMU's own while it is valid; none of the secure EPT
-    bool smm = false;     // of SMM's address space
+    bool invalid = false;          // being zapped; only who held it before may still use it
+    std::optional<u64> references; // Session::rootCount(); 0 of the secure EPT's
+    bool smm = false;              // of SMM's address space
 };
 
 struct LockView {

@@ -101,13 +101,20 @@ std::optional<u64> Session::positionOfTraceLine(unsigned line) const {
     return found == events.end() ? std::nullopt : std::optional<u64>(static_cast<u64>(found - events.begin()) + 1);
 }
 
+// What a recording's line says, or a snapshot's entry.
+std::string Session::eventOf(u64 n) const {
+    const TraceEvent& e = recorded_->events[n];
+    if (!recorded_->isSnapshot())
+        return fieldsText(e, recorded_->names);
+    return e.kind == TraceKind::SpteChanged ? fmt::format("gfn {:x} level {} holds {:x}", e.gfn, e.level, e.b)
+                                            : fmt::format("level {}, from gfn {:x}", e.level, e.gfn);
+}
+
 std::string Session::lineOf(u64 n) const {
     const TraceEvent& e = recorded_->events[n];
     if (recorded_->isSnapshot())
-        return e.kind == TraceKind::SpteChanged ? fmt::format("Entry {}: gfn {:x} level {} holds {:x}", e.line, e.gfn, e.level, e.b)
-                                                : fmt::format("A table of level {}, from gfn {:x}", e.level, e.gfn);
-    return fmt::format("line {}: {}: {}: {}", e.line, actorName(stepBrief(n).first), mirrorscope::nameOf(e),
-                       fieldsText(e, recorded_->names));
+        return e.kind == TraceKind::SpteChanged ? fmt::format("Entry {}: {}", e.line, eventOf(n)) : "A table of " + eventOf(n);
+    return fmt::format("line {}: {}: {}: {}", e.line, actorName(stepBrief(n).first), mirrorscope::nameOf(e), eventOf(n));
 }
 
 bool Session::lineFits(const EventFilter::Word& word, u64 n) const {

@@ -320,6 +320,8 @@ public:
     // ---- beside the trees (memory.cpp)
     // Valid ones first, tree by tree.
     std::vector<RootView> roots() const;
+    // tdp_mmu_root_count: vCPUs and walkers, and one of the TDP MMU's own while the root is valid. No line of a recorded kernel tells it.
+    std::optional<u64> rootCount(Pfn root) const;
     // The direct root whose tree is shown: the one asked for as long as it is there, else the valid one, else an invalid one.
     Pfn shownDirectRoot() const;
     // kvm->vm_dead, at the position.
@@ -395,6 +397,7 @@ private:
     void indexRecorded();
     bool lineFits(const EventFilter::Word& word, u64 n) const;
     std::string lineOf(u64 n) const;
+    std::string eventOf(u64 n) const;
 
     Scenario scenario_;
     std::shared_ptr<const RecordedKernel> recorded_;

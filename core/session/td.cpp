@@ -101,9 +101,10 @@ FrameView Session::frame(Pfn pfn) const {
         if (page.role == 0)
             break;
         const char* what = page.isMirror() ? "mirror" : "direct";
+        const auto references = [](std::optional<u64> count) { return count ? ", " + counted(*count, "reference") : ""; };
         view.use = page.ptep ? fmt::format("{} table of {}", what,
                                            entryText(page.gfn, above(page.level()), page.isMirror() ? Alias::Private : Alias::Shared))
-                             : fmt::format("{} root, {} references", what, kvm.peekRootCount(pfn));
+                             : fmt::format("{} root{}", what, references(rootCount(pfn)));
         break;
     }
     case FrameKind::ExternalTable: {

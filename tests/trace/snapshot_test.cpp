@@ -85,6 +85,18 @@ TEST(Snapshot, of_a_real_kernel_stands_in_the_trees_as_it_was_read) {
     EXPECT_EQ(was.size(), 95u);
     EXPECT_EQ(entriesOf(state), was);
     EXPECT_EQ(rootsOf(state), rootsOf(read));
+    // What was not read is not told.
+    for (const RootView& root : session->roots())
+        EXPECT_FALSE(root.references);
+    for (const Json& root : state["roots"])
+        EXPECT_FALSE(root.contains("count"));
+    // An entry was read; no line says that it changed.
+    std::vector<FoundEvent> events;
+    std::string error;
+    session->find(EventFilter::parse("", error), 0, events, 1000, std::chrono::steady_clock::time_point::max());
+    EXPECT_GT(events.size(), 95u);
+    for (const FoundEvent& event : events)
+        EXPECT_EQ((event.function + event.what).find("line "), std::string::npos) << event.what;
     EXPECT_NE(session->scenario().about.find("6.12.117"), std::string::npos) << session->scenario().about;
 }
 
@@ -177,6 +189,8 @@ TEST(Snapshot, that_is_none_is_refused_where_it_is_wrong) {
               "s.json:2:51: an entry is `{\"root\", \"gfn\", \"level\", \"raw\"}`");
     EXPECT_EQ(refusal(state(recorded, "{\"root\":9,\"gfn\":0,\"level\":1,\"raw\":\"0x1\"}")),
               "s.json:1:1: entry 1 (gfn 0x0, level 1): no entry before it leads to its table");
+    EXPECT_EQ(refusal(state(recorded, "{\"root\":8,\"gfn\":0,\"level\":4,\"raw\":\"0x1\"}")),
+              "s.json:1:1: entry 1 of `direct` is of root 0x8, which is not in `roots`");
     EXPECT_NE(refusal(state(recorded, "{\"root\":9,").substr(0, 90)).find("s.json:2:"), std::string::npos);
 }
 

@@ -335,8 +335,8 @@ void InspectorView::showTable(Pfn pfn) {
     row(page.root ? tr("root") : tr("translates from"), page.root ? tr("yes") : text(hex(page.gfn.v << 12)));
     if (!page.external) {
         row("role.word", text(hex(page.role)), tr("level, direct, invalid, ad_disabled, is_mirror"));
-        if (page.root)
-            row("tdp_mmu_root_count", QString::number(page.rootCount), tr("the TDP MMU itself, each vCPU that has it, who walks it"));
+        if (page.root && page.rootCount)
+            row("tdp_mmu_root_count", QString::number(*page.rootCount), tr("the TDP MMU itself, each vCPU that has it, who walks it"));
         row("role.invalid", page.invalid ? "1" : "0", tr("a root that is being zapped"));
     }
     if (page.parent)

@@ -35,19 +35,24 @@ void RootsStrip::refresh() {
             const char* const names[] = {one ? "direct" : "shared", "mirror", "private"};
             const QString name =
                 QString("%1 root %2%3").arg(names[static_cast<unsigned>(root.tree)]).arg(root.pfn.v, 0, 16).arg(root.smm ? " (SMM)" : "");
+            const QString refs = !root.references        ? QString()
+                                 : *root.references == 1 ? QString(", 1 ref")
+                                                         : QString(", %1 refs").arg(*root.references);
             if (root.tree == RootView::Tree::Secure)
                 chips_.push_back({name, tr("the secure EPT's root, %1 levels, in the TDCS").arg(root.levels), Chip::Kind::Root, {}});
             else if (root.invalid)
-                chips_.push_back({QString("%1 invalid, %2 ref%3").arg(name).arg(root.references).arg(root.references == 1 ? "" : "s"),
+                chips_.push_back({name + " invalid" + refs,
                                   "invalid: it is being zapped, and goes with its last reference; a vCPU that has it loads another one "
                                   "before it enters",
                                   Chip::Kind::Invalid,
                                   {}});
             else
                 chips_.push_back(
-                    {QString("%1, %2 refs").arg(name).arg(root.references),
-                     tr("valid, %1 levels; referenced by the TDP MMU itself, by each vCPU that has it loaded, and by who walks it")
-                         .arg(root.levels),
+                    {name + refs,
+                     root.references
+                         ? tr("valid, %1 levels; referenced by the TDP MMU itself, by each vCPU that has it loaded, and by who walks it")
+                               .arg(root.levels)
+                         : tr("valid, %1 levels; how often it is referenced was not recorded").arg(root.levels),
                      Chip::Kind::Root,
                      {}});
             if (root.tree == RootView::Tree::Direct) {
