@@ -108,6 +108,8 @@ enum class Assert : u8 {
     PamtAddFailed,
     PamtRemoveFailed,
     PamtNoVcpu,
+    PamtSplitTwice,
+    SplitNoPair,
     SplitShared,
     SplitLevel,
     CacheWbFailed,

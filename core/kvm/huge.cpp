@@ -114,14 +114,22 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 break;
             if (onlyAcross && iter.gfn >= range.start && iter.gfn.v + pagesPer(iter.level) <= range.end.v)
                 break;
-            if (!sp) {
+            const bool mirror = isMirrorRoot(root);
+            if (!sp || (mirror && external_->need_topup_external_per_vm_split_cache())) {
                 // The lock is dropped for the allocation, and the walk begins anew where it stood.
                 sim_.rcuReadUnlock();
                 shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
-                sp = tdp_mmu_alloc_sp_for_split(isMirrorRoot(root)); // not of any vCPU's cache
+                int r = 0;
+                if (sp)
+                    r = external_->topup_external_per_vm_split_cache();
+                else if (!(sp = tdp_mmu_alloc_sp_for_split(mirror))) // not of any vCPU's cache
+                    r = -kENOMEM;
                 shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
-                if (!sp)
-                    return -kENOMEM;
+                if (r != 0) {
+                    if (sp)
+                        tdp_mmu_free_sp(*sp);
+                    return r;
+                }
                 sim_.rcuReadLock();
                 iter.yielded = true;
                 break; // look at what stands there now

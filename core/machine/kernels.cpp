@@ -94,7 +94,8 @@ constexpr KernelPoint kPoints[] = {
      {"each private page is 4K", "", "mapped where the file's folio and the guest's accepts allow it; split by BLOCK, TRACK and DEMOTE",
       ""},
      "\"KVM: TDX huge page support for private memory\", v5 of 28 Jan 2026; not merged",
-     "lessons/32-private-pages-of-2m.yaml; races/33-parts-of-a-large-page.yaml; history/private-2m-conversion-without-memory.yaml"},
+     "lessons/32-private-pages-of-2m.yaml; races/33-parts-of-a-large-page.yaml; races/37-split-with-records.yaml; "
+     "history/private-2m-conversion-without-memory.yaml"},
     {"in-place conversion (machine.features: [in-place-conversion])",
      {"the VM holds the attributes; shared memory is a mapping of user space's own", "", "",
       "the file holds its pages' attributes and is shared memory, too; to private only if nobody holds the page (-EAGAIN)"},

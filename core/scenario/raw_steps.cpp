@@ -170,6 +170,9 @@ Outcome Runner::rawSeamcall(const Step& step) {
         regs.r9 = ~0ull; // no table for an L2 VM
     regs.r10 = step.number("r10", regs.version != 0 ? ~0ull : 0);
     regs.r11 = step.number("r11", regs.version != 0 ? ~0ull : 0);
+    const bool dynamic = system_.config().has(Feature::DynamicPamt) && level == Level::k2M;
+    for (const auto& [word, reg] : {std::pair{"r12", &regs.r12}, std::pair{"r13", &regs.r13}})
+        *reg = step.has(word) ? step.number(word) : dynamic && leaf == Leaf::MemPageDemote ? fill(Operand::Pair) : 0;
     // What was given and is not the module's.
     const auto giveBack = [&](Pfn pfn) {
         if (frames.valid(pfn) && frames.peekKind(pfn) == FrameKind::Raw && pamt::type(module.peekPamt(pfn)) == PageType::Nda &&
@@ -201,6 +204,9 @@ Outcome Runner::rawSeamcall(const Step& step) {
         system_.kvm().free_page(source);
     if (leaf == Leaf::PhymemPamtRemove && status == tdx::kSuccess)
         for (const u64 page : {regs.rdx, regs.r8})
+            more.push_back(pfnOf(page));
+    if (leaf == Leaf::MemPagePromote && status == tdx::kSuccess && dynamic)
+        for (const u64 page : {regs.r12, regs.r13})
             more.push_back(pfnOf(page));
     for (const Pfn page : more)
         giveBack(page);

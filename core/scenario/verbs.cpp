@@ -132,7 +132,9 @@ constexpr std::array kSeamcallArgs{ArgInfo{"leaf", T::Name, true, "TDH.…, see 
                                    ArgInfo{"r8", T::Number, false, "the raw register"},
                                    ArgInfo{"r9", T::Number, false, "the raw register"},
                                    ArgInfo{"r10", T::Number, false, "the raw register"},
-                                   ArgInfo{"r11", T::Number, false, "the raw register"}};
+                                   ArgInfo{"r11", T::Number, false, "the raw register"},
+                                   ArgInfo{"r12", T::Number, false, "the raw register"},
+                                   ArgInfo{"r13", T::Number, false, "the raw register"}};
 constexpr std::array kRmpupdateArgs{kGpa, ArgInfo{"assigned", T::Bool, false, "to the guest (default) or back to the host"},
                                     ArgInfo{"level", T::Level, false, "of the entry, 4K by default"}};
 constexpr std::array kPsmashArgs{kGpa};

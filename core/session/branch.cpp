@@ -151,7 +151,7 @@ std::vector<WhatIf> whatIfs(const Session& session, u64 gpa, bool shared) {
     host(fmt::format("kernel: {{call: kvm_tdp_mmu_zap_leafs, gpa: {}, size: 4K}}", at), "kvm_tdp_mmu_zap_leafs() here");
     if (machine.vm == VmType::Tdx)
         for (const LeafInfo& leaf : leafTable())
-            if (!leaf.guest && leaf.rcx == Operand::GpaLevel && isModelled(leaf.leaf, machine))
+            if (!leaf.guest && leaf.rcx == Operand::GpaLevel)
                 host(fmt::format("seamcall: {{leaf: {}, gpa: {}{}}}", leaf.name, at, leaf.minLevel > 0 ? ", level: 2M" : ""),
                      fmt::format("SEAMCALL {}", leaf.name));
     return list;

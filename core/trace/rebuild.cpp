@@ -240,7 +240,8 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         const u64 gfn = root.placed(e.gfn);
         if (child == nullptr || child->level != below(level) || child->base != gfn)
             child = tables_.find(table.root, below(level), gfn);
-        if (child == nullptr && level > Level::k4K) // it was, though no line that is there has linked it
+        const bool isApart = std::exchange(task.apart, std::nullopt) == std::tuple(table.root, below(level), gfn);
+        if (child == nullptr && level > Level::k4K && !isApart) // it was, though no line that is there has linked it
             child = &ensureTable(table.root, below(level), gfn, e.line);
         if (child != nullptr && child->pfn == TraceTable::kNoPfn)
             tables_.setPfn(*child, framePart(e.a));

@@ -112,6 +112,8 @@ private:
         bool faultKnown = true;                // no line of it was lost since
         std::optional<TraceEvent> unmap;       // the notifier that it is in
         std::optional<TraceEvent> direct;      // of kvm_mmu_get_page: it has just made a root, and nothing but that since
+        // The table that it has taken apart last, before the line that unlinks it: in which root, of what level, from where.
+        std::optional<std::tuple<u32, Level, u64>> apart;
         // What it was at before its first line, or while lines were lost, may not be over: linking a page, taking a table apart.
         bool fresh = true;
     };

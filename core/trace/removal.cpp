@@ -104,6 +104,8 @@ void Rebuild::finishRemovals(Task& task, const TraceEvent& next, std::size_t upT
         task.removals.pop_back();
         if (task.removals.empty())
             std::erase(removers_, static_cast<u32>(&task - tasks_.data()));
+        if (const TraceTable& table = tables_.table(removal.table); removal.early && removal.prepared)
+            task.apart = {table.root, table.level, table.base};
         finishRemoval(removal, next);
     }
 }

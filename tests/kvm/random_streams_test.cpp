@@ -31,7 +31,8 @@ constexpr u64 kSecondSlot = 0x4000, kMovedSlot = 0x8000;
 class Generator {
 public:
     explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed)
-        : random_(seed), vm_(vm), kernel_(kernel), dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && seed % 3 == 0),
+        : random_(seed), vm_(vm), kernel_(kernel),
+          dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && (seed % 3 == 0 || seed % 6 == 1)),
           private2M_(vm == VmType::Tdx && (kernel == Kernel::Next ? seed % 3 == 1 : kernel == Kernel::V7_2 && seed % 2 == 1)),
           inPlace_(kernel == Kernel::Next && (vm == VmType::Tdx ? seed % 3 == 2 : vm == VmType::SwProtected && seed % 2 == 0)) {}
 
@@ -48,12 +49,13 @@ public:
         for (const char* flag : {"ad-bits", "pml", "eager-split"})
             if (below(4) == 0 && (!hasAlias() || std::string(flag) != "ad-bits"))
                 s.machine += fmt::format(", {}: false", flag);
-        if (dynamicPamt_)
-            s.machine += ", features: [dynamic-pamt]";
-        if (private2M_)
-            s.machine += ", features: [private-2M]";
-        if (inPlace_)
-            s.machine += ", features: [in-place-conversion]";
+        std::vector<std::string> features;
+        for (const auto& [has, feature] :
+             {std::pair{dynamicPamt_, "dynamic-pamt"}, std::pair{private2M_, "private-2M"}, std::pair{inPlace_, "in-place-conversion"}})
+            if (has)
+                features.push_back(feature);
+        if (!features.empty())
+            s.machine += fmt::format(", features: [{}]", fmt::join(features, ", "));
         if (!broken.empty())
             s.machine += fmt::format(", break: [{}]", broken);
         if (below(4) == 0)

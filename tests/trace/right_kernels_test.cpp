@@ -30,6 +30,8 @@ std::vector<std::unique_ptr<ToldRun>> runs() {
             if (name.find("page_splitting") != std::string::npos)
                 continue;
             Session session(loadScenario(file.string()));
+            if (session.system().config().kernel >= Kernel::V7_2)
+                continue; // what follows is judged as of 6.16, and two VMs of one host have one kernel
             std::string text;
             writeTrace(session, [&](const std::string& line) { text += line; });
             auto run = std::make_unique<ToldRun>(text);

@@ -30,6 +30,8 @@ public:
     int free_external_spt(Gfn gfn, Level level, Pfn spt) override { return tdx_sept_free_private_spt(gfn, level, spt); }
     int remove_external_spte(Gfn gfn, Level level, Pfn pfn) override;
     int topup_external_cache(unsigned vcpu) override;
+    bool need_topup_external_per_vm_split_cache() override;
+    int topup_external_per_vm_split_cache() override;
     int split_external_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) override;
 
     // ---- the private table (sept_ops.cpp). 0 or a negative errno
@@ -79,7 +81,8 @@ public:
     int init_vcpu_locked(unsigned vcpu);
 
     // ---- dynamic PAMT (pamt.cpp): 0, -ENOMEM without two pages, -EIO when the module refuses them
-    enum class PamtFrom : u8 { Allocator, Cache }; // where the two pages are from: of a fault the running vCPU's pamt_cache
+    // Where the two pages are from: of a fault the running vCPU's pamt_cache, of a split the VM's prealloc_split_cache.
+    enum class PamtFrom : u8 { Allocator, Cache, SplitCache };
     using PamtPair = std::array<Pfn, 2>;
     int tdx_pamt_get(Pfn pfn, PamtFrom from);
     void tdx_pamt_put(Pfn pfn); // must not fail: what goes wrong is a warning and two leaked pages
@@ -95,10 +98,13 @@ public:
     // How many 4K pages of the 2M around it the module has.
     Place pamtRef(Pfn pfn) const { return pamtRefs_ + (pfn.v >> 9); }
     u64 peekPamtRef(Pfn pfn) const;
+    // The module has all 512 pages of the 2M now, each by itself.
+    void pamtSplit(Pfn pfn);
     bool inPamtCache(Pfn pfn) const;
 
     // ---- private pages of 2M (private_2m.cpp)
-    int tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn spt);
+    int tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt);
+    int demote(Gfn gfn, Level level, Pfn pfn, Pfn spt);
     // BLOCK before a split; its status.
     u64 block_for_split(Gfn gfn, Level level);
     // The guest wants to accept a page of that size: nothing larger is mapped around it from now on. 0, or -ENOMEM.
@@ -157,7 +163,9 @@ private:
     bool tdx_reclaim_page(Pfn page);
     void takePamtWords(Regions& regions);
     Place pamtCache(unsigned vcpu) const;
-    void freePamtCache(unsigned vcpu);
+    Place pamtCacheOf(PamtFrom from) const;
+    void freePamtCache(Place count);
+    bool splitsWithPamt() const { return kvm_.config().has(Feature::DynamicPamt) && kvm_.config().has(Feature::Private2M); }
 
     Kvm& kvm_;
     TdxModule& module_;
@@ -165,7 +173,7 @@ private:
     std::unique_ptr<TdxProtocol> protocol_;
     Place words_;
     Place tdvprs_; // of each vCPU
-    Place pamtRefs_, pamtCaches_, running_;
+    Place pamtRefs_, pamtCaches_, pamtSplitCache_, running_;
     Place tlbEpoch_; // when each vCPU's TLB was last flushed by the module. Kept for the rules
 };
 

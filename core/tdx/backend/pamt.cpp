@@ -9,6 +9,8 @@ namespace mirrorscope {
 namespace {
 // Each vCPU's pamt_cache holds two pages for each table that a fault may need, and for the page itself: the root needs none.
 constexpr u64 kCachePages = 5 * 2;
+// The VM's prealloc_split_cache: two for a new table, two for what DEMOTE splits. Several threads that fill it may do one too many each.
+constexpr u64 kSplitPages = 2 * 2;
 constexpr u64 rangeLevel(Pfn pfn) { return hpa({pfn.v & ~511ull}) | (number(Level::k2M) - 1); }
 } // namespace
 
@@ -19,6 +21,8 @@ void TdxBackend::takePamtWords(Regions& regions) {
     pamtRefs_ = regions.take(kvm_.frames().count() / 512 + 1, "pamt-refcount");
     pamtCaches_ = regions.take(config.vcpus * (kCachePages + 1), "pamt-cache", kCachePages + 1);
     running_ = regions.take(sim_.actors(), "running-vcpu");
+    if (splitsWithPamt())
+        pamtSplitCache_ = regions.take(1 + kSplitPages + sim_.actors(), "pamt-split-cache");
 }
 
 // The count of its pages, behind which they stand.
@@ -33,10 +37,32 @@ int TdxBackend::topup_external_cache(unsigned vcpu) {
     return kvm_.topUpCache(pamtCache(vcpu), kCachePages, kCachePages, FrameKind::PamtPage, 0);
 }
 
+bool TdxBackend::need_topup_external_per_vm_split_cache() { return splitsWithPamt() && kvm_.machine().get(pamtSplitCache_) < kSplitPages; }
+
+// prealloc_split_cache_lock is held for one operation on the list, which is one action here.
+int TdxBackend::topup_external_per_vm_split_cache() {
+    Call call(sim_, "tdx_topup_vm_split_cache");
+    Machine& machine = kvm_.machine();
+    for (u64 n = 0; (n = machine.get(pamtSplitCache_)) < kSplitPages;) {
+        const auto page = kvm_.alloc_page(FrameKind::PamtPage, 0);
+        if (!page)
+            return -kENOMEM;
+        n = machine.get(pamtSplitCache_) + 1;
+        machine.set(pamtSplitCache_ + n, page->v);
+        machine.set(pamtSplitCache_, n);
+    }
+    return 0;
+}
+
+Place TdxBackend::pamtCacheOf(PamtFrom from) const {
+    return from == PamtFrom::SplitCache ? pamtSplitCache_
+                                        : pamtCache(static_cast<unsigned>(kvm_.machine().get(running_ + sim_.actor())) - 1);
+}
+
 std::optional<TdxBackend::PamtPair> TdxBackend::allocPair(PamtFrom from) {
     Machine& machine = kvm_.machine();
-    if (from == PamtFrom::Cache) {
-        const Place count = pamtCache(static_cast<unsigned>(machine.get(running_ + sim_.actor())) - 1);
+    if (from != PamtFrom::Allocator) {
+        const Place count = pamtCacheOf(from);
         const u64 n = machine.get(count);
         if (n < 2)
             return std::nullopt;
@@ -143,11 +169,8 @@ void TdxBackend::tdx_free_control_page(Pfn page) {
     kvm_.free_page(page);
 }
 
-void TdxBackend::freePamtCache(unsigned vcpu) {
-    if (!kvm_.config().has(Feature::DynamicPamt))
-        return;
+void TdxBackend::freePamtCache(Place count) {
     Machine& machine = kvm_.machine();
-    const Place count = pamtCache(vcpu);
     for (u64 n = machine.get(count); n > 0; --n) {
         kvm_.free_page({machine.get(count + n)});
         machine.set(count + n, 0);
@@ -156,14 +179,26 @@ void TdxBackend::freePamtCache(unsigned vcpu) {
 }
 
 bool TdxBackend::inPamtCache(Pfn pfn) const {
-    if (!kvm_.config().has(Feature::DynamicPamt))
+    if (!kvm_.config().has(Feature::DynamicPamt) || pfn.v == 0)
         return false;
     const Machine& machine = kvm_.machine();
-    for (unsigned v = 0; v < kvm_.config().vcpus; ++v)
-        for (u64 i = 1; i <= kCachePages; ++i)
-            if (machine.peek(pamtCache(v) + i) == pfn.v && pfn.v != 0)
+    const auto isIn = [&](Place count, u64 pages) {
+        for (u64 i = 1; i <= pages; ++i)
+            if (machine.peek(count + i) == pfn.v)
                 return true;
-    return false;
+        return false;
+    };
+    for (unsigned v = 0; v < kvm_.config().vcpus; ++v)
+        if (isIn(pamtCache(v), kCachePages))
+            return true;
+    return splitsWithPamt() && isIn(pamtSplitCache_, kSplitPages + sim_.actors());
+}
+
+// atomic_cmpxchg(0, 512), in the wrapper of TDH.MEM.PAGE.DEMOTE (v3, patch 23)
+void TdxBackend::pamtSplit(Pfn pfn) {
+    sim_.step(Site::PamtRef);
+    if (!kvm_.WARN_ON_ONCE(kvm_.machine().get(pamtRef(pfn)) != 0, Assert::PamtSplitTwice))
+        kvm_.machine().set(pamtRef(pfn), 512);
 }
 
 u64 TdxBackend::peekPamtRef(Pfn pfn) const { return kvm_.config().has(Feature::DynamicPamt) ? kvm_.machine().peek(pamtRef(pfn)) : 0; }

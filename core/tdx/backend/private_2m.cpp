@@ -5,9 +5,9 @@
 
 namespace mirrorscope {
 
-int TdxBackend::split_external_spte(Gfn gfn, Level level, Pfn, Pfn spt) {
+int TdxBackend::split_external_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) {
     Call hook(sim_, "tdx_sept_set_private_spte");
-    return tdx_sept_split_private_spte(gfn, level, spt);
+    return tdx_sept_split_private_spte(gfn, level, pfn, spt);
 }
 
 u64 TdxBackend::block_for_split(Gfn gfn, Level level) {
@@ -17,18 +17,42 @@ u64 TdxBackend::block_for_split(Gfn gfn, Level level) {
 
 // Under the read lock nothing is tried: what BLOCK had blocked would have to be unblocked when DEMOTE is busy, and that may be busy as
 // well. Whatever fails here leaves the entry blocked, in a VM that is dead.
-int TdxBackend::tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn spt) {
+int TdxBackend::tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) {
     Call call(sim_, "tdx_sept_split_private_spte");
     if (kvm_.WARN_ON_ONCE(!sim_.heldForWriting(LockId::MmuLock), Assert::SplitShared))
         return -kEOPNOTSUPP;
     if (kvm_.KVM_BUG_ON(get(Word::State) != kRunnable || level != Level::k2M, Assert::SplitLevel))
         return -kEIO;
-    if (const u64 status = protocol_->block_for_split(*this, gfn, level); status != tdx::kSuccess)
+    // Of the new table, which is a page of 4K; and, for DEMOTE, of the 512 that it will map.
+    if (const int r = pamtGet(spt, PamtFrom::SplitCache); r != 0)
+        return r;
+    if (const u64 status = protocol_->block_for_split(*this, gfn, level); status != tdx::kSuccess) {
+        pamtPut(spt);
         return bug(Leaf::MemRangeBlock, status, kEIO);
+    }
     protocol_->tdx_track(*this);
-    Regs demote{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa(), .r8 = hpa(spt)};
-    if (const u64 status = callWithKick(Leaf::MemPageDemote, demote); status != tdx::kSuccess)
+    return demote(gfn, level, pfn, spt);
+}
+
+int TdxBackend::demote(Gfn gfn, Level level, Pfn pfn, Pfn spt) {
+    Regs regs{.rcx = gpaLevel(gfn, level), .rdx = tdrHpa(), .r8 = hpa(spt)};
+    const auto pair = splitsWithPamt() ? allocPair(PamtFrom::SplitCache) : std::nullopt;
+    if (pair) {
+        regs.r12 = hpa((*pair)[0]);
+        regs.r13 = hpa((*pair)[1]);
+    }
+    if (kvm_.KVM_BUG_ON(splitsWithPamt() && !pair, Assert::SplitNoPair)) {
+        pamtPut(spt);
+        return -kEIO;
+    }
+    if (const u64 status = callWithKick(Leaf::MemPageDemote, regs); status != tdx::kSuccess) {
+        if (pair)
+            freePair(*pair);
+        pamtPut(spt);
         return bug(Leaf::MemPageDemote, status, kEIO);
+    }
+    if (pair)
+        pamtSplit(pfn);
     return 0;
 }
 

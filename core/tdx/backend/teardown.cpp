@@ -43,8 +43,8 @@ void TdxBackend::tdx_mmu_release_hkid() {
 
 void TdxBackend::tdx_vcpu_free() {
     Call call(sim_, "tdx_vcpu_free");
-    for (unsigned v = 0; v < kvm_.config().vcpus; ++v)
-        freePamtCache(v);
+    for (unsigned v = 0; v < kvm_.config().vcpus && kvm_.config().has(Feature::DynamicPamt); ++v)
+        freePamtCache(pamtCache(v));
     if (is_hkid_assigned()) // nothing can be reclaimed
         return;
     for (unsigned v = 0; v < kvm_.config().vcpus; ++v) {
@@ -63,6 +63,8 @@ void TdxBackend::tdx_vcpu_free() {
 
 void TdxBackend::tdx_vm_destroy() {
     Call call(sim_, "tdx_vm_destroy");
+    if (splitsWithPamt())
+        freePamtCache(pamtSplitCache_);
     if (!is_hkid_assigned()) {
         const Pfn page = tdr();
         const u64 pages = module_.peekTdr(page, mirrorscope::tdr::NumTdcx);

@@ -35,8 +35,8 @@ constexpr u32 highOf(u64 status) { return static_cast<u32>(status >> 32); }
 constexpr bool isBusy(u64 status) { return highOf(status) == OPERAND_BUSY; }
 
 // Operand ids.
-inline constexpr u32 RAX = 0, RCX = 1, RDX = 2, R8 = 8, R9 = 9, TDR = 128, SEPT_TREE = 146, TD_EPOCH = 169, OP_STATE = 172, KOT = 186,
-                     WBCACHE = 188;
+inline constexpr u32 RAX = 0, RCX = 1, RDX = 2, R8 = 8, R9 = 9, R12 = 12, R13 = 13, TDR = 128, SEPT_TREE = 146, TD_EPOCH = 169,
+                     OP_STATE = 172, KOT = 186, WBCACHE = 188;
 
 // "TDX_OPERAND_BUSY"; the value in hex when it has no name.
 std::string statusName(u64 status);

@@ -34,7 +34,8 @@ constexpr std::array<LeafInfo, kLeaves> kTable{{
     {Leaf::VpCreate, 10, "TDH.VP.CREATE", "tdh_vp_create", Page, Tdr, None, None, 0, 0, kInit,
      "TDR shared, op_state shared, page exclusive", "create a vCPU: its TDVPR"},
     {Leaf::MemPageDemote, 15, "TDH.MEM.PAGE.DEMOTE", "tdh_mem_page_demote", GpaLevel, Tdr, Page, None, 1, 2, kInitRun,
-     "TDR shared, op_state shared, tree shared, entry, new table exclusive, large PAMT entry exclusive", "split a large page"},
+     "TDR shared, op_state shared, tree shared, entry, new table exclusive, large PAMT entry exclusive",
+     "split a large page; with dynamic PAMT R12 and R13 are the pair for its parts"},
     {Leaf::MrExtend, 16, "TDH.MR.EXTEND", "tdh_mr_extend", Gpa, Tdr, None, None, 0, 0, kInit, "TDR exclusive",
      "measure 256 bytes of the image into MRTD"},
     {Leaf::MrFinalize, 17, "TDH.MR.FINALIZE", "tdh_mr_finalize", Tdr, None, None, None, 0, 0, kInit, "TDR exclusive",
@@ -102,10 +103,6 @@ std::optional<Leaf> leafFromName(std::string_view name) {
         if (kNames[i] == name)
             return static_cast<Leaf>(i);
     return std::nullopt;
-}
-
-bool isModelled(Leaf leaf, const MachineConfig& machine) {
-    return !machine.has(Feature::DynamicPamt) || (leaf != Leaf::MemPageDemote && leaf != Leaf::MemPagePromote);
 }
 
 } // namespace mirrorscope

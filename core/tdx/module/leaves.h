@@ -83,7 +83,5 @@ const LeafInfo& info(Leaf leaf);
 std::span<const LeafInfo> leafTable();
 std::optional<Leaf> leafFromName(std::string_view name);
 std::span<const std::string_view> leafNames();
-// Not so: DEMOTE and PROMOTE with dynamic PAMT, where each takes or gives a pair of pages besides.
-bool isModelled(Leaf leaf, const MachineConfig& machine);
 
 } // namespace mirrorscope

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // TDH.MEM.PAGE.DEMOTE (tdh_mem_page_demote.c): a large page becomes a table of 512.
-#include "tdx/module/module.h"
+#include "tdx/module/pamt_pages.h"
 
 namespace mirrorscope {
 
@@ -27,13 +27,26 @@ u64 tdh_mem_page_demote(LeafCall& c) {
     if (const u64 s = c.implicitPage(page, tdx::RCX, Mode::Exclusive, c.level); s != 0)
         return s;
 
+    // What a page of 2M does not need, its 512 do: their PAMT entries.
+    const PamtPages pages{{{c.r.r12, tdx::R12}, {c.r.r13, tdx::R13}}};
+    const bool takesPair = c.dynamicPamt() && c.level == Level::k2M;
+    if (takesPair) {
+        if (const u64 s = checkPamtPages(c, pages); s != 0)
+            return s;
+        if (const u64 s = takePamtPages(c, pages, page, false); s != 0)
+            return s;
+    }
+
     const Pfn table = pfnOf(c.r.r8);
     const Level child = below(c.level);
     const bool pending = state == SeptState::Pending || state == SeptState::PendingBlocked;
     c.sim.step(Site::PamtSet);
     for (unsigned i = 0; i < 512; ++i)
         c.machine.set(wordOf(table, i), (pending ? sept::kPendingLeaf : sept::kMapped) | hpa({page.v + i * pagesPer(child)}));
-    c.setPage(page, c.level, PageType::Nda, c.tdr, false);
+    if (takesPair)
+        setPamtPages(c, pages, page);
+    else
+        c.setPage(page, c.level, PageType::Nda, c.tdr, false);
     for (unsigned i = 0; i < 512; ++i)
         c.setPage({page.v + i * pagesPer(child)}, child, PageType::Reg, c.tdr, true);
     c.setPage(table, Level::k4K, PageType::Ept, c.tdr, false);

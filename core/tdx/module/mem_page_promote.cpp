@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // TDH.MEM.PAGE.PROMOTE (tdh_mem_page_promote.c): 512 children of a table become one large page.
-#include "tdx/module/module.h"
+#include "tdx/module/pamt_pages.h"
 
 namespace mirrorscope {
 
@@ -64,7 +64,14 @@ u64 tdh_mem_page_promote(LeafCall& c) {
     c.sim.step(Site::PamtSet);
     for (unsigned i = 0; i < 512; ++i)
         c.setPage({page.v + i * pagesPer(child)}, child, PageType::Nda, c.tdr, false);
-    c.setPage(page, c.level, PageType::Reg, c.tdr, false); // pamt_promote() keeps the large entry's old BEPOCH
+    if (c.dynamicPamt() && c.level == Level::k2M) {
+        const auto pair = givePamtPages(c, page);
+        c.setPage(page, c.level, PageType::Reg, c.tdr, true);
+        c.r.r12 = hpa(pair[0]);
+        c.r.r13 = hpa(pair[1]);
+    } else {
+        c.setPage(page, c.level, PageType::Reg, c.tdr, false); // pamt_promote() keeps the large entry's old BEPOCH
+    }
     c.addChildren(~0ull);
     c.setPage(table, Level::k4K, PageType::Nda, c.tdr, false);
     c.r.rcx = hpa(table);

@@ -67,7 +67,9 @@ void TdxModule::inject(Leaf leaf, u64 status, u64 times, u64 after) {
     inject_[static_cast<unsigned>(leaf)].set(*machine_, status, times, after);
 }
 
-u64 TdxModule::hashOf(u64 status, const Regs& regs) { return mixAll({status, regs.rcx, regs.rdx, regs.r8, regs.r9, regs.r10, regs.r11}); }
+u64 TdxModule::hashOf(u64 status, const Regs& regs) {
+    return mixAll({status, regs.rcx, regs.rdx, regs.r8, regs.r9, regs.r10, regs.r11, regs.r12, regs.r13});
+}
 
 u64 TdxModule::seamcall(Leaf leaf, Regs& regs) {
     Call call(sim_, info(leaf).function.data());

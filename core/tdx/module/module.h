@@ -23,7 +23,7 @@
 namespace mirrorscope {
 
 struct Regs {
-    u64 rcx = 0, rdx = 0, r8 = 0, r9 = 0, r10 = 0, r11 = 0;
+    u64 rcx = 0, rdx = 0, r8 = 0, r9 = 0, r10 = 0, r11 = 0, r12 = 0, r13 = 0;
     unsigned version = 0;
 };
 

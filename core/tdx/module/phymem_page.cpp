@@ -73,7 +73,18 @@ u64 tdh_phymem_page_reclaim(LeafCall& c) {
 u64 tdh_phymem_page_wbinvd(LeafCall& c) {
     // The HKID bits of the address, 51:46, are stripped before the page is looked up.
     constexpr u64 kHkidBits = 0x3full << 46;
-    return c.explicitPage(c.r.rcx & ~kHkidBits, tdx::RCX, PageType::Nda, LeafCall::Mode::Shared);
+    const u64 page = c.r.rcx & ~kHkidBits;
+    if ((page & 0xfff) != 0 || page >= kMaxHpa)
+        return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
+    const Pfn pfn{page >> 12};
+    if (pfn.v >= c.frames().count())
+        return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
+    // Whatever the size of the free range that it is in: 2M have no entries of 4K while nobody has given pages for them.
+    Level size = Level::k4K;
+    if (const u64 s = c.walkPamt(pfn, tdx::RCX, LeafCall::Mode::Shared, Level::k4K, size); s != 0)
+        return s;
+    const bool isFree = pamt::type(c.machine.getBesideLock(c.pamtOf(pfn, size))) == PageType::Nda && !c.isPamtPage(pfn);
+    return isFree ? tdx::kSuccess : tdx::status(tdx::PAGE_METADATA_INCORRECT, tdx::RCX);
 }
 
 } // namespace mirrorscope
