@@ -2,10 +2,12 @@
 #include "race_maker.h"
 
 #include "explore/plain.h"
+#include "scenario/diagnostic.h"
 #include "scenario/scenario.h"
 
 #include <fmt/format.h>
 
+#include <array>
 #include <random>
 #include <set>
 
@@ -23,6 +25,30 @@ std::string RandomRace::text() const {
         out += "]\n";
     }
     return out + after;
+}
+
+RandomRace onLaterKernel(const RandomRace& race, u64 which) {
+    constexpr std::array<const char*, 9> kLater{"6.19",
+                                                "7.2",
+                                                "next",
+                                                "7.2, features: [private-2M]",
+                                                "next, features: [dynamic-pamt]",
+                                                "next, features: [in-place-conversion]",
+                                                "next, features: [private-2M, dynamic-pamt]",
+                                                "7.2, module: \"2.0\"",
+                                                "next"};
+    RandomRace later = race;
+    const std::size_t at = race.machine.find("kernel: \""), end = race.machine.find('"', at + 9);
+    const std::string chosen = kLater[which % kLater.size()];
+    const std::size_t name = chosen.find(',');
+    later.machine = race.machine.substr(0, at) + "kernel: \"" + chosen.substr(0, name) + "\"" +
+                    (name == std::string::npos ? "" : chosen.substr(name)) + race.machine.substr(end + 1);
+    try {
+        bindScenario("random.yaml", later.text());
+        return later;
+    } catch (const InputError&) {
+        return race;
+    }
 }
 
 namespace {

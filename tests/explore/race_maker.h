@@ -21,6 +21,8 @@ struct RandomRace {
     std::string text() const;
 };
 RandomRace randomRace(u64 seed);
+// The same on a later kernel, with what is off there by default, as far as that kernel has all that the race names; else as it was.
+RandomRace onLaterKernel(const RandomRace& race, u64 which);
 
 struct Verdict {
     std::set<std::pair<u64, std::string>> ends; // hash and results

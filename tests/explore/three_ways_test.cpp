@@ -46,11 +46,13 @@ TEST_P(ThreeWays, find_the_same_ends_violations_and_sometimes) {
     const u64 mostStates = wanted("MIRRORSCOPE_RACES_STATES", effort(kStates, 700));
     const u64 seed = propertySeed() * kParts + GetParam();
     const auto begin = std::chrono::steady_clock::now();
-    u64 same = 0, bounded = 0, late = 0, withTraces = 0, states = 0, n = 0;
+    u64 same = 0, bounded = 0, late = 0, withTraces = 0, states = 0, later = 0, n = 0;
     for (; n < races; ++n) {
         if (seconds != 0 && std::chrono::steady_clock::now() - begin > std::chrono::seconds(seconds))
             break;
-        const RandomRace race = randomRace(seed * 1'000'003 + n);
+        const RandomRace made = randomRace(seed * 1'000'003 + n);
+        const RandomRace race = n % 2 == 1 ? onLaterKernel(made, n / 2) : made;
+        later += race.machine != made.machine;
         SCOPED_TRACE("seed " + std::to_string(seed) + ", race " + std::to_string(n));
         Compared compared;
         try {
@@ -75,9 +77,10 @@ TEST_P(ThreeWays, find_the_same_ends_violations_and_sometimes) {
         }
     }
     std::cout << n << " races: " << same << " the same, " << bounded << " the same under two preemptions, " << late << " too large; "
-              << withTraces << " by traces, too; " << states << " states, "
+              << withTraces << " by traces, too; " << later << " of later kernels; " << states << " states, "
               << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s\n";
     EXPECT_GT(same, effort(n / 3, 0));
+    EXPECT_GE(later, n / 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Part, ThreeWays, testing::Range(u64{0}, kParts));
