@@ -34,6 +34,9 @@ public:
                     told(n, marks[mark]);
             step(n);
         }
+        for (auto& [actor, unlinked] : unlinked_)
+            for (; !unlinked.empty(); unlinked.pop_back())
+                putOf(actor, session_.end() - 1, unlinked.back().event);
         for (const auto& [actor, set] : mapped_)
             putOf(actor, session_.end() - 1, set);
     }
@@ -84,6 +87,8 @@ private:
     void step(u64 n) {
         const Machine& machine = system_.machine();
         const StepView view = session_.step(n);
+        for (auto& unlinked = unlinked_[view.actor]; !unlinked.empty() && removals(view) <= unlinked.back().depth; unlinked.pop_back())
+            put(n, unlinked.back().event);
         if (const auto set = mapped_.find(view.actor); set != mapped_.end() && !within(view, "handle_removed_pt")) {
             put(n, set->second);
             mapped_.erase(set);
@@ -108,6 +113,10 @@ private:
         return std::find(view.where.begin(), view.where.end(), function) != view.where.end();
     }
     static bool isIn(const StepView& view, std::string_view function) { return !view.where.empty() && view.where.back() == function; }
+    // How many tables are being taken apart, one in the other.
+    static std::ptrdiff_t removals(const StepView& view) {
+        return std::count(view.where.begin(), view.where.end(), std::string_view("handle_removed_pt"));
+    }
     static bool removes(const StepView& view) { return isIn(view, "handle_removed_pt"); }
     // A page that is no table yet is filled without a line.
     bool linked(const MmuPage& table, Pfn frame) const {
@@ -163,13 +172,18 @@ private:
         }
         if (removing && removed_.insert(frameOf(place).v).second)
             putZap(n, table);
-        put(n, e);
-        // Of a table that is unlinked before it is taken apart; one that is empty tells nothing else.
-        if (spte::isTable(old, table.level()) && !spte::isTable(now, table.level()) && !childrenFirst_) {
-            const Pfn child = ept::pfnOf(old);
-            if (const MmuPage gone = kvm_.peekPage(child); gone.level() != Level::None && removed_.insert(child.v).second)
-                putZap(n, gone);
+        // Of a table that is empty nothing else tells.
+        const bool unlinks = spte::isTable(old, table.level()) && !spte::isTable(now, table.level());
+        const MmuPage gone = unlinks ? kvm_.peekPage(ept::pfnOf(old)) : MmuPage{};
+        const bool goes = unlinks && gone.level() != Level::None && removed_.insert(ept::pfnOf(old).v).second;
+        if (goes && childrenFirst_) {
+            putZap(n, gone);
+            unlinked_[view.actor].push_back({e, removals(view)});
+            return;
         }
+        put(n, e);
+        if (goes)
+            putZap(n, gone);
         if (isIn(view, "tdp_mmu_split_huge_page")) {
             TraceEvent split;
             split.kind = TraceKind::SplitHugePage;
@@ -216,7 +230,12 @@ private:
     bool childrenFirst_;                   // what a table held is told before the line that unlinks it, from 7.2 on
     std::unordered_map<u64, u64> frozen_;  // place -> what it was
     std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
-    std::unordered_set<u64> removed_;      // tables that are being taken apart
+    struct Unlinked {
+        TraceEvent event;
+        std::ptrdiff_t depth; // tables that were being taken apart then
+    };
+    std::map<ActorId, std::vector<Unlinked>> unlinked_; // the same, of tables that are taken apart behind the change, the outermost first
+    std::unordered_set<u64> removed_;                   // tables that are being taken apart
 };
 } // namespace
 

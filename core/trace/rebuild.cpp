@@ -258,7 +258,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
     if (isFrozen(e.b)) {
         // What a table held goes before the table does, in 7.2; before that it is told behind.
         // The line that unlinked it may be one that is not there.
-        if (!task.fresh && named(e) && (unlinksFirst() || removalsTold_))
+        if (!task.fresh && named(e) && (unlinksFirst() || removalsTold_) && !isZapOf(task, table))
             report(TraceRule::Frozen, e, fmt::format("{}: the table that holds the entry is not being removed", entryText(e)), since);
         else
             startRemoval(e, table, true);

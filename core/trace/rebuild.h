@@ -112,6 +112,7 @@ private:
         bool faultKnown = true;                // no line of it was lost since
         std::optional<TraceEvent> unmap;       // the notifier that it is in
         std::optional<TraceEvent> direct;      // of kvm_mmu_get_page: it has just made a root, and nothing but that since
+        std::optional<TraceEvent> zap;         // kvm_mmu_prepare_zap_page of one of several tables: the next line tells of which
         // The table that it has taken apart last, before the line that unlinks it: in which root, of what level, from where.
         std::optional<std::tuple<u32, Level, u64>> apart;
         // What it was at before its first line, or while lines were lost, may not be over: linking a page, taking a table apart.
@@ -130,6 +131,7 @@ private:
     void change(const TraceEvent& e, const Candidate& at);
     void notifierEnds(const TraceEvent& e, const TraceEvent& unmap);
     void leftInRange(const TraceEvent& e, const TraceEvent& unmap, const TraceRoot& root, const GfnRange& range);
+    bool isZapOf(const Task& task, const TraceTable& table) const;
     TraceTable& link(const TraceEvent& e, TraceTable& parent, unsigned index, u64 before);
     void getPage(const TraceEvent& e);
     void makeRoot(const TraceEvent& e);

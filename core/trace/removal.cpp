@@ -16,7 +16,14 @@ void Rebuild::startRemoval(const TraceEvent& e, TraceTable& table, bool early) {
     Task& task = tasks_[e.task];
     if (task.removals.empty())
         removers_.push_back(e.task);
-    task.removals.push_back({.table = table.id, .early = early, .unsure = early && task.fresh, .last = event_});
+    const bool told = isZapOf(task, table);
+    task.zap.reset();
+    task.removals.push_back({.table = table.id, .prepared = told, .early = early, .unsure = early && task.fresh, .last = event_});
+}
+
+// Is what the task has told of last that this table goes?
+bool Rebuild::isZapOf(const Task& task, const TraceTable& table) const {
+    return task.zap && levelOf(task.zap->level) == table.level && tables_.placedIn(table, task.zap->gfn) == table.base;
 }
 
 u64 Rebuild::unfinished() const {
@@ -164,13 +171,17 @@ void Rebuild::prepareZap(const TraceEvent& e) {
         }
     }
     // Nobody has unlinked it: from 7.2 on that is told last.
+    unsigned several = 0;
     const auto find = [&] {
         TraceTable* found = nullptr;
+        several = 0;
         for (const u32 id : tables_.roots())
             if (TraceTable* table = tables_.find(id, level, tables_.root(id).placed(e.gfn));
-                table != nullptr && table->base == tables_.root(id).placed(e.gfn) && table->parent != TraceTable::kNone &&
-                (found == nullptr || task.root == id))
-                found = table;
+                table != nullptr && table->base == tables_.root(id).placed(e.gfn) && table->parent != TraceTable::kNone) {
+                ++several;
+                if (found == nullptr || task.root == id)
+                    found = table;
+            }
         return found;
     };
     TraceTable* found = find();
@@ -183,6 +194,10 @@ void Rebuild::prepareZap(const TraceEvent& e) {
         found = find();
         if (found == nullptr)
             return;
+    }
+    if (several > 1 && (task.removals.empty() || found->parent != task.removals.back().table)) {
+        task.zap = e;
+        return;
     }
     // A kernel has one order or the other.
     const bool sure = named(e) && !task.fresh && !tables_.root(found->root).inherited;

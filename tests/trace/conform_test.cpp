@@ -17,6 +17,7 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -163,6 +164,30 @@ TEST(Conform, an_empty_table_goes_before_it_is_unlinked) {
     const std::size_t at = text.find("kvm_mmu_prepare_zap_page: " + page(2));
     text.replace(text.rfind('\n', at) + 1, text.find('\n', at) - text.rfind('\n', at), "");
     EXPECT_FALSE(judged(text, TraceKernel::V7_2).findings.empty());
+}
+
+// In 6.16 the line that unlinks a table comes before those of what it held, from 7.2 on behind them, whether or not it held anything.
+TEST(Conform, our_runs_tell_of_a_table_that_goes_in_the_order_of_their_kernel) {
+    for (const char* file : {"races/08-invalid-root-and-running-vcpu.yaml", "lessons/29-the-end-of-a-td.yaml"})
+        for (const char* version : {"6.16", "6.19", "7.2", "next"}) {
+            SCOPED_TRACE(std::string(file) + " " + version);
+            Session run(loadScenario(kSource + "/scenarios/" + file, {{"machine.kernel", version}}));
+            std::string text;
+            writeTrace(run, [&](const std::string& line) { text += line; });
+            unsigned tables = 0;
+            for (const unsigned level : {1u, 2u, 3u}) {
+                const std::size_t zap = text.find(fmt::format("kvm_mmu_prepare_zap_page: sp gen 0 gfn 0 l{} ", level));
+                if (zap == std::string::npos)
+                    continue;
+                const std::regex unlinking(
+                    fmt::format("gfn 0 level {} old_spte 80000000[0-9a-f]*7 new_spte 80000000000(00000|005a0)\n", level + 1));
+                std::smatch found;
+                ASSERT_TRUE(std::regex_search(text, found, unlinking)) << level;
+                EXPECT_EQ(static_cast<std::size_t>(found.position(0)) > zap, std::string_view(version) > "7") << level;
+                ++tables;
+            }
+            EXPECT_EQ(tables, 3u);
+        }
 }
 
 // What our machine does is told as a kernel would, and judged; and the trees at the end are those of the run.
