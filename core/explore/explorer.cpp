@@ -255,13 +255,10 @@ u64 Explorer::pathHash() const {
         hash += mix(static_cast<u64>(v.rule), v.key);
     for (const auto& e : runner_.expectations())
         hash += mix(e.line, e.holds);
-    if (scenario_.countsEvents) {
-        // What an expectation counts is part of the state.
-        const Sim& sim = runner_.system().sim();
-        for (u64 i = 0; i < sim.countersLength(); ++i)
-            hash += mix(i + 77, runner_.system().machine().peek(sim.countersBegin() + i));
-        for (unsigned i = 0; i < kSites; ++i)
-            hash += mix(i + 777, runner_.system().machine().siteCount(static_cast<Site>(i)));
+    if (!scenario_.countedEvents.empty()) {
+        const std::vector<u64> counts = countedEvents(scenario_, runner_.system());
+        for (std::size_t i = 0; i < counts.size(); ++i)
+            hash += mix(i + 77, counts[i]);
     }
     return hash;
 }

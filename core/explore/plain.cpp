@@ -80,6 +80,7 @@ struct State {
     std::vector<std::shared_ptr<const Actor>> actors;
     std::vector<Violation> violations;
     std::array<u64, kSites> siteCounts{};
+    std::vector<u64> events; // counted, that somebody asks for
     unsigned preemptions = 0;
     unsigned last = ~0u; // who took the micro-step that led here, if that matters
     // How it was reached.
@@ -306,6 +307,7 @@ State PlainSearch::captured(const Race& race, const State* from, unsigned moved)
     bytes_ += sizeof state + state.memory.size() * kNode + state.actors.size() * sizeof state.actors[0] + 4 * kNode;
     state.violations = runner_.checker().violations();
     state.siteCounts = machine_.siteCounts();
+    state.events = countedEvents(scenario_, runner_.system());
     return state;
 }
 
@@ -351,7 +353,7 @@ bool PlainSearch::sameMachine(const State& a, const State& b) const {
                std::is_permutation(a.violations.begin(), a.violations.end(), b.violations.begin(),
                                    [](const Violation& x, const Violation& y) { return x.rule == y.rule && x.key == y.key; });
     };
-    // The words behind these are indexes and counters that follow from the others, unless somebody asks for what was counted.
+    // The words behind these are indexes that follow from the others, and counters.
     const u64 told = machine_.hashedWords();
     const auto sameMemory = [&] {
         for (auto x = a.memory.begin(), y = b.memory.begin(); x != a.memory.end() || y != b.memory.end();) {
@@ -361,13 +363,13 @@ bool PlainSearch::sameMachine(const State& a, const State& b) const {
             if (mine == other)
                 continue;
             const u64 first = u64{number} * kBlock;
-            const u64 count = scenario_.countsEvents ? kBlock : first >= told ? 0 : std::min<u64>(kBlock, told - first);
+            const u64 count = first >= told ? 0 : std::min<u64>(kBlock, told - first);
             if (!std::equal(mine->begin(), mine->begin() + count, other->begin()))
                 return false;
         }
         return true;
     };
-    return sameViolations() && (!scenario_.countsEvents || a.siteCounts == b.siteCounts) && sameMemory();
+    return sameViolations() && a.events == b.events && sameMemory();
 }
 
 // Where to look for an equal one.

@@ -144,23 +144,23 @@ Expectation Binder::expectation(const YamlNode& node) {
         onlyKeys(node, {"count", "is", "at-least", "at-most"}, "expect");
         const YamlNode& what = *node.find("count");
         const std::string& text = word(what, "what is counted");
-        bool found = false;
+        bool found = false, events = false;
         for (unsigned i = 0; i < kCounters && !found; ++i)
             if (info(static_cast<Counter>(i)).name == text) {
                 e.counted = Expectation::Count::Counter;
                 e.countId = i;
-                scenario_.countsEvents |= i < kEventCounters;
+                events = i < kEventCounters;
                 found = true;
             }
         if (const auto site = siteFromName(text); site && !found) {
             e.counted = Expectation::Count::Site;
             e.countId = static_cast<unsigned>(*site);
-            scenario_.countsEvents = found = true;
+            events = found = true;
         }
         if (const auto leaf = leafFromName(text); leaf && !found) {
             e.counted = Expectation::Count::Leaf;
             e.countId = static_cast<unsigned>(*leaf);
-            scenario_.countsEvents = found = true;
+            events = found = true;
         }
         if (!found) {
             std::vector<std::string_view> known(siteNames().begin(), siteNames().end());
@@ -178,6 +178,15 @@ Expectation Binder::expectation(const YamlNode& node) {
             }
         if (!any)
             fail(node, "say how many: `is`, `at-least` or `at-most`");
+        if (events) {
+            const u64 most = std::max({e.exactly.value_or(0), e.atLeast.value_or(0), e.atMost.value_or(0)});
+            auto& counted = scenario_.countedEvents;
+            auto at = std::find_if(counted.begin(), counted.end(),
+                                   [&](const Scenario::Counted& c) { return c.what == e.counted && c.id == e.countId; });
+            if (at == counted.end())
+                at = counted.insert(at, {e.counted, e.countId, 0});
+            at->most = std::max(at->most, most == ~u64{0} ? most : most + 1);
+        }
     } else if (has("tlb")) {
         e.form = Expectation::Form::Tlb;
         onlyKeys(node, {"tlb", "gpa", "as", "is", "smm"}, "expect");

@@ -131,11 +131,8 @@ Evaluation evaluateResult(const Expectation& e, const System& system) {
 }
 
 u64 counted(const Expectation& e, const System& system) {
-    switch (e.counted) {
-    case Expectation::Count::Site: return system.machine().siteCount(static_cast<Site>(e.countId));
-    case Expectation::Count::Leaf: return system.sim().leafCount(e.countId);
-    case Expectation::Count::Counter: break;
-    }
+    if (e.counted != Expectation::Count::Counter)
+        return eventsCounted(e.counted, e.countId, system);
     switch (static_cast<Counter>(e.countId)) {
     case Counter::Leaf: return system.kvm().leafCount();
     case Counter::Table: return system.kvm().tableCount();
@@ -146,7 +143,7 @@ u64 counted(const Expectation& e, const System& system) {
     case Counter::NxLpageSplits: return system.kvm().nxLpageSplits();
     default: break;
     }
-    return system.sim().counter(static_cast<Counter>(e.countId));
+    return eventsCounted(e.counted, e.countId, system);
 }
 
 Evaluation evaluateCount(const Expectation& e, const System& system) {
@@ -155,6 +152,22 @@ Evaluation evaluateCount(const Expectation& e, const System& system) {
 }
 
 } // namespace
+
+u64 eventsCounted(Expectation::Count what, unsigned id, const System& system) {
+    switch (what) {
+    case Expectation::Count::Site: return system.machine().siteCount(static_cast<Site>(id));
+    case Expectation::Count::Leaf: return system.sim().leafCount(id);
+    case Expectation::Count::Counter: break;
+    }
+    return system.sim().counter(static_cast<Counter>(id));
+}
+
+std::vector<u64> countedEvents(const Scenario& scenario, const System& system) {
+    std::vector<u64> counts;
+    for (const Scenario::Counted& c : scenario.countedEvents)
+        counts.push_back(std::min(eventsCounted(c.what, c.id, system), c.most));
+    return counts;
+}
 
 Evaluation evaluate(const Expectation& e, const System& system, const Checker& checker) {
     switch (e.form) {

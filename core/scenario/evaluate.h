@@ -14,6 +14,11 @@ struct Evaluation {
 
 Evaluation evaluate(const Expectation& expectation, const System& system, const Checker& checker);
 
+// How often that has happened, of events.
+u64 eventsCounted(Expectation::Count what, unsigned id, const System& system);
+// All that the scenario counts of events, in its order, each up to its `most`.
+std::vector<u64> countedEvents(const Scenario& scenario, const System& system);
+
 // "ok", "EIO", "KVM_EXIT_MEMORY_FAULT", "TDX_PAGE_ALREADY_ACCEPTED", …
 std::string outcomeName(const Outcome& outcome);
 // "gpa 0x4000, size 0x1000, errno EFAULT"; empty where there are none.

@@ -158,8 +158,14 @@ struct Scenario {
     std::vector<Expectation> sometimes;
     std::vector<ScenarioVariant> variants; // that the file has, in its order
     unsigned results = 0;
-    u32 steps = 0;             // flat numbers 1 … steps
-    bool countsEvents = false; // some expectation asks for a count, which is then part of what a state is
+    u32 steps = 0; // flat numbers 1 … steps
+    // What some expectation counts of events is part of what a state is, up to where one more makes no difference to any of them.
+    struct Counted {
+        Expectation::Count what = Expectation::Count::Counter;
+        unsigned id = 0;
+        u64 most = 0;
+    };
+    std::vector<Counted> countedEvents;
 
     const Step* step(u32 index) const;
     // The variant that it is; empty: as it stands.

@@ -343,7 +343,7 @@ TraceCounts readSnapshot(TraceInput& input, TraceNames& names, TraceSink& sink, 
     for (const bool mirror : {false, true})
         for (const auto& [frame, entries] : state.trees[mirror])
             if (std::none_of(state.roots.begin(), state.roots.end(),
-                             [&](const Root& root) { return root.mirror == mirror && root.pfn == frame; }))
+                             [mirror, frame = frame](const Root& root) { return root.mirror == mirror && root.pfn == frame; }))
                 throw InputError(input.name(), 1, 1,
                                  fmt::format("entry {} of `{}` is of root {:#x}, which is not in `roots`", entries.front().number,
                                              mirror ? "mirror" : "direct", frame));

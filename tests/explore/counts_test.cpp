@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace mirrorscope::test {
 
 namespace {
@@ -56,6 +58,32 @@ TEST(Counts, of_the_shipped_races_are_what_they_were) {
         EXPECT_TRUE(traces.complete);
         EXPECT_EQ(traces.executions, size.executions);
         EXPECT_EQ(traces.ends.size(), size.ends);
+    }
+}
+
+// An event that somebody counts is part of a state, up to where one more is all the same; those that nobody asks for are not.
+TEST(Counts, of_events_make_no_more_states_than_they_tell_apart) {
+    const std::string file = (kSource / "scenarios/races/12-busy-sept-and-kick.yaml").string();
+    const auto explored = [&](const std::string& expectation, ExploreMode mode) {
+        std::string text = readFile(file);
+        text.replace(text.find("expect:"), 7, "expect:\n" + expectation);
+        ExploreOptions options;
+        options.all = true;
+        options.mode = mode;
+        options.reduce = ExploreOptions::Reduce::Never;
+        return Explorer(bindScenario(file, text), options).run();
+    };
+    const ExploreResult without = explored("", ExploreMode::Stateful);
+    for (const char* event : {"TDH.MEM.PAGE.AUG", "TDH.MEM.TRACK", "seamcall.enter"}) {
+        const std::string count = std::string("  - {count: ") + event;
+        const ExploreResult with = explored(count + ", at-least: 1}\n", ExploreMode::Stateful);
+        EXPECT_TRUE(with.complete) << event;
+        EXPECT_LE(with.states, 3 * without.states) << event;
+        // In some orders it happens another time.
+        std::set<std::size_t> found;
+        for (const ExploreMode mode : {ExploreMode::Plain, ExploreMode::Stateful, ExploreMode::Stateless})
+            found.insert(explored(count + ", is: 1}\n", mode).findings.empty());
+        EXPECT_EQ(found.size(), 1u) << event << ": the searches do not agree";
     }
 }
 

@@ -38,7 +38,7 @@ TEST(Yield, at_every_possible_place_changes_no_final_state) {
     for (const auto& file : shippedScenarios()) {
         const Scenario always = loadScenario(file.string(), {{"machine.yield", "always"}});
         const Scenario never = loadScenario(file.string(), {{"machine.yield", "never"}});
-        if (races(always) || always.machine.breaks.any() || always.countsEvents)
+        if (races(always) || always.machine.breaks.any() || !always.countedEvents.empty())
             continue;
         SCOPED_TRACE(file);
         Runner often(always), seldom(never);
