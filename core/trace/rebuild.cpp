@@ -126,6 +126,8 @@ void Rebuild::forgetAll() {
         task.unmap.reset();
         task.removals.clear();
         task.fresh = true;
+        task.zap.reset();
+        task.apart.reset();
         task.faultKnown = false;
     }
     removers_.clear();
@@ -278,6 +280,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
         ++collapses_;
     if (wasTable && !isTable && child != nullptr && !child->removed)
         startRemoval(e, *child, false);
+    task.zap.reset(); // what follows something else says nothing of it
 }
 
 // A table begins empty, or as the parts of the huge page that it replaces (tdp_mmu_split_huge_page()).
