@@ -52,6 +52,8 @@ public:
         return count(PrivateOp::Split, gfn, level, inner_.split_external_spte(gfn, level, pfn, spt));
     }
     int topup_external_cache(unsigned vcpu) override { return inner_.topup_external_cache(vcpu); }
+    bool need_topup_external_per_vm_split_cache() override { return inner_.need_topup_external_per_vm_split_cache(); }
+    int topup_external_per_vm_split_cache() override { return inner_.topup_external_per_vm_split_cache(); }
 
 private:
     int count(PrivateOp op, Gfn gfn, Level level, int result) {

@@ -15,6 +15,10 @@ public:
     int set_external_spte(Gfn, Level, Pfn) override { return count(); }
     int free_external_spt(Gfn, Level, Pfn) override { return count(); }
     int remove_external_spte(Gfn, Level, Pfn) override { return count(); }
+    int split_external_spte(Gfn, Level, Pfn, Pfn) override { return -kEOPNOTSUPP; } // such a VM has no mirror
+    int topup_external_cache(unsigned) override { return 0; }
+    bool need_topup_external_per_vm_split_cache() override { return false; }
+    int topup_external_per_vm_split_cache() override { return 0; }
 
 private:
     int count() {

@@ -17,13 +17,13 @@ public:
     virtual int free_external_spt(Gfn gfn, Level level, Pfn spt) = 0;
     virtual int remove_external_spte(Gfn gfn, Level level, Pfn pfn) = 0;
     // A leaf becomes a table (RFC of 2M private pages, v5); `spt` is to be its page.
-    virtual int split_external_spte(Gfn, Level, Pfn /*pfn*/, Pfn /*spt*/) { return -kEOPNOTSUPP; }
+    virtual int split_external_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt) = 0;
     // What the hooks will need of memory for a fault of that vCPU; called with its page caches, before mmu_lock (behind v7.2).
-    virtual int topup_external_cache(unsigned) { return 0; }
+    virtual int topup_external_cache(unsigned vcpu) = 0;
     // The same for a split of a large leaf, by whomever (RFC of 2M private pages, v3): is what the VM keeps for that too little? To be
     // asked under mmu_lock, and got without it.
-    virtual bool need_topup_external_per_vm_split_cache() { return false; }
-    virtual int topup_external_per_vm_split_cache() { return 0; }
+    virtual bool need_topup_external_per_vm_split_cache() = 0;
+    virtual int topup_external_per_vm_split_cache() = 0;
 };
 
 // The words that are put into a page, by the byte offset of each.
