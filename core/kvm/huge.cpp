@@ -101,7 +101,8 @@ int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared) {
 
 int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level target, bool shared, bool onlyAcross) {
     Call call(sim_, "tdp_mmu_split_huge_pages_root");
-    const Origin origin = Origin::ofWalk(*this, isMirrorRoot(root));
+    const bool mirror = isMirrorRoot(root);
+    const Origin origin = Origin::ofWalk(*this, mirror);
     std::optional<Pfn> sp;
     sim_.rcuReadLock();
     TdpIter iter;
@@ -114,7 +115,6 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
                 break;
             if (onlyAcross && iter.gfn >= range.start && iter.gfn.v + pagesPer(iter.level) <= range.end.v)
                 break;
-            const bool mirror = isMirrorRoot(root);
             if (!sp || (mirror && external_->need_topup_external_per_vm_split_cache())) {
                 // The lock is dropped for the allocation, and the walk begins anew where it stood.
                 sim_.rcuReadUnlock();

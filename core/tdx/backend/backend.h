@@ -86,9 +86,10 @@ public:
     using PamtPair = std::array<Pfn, 2>;
     int tdx_pamt_get(Pfn pfn, PamtFrom from);
     void tdx_pamt_put(Pfn pfn); // must not fail: what goes wrong is a warning and two leaked pages
-    // The same if the machine has dynamic PAMT at all.
-    int pamtGet(Pfn pfn, PamtFrom from);
-    void pamtPut(Pfn pfn);
+    // The same if the machine has dynamic PAMT at all, of a page of that size: one of 2M needs none (RFC of 2M private pages, v3, patch
+    // 18).
+    int pamtGet(Pfn pfn, PamtFrom from, Level level = Level::k4K);
+    void pamtPut(Pfn pfn, Level level = Level::k4K);
     std::optional<Pfn> tdx_alloc_control_page();
     void tdx_free_control_page(Pfn page);
     std::optional<PamtPair> allocPair(PamtFrom from);

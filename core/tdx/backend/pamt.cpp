@@ -43,11 +43,11 @@ bool TdxBackend::need_topup_external_per_vm_split_cache() { return splitsWithPam
 int TdxBackend::topup_external_per_vm_split_cache() {
     Call call(sim_, "tdx_topup_vm_split_cache");
     Machine& machine = kvm_.machine();
-    for (u64 n = 0; (n = machine.get(pamtSplitCache_)) < kSplitPages;) {
+    while (need_topup_external_per_vm_split_cache()) {
         const auto page = kvm_.alloc_page(FrameKind::PamtPage, 0);
         if (!page)
             return -kENOMEM;
-        n = machine.get(pamtSplitCache_) + 1;
+        const u64 n = machine.get(pamtSplitCache_) + 1;
         machine.set(pamtSplitCache_ + n, page->v);
         machine.set(pamtSplitCache_, n);
     }
@@ -143,16 +143,16 @@ void TdxBackend::tdx_pamt_put(Pfn pfn) {
         freePair(*pair);
 }
 
-int TdxBackend::pamtGet(Pfn pfn, PamtFrom from) {
-    if (!kvm_.config().has(Feature::DynamicPamt))
+int TdxBackend::pamtGet(Pfn pfn, PamtFrom from, Level level) {
+    if (!kvm_.config().has(Feature::DynamicPamt) || level != Level::k4K)
         return 0;
     if (from == PamtFrom::Cache && kvm_.KVM_BUG_ON(kvm_.machine().get(running_ + sim_.actor()) == 0, Assert::PamtNoVcpu))
         return -kEIO;
     return protocol_->tdx_pamt_get(*this, pfn, from);
 }
 
-void TdxBackend::pamtPut(Pfn pfn) {
-    if (kvm_.config().has(Feature::DynamicPamt))
+void TdxBackend::pamtPut(Pfn pfn, Level level) {
+    if (kvm_.config().has(Feature::DynamicPamt) && level == Level::k4K)
         protocol_->tdx_pamt_put(*this, pfn);
 }
 

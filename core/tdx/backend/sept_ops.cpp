@@ -59,12 +59,11 @@ int TdxBackend::map(Gfn gfn, Level level, Pfn pfn) {
     if (kvm_.KVM_BUG_ON(!mayBeLeaf(level), Assert::SetLevel))
         return -kEINVAL;
     protocol_->pin(*this, pfn);
-    const bool needsPair = level == Level::k4K; // v3, patch 18: what is mapped at 2M has no PAMT entries of 4K
-    if (const int r = needsPair ? pamtGet(pfn, PamtFrom::Cache) : 0; r != 0)
+    if (const int r = pamtGet(pfn, PamtFrom::Cache, level); r != 0)
         return r;
     const int r = get(Word::State) == kRunnable ? tdx_mem_page_aug(gfn, level, pfn) : protocol_->add_or_record(*this, gfn, level, pfn);
-    if (r != 0 && needsPair)
-        pamtPut(pfn);
+    if (r != 0)
+        pamtPut(pfn, level);
     return r;
 }
 
@@ -152,8 +151,7 @@ int TdxBackend::remove_and_clear(Gfn gfn, Level level, Pfn pfn) {
             return bug(Leaf::PhymemPageWbinvd, status, kEIO); // the page stays pinned: it is leaked
     }
     protocol_->tdx_clear_and_unpin(*this, pfn, level);
-    if (level == Level::k4K)
-        pamtPut(pfn);
+    pamtPut(pfn, level);
     return 0;
 }
 

@@ -5,11 +5,11 @@
 namespace mirrorscope {
 
 namespace {
-// The PAMT entry that covers the frame, whatever its size and type.
-u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
-    if ((c.r.rcx & 0xfff) != 0 || c.r.rcx >= kMaxHpa)
+// The PAMT entry that covers the frame of that address, which RCX gave, whatever its size and type.
+u64 coveringPage(LeafCall& c, u64 page, LeafCall::Mode mode, Pfn& pfn, Level& size) {
+    if ((page & 0xfff) != 0 || page >= kMaxHpa)
         return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
-    pfn = {c.r.rcx >> 12};
+    pfn = {page >> 12};
     if (pfn.v >= c.frames().count())
         return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
     return c.walkPamt(pfn, tdx::RCX, mode, Level::k4K, size);
@@ -19,7 +19,7 @@ u64 coveringPage(LeafCall& c, LeafCall::Mode mode, Pfn& pfn, Level& size) {
 u64 tdh_phymem_page_rdmd(LeafCall& c) {
     Pfn pfn;
     Level size = Level::k4K;
-    if (const u64 s = coveringPage(c, LeafCall::Mode::Shared, pfn, size); s != 0) {
+    if (const u64 s = coveringPage(c, c.r.rcx, LeafCall::Mode::Shared, pfn, size); s != 0) {
         c.r.rcx = c.r.rdx = c.r.r8 = c.r.r9 = c.r.r10 = c.r.r11 = 0;
         return s;
     }
@@ -40,7 +40,7 @@ u64 tdh_phymem_page_rdmd(LeafCall& c) {
 u64 tdh_phymem_page_reclaim(LeafCall& c) {
     Pfn pfn;
     Level size = Level::k4K;
-    if (const u64 s = coveringPage(c, LeafCall::Mode::Exclusive, pfn, size); s != 0) {
+    if (const u64 s = coveringPage(c, c.r.rcx, LeafCall::Mode::Exclusive, pfn, size); s != 0) {
         c.r.rcx = c.r.rdx = c.r.r8 = 0;
         return s;
     }
@@ -73,15 +73,10 @@ u64 tdh_phymem_page_reclaim(LeafCall& c) {
 u64 tdh_phymem_page_wbinvd(LeafCall& c) {
     // The HKID bits of the address, 51:46, are stripped before the page is looked up.
     constexpr u64 kHkidBits = 0x3full << 46;
-    const u64 page = c.r.rcx & ~kHkidBits;
-    if ((page & 0xfff) != 0 || page >= kMaxHpa)
-        return tdx::status(tdx::OPERAND_INVALID, tdx::RCX);
-    const Pfn pfn{page >> 12};
-    if (pfn.v >= c.frames().count())
-        return tdx::status(tdx::OPERAND_ADDR_RANGE_ERROR, tdx::RCX);
     // Whatever the size of the free range that it is in: 2M have no entries of 4K while nobody has given pages for them.
+    Pfn pfn;
     Level size = Level::k4K;
-    if (const u64 s = c.walkPamt(pfn, tdx::RCX, LeafCall::Mode::Shared, Level::k4K, size); s != 0)
+    if (const u64 s = coveringPage(c, c.r.rcx & ~kHkidBits, LeafCall::Mode::Shared, pfn, size); s != 0)
         return s;
     const bool isFree = pamt::type(c.machine.getBesideLock(c.pamtOf(pfn, size))) == PageType::Nda && !c.isPamtPage(pfn);
     return isFree ? tdx::kSuccess : tdx::status(tdx::PAGE_METADATA_INCORRECT, tdx::RCX);
