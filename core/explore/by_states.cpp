@@ -184,10 +184,10 @@ void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings
         }
         return round && !race_.done(actor);
     };
-    for (unsigned n = 0; n < rounds; ++n)
+    for (bool all = true; rounds != 0 && all; --rounds)
         for (const unsigned lane : race_.movable())
-            if (!race_.serves(lane) && race_.enabled(lane) && !goesRound(lane))
-                n = rounds;
+            if (!race_.serves(lane) && race_.enabled(lane))
+                all &= goesRound(lane);
     if (!race_.over() && race_.movable().empty()) {
         explorer_.setSchedule(race_, path_);
         explorer_.deadlock(race_);

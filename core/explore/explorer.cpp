@@ -255,11 +255,9 @@ u64 Explorer::pathHash() const {
         hash += mix(static_cast<u64>(v.rule), v.key);
     for (const auto& e : runner_.expectations())
         hash += mix(e.line, e.holds);
-    if (!scenario_.countedEvents.empty()) {
-        const std::vector<u64> counts = countedEvents(scenario_, runner_.system());
-        for (std::size_t i = 0; i < counts.size(); ++i)
-            hash += mix(i + 77, counts[i]);
-    }
+    u64 place = 77;
+    for (const u64 count : countedEvents(scenario_, runner_.system()))
+        hash += mix(place++, count);
     return hash;
 }
 

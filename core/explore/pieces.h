@@ -33,7 +33,6 @@ public:
         bytes += pieces_.capacity() * sizeof(pieces_[0]);
     }
 
-    std::size_t size() const { return size_; }
     void copyTo(std::vector<T>& items) const {
         items.resize(size_);
         for (std::size_t n = 0; n < pieces_.size(); ++n)

@@ -213,7 +213,7 @@ void PlainSearch::checkBounds() {
         options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
     result_.full = blocks_.bytes() + bytes_ > bounds_.bytes;
     if (result_.full || late || (options_.cancelled && options_.cancelled()) || (bounds_.states != 0 && result_.states > bounds_.states) ||
-        blocks_.bytes() + bytes_ > bounds_.bytes || (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions)) {
+        (options_.maxTransitions != 0 && result_.transitions >= options_.maxTransitions)) {
         result_.stopped = true;
         throw Stop{};
     }

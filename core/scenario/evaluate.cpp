@@ -131,18 +131,17 @@ Evaluation evaluateResult(const Expectation& e, const System& system) {
 }
 
 u64 counted(const Expectation& e, const System& system) {
-    if (e.counted != Expectation::Count::Counter)
-        return eventsCounted(e.counted, e.countId, system);
-    switch (static_cast<Counter>(e.countId)) {
-    case Counter::Leaf: return system.kvm().leafCount();
-    case Counter::Table: return system.kvm().tableCount();
-    case Counter::Frame: return system.frames().inUse();
-    case Counter::Pages4k: return system.kvm().pagesOf(Level::k4K);
-    case Counter::Pages2m: return system.kvm().pagesOf(Level::k2M);
-    case Counter::Pages1g: return system.kvm().pagesOf(Level::k1G);
-    case Counter::NxLpageSplits: return system.kvm().nxLpageSplits();
-    default: break;
-    }
+    if (e.counted == Expectation::Count::Counter)
+        switch (static_cast<Counter>(e.countId)) {
+        case Counter::Leaf: return system.kvm().leafCount();
+        case Counter::Table: return system.kvm().tableCount();
+        case Counter::Frame: return system.frames().inUse();
+        case Counter::Pages4k: return system.kvm().pagesOf(Level::k4K);
+        case Counter::Pages2m: return system.kvm().pagesOf(Level::k2M);
+        case Counter::Pages1g: return system.kvm().pagesOf(Level::k1G);
+        case Counter::NxLpageSplits: return system.kvm().nxLpageSplits();
+        default: break;
+        }
     return eventsCounted(e.counted, e.countId, system);
 }
 

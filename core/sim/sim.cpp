@@ -359,7 +359,7 @@ void Sim::mark(const Mark& given) {
 }
 
 void Sim::baseline() {
-    for (u64 i = 0; i < countersLength(); ++i)
+    for (u64 i = 0; i < kEventCounters + kLeaves; ++i)
         machine_->set(counters_ + i, 0);
     marks_.truncate(0);
     stepOpen_ = false;

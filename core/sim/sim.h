@@ -194,8 +194,6 @@ public:
     u64 counter(Counter counter) const { return machine_->peek(counters_ + static_cast<unsigned>(counter)); }
     void countLeaf(unsigned leaf) { bump(leafCounts_ + leaf, 1); }
     u64 leafCount(unsigned leaf) const { return machine_->peek(leafCounts_ + leaf); }
-    Place countersBegin() const { return counters_; }
-    u64 countersLength() const { return kEventCounters + kLeaves; }
     void mark(const Mark& mark);
     // As it is given: of what was recorded elsewhere.
     void markAt(const Mark& mark) { marks_.push(mark); }
