@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What `info`, `bt` and `list` say of the present position.
-#include "base/text.h"
 #include "console/line.h"
 
+#include "base/text.h"
 #include "scenario/runner.h"
 #include "tdx/module/leaves.h"
 

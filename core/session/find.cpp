@@ -230,14 +230,13 @@ bool Session::fits(const EventFilter::Word& word, u64 n) const {
 FoundEvent Session::eventHere(u64 n) const {
     const Machine& machine = system().machine();
     const StepView view = step(n);
-    if (recorded_ && recorded_->isSnapshot()) {
+    if (recorded_) {
         const TraceEvent& e = recorded_->events[n];
+        if (!recorded_->isSnapshot())
+            return {n, actorName(view.actor), mirrorscope::nameOf(e), fmt::format("line {}", e.line), eventOf(n)};
         const bool entry = e.kind == TraceKind::SpteChanged;
         return {n, actorName(view.actor), entry ? "entry" : "table", entry ? fmt::format("entry {}", e.line) : "", eventOf(n)};
     }
-    if (recorded_)
-        return {n, actorName(view.actor), mirrorscope::nameOf(recorded_->events[n]), fmt::format("line {}", recorded_->events[n].line),
-                eventOf(n)};
     std::string what;
     machine.forEachChange(n, [&](Place place, u64 delta) {
         const auto where = locate(place);

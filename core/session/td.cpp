@@ -101,10 +101,10 @@ FrameView Session::frame(Pfn pfn) const {
         if (page.role == 0)
             break;
         const char* what = page.isMirror() ? "mirror" : "direct";
-        const auto references = [](std::optional<u64> count) { return count ? ", " + counted(*count, "reference") : ""; };
+        const std::optional<u64> references = rootCount(pfn);
         view.use = page.ptep ? fmt::format("{} table of {}", what,
                                            entryText(page.gfn, above(page.level()), page.isMirror() ? Alias::Private : Alias::Shared))
-                             : fmt::format("{} root{}", what, references(rootCount(pfn)));
+                             : fmt::format("{} root{}", what, references ? ", " + counted(*references, "reference") : "");
         break;
     }
     case FrameKind::ExternalTable: {

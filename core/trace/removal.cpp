@@ -192,12 +192,10 @@ void Rebuild::prepareZap(const TraceEvent& e) {
         if (named(e))
             finishRemovals(task, e);
         found = find();
-        if (found == nullptr)
+        if (several > 1)
+            task.zap = e;
+        if (several != 1)
             return;
-    }
-    if (several > 1 && (task.removals.empty() || found->parent != task.removals.back().table)) {
-        task.zap = e;
-        return;
     }
     // A kernel has one order or the other.
     const bool sure = named(e) && !task.fresh && !tables_.root(found->root).inherited;

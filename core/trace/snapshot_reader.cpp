@@ -329,6 +329,13 @@ TraceCounts readSnapshot(TraceInput& input, TraceNames& names, TraceSink& sink, 
         throw InputError(input.name(), 1, 1,
                          fmt::format("this is the state of a run at position {}: open {} and go there", state.position,
                                      state.file.empty() ? "its scenario" : state.file));
+    for (const bool mirror : {false, true})
+        for (const auto& [frame, entries] : state.trees[mirror])
+            if (std::none_of(state.roots.begin(), state.roots.end(),
+                             [mirror, frame = frame](const Root& root) { return root.mirror == mirror && root.pfn == frame; }))
+                throw InputError(input.name(), 1, 1,
+                                 fmt::format("entry {} of `{}` is of root {:#x}, which is not in `roots`", entries.front().number,
+                                             mirror ? "mirror" : "direct", frame));
     about = aboutText(state);
     TraceCounts counts;
     const auto pid = state.snapshot.find("pid");
@@ -340,13 +347,6 @@ TraceCounts readSnapshot(TraceInput& input, TraceNames& names, TraceSink& sink, 
     const bool td = std::any_of(state.roots.begin(), state.roots.end(), ofTd);
     std::stable_partition(state.roots.begin(), state.roots.end(), ofTd);
     // Roots that are no longer in use come first, since those that are there become invalid together. A task that makes two makes a TD's.
-    for (const bool mirror : {false, true})
-        for (const auto& [frame, entries] : state.trees[mirror])
-            if (std::none_of(state.roots.begin(), state.roots.end(),
-                             [mirror, frame = frame](const Root& root) { return root.mirror == mirror && root.pfn == frame; }))
-                throw InputError(input.name(), 1, 1,
-                                 fmt::format("entry {} of `{}` is of root {:#x}, which is not in `roots`", entries.front().number,
-                                             mirror ? "mirror" : "direct", frame));
     for (const bool invalid : {true, false}) {
         for (std::size_t i = 0; i < state.roots.size(); ++i)
             if (const Root& root = state.roots[i]; root.invalid == invalid)
