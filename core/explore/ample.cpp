@@ -149,24 +149,36 @@ unsigned Ample::disturber(const Actor* actors, unsigned count, const Set& set) {
     return count;
 }
 
-Ample::Set Ample::choose(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable) {
-    const unsigned count = race.count();
+void Ample::ask(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable) {
     present_.clear();
-    u64 key = count;
-    for (unsigned i = 0; i < count; ++i) {
+    for (unsigned i = 0; i < race.count(); ++i) {
         Actor actor{.standing = standings[i]};
         if (actor.standing != 0) {
-            if (movable[i] && !nodes_[actor.standing].tried)
-                return movable;
             actor.moves = movable[i];
             actor.first = next[i];
             actor.keepsOut = race.keepsOut(i);
             actor.isRcu = race.isRcu(i);
             actor.keepsRcu = race.keepsRcu(i);
         }
-        key = mix(mix(key, u64{actor.standing} << 2 | u64{actor.keepsRcu} << 1 | actor.moves), u64{actor.first} << 16 | actor.keepsOut);
         present_.push_back(actor);
     }
+}
+
+Ample::Set Ample::answer() {
+    const auto count = static_cast<unsigned>(present_.size());
+    Set movable;
+    bool allTried = true;
+    u64 key = count;
+    for (unsigned i = 0; i < count; ++i) {
+        const Actor& actor = present_[i];
+        movable[i] = actor.moves;
+        allTried &= !actor.moves || nodes_[actor.standing].tried;
+        key = mix(mix(key, u64{actor.standing} << 2 | u64{actor.keepsRcu} << 1 | actor.moves), u64{actor.first} << 16 | actor.keepsOut);
+    }
+    decision_ = 0;
+    if (!allTried)
+        return movable;
+    decision_ = key;
     const auto [at, isNew] = decisions_.try_emplace(key);
     if (!isNew)
         return at->second.stay & movable;
@@ -186,17 +198,23 @@ Ample::Set Ample::choose(const Race& race, const std::vector<Standing>& standing
     return best & movable;
 }
 
-bool Ample::holds() {
-    if (without_ == Part::LookingAgain)
-        return true;
-    return std::erase_if(decisions_, [&](const auto& known) {
-               const Decision& decision = known.second;
-               const Actor* actors = actors_.data() + decision.begin;
-               bool reduces = false;
-               for (unsigned i = 0; i < decision.count; ++i)
-                   reduces |= actors[i].moves && !decision.stay[i];
-               return reduces && disturber(actors, decision.count, decision.stay) != decision.count;
-           }) == 0;
+std::unordered_set<u64> Ample::wrong() {
+    std::unordered_set<u64> wrong;
+    if (without_ == Part::LookingAgain || heldAt_ == version_)
+        return wrong;
+    heldAt_ = version_;
+    std::erase_if(decisions_, [&](const auto& known) {
+        const Decision& decision = known.second;
+        const Actor* actors = actors_.data() + decision.begin;
+        bool reduces = false;
+        for (unsigned i = 0; i < decision.count; ++i)
+            reduces |= actors[i].moves && !decision.stay[i];
+        const bool holds = !reduces || disturber(actors, decision.count, decision.stay) == decision.count;
+        if (!holds)
+            wrong.insert(known.first);
+        return !holds;
+    });
+    return wrong;
 }
 
 } // namespace mirrorscope

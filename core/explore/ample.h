@@ -27,7 +27,8 @@ public:
     using Set = std::bitset<kMostActors>;          // of a race's actors, in its own numbering
     static constexpr Accessed kUnknown = 0xffffffff;
     // Parts of the argument, for tests that leave one out and see what is lost.
-    enum class Part : u8 { All, Guards, WhatComesLater, LookingAgain };
+    // Without the last one nothing may be lost: the search goes on from each place where it decided wrongly, however many there are.
+    enum class Part : u8 { All, Guards, WhatComesLater, LookingAgain, GoingOn, BeginningAnew };
     explicit Ample(Part without = Part::All) : without_(without) {}
 
     // The present standing of actor i.
@@ -38,11 +39,16 @@ public:
     // Actor i waits there: for what, which it looks at as long as it waits.
     Accessed learnGuard(const Race& race, unsigned i, Standing where);
     bool independent(Accessed a, Accessed b) const { return !sets_[a].clashes(sets_[b]); }
-    // Of those that can move, whose micro-steps are to be tried. `standings`: of each actor, where the race is. `next`: what each one's
-    // next micro-step accesses or, if it waits, its guard; where that is not known, all that is known of its standing counts.
-    Set choose(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable);
-    // Do all decisions hold with what is known now? Those that do not are forgotten.
-    bool holds();
+    // The question: of those that can move, whose micro-steps are to be tried? `standings`: of each actor, where the race is. `next`: what
+    // each one's next micro-step accesses or, if it waits, its guard; where that is not known, all that is known of its standing counts.
+    void ask(const Race& race, const std::vector<Standing>& standings, const std::vector<Accessed>& next, const Set& movable);
+    void nowKnown(unsigned i, Accessed next) { present_[i].first = next; }
+    // A decision, which has to hold from now on.
+    Set answer();
+    // Its name, if it was one: before each actor's micro-step was tried there was nothing to decide by.
+    u64 decision() const { return decision_; }
+    // The decisions that do not hold with what is known now. They are forgotten.
+    std::unordered_set<u64> wrong();
 
 private:
     // Words by their number in words_, as bits.
@@ -94,9 +100,12 @@ private:
     std::unordered_set<u64> learned_; // standings and what was accessed between them
     std::unordered_map<u64, Ahead> ahead_;
     std::unordered_map<u64, Decision> decisions_; // by all that their actors are
-    std::vector<Actor> actors_, present_;
+    std::vector<Actor> actors_;
+    std::vector<Actor> present_; // of the question
     Part without_;
-    u64 version_ = 1;          // of the graph
+    u64 version_ = 1; // of the graph
+    u64 decision_ = 0;
+    u64 heldAt_ = 0;           // when all decisions were last looked at
     std::vector<u32> visited_; // by ahead(): the search that came by last
     u32 search_ = 0;
 };

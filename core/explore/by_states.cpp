@@ -2,9 +2,12 @@
 // A race, entering no state twice.
 #include "explore/explorer.h"
 #include "explore/path_set.h"
+#include "explore/ways.h"
 
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <unordered_set>
 #include <utility>
 
 namespace mirrorscope {
@@ -12,12 +15,14 @@ namespace mirrorscope {
 class Explorer::ByStates {
 public:
     ByStates(Explorer& explorer, std::size_t item, Race& race)
-        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)) {}
+        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)),
+          isOnly_(racesOf(explorer.scenario_) == 1) {}
     void search();
 
 private:
     struct Node {
-        Snapshot at; // the machine; where the actors stood is in race_
+        Snapshot at;                       // the machine; where the actors stood is in race_
+        std::size_t length = 0, saved = 0; // of the path, and in race_
         std::vector<u16> choices;
         std::vector<u16> spared; // could move, too, but need not be tried
         unsigned next = 0;
@@ -29,16 +34,25 @@ private:
         std::vector<Ample::Standing> standings = {};
         std::vector<Ample::Accessed> accesses = {};
         StateHash state = {};
+        Ways::Way way = 0;
     };
     static constexpr u16 kNobody = 0xffff;
 
+    void backTo(const Node& node);
     Ample::Accessed move(const Snapshot& from, u16 actor, std::vector<Ample::Standing>& standings);
+    void hasMoved(Node& node, u16 actor, Ample::Accessed accessed) const;
+    void ask(const Node& node);
+    std::optional<u16> goOn(Node& node, Ample::Accessed& accessed);
+    void runOn(Node& node);
     void lookWhoMoves(Node& node) const;
     void lookAtGuards(Node& node);
     bool isNew(const Node& node);
     void enter(Node node);
     void leave();
     void follow(u16 choice, unsigned preemptions);
+    bool remembersWays() const;
+    void lookAgain();
+    bool goOnWhereWrong();
     void endHere(Node& end);
     void spare();
     void walk(u64 steps);
@@ -52,15 +66,24 @@ private:
     std::size_t item_;
     Race& race_;
     const bool reduce_;
+    const bool isOnly_; // race of the scenario
     std::vector<Node> nodes_;
     std::vector<u16> path_;
     PathSet onPath_; // by both hashes
+    Node beginning_;
+    Ways ways_;
+    std::vector<Ways::Place> todo_; // where somebody was spared who may not be
 };
 
-// That actor's next micro-step from the state that the path has led to, which is `from`. What it accessed.
+void Explorer::ByStates::backTo(const Node& node) {
+    path_.resize(node.length);
+    explorer_.goBack(race_, node.at, node.saved);
+}
+
+// That actor's next micro-step from the present state, which is `from`. What it accessed.
 Ample::Accessed Explorer::ByStates::move(const Snapshot& from, u16 actor, std::vector<Ample::Standing>& standings) {
-    explorer_.goBack(race_, from, path_.size());
     const std::size_t begin = race_.accesses(actor).size();
+    race_.save(actor);
     explorer_.advance(item_, race_, from, path_, actor);
     if (!reduce_)
         return Ample::kUnknown;
@@ -85,6 +108,18 @@ void Explorer::ByStates::lookWhoMoves(Node& node) const {
         std::reverse(node.choices.begin(), node.choices.end());
 }
 
+// The node is now what that micro-step has made of it.
+void Explorer::ByStates::hasMoved(Node& node, u16 actor, Ample::Accessed accessed) const {
+    for (std::size_t i = 0; i < node.accesses.size(); ++i)
+        if (Ample::Accessed& known = node.accesses[i];
+            known != Ample::kUnknown && (i == actor || !explorer_.ample_.independent(known, accessed)))
+            known = Ample::kUnknown;
+    node.last = actor;
+    node.lastCouldGo = false;
+    node.choices.clear();
+    lookWhoMoves(node);
+}
+
 void Explorer::ByStates::lookAtGuards(Node& node) {
     for (unsigned i = 0; i < node.standings.size(); ++i)
         if (node.standings[i] != 0 && std::find(node.choices.begin(), node.choices.end(), i) == node.choices.end())
@@ -101,6 +136,8 @@ bool Explorer::ByStates::isNew(const Node& node) {
 // The state that the path has led to.
 void Explorer::ByStates::enter(Node node) {
     node.at = explorer_.snapshot();
+    node.length = path_.size();
+    node.saved = race_.saved();
     if (reduce_) {
         lookAtGuards(node);
         onPath_.push(node.state.byReads);
@@ -114,11 +151,17 @@ void Explorer::ByStates::leave() {
         onPath_.pop();
         onPath_.pop();
     }
-    nodes_.pop_back();
-    if (explorer_.atCut(path_.size()))
+    if (explorer_.atCut(nodes_.back().length))
         explorer_.taskDone();
-    if (!path_.empty())
-        path_.pop_back();
+    nodes_.pop_back();
+}
+
+// Who of that node, at whose state the search is, need be tried?
+void Explorer::ByStates::ask(const Node& node) {
+    Ample::Set movable;
+    for (const u16 choice : node.choices)
+        movable.set(choice);
+    explorer_.ample_.ask(race_, node.standings, node.accesses, movable);
 }
 
 // Of the node that was entered last: who need not be tried. What the micro-steps access is looked at where it is not known and matters.
@@ -126,45 +169,39 @@ void Explorer::ByStates::spare() {
     Node& node = nodes_.back();
     if (!reduce_ || node.choices.size() < 2 || explorer_.inTop(path_.size()))
         return;
-    Ample::Set movable;
     for (const u16 choice : node.choices)
-        movable.set(choice);
-    const auto choose = [&] { return explorer_.ample_.choose(race_, node.standings, node.accesses, movable); };
-    Ample::Set tried = choose();
-    if (tried.count() > 1) {
-        for (const u16 choice : node.choices) {
+        if (Ample::Accessed& next = node.accesses[choice]; next == Ample::kUnknown) {
             std::vector<Ample::Standing> standings = node.standings;
-            if (Ample::Accessed& next = node.accesses[choice]; next == Ample::kUnknown) {
-                next = move(node.at, choice, standings);
-                path_.pop_back();
-            }
+            next = move(node.at, choice, standings);
+            backTo(node);
         }
-        explorer_.goBack(race_, node.at, path_.size());
-        tried = choose();
-    }
+    ask(node);
+    const Ample::Set tried = explorer_.ample_.answer();
     explorer_.branched_[tried.count() < node.choices.size()] += 1;
     explorer_.result_.reduced |= tried.count() < node.choices.size();
     const auto spared = std::stable_partition(node.choices.begin(), node.choices.end(), [&](u16 choice) { return tried.test(choice); });
     node.spared.assign(spared, node.choices.end());
     node.choices.erase(spared, node.choices.end());
+    if (!node.spared.empty() && remembersWays())
+        ways_.rests(explorer_.ample_.decision(), ways_.end(node.way));
 }
 
 // Random orders teach soon what the search itself would come to late.
 void Explorer::ByStates::walk(u64 steps) {
     const u64 end = explorer_.result_.transitions + steps;
     const auto goesOn = [&] { return explorer_.result_.transitions < end; };
+    constexpr u64 kRates = 5; // how often they take turns: every 2nd micro-step to every 512th
     for (u64 seed = end; goesOn();) {
         std::vector<Ample::Standing> standings = nodes_.back().standings;
         u16 actor = 0;
+        const u64 often = u64{2} << seed % kRates * 2;
         for (std::vector<unsigned> movable; !(movable = race_.movable()).empty() && goesOn();) {
             seed = mix(seed, path_.size());
-            constexpr u64 kSwitch = 8;
-            if (path_.empty() || race_.done(actor) || !race_.enabled(actor) || seed % kSwitch == 0)
+            if (path_.empty() || race_.done(actor) || !race_.enabled(actor) || seed % often == 0)
                 actor = static_cast<u16>(movable[(seed >> 8) % movable.size()]);
             move(explorer_.snapshot(), actor, standings);
         }
-        path_.clear();
-        explorer_.goBack(race_, nodes_.back().at, 0);
+        backTo(nodes_.back());
     }
 }
 
@@ -172,7 +209,7 @@ void Explorer::ByStates::walk(u64 steps) {
 // of known states instead of blocking. Who can move does a round here, one after the other: does each then wait for another?
 void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds) {
     const Snapshot here = explorer_.snapshot();
-    const std::size_t length = path_.size();
+    const std::size_t length = path_.size(), saved = race_.saved();
     const auto goesRound = [&](unsigned actor) { // and waits, or has begun another
         const std::optional<Race::Round> fresh = race_.freshRound(actor);
         const std::optional<Race::Round> round = fresh ? fresh : race_.outermostRound(actor);
@@ -193,7 +230,7 @@ void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings
         explorer_.deadlock(race_);
     }
     path_.resize(length);
-    explorer_.goBack(race_, here, length);
+    explorer_.goBack(race_, here, saved);
 }
 
 // All that can move stand where a round begins.
@@ -210,18 +247,79 @@ void Explorer::ByStates::endHere(Node& end) {
     race_.over() ? explorer_.endOfRace(item_) : explorer_.deadlock(race_);
 }
 
+// Who is enough to go on with from the state that the path has led to, if one is: it has moved then. The node stays what it was.
+std::optional<u16> Explorer::ByStates::goOn(Node& node, Ample::Accessed& accessed) {
+    const Snapshot here = explorer_.snapshot();
+    const auto go = [&](u16 actor) {
+        accessed = move(here, actor, node.standings);
+        return actor;
+    };
+    if (node.choices.size() == 1)
+        return go(node.choices.front());
+    ask(node);
+    // Mostly it is who moved last. What it accesses must be known, and it has moved when it is.
+    if (const u16 last = node.last; node.lastCouldGo && node.accesses[last] == Ample::kUnknown) {
+        const std::size_t length = path_.size(), saved = race_.saved();
+        const std::vector<Ample::Standing> standings = node.standings;
+        go(last);
+        explorer_.ample_.nowKnown(last, accessed);
+        if (Ample::Set alone; explorer_.ample_.answer() == alone.set(last))
+            return last;
+        node.standings = standings;
+        node.accesses[last] = accessed;
+        path_.resize(length);
+        explorer_.goBack(race_, here, saved);
+    }
+    if (std::any_of(node.choices.begin(), node.choices.end(), [&](u16 choice) { return node.accesses[choice] == Ample::kUnknown; }))
+        return std::nullopt;
+    const Ample::Set tried = explorer_.ample_.answer();
+    return tried.count() == 1 ? std::optional(go(static_cast<u16>(tried._Find_first()))) : std::nullopt;
+}
+
+// As long as one actor is enough to go on with the states on its way are neither kept nor looked for. Where a round begins for all,
+// somebody will want to look whether they are stuck.
+void Explorer::ByStates::runOn(Node& node) {
+    constexpr unsigned kFarthest = 1024;
+    Ample::Set hasMovedOn;
+    hasMovedOn.set(node.last);
+    for (unsigned n = 0; n < kFarthest && !node.choices.empty() && !roundsBegin(node); ++n) {
+        lookAtGuards(node);
+        Ample::Accessed accessed = Ample::kUnknown;
+        const std::size_t could = node.choices.size(), moves = path_.size() - nodes_.back().length;
+        const std::optional<u16> actor = goOn(node, accessed);
+        if (!actor)
+            return;
+        if (could > 1) {
+            explorer_.branched_[1] += 1;
+            explorer_.result_.reduced = true;
+            if (remembersWays())
+                ways_.rests(explorer_.ample_.decision(), {ways_.next(), static_cast<u32>(moves)});
+        }
+        // Where it stood when the node before was left is enough to go back.
+        if (hasMovedOn[*actor])
+            race_.dropSaved();
+        hasMovedOn.set(*actor);
+        hasMoved(node, *actor, accessed);
+        // Ways that have met are to meet in a state that is kept, soon.
+        constexpr u64 kKept = 16;
+        if (mix(explorer_.memoryHash(), race_.localHash(*actor)) % kKept == 0)
+            return;
+    }
+}
+
 // From the last node: that choice, and what it leads to.
 void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
-    Node& node = nodes_.back();
-    Node next{.at = {}, .choices = {}, .spared = {}, .last = choice, .preemptions = preemptions};
-    next.standings = node.standings;
-    next.accesses = node.accesses;
-    const Ample::Accessed accessed = move(node.at, choice, next.standings);
-    for (std::size_t i = 0; i < next.accesses.size(); ++i)
-        if (Ample::Accessed& known = next.accesses[i];
-            known != Ample::kUnknown && (i == choice || !explorer_.ample_.independent(known, accessed)))
-            known = Ample::kUnknown;
-    lookWhoMoves(next);
+    backTo(nodes_.back());
+    Node next;
+    next.standings = nodes_.back().standings;
+    next.accesses = nodes_.back().accesses;
+    next.preemptions = preemptions;
+    const Ample::Accessed accessed = move(nodes_.back().at, choice, next.standings);
+    hasMoved(next, choice, accessed);
+    if (reduce_ && !options_.split)
+        runOn(next);
+    if (remembersWays())
+        next.way = ways_.add(nodes_.back().way, std::span(path_).subspan(nodes_.back().length));
     if (next.choices.empty()) {
         const bool isTask = explorer_.inTop(path_.size()) || explorer_.atCut(path_.size());
         if (!isTask || explorer_.takeTask()) {
@@ -229,20 +327,19 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
             if (isTask)
                 explorer_.taskDone();
         }
-        path_.pop_back();
         return;
     }
     next.state = explorer_.stateHash(race_, item_, extra(next));
     if (!isNew(next) || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
         // Round in a circle nobody may be spared for ever.
         if (reduce_ && (onPath_.contains(next.state.byReads) || onPath_.contains(next.state.byStacks))) {
+            Node& node = nodes_.back();
             node.choices.insert(node.choices.end(), node.spared.begin(), node.spared.end());
             node.spared.clear();
             // The others may have had no turn to come to where their rounds begin.
             constexpr unsigned kRounds = 3;
             lookWhetherStuck(std::move(next.standings), kRounds);
         }
-        path_.pop_back();
         return;
     }
     explorer_.result_.states += explorer_.counts(path_.size());
@@ -251,6 +348,62 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
     if (round)
         lookWhetherStuck(nodes_.back().standings, 1);
     spare();
+}
+
+// A scenario of several races has several searches that rest on the same decisions.
+bool Explorer::ByStates::remembersWays() const { return isOnly_ && reduce_ && !options_.split && !ways_.full(); }
+
+// Do all decisions still hold? Where they do not the search will go on, if that is less work than to begin anew.
+void Explorer::ByStates::lookAgain() {
+    if (explorer_.pays_ && explorer_.paysLittle()) {
+        explorer_.pays_ = false;
+        if (!explorer_.reduces(race_))
+            throw Again{};
+    }
+    const std::unordered_set<u64> wrong = explorer_.ample_.wrong();
+    if (wrong.empty())
+        return;
+    if (!remembersWays())
+        throw Again{};
+    const std::vector<Ways::Place> places = ways_.take(wrong);
+    todo_.insert(todo_.end(), places.begin(), places.end());
+    u64 length = 0;
+    for (const Ways::Place place : todo_)
+        length += ways_.length(place);
+    const Ample::Part without = options_.ampleWithout;
+    if (length > explorer_.result_.transitions && without != Ample::Part::BeginningAnew && without != Ample::Part::GoingOn)
+        throw Again{};
+    if (without == Ample::Part::GoingOn)
+        todo_.clear();
+}
+
+// To a state where somebody was spared by a decision that turned out to be wrong; all are tried there. False if there is none.
+bool Explorer::ByStates::goOnWhereWrong() {
+    if (!reduce_)
+        return false;
+    lookAgain();
+    if (todo_.empty())
+        return false;
+    const Ways::Place place = todo_.back();
+    todo_.pop_back();
+    path_.clear();
+    explorer_.goBack(race_, beginning_.at, 0);
+    Node node;
+    node.standings = beginning_.standings;
+    node.accesses.resize(node.standings.size(), Ample::kUnknown);
+    Ample::Set hasMoved;
+    for (const u16 actor : ways_.moves(place)) {
+        move(explorer_.snapshot(), actor, node.standings);
+        if (hasMoved[actor])
+            race_.dropSaved();
+        hasMoved.set(actor);
+        node.last = actor;
+    }
+    lookWhoMoves(node);
+    node.state = explorer_.stateHash(race_, item_, extra(node));
+    node.way = ways_.branch(place);
+    enter(std::move(node));
+    return true;
 }
 
 void Explorer::ByStates::search() {
@@ -268,10 +421,12 @@ void Explorer::ByStates::search() {
     first.state = explorer_.stateHash(race_, item_, extra(first));
     isNew(first);
     enter(std::move(first));
+    beginning_.at = nodes_.front().at;
+    beginning_.standings = nodes_.front().standings;
     if (reduce_)
         walk(std::exchange(explorer_.walk_, 0));
     spare();
-    while (!nodes_.empty()) {
+    while (!nodes_.empty() || goOnWhereWrong()) {
         Node& node = nodes_.back();
         if (node.next == node.choices.size()) {
             leave();
@@ -284,8 +439,8 @@ void Explorer::ByStates::search() {
             continue;
         }
         follow(choice, preemptions);
-        if (reduce_)
-            explorer_.lookAgainNowAndThen();
+        if (reduce_ && explorer_.looksAgain())
+            lookAgain();
     }
 }
 

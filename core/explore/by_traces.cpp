@@ -23,6 +23,8 @@ public:
     Footprint step(unsigned i) override {
         settle();
         const std::size_t before = race_.accesses(i).size();
+        settle();
+        race_.save(i);
         explorer_.advance(item_, race_, at_.back(), path_, i);
         at_.push_back(explorer_.snapshot());
         return touchesOf(race_.accesses(i), before);

@@ -197,13 +197,11 @@ void Explorer::runOnce(ExploreMode mode) {
                 lookAgain();
                 break;
             } catch (const Again&) {
-                // Of two, most of what is left is real conflict, and beginning anew costs more than that is worth.
-                pays_ = branched_[true] > 3 * branched_[false];
                 branched_ = {};
                 beginAnew(beginning, empty);
                 constexpr u64 kPart = 5;
                 walk_ = result_.transitions / kPart;
-                lookAgain_ = 2 * result_.transitions + walk_;
+                lookAgain_ = result_.transitions + walk_;
             }
         }
         result_.complete = !result_.cut;
@@ -295,8 +293,13 @@ bool Explorer::reduces(const Race& race) const {
     return options_.reduce == Reduce::Always || active > kFewActors || pays_;
 }
 
+bool Explorer::paysLittle() const {
+    constexpr u64 kFew = 1000;
+    return branched_[true] + branched_[false] >= kFew && branched_[true] <= branched_[false];
+}
+
 void Explorer::lookAgain() {
-    if (!ample_.holds())
+    if (!ample_.wrong().empty())
         throw Again{};
 }
 
@@ -430,18 +433,16 @@ void Explorer::exploreRace(std::size_t item) {
     schedule_.pop_back();
 }
 
-void Explorer::goBack(Race& race, const Snapshot& at, std::size_t length) {
-    if (race.saved() == length)
+void Explorer::goBack(Race& race, const Snapshot& at, std::size_t saved) {
+    if (race.saved() == saved)
         return;
     restore(at);
-    while (race.saved() > length)
+    while (race.saved() > saved)
         race.undo();
 }
 
 void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u16>& path, unsigned choice) {
-    goBack(race, at, path.size());
     runner_.system().sim().setScript(scenario_.script[item].index);
-    race.save(choice);
     result_.transitions += counts(path.size());
     path.push_back(static_cast<u16>(choice));
     if (!race.run(choice))

@@ -123,8 +123,9 @@ private:
     void raceByTraces(std::size_t item, Race& race);
     void endOfRace(std::size_t item);
     void deadlock(const Race& race);
-    void goBack(Race& race, const Snapshot& at, std::size_t length);
-    // From the state `at`, which the path has led to, that actor's next micro-step; it joins the path.
+    // To the state `at`, where so much was saved in the race; since then whoever moved was saved before.
+    void goBack(Race& race, const Snapshot& at, std::size_t saved);
+    // From the present state `at` that actor's next micro-step; it joins the path.
     void advance(std::size_t item, Race& race, const Snapshot& at, std::vector<u16>& path, unsigned choice);
     void setSchedule(const Race& race, const std::vector<u16>& path);
     void look(u64 firstMark, const std::function<Schedule()>& order) const {
@@ -146,13 +147,17 @@ private:
     bool isNew(const StateHash& state);
     // Is the search of that race to be reduced?
     bool reduces(const Race& race) const;
-    // Throws Again if a decision of ample_ was wrong; after twice as many micro-steps each time, so that little was in vain.
+    // Does the reduction leave out so little that a race of few actors is searched faster without it?
+    bool paysLittle() const;
+    // Throws Again if a decision of ample_ was wrong.
     void lookAgain();
-    void lookAgainNowAndThen() {
+    // Is it time to ask again whether all that was decided holds?
+    bool looksAgain() {
         if (result_.transitions < lookAgain_)
-            return;
-        lookAgain_ = 2 * result_.transitions;
-        lookAgain();
+            return false;
+        constexpr u64 kPart = 10;
+        lookAgain_ = result_.transitions + result_.transitions / kPart + kPart;
+        return true;
     }
     u64 memoryHash() const { return runner_.system().machine().hash() + pathHash(); }
     // The same with where the actors stand; `memory` is memoryHash().
@@ -174,7 +179,7 @@ private:
     u64 walk_ = 0;          // micro-steps in random order before the next search
     // States in which several could move: all were tried, and not all were. Does the reduction pay?
     std::array<u64, 2> branched_ = {};
-    bool pays_ = true;
+    bool pays_ = true;  // in races of few
     u64 lookAgain_ = 0; // at how many micro-steps ample_ is asked whether all that it decided holds
     u64 tasks_ = 0;
     std::unordered_map<u64, u64> executionsFrom_; // stateless: the end of a race, and how many executions followed from there

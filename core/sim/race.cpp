@@ -261,6 +261,11 @@ void Race::undo() {
     saved_.pop_back();
 }
 
+void Race::dropSaved() {
+    stacks_.shrink(saved_.back().stackBegin);
+    saved_.pop_back();
+}
+
 Race::Copy Race::copy(unsigned i) const {
     const Lane& lane = lanes_[i];
     Copy copy{lane, serves(i) ? 0 : sim_.srcuInside_[lane.actor], {}, lane.log.size(), {}, lane.all};

@@ -109,6 +109,8 @@ public:
     // actor i, undo() after the machine was rewound to before it; the last one saved is the first one undone.
     void save(unsigned i);
     void undo();
+    // What was saved last is not wanted.
+    void dropSaved();
     std::size_t saved() const { return saved_.size(); }
     // Everything that an actor's future depends on beside the machine, as one hash: what it has read since its script step began; or what
     // its stack holds. Equal by either goes on alike: the first is blind to values that are no longer of use only at settle(), the second

@@ -2,6 +2,7 @@
 // Ample sets leave states out and nothing else: that is what three_ways_test.cpp judges. Here: that they leave out what they are for.
 #include "explore/explorer.h"
 #include "explore/path_set.h"
+#include "explore/ways.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -49,6 +50,48 @@ TEST(Ample, races_of_two_end_as_without_it) {
         EXPECT_EQ(few.executions, all.executions);
         EXPECT_EQ(few.sometimes, all.sometimes);
     }
+}
+
+// A walk over entries that nobody else can touch: its states are neither kept nor looked for.
+TEST(Ample, who_is_enough_runs_on) {
+    const ExploreResult all = exploreRace("05-fault-and-punch-hole", ExploreOptions::Reduce::Never);
+    const ExploreResult few = exploreRace("05-fault-and-punch-hole", ExploreOptions::Reduce::Always);
+    EXPECT_LT(few.states * 4, all.states);
+    EXPECT_EQ(endsOf(few), endsOf(all));
+}
+
+// A place on a way is reached by the micro-steps that once led there, on branches of branches, too.
+TEST(Ways, lead_where_they_led) {
+    std::mt19937_64 random(propertySeed());
+    Ways ways;
+    std::vector<std::vector<u16>> known{{}};
+    const auto someWay = [&] { return static_cast<Ways::Way>(random() % known.size()); };
+    for (unsigned i = 0; i < 500; ++i) {
+        const Ways::Way from = someWay();
+        if (random() % 4 == 0) {
+            const std::size_t begin = known[from].size() - ways.end(from).moves;
+            const Ways::Place place{from, static_cast<u32>(random() % (ways.end(from).moves + 1))};
+            known.emplace_back(known[from].begin(), known[from].begin() + static_cast<std::ptrdiff_t>(begin + place.moves));
+            EXPECT_EQ(ways.branch(place), known.size() - 1);
+            continue;
+        }
+        std::vector<u16> moves(random() % 5);
+        for (u16& move : moves)
+            move = static_cast<u16>(random() % 64);
+        EXPECT_EQ(ways.next(), known.size());
+        ways.rests(random() % 3, {ways.next(), 0});
+        ways.add(from, moves);
+        known.push_back(known[from]);
+        known.back().insert(known.back().end(), moves.begin(), moves.end());
+    }
+    for (Ways::Way way = 0; way < known.size(); ++way) {
+        EXPECT_EQ(ways.moves(ways.end(way)), known[way]);
+        EXPECT_EQ(ways.length(ways.end(way)), known[way].size());
+    }
+    const std::size_t some = ways.take({0, 1}).size(), rest = ways.take({0, 1, 2}).size();
+    EXPECT_GT(some, rest);
+    EXPECT_GT(rest, 0U);
+    EXPECT_TRUE(ways.take({0, 1, 2}).empty());
 }
 
 // The first violation with the fewest preemptions: none is found with fewer, and it is the same that a search with that bound finds.

@@ -368,6 +368,8 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
     options.reduce = ExploreOptions::Reduce::Always;
     options.ampleWithout = mistake.ampleWithout;
     compared.what += difference("plain", plain, "stateful, reduced", verdictOf(Explorer(scenario, options).run()));
+    options.ampleWithout = Ample::Part::BeginningAnew;
+    compared.what += difference("plain", plain, "stateful, reduced, never anew", verdictOf(Explorer(scenario, options).run()));
     options.mode = ExploreMode::Stateless;
     options.without = mistake.without;
     options.deafTo = mistake.deafTo;

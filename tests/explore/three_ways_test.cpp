@@ -95,7 +95,7 @@ TEST(ThreeWaysMistakes, are_noticed) {
     };
     if (wholeEffort()) {
         EXPECT_TRUE(noticed({.without = Reduction::Part::Waking, .deafTo = {}}, 60));
-        for (const Ample::Part part : {Ample::Part::Guards, Ample::Part::WhatComesLater, Ample::Part::LookingAgain}) {
+        for (const Ample::Part part : {Ample::Part::Guards, Ample::Part::WhatComesLater, Ample::Part::LookingAgain, Ample::Part::GoingOn}) {
             EXPECT_TRUE(noticed({.ampleWithout = part}, 200)) << "ample sets without part " << static_cast<int>(part);
         }
     }
