@@ -5,9 +5,6 @@
 #include "cost/run_cost.h"
 #include "trace/input.h"
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
 #include <memory>
 
@@ -20,19 +17,11 @@ struct CostArguments {
     bool table = false;
 };
 
-// A file that --costs takes.
-std::string tableText(const CostTable& table) {
-    std::string out;
-    for (const Cost& cost : table.rows())
-        out += fmt::format("{}: {{ns: {}, source: {}}}\n", cost.name, cost.ns, nlohmann::json(cost.source).dump());
-    return out;
-}
-
 int cost(const CostArguments& args) {
     interrupted();
     const CostTable table = args.costs.empty() ? CostTable() : CostTable::read(args.costs);
     if (args.table) {
-        put(args.out, tableText(table));
+        put(args.out, table.yaml());
         return kOk;
     }
     if (args.file.empty())

@@ -6,6 +6,7 @@
 #include "tdx/module/leaves.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -58,6 +59,13 @@ double CostTable::ns(std::string_view name) const {
     if (const Cost* row = find(name))
         return row->ns;
     return find(name.starts_with("TDG.") ? "tdcall" : "seamcall")->ns;
+}
+
+std::string CostTable::yaml() const {
+    std::string out;
+    for (const Cost& cost : rows_)
+        out += fmt::format("{}: {{ns: {}, source: {}}}\n", cost.name, cost.ns, nlohmann::json(cost.source).dump());
+    return out;
 }
 
 CostTable CostTable::read(const std::string& file) {

@@ -30,6 +30,8 @@ public:
     // Of a leaf without a row that of "seamcall", or of "tdcall" for the guest's.
     double ns(std::string_view name) const;
     bool isDefault() const { return default_; }
+    // All rows with their sources, as a file that read() takes.
+    std::string yaml() const;
 
 private:
     const Cost* find(std::string_view name) const;

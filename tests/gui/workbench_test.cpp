@@ -23,6 +23,7 @@
 #include <QMenu>
 #include <QMenuBar>
 #include <QProcess>
+#include <QPushButton>
 #include <QToolBar>
 #include <QToolButton>
 #include <QTranslator>
@@ -30,6 +31,7 @@
 #include <QTreeWidget>
 
 #include <cmath>
+#include <numeric>
 
 using namespace mirrorscope;
 using namespace mirrorscope::views;
@@ -95,6 +97,56 @@ private Q_SLOTS:
             QVERIFY2(QFile(file).size() > 200, name);
         }
         QVERIFY(charts.exportTo("/nonexistent/chart.csv").contains("cannot be written"));
+    }
+
+    // The chart of time by a table of one's own: what a row is made to cost shows, a bad table changes nothing.
+    void the_chart_of_time_goes_by_a_table_of_ones_own() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
+        auto& charts = w.child<ChartsView>("charts");
+        w.raise("charts");
+        const auto counted = [&] { return charts.statistics() != nullptr && charts.statistics()->complete(); };
+        const auto time = [&] {
+            double sum = 0;
+            for (const Series& series : charts.statistics()->series(Statistic::Time))
+                sum = std::accumulate(series.values.begin(), series.values.end(), sum);
+            return sum;
+        };
+        const auto says = [&](const QString& words) {
+            const auto labels = charts.findChildren<QLabel*>();
+            return std::any_of(labels.begin(), labels.end(),
+                               [&](const QLabel* label) { return label->isVisibleTo(&charts) && label->text().contains(words); });
+        };
+        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        auto& button = w.child<QPushButton>("charts-costs");
+        charts.choose(Statistic::SeamcallsByLeaf);
+        QVERIFY(!button.isVisibleTo(&charts));
+        charts.choose(Statistic::Time);
+        QVERIFY(button.isVisibleTo(&charts));
+        const double usual = time();
+        const QString file = w.folder.filePath("mine.yaml");
+        QCOMPARE(charts.saveCosts(file), QString());
+        // As saved it is the same table; with dearer SEAMCALLs the run takes longer.
+        QCOMPARE(charts.useCosts(file), QString());
+        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(qAbs(time() - usual) < 1e-6 * usual);
+        QVERIFY(says("mine.yaml"));
+        const auto written = [&](const char* name, const char* table) {
+            const QString path = w.folder.filePath(name);
+            QFile out(path);
+            return out.open(QIODevice::WriteOnly) && out.write(table) > 0 ? path : QString();
+        };
+        const QString dear = written("dear.yaml", "TDH.MEM.PAGE.AUG: 1000000\n"), bad = written("bad.yaml", "TDH.MEM.PAGE.AUGH: 1\n");
+        QCOMPARE(charts.useCosts(dear), QString());
+        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(time() > usual + 1000);
+        QVERIFY(charts.useCosts(bad).contains("bad.yaml:1:1"));
+        QVERIFY(says("dear.yaml"));
+        QCOMPARE(charts.useCosts({}), QString());
+        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QCOMPARE(time(), usual);
+        QVERIFY(says("`mirrorscope cost`"));
+        QVERIFY(charts.saveCosts("/nonexistent/costs.yaml").contains("cannot be written"));
     }
 
     // Everything that can be done has a place in a menu or a key, and is found in the palette by its name.

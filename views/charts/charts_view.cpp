@@ -11,11 +11,13 @@
 #include <QChartView>
 #include <QComboBox>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QGraphicsLineItem>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLegend>
 #include <QLocale>
+#include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSaveFile>
@@ -45,8 +47,8 @@ double roundStep(double apart) {
 } // namespace
 
 ChartsView::ChartsView(Context& context, QWidget* parent)
-    : QWidget(parent), context_(context), what_(new QComboBox(this)), busy_(new QProgressBar(this)), empty_(new QLabel(this)),
-      view_(new QChartView(this)), line_(new QGraphicsLineItem) {
+    : QWidget(parent), context_(context), what_(new QComboBox(this)), costsButton_(new QPushButton(tr("Costs"), this)),
+      busy_(new QProgressBar(this)), empty_(new QLabel(this)), view_(new QChartView(this)), line_(new QGraphicsLineItem) {
     setObjectName("charts");
     what_->setObjectName("charts-what");
     what_->setAccessibleName(tr("What the chart shows"));
@@ -65,6 +67,7 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
     layout->setContentsMargins(6, 6, 6, 4);
     auto* row = new QHBoxLayout;
     row->addWidget(what_, 1);
+    row->addWidget(costsButton_);
     row->addWidget(save);
     layout->addLayout(row);
     layout->addWidget(busy_);
@@ -85,6 +88,7 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
             restart();
     });
     connect(&context_, &Context::positionChanged, this, &ChartsView::placeLine);
+    addCostsMenu();
     connect(&context_, &Context::themeChanged, this, [this] {
         if (statistics_)
             draw();
@@ -99,6 +103,50 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
     });
 }
 
+void ChartsView::addCostsMenu() {
+    costsButton_->setObjectName("charts-costs");
+    costsButton_->setToolTip(tr("what an exit, a SEAMCALL or a flush takes: the table that the time is predicted by"));
+    costsButton_->hide();
+    auto* menu = new QMenu(costsButton_);
+    costsButton_->setMenu(menu);
+    const QString tables = tr("Tables of costs (*.yaml *.yml)");
+    menu->addAction(tr("Use another table…"), this, [this, tables] {
+        const QString file = QFileDialog::getOpenFileName(this, tr("Use a table of costs"), {}, tables);
+        if (file.isEmpty())
+            return;
+        const QString wrong = useCosts(file);
+        Q_EMIT said(wrong.isEmpty() ? tr("The time is predicted by %1.").arg(file) : wrong);
+    });
+    menu->addAction(tr("Save this table, to edit it…"), this, [this, tables] {
+        const QString file = QFileDialog::getSaveFileName(this, tr("Save the table of costs"), "costs.yaml", tables);
+        if (file.isEmpty())
+            return;
+        const QString wrong = saveCosts(file);
+        Q_EMIT said(wrong.isEmpty() ? tr("Saved %1.").arg(file) : wrong);
+    });
+    QAction* usual = menu->addAction(tr("Use the default table"), this, [this] { useCosts({}); });
+    connect(menu, &QMenu::aboutToShow, this, [this, usual] { usual->setEnabled(!costsFile_.isEmpty()); });
+}
+
+QString ChartsView::useCosts(const QString& file) {
+    try {
+        costs_ = file.isEmpty() ? CostTable() : CostTable::read(file.toStdString());
+    } catch (const std::exception& error) {
+        return text(error.what());
+    }
+    costsFile_ = file;
+    if (statistics_)
+        restart();
+    return {};
+}
+
+QString ChartsView::saveCosts(const QString& file) const {
+    QSaveFile out(file);
+    if (!out.open(QIODevice::WriteOnly) || out.write(QByteArray::fromStdString(costs_.yaml())) < 0 || !out.commit())
+        return tr("%1 cannot be written: %2").arg(file, out.errorString());
+    return {};
+}
+
 void ChartsView::showEvent(QShowEvent*) {
     if (!statistics_ && context_.session() != nullptr)
         restart();
@@ -110,9 +158,8 @@ void ChartsView::choose(Statistic statistic) { what_->setCurrentIndex(static_cas
 
 void ChartsView::restart() {
     // What a kernel did that was recorded took what its lines say, and no prediction.
-    statistics_ =
-        std::make_unique<Statistics>(*context_.session(), *context_.map(), kParts,
-                                     context_.isRecording() ? nullptr : std::make_unique<RunCosts>(*context_.session(), CostTable()));
+    statistics_ = std::make_unique<Statistics>(*context_.session(), *context_.map(), kParts,
+                                               context_.isRecording() ? nullptr : std::make_unique<RunCosts>(*context_.session(), costs_));
     busy_->show();
     slice_.start(0);
 }
@@ -147,6 +194,7 @@ void ChartsView::draw() {
     view_->setBackgroundBrush(theme.base);
     const auto statistic = static_cast<Statistic>(what_->currentIndex());
     const auto& list = statistics_->series(statistic);
+    costsButton_->setVisible(statistic == Statistic::Time && !context_.isRecording());
     empty_->setText(noteOf(statistic));
     empty_->setVisible(!empty_->text().isEmpty());
     auto* bars = new QStackedBarSeries(chart);
@@ -229,8 +277,8 @@ QString ChartsView::noteOf(Statistic statistic) const {
     QStringList most;
     for (std::size_t i = 0; i < std::min(kNamed, sums.size()); ++i)
         most << tr("%1 %2 %").arg(sums[i].second).arg(qRound(sums[i].first * kPercent / all));
-    return tr("%1 µs if one CPU does all of it, by the table of `mirrorscope cost`: %2")
-        .arg(QLocale().toString(all, 'f', 1), most.join(", "));
+    const QString table = costsFile_.isEmpty() ? tr("the table of `mirrorscope cost`") : QFileInfo(costsFile_).fileName();
+    return tr("%1 µs if one CPU does all of it, by %2: %3").arg(QLocale().toString(all, 'f', 1), table, most.join(", "));
 }
 
 void ChartsView::placeLine() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #ifndef Q_MOC_RUN // moc 6.4 cannot parse the concepts of libstdc++
+#include "cost/cost_table.h"
 #include "session/statistics.h"
 #endif
 #include "views/context.h"
@@ -16,6 +17,7 @@ class QComboBox;
 class QGraphicsLineItem;
 class QLabel;
 class QProgressBar;
+class QPushButton;
 class QChart;
 class QChartView;
 
@@ -32,6 +34,11 @@ public:
     bool follow(std::size_t series, unsigned part);
     // PNG, SVG or CSV by the name. What went wrong; empty if nothing did.
     QString exportTo(const QString& file) const;
+    // The chart of time by the table in that file from now on; by the default one where none is named. What went wrong; empty if nothing
+    // did.
+    QString useCosts(const QString& file);
+    // The present table, to be edited and used. What went wrong; empty if nothing did.
+    QString saveCosts(const QString& file) const;
 
 Q_SIGNALS:
     void completed();
@@ -47,10 +54,14 @@ private:
     void draw();
     void placeLine();
     QString noteOf(Statistic statistic) const;
+    void addCostsMenu();
 
     Context& context_;
     std::unique_ptr<Statistics> statistics_;
+    CostTable costs_;
+    QString costsFile_; // empty: the default table
     QComboBox* what_;
+    QPushButton* costsButton_;
     QProgressBar* busy_;
     QLabel* empty_;
     QChartView* view_;
