@@ -115,7 +115,8 @@ void Explorer::search() {
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
         runOnce(ExploreMode::Stateless);
         if (undecided(result_) && !bounded) {
-            begin(beginning, empty);
+            // What was seen was seen; the other numbers are those of the search that gives the answer.
+            result_.sometimes = begin(beginning, empty).sometimes;
             maxTransitions_ = options_.maxTransitions;
             runOnce(ExploreMode::Stateful);
         } else if (result_.complete) {

@@ -377,6 +377,17 @@ TEST(Explorer, a_bound_ends_it_and_says_so) {
     EXPECT_EQ(result.transitions, 100u);
 }
 
+// What the attempt without states saw is not forgotten where the search with them is ended before it comes there.
+TEST(Explorer, what_an_attempt_saw_was_seen) {
+    const Scenario scenario = loadScenario((kSource / "scenarios/history/flush-from-the-last-gfn.yaml").string());
+    ExploreOptions options{.mode = ExploreMode::Stateless, .all = true, .maxTransitions = Explorer::kTry};
+    const auto seen = [&] { return Explorer(scenario, options).run().sometimes.at(0).second; };
+    ASSERT_TRUE(seen());
+    options.mode = ExploreMode::Auto;
+    options.maxTransitions += 1'000;
+    EXPECT_TRUE(seen());
+}
+
 TEST(Explorer, an_unmet_sometimes_is_named) {
     const Scenario scenario =
         bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - race:\n"
