@@ -4,8 +4,8 @@
 //
 // What an actor may still touch is not known beforehand but learned: each micro-step that the search takes joins two standings (the actor,
 // its call path, the site, what it waits for) in a graph, with the words that it touched. A decision rests on the graph as it was then.
-// When the search has ended, each is looked at again with all that was learned; one that no longer holds makes the search begin anew with
-// the better graph. resources/docs/exploring.md has the argument.
+// Each is looked at again with all that was learned; where one no longer holds the search goes on from there with all who can move, or
+// begins anew with the better graph. resources/docs/exploring.md has the argument.
 #pragma once
 
 #include "machine/access.h"

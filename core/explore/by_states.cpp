@@ -15,14 +15,17 @@ namespace mirrorscope {
 class Explorer::ByStates {
 public:
     ByStates(Explorer& explorer, std::size_t item, Race& race)
-        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)),
-          isOnly_(racesOf(explorer.scenario_) == 1) {}
+        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)) {}
     void search();
 
 private:
-    struct Node {
+    // A state that the search can go back to.
+    struct Here {
         Snapshot at;                       // the machine; where the actors stood is in race_
         std::size_t length = 0, saved = 0; // of the path, and in race_
+    };
+    struct Node {
+        Here here;
         std::vector<u16> choices;
         std::vector<u16> spared; // could move, too, but need not be tried
         unsigned next = 0;
@@ -38,11 +41,18 @@ private:
     };
     static constexpr u16 kNobody = 0xffff;
 
-    void backTo(const Node& node);
+    struct Moved {
+        u16 actor;
+        Ample::Accessed accessed;
+    };
+
+    Here here() const { return {explorer_.snapshot(), path_.size(), race_.saved()}; }
+    void backTo(const Here& here);
     Ample::Accessed move(const Snapshot& from, u16 actor, std::vector<Ample::Standing>& standings);
-    void hasMoved(Node& node, u16 actor, Ample::Accessed accessed) const;
+    void dropIfSaved(u16 actor, Ample::Set& saved);
+    void hasMoved(Node& node, const Moved& moved) const;
     void ask(const Node& node);
-    std::optional<u16> goOn(Node& node, Ample::Accessed& accessed);
+    std::optional<Moved> goOn(Node& node);
     void runOn(Node& node);
     void lookWhoMoves(Node& node) const;
     void lookAtGuards(Node& node);
@@ -55,6 +65,7 @@ private:
     bool goOnWhereWrong();
     void endHere(Node& end);
     void spare();
+    void notAllTried(Ways::Place where);
     void walk(u64 steps);
     void lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds);
     bool roundsBegin(const Node& node) const;
@@ -66,18 +77,25 @@ private:
     std::size_t item_;
     Race& race_;
     const bool reduce_;
-    const bool isOnly_; // race of the scenario
     std::vector<Node> nodes_;
     std::vector<u16> path_;
     PathSet onPath_; // by both hashes
-    Node beginning_;
+    Here beginning_;
+    std::vector<Ample::Standing> standingsThen_;
     Ways ways_;
     std::vector<Ways::Place> todo_; // where somebody was spared who may not be
 };
 
-void Explorer::ByStates::backTo(const Node& node) {
-    path_.resize(node.length);
-    explorer_.goBack(race_, node.at, node.saved);
+void Explorer::ByStates::backTo(const Here& here) {
+    path_.resize(here.length);
+    explorer_.goBack(race_, here.at, here.saved);
+}
+
+// To go back past several micro-steps of an actor it is enough to know where it stood before the first.
+void Explorer::ByStates::dropIfSaved(u16 actor, Ample::Set& saved) {
+    if (saved[actor])
+        race_.dropSaved();
+    saved.set(actor);
 }
 
 // That actor's next micro-step from the present state, which is `from`. What it accessed.
@@ -109,12 +127,12 @@ void Explorer::ByStates::lookWhoMoves(Node& node) const {
 }
 
 // The node is now what that micro-step has made of it.
-void Explorer::ByStates::hasMoved(Node& node, u16 actor, Ample::Accessed accessed) const {
+void Explorer::ByStates::hasMoved(Node& node, const Moved& moved) const {
     for (std::size_t i = 0; i < node.accesses.size(); ++i)
         if (Ample::Accessed& known = node.accesses[i];
-            known != Ample::kUnknown && (i == actor || !explorer_.ample_.independent(known, accessed)))
+            known != Ample::kUnknown && (i == moved.actor || !explorer_.ample_.independent(known, moved.accessed)))
             known = Ample::kUnknown;
-    node.last = actor;
+    node.last = moved.actor;
     node.lastCouldGo = false;
     node.choices.clear();
     lookWhoMoves(node);
@@ -135,9 +153,7 @@ bool Explorer::ByStates::isNew(const Node& node) {
 
 // The state that the path has led to.
 void Explorer::ByStates::enter(Node node) {
-    node.at = explorer_.snapshot();
-    node.length = path_.size();
-    node.saved = race_.saved();
+    node.here = here();
     if (reduce_) {
         lookAtGuards(node);
         onPath_.push(node.state.byReads);
@@ -151,7 +167,7 @@ void Explorer::ByStates::leave() {
         onPath_.pop();
         onPath_.pop();
     }
-    if (explorer_.atCut(nodes_.back().length))
+    if (explorer_.atCut(nodes_.back().here.length))
         explorer_.taskDone();
     nodes_.pop_back();
 }
@@ -172,18 +188,26 @@ void Explorer::ByStates::spare() {
     for (const u16 choice : node.choices)
         if (Ample::Accessed& next = node.accesses[choice]; next == Ample::kUnknown) {
             std::vector<Ample::Standing> standings = node.standings;
-            next = move(node.at, choice, standings);
-            backTo(node);
+            next = move(node.here.at, choice, standings);
+            backTo(node.here);
         }
     ask(node);
     const Ample::Set tried = explorer_.ample_.answer();
-    explorer_.branched_[tried.count() < node.choices.size()] += 1;
-    explorer_.result_.reduced |= tried.count() < node.choices.size();
     const auto spared = std::stable_partition(node.choices.begin(), node.choices.end(), [&](u16 choice) { return tried.test(choice); });
     node.spared.assign(spared, node.choices.end());
     node.choices.erase(spared, node.choices.end());
-    if (!node.spared.empty() && remembersWays())
-        ways_.rests(explorer_.ample_.decision(), ways_.end(node.way));
+    if (node.spared.empty())
+        ++explorer_.branched_[false];
+    else
+        notAllTried(ways_.end(node.way));
+}
+
+// By the decision that was made last.
+void Explorer::ByStates::notAllTried(Ways::Place where) {
+    ++explorer_.branched_[true];
+    explorer_.result_.reduced = true;
+    if (remembersWays())
+        ways_.rests(explorer_.ample_.decision(), where);
 }
 
 // Random orders teach soon what the search itself would come to late.
@@ -201,15 +225,14 @@ void Explorer::ByStates::walk(u64 steps) {
                 actor = static_cast<u16>(movable[(seed >> 8) % movable.size()]);
             move(explorer_.snapshot(), actor, standings);
         }
-        backTo(nodes_.back());
+        backTo(nodes_.back().here);
     }
 }
 
 // A state does not tell whether an actor's round saw the machine change, so that a loop that nothing can end closes to a ring
 // of known states instead of blocking. Who can move does a round here, one after the other: does each then wait for another?
 void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds) {
-    const Snapshot here = explorer_.snapshot();
-    const std::size_t length = path_.size(), saved = race_.saved();
+    const Here before = here();
     const auto goesRound = [&](unsigned actor) { // and waits, or has begun another
         const std::optional<Race::Round> fresh = race_.freshRound(actor);
         const std::optional<Race::Round> round = fresh ? fresh : race_.outermostRound(actor);
@@ -229,8 +252,7 @@ void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings
         explorer_.setSchedule(race_, path_);
         explorer_.deadlock(race_);
     }
-    path_.resize(length);
-    explorer_.goBack(race_, here, saved);
+    backTo(before);
 }
 
 // All that can move stand where a round begins.
@@ -247,32 +269,32 @@ void Explorer::ByStates::endHere(Node& end) {
     race_.over() ? explorer_.endOfRace(item_) : explorer_.deadlock(race_);
 }
 
-// Who is enough to go on with from the state that the path has led to, if one is: it has moved then. The node stays what it was.
-std::optional<u16> Explorer::ByStates::goOn(Node& node, Ample::Accessed& accessed) {
-    const Snapshot here = explorer_.snapshot();
-    const auto go = [&](u16 actor) {
-        accessed = move(here, actor, node.standings);
-        return actor;
-    };
+// Who is enough to go on with from the state that the path has led to, if one is: it has moved then. Of the node only where it stands.
+std::optional<Explorer::ByStates::Moved> Explorer::ByStates::goOn(Node& node) {
+    const Here before = here();
+    const auto go = [&](u16 actor) -> Moved { return {actor, move(before.at, actor, node.standings)}; };
     if (node.choices.size() == 1)
         return go(node.choices.front());
     ask(node);
+    Ample::Set tried;
     // Mostly it is who moved last. What it accesses must be known, and it has moved when it is.
-    if (const u16 last = node.last; node.lastCouldGo && node.accesses[last] == Ample::kUnknown) {
-        const std::size_t length = path_.size(), saved = race_.saved();
-        const std::vector<Ample::Standing> standings = node.standings;
-        go(last);
-        explorer_.ample_.nowKnown(last, accessed);
-        if (Ample::Set alone; explorer_.ample_.answer() == alone.set(last))
-            return last;
-        node.standings = standings;
-        node.accesses[last] = accessed;
-        path_.resize(length);
-        explorer_.goBack(race_, here, saved);
+    const u16 last = node.last;
+    const bool triesLast = node.lastCouldGo && node.accesses[last] == Ample::kUnknown;
+    if (triesLast) {
+        const Ample::Standing stood = node.standings[last];
+        const Moved moved = go(last);
+        explorer_.ample_.nowKnown(last, moved.accessed);
+        tried = explorer_.ample_.answer();
+        if (tried == Ample::Set().set(last))
+            return moved;
+        node.standings[last] = stood;
+        node.accesses[last] = moved.accessed;
+        backTo(before);
     }
     if (std::any_of(node.choices.begin(), node.choices.end(), [&](u16 choice) { return node.accesses[choice] == Ample::kUnknown; }))
         return std::nullopt;
-    const Ample::Set tried = explorer_.ample_.answer();
+    if (!triesLast)
+        tried = explorer_.ample_.answer();
     return tried.count() == 1 ? std::optional(go(static_cast<u16>(tried._Find_first()))) : std::nullopt;
 }
 
@@ -280,46 +302,38 @@ std::optional<u16> Explorer::ByStates::goOn(Node& node, Ample::Accessed& accesse
 // somebody will want to look whether they are stuck.
 void Explorer::ByStates::runOn(Node& node) {
     constexpr unsigned kFarthest = 1024;
-    Ample::Set hasMovedOn;
-    hasMovedOn.set(node.last);
+    Ample::Set saved;
+    saved.set(node.last);
     for (unsigned n = 0; n < kFarthest && !node.choices.empty() && !roundsBegin(node); ++n) {
         lookAtGuards(node);
-        Ample::Accessed accessed = Ample::kUnknown;
-        const std::size_t could = node.choices.size(), moves = path_.size() - nodes_.back().length;
-        const std::optional<u16> actor = goOn(node, accessed);
-        if (!actor)
+        const std::size_t could = node.choices.size(), moves = path_.size() - nodes_.back().here.length;
+        const std::optional<Moved> moved = goOn(node);
+        if (!moved)
             return;
-        if (could > 1) {
-            explorer_.branched_[1] += 1;
-            explorer_.result_.reduced = true;
-            if (remembersWays())
-                ways_.rests(explorer_.ample_.decision(), {ways_.next(), static_cast<u32>(moves)});
-        }
-        // Where it stood when the node before was left is enough to go back.
-        if (hasMovedOn[*actor])
-            race_.dropSaved();
-        hasMovedOn.set(*actor);
-        hasMoved(node, *actor, accessed);
+        if (could > 1)
+            notAllTried({ways_.next(), static_cast<u32>(moves)});
+        dropIfSaved(moved->actor, saved);
+        hasMoved(node, *moved);
         // Ways that have met are to meet in a state that is kept, soon.
         constexpr u64 kKept = 16;
-        if (mix(explorer_.memoryHash(), race_.localHash(*actor)) % kKept == 0)
+        if (mix(explorer_.memoryHash(), race_.localHash(moved->actor)) % kKept == 0)
             return;
     }
 }
 
 // From the last node: that choice, and what it leads to.
 void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
-    backTo(nodes_.back());
+    backTo(nodes_.back().here);
     Node next;
     next.standings = nodes_.back().standings;
     next.accesses = nodes_.back().accesses;
     next.preemptions = preemptions;
-    const Ample::Accessed accessed = move(nodes_.back().at, choice, next.standings);
-    hasMoved(next, choice, accessed);
+    const Ample::Accessed accessed = move(nodes_.back().here.at, choice, next.standings);
+    hasMoved(next, {choice, accessed});
     if (reduce_ && !options_.split)
         runOn(next);
     if (remembersWays())
-        next.way = ways_.add(nodes_.back().way, std::span(path_).subspan(nodes_.back().length));
+        next.way = ways_.add(nodes_.back().way, std::span(path_).subspan(nodes_.back().here.length));
     if (next.choices.empty()) {
         const bool isTask = explorer_.inTop(path_.size()) || explorer_.atCut(path_.size());
         if (!isTask || explorer_.takeTask()) {
@@ -351,7 +365,7 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
 }
 
 // A scenario of several races has several searches that rest on the same decisions.
-bool Explorer::ByStates::remembersWays() const { return isOnly_ && reduce_ && !options_.split && !ways_.full(); }
+bool Explorer::ByStates::remembersWays() const { return explorer_.hasOneRace_ && reduce_ && !options_.split && !ways_.full(); }
 
 // Do all decisions still hold? Where they do not the search will go on, if that is less work than to begin anew.
 void Explorer::ByStates::lookAgain() {
@@ -386,18 +400,14 @@ bool Explorer::ByStates::goOnWhereWrong() {
         return false;
     const Ways::Place place = todo_.back();
     todo_.pop_back();
-    path_.clear();
-    explorer_.goBack(race_, beginning_.at, 0);
+    backTo(beginning_);
     Node node;
-    node.standings = beginning_.standings;
+    node.standings = standingsThen_;
     node.accesses.resize(node.standings.size(), Ample::kUnknown);
-    Ample::Set hasMoved;
+    Ample::Set saved;
     for (const u16 actor : ways_.moves(place)) {
         move(explorer_.snapshot(), actor, node.standings);
-        if (hasMoved[actor])
-            race_.dropSaved();
-        hasMoved.set(actor);
-        node.last = actor;
+        dropIfSaved(actor, saved);
     }
     lookWhoMoves(node);
     node.state = explorer_.stateHash(race_, item_, extra(node));
@@ -421,8 +431,8 @@ void Explorer::ByStates::search() {
     first.state = explorer_.stateHash(race_, item_, extra(first));
     isNew(first);
     enter(std::move(first));
-    beginning_.at = nodes_.front().at;
-    beginning_.standings = nodes_.front().standings;
+    beginning_ = nodes_.front().here;
+    standingsThen_ = nodes_.front().standings;
     if (reduce_)
         walk(std::exchange(explorer_.walk_, 0));
     spare();

@@ -23,7 +23,6 @@ public:
     Footprint step(unsigned i) override {
         settle();
         const std::size_t before = race_.accesses(i).size();
-        settle();
         race_.save(i);
         explorer_.advance(item_, race_, at_.back(), path_, i);
         at_.push_back(explorer_.snapshot());

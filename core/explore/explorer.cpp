@@ -29,7 +29,7 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
     : scenario_(scenario), options_(options), runner_(scenario, {}),
       seen_(options.split && options.split->seen != nullptr ? *options.split->seen : ownSeen_),
       seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_),
-      ample_(options.ampleWithout) {
+      ample_(options.ampleWithout), hasOneRace_(racesOf(scenario) == 1) {
     runner_.setIgnoreRaceExpectations(true);
     if (options.deafTo)
         runner_.checker().ignore(*options.deafTo);
@@ -195,7 +195,8 @@ void Explorer::runOnce(ExploreMode mode) {
         while (true) {
             try {
                 exploreFrom(first_);
-                lookAgain();
+                if (!ample_.wrong().empty()) // of a race before the last
+                    throw Again{};
                 break;
             } catch (const Again&) {
                 branched_ = {};
@@ -297,11 +298,6 @@ bool Explorer::reduces(const Race& race) const {
 bool Explorer::paysLittle() const {
     constexpr u64 kFew = 1000;
     return branched_[true] + branched_[false] >= kFew && branched_[true] <= branched_[false];
-}
-
-void Explorer::lookAgain() {
-    if (!ample_.wrong().empty())
-        throw Again{};
 }
 
 bool Explorer::takeTask() { return !options_.split->take || options_.split->take(tasks_++); }

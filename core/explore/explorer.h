@@ -149,8 +149,6 @@ private:
     bool reduces(const Race& race) const;
     // Does the reduction leave out so little that a race of few actors is searched faster without it?
     bool paysLittle() const;
-    // Throws Again if a decision of ample_ was wrong.
-    void lookAgain();
     // Is it time to ask again whether all that was decided holds?
     bool looksAgain() {
         if (result_.transitions < lookAgain_)
@@ -175,6 +173,7 @@ private:
     HashSet& seen_;
     HashSet& seenStacks_;
     Ample ample_;
+    const bool hasOneRace_;
     std::size_t first_ = 0; // item of the script that is not done yet when the search begins
     u64 walk_ = 0;          // micro-steps in random order before the next search
     // States in which several could move: all were tried, and not all were. Does the reduction pay?

@@ -44,6 +44,16 @@ double roundStep(double apart) {
             return times * power;
     return 10 * power;
 }
+
+// What went wrong; empty if nothing did.
+QString written(const QString& file, const std::string& content) {
+    try {
+        writeFile(file.toStdString(), content);
+    } catch (const std::exception& error) {
+        return text(error.what());
+    }
+    return {};
+}
 } // namespace
 
 ChartsView::ChartsView(Context& context, QWidget* parent)
@@ -98,8 +108,7 @@ ChartsView::ChartsView(Context& context, QWidget* parent)
             QFileDialog::getSaveFileName(this, tr("Save the chart"), "chart.svg", tr("Pictures and tables (*.svg *.png *.csv)"));
         if (file.isEmpty())
             return;
-        const QString wrong = exportTo(file);
-        Q_EMIT said(wrong.isEmpty() ? tr("Saved %1.").arg(file) : wrong);
+        tell(exportTo(file), tr("Saved %1.").arg(file));
     });
 }
 
@@ -114,15 +123,13 @@ void ChartsView::addCostsMenu() {
         const QString file = QFileDialog::getOpenFileName(this, tr("Use a table of costs"), {}, tables);
         if (file.isEmpty())
             return;
-        const QString wrong = useCosts(file);
-        Q_EMIT said(wrong.isEmpty() ? tr("The time is predicted by %1.").arg(file) : wrong);
+        tell(useCosts(file), tr("The time is predicted by %1.").arg(file));
     });
     menu->addAction(tr("Save this table, to edit it…"), this, [this, tables] {
         const QString file = QFileDialog::getSaveFileName(this, tr("Save the table of costs"), "costs.yaml", tables);
         if (file.isEmpty())
             return;
-        const QString wrong = saveCosts(file);
-        Q_EMIT said(wrong.isEmpty() ? tr("Saved %1.").arg(file) : wrong);
+        tell(saveCosts(file), tr("Saved %1.").arg(file));
     });
     QAction* usual = menu->addAction(tr("Use the default table"), this, [this] { useCosts({}); });
     connect(menu, &QMenu::aboutToShow, this, [this, usual] { usual->setEnabled(!costsFile_.isEmpty()); });
@@ -140,12 +147,7 @@ QString ChartsView::useCosts(const QString& file) {
     return {};
 }
 
-QString ChartsView::saveCosts(const QString& file) const {
-    QSaveFile out(file);
-    if (!out.open(QIODevice::WriteOnly) || out.write(QByteArray::fromStdString(costs_.yaml())) < 0 || !out.commit())
-        return tr("%1 cannot be written: %2").arg(file, out.errorString());
-    return {};
-}
+QString ChartsView::saveCosts(const QString& file) const { return written(file, costs_.yaml()); }
 
 void ChartsView::showEvent(QShowEvent*) {
     if (!statistics_ && context_.session() != nullptr)
@@ -304,14 +306,8 @@ bool ChartsView::follow(std::size_t series, unsigned part) {
 QString ChartsView::exportTo(const QString& file) const {
     if (!statistics_ || !statistics_->complete())
         return tr("The chart is still being counted.");
-    if (file.endsWith(".csv")) {
-        try {
-            writeFile(file.toStdString(), statistics_->csv(static_cast<Statistic>(what_->currentIndex())));
-        } catch (const std::exception& error) {
-            return QString::fromStdString(error.what());
-        }
-        return {};
-    }
+    if (file.endsWith(".csv"))
+        return written(file, statistics_->csv(static_cast<Statistic>(what_->currentIndex())));
     QSaveFile out(file);
     if (!out.open(QIODevice::WriteOnly))
         return tr("%1 cannot be written.").arg(file);

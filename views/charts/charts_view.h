@@ -55,6 +55,7 @@ private:
     void placeLine();
     QString noteOf(Statistic statistic) const;
     void addCostsMenu();
+    void tell(const QString& wrong, const QString& done) { Q_EMIT said(wrong.isEmpty() ? done : wrong); }
 
     Context& context_;
     std::unique_ptr<Statistics> statistics_;
