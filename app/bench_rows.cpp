@@ -63,12 +63,12 @@ BenchFigure pageWork(const Workload& work, unsigned mode, u64 pages) {
     for (std::size_t i = 0; i + 1 < scenario.script.size(); ++i)
         runner.runItem(scenario.script[i]);
     Machine& machine = runner.system().machine();
-    const u64 steps = machine.steps(), bytes = machine.journalBytes();
+    const u64 steps = machine.steps();
     const Clock clock;
     runner.runItem(scenario.script.back());
     const auto n = static_cast<double>(pages);
     BenchFigure figure{n, clock.seconds(), static_cast<double>(machine.steps() - steps) / n,
-                       static_cast<double>(machine.journalBytes() - bytes) / n};
+                       static_cast<double>(machine.journalBytesFrom(steps)) / n};
     if (mode == 1) {
         const Clock undo;
         machine.seek(steps);

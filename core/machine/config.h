@@ -141,6 +141,12 @@ public:
     // Of those: first place and the one behind the last.
     const std::vector<std::pair<u64, u64>>& sparse() const { return sparse_; }
     u64 used() const { return next_; }
+    struct Run {
+        u64 end, begin;
+        unsigned record;
+        std::string_view name;
+    };
+    const std::vector<Run>& runs() const { return runs_; } // ascending
     // "vm.4": the fifth word of the record that the place lies in.
     std::string nameOf(Place place) const {
         const auto run = std::upper_bound(runs_.begin(), runs_.end(), place.v, [](u64 at, const Run& r) { return at < r.end; });
@@ -150,13 +156,8 @@ public:
     }
 
 private:
-    struct Run {
-        u64 end, begin;
-        unsigned record;
-        std::string_view name;
-    };
     u64 next_ = 0;
-    std::vector<Run> runs_; // ascending
+    std::vector<Run> runs_;
     std::vector<std::pair<u64, u64>> sparse_;
 };
 

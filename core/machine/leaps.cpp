@@ -1,38 +1,42 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/leaps.h"
 
+#include "base/hash.h"
+
 #include <algorithm>
+#include <array>
 
 namespace mirrorscope {
 
 void Compactor::grow() {
     slots_.assign(slots_.size() * 4, 0);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-        std::size_t slot = slotOf(entries_[i].first);
+        std::size_t slot = slotOf(entries_[i].place);
         while (slots_[slot] != 0)
             slot = (slot + 1) & (slots_.size() - 1);
         slots_[slot] = static_cast<u32>(i + 1);
     }
 }
 
-void Compactor::add(u64 place, u64 delta) {
+void Compactor::add(u64 place, u64 delta, u8 parts) {
     std::size_t slot = slotOf(place);
     for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1))
-        if (auto& entry = entries_[slots_[slot] - 1]; entry.first == place) {
-            entry.second ^= delta;
+        if (Entry& entry = entries_[slots_[slot] - 1]; entry.place == place) {
+            entry.delta ^= delta;
+            entry.parts |= parts;
             return;
         }
-    entries_.emplace_back(place, delta);
+    entries_.push_back({place, delta, parts});
     slots_[slot] = static_cast<u32>(entries_.size());
     if (entries_.size() * 2 > slots_.size())
         grow();
 }
 
-void Compactor::finish(bool keepZero, AscendingPlaces& places, std::vector<u64>& deltas) {
+Leaps::Sum Compactor::finish(bool keepZero) {
     if (entries_.size() * 16 < slots_.size())
-        for (const auto& entry : entries_) {
+        for (const Entry& entry : entries_) {
             // A run of slots without a gap belongs together: all of it is freed.
-            std::size_t slot = slotOf(entry.first);
+            std::size_t slot = slotOf(entry.place);
             while (slots_[slot] != 0) {
                 slots_[slot] = 0;
                 slot = (slot + 1) & (slots_.size() - 1);
@@ -40,27 +44,114 @@ void Compactor::finish(bool keepZero, AscendingPlaces& places, std::vector<u64>&
         }
     else
         std::fill(slots_.begin(), slots_.end(), 0);
-    std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    places.reserve(entries_.size());
-    deltas.reserve(entries_.size());
-    for (const auto& [place, delta] : entries_)
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.place < b.place; });
+    Leaps::Sum sum;
+    sum.places.reserve(entries_.size());
+    sum.deltas.reserve(entries_.size());
+    if (keepZero)
+        sum.parts.reserve(entries_.size());
+    for (const auto& [place, delta, parts] : entries_)
         if (delta != 0 || keepZero) {
-            places.push(place);
-            deltas.push_back(delta);
+            sum.places.push(place);
+            sum.deltas.push_back(delta);
+            if (keepZero)
+                sum.parts.push_back(parts);
         }
     entries_.clear();
+    return sum;
 }
 
 void Leaps::clear() {
     levels_.clear();
     hashes_.clear();
-    end_ = 0;
 }
 
-void Leaps::addBackwards(Stride stride, u64 hash) {
+void Leaps::begin(u64 steps, u64 openBytes) {
+    clear();
+    steps_ = steps;
+    openLeft_ = openBytes;
+}
+
+namespace {
+// A filter has a word for some places, and of each place four bits in one of the words.
+constexpr u64 kPlacesAWord = 6;
+u64 filterBits(u64 hash) {
+    return u64{1} << (hash & 63) | u64{1} << (hash >> 6 & 63) | u64{1} << (hash >> 12 & 63) | u64{1} << (hash >> 18 & 63);
+}
+u64 filterHash(u64 place) { return mix(0, place); }
+
+// Four places that lie near each other are a group: how far from each other is what they have in common with others.
+constexpr u32 kInGroup = 4;
+constexpr u64 kFarthest = ~u32{0};
+} // namespace
+
+Leaps::Stride Leaps::keep(Sum sum) {
+    Stride stride;
+    stride.kept = true;
+    stride.count = sum.places.size();
+    sum.places.shrink();
+    sum.deltas.shrink_to_fit();
+    if (const u64 bytes = bytesOf(sum); bytes <= openLeft_) {
+        openLeft_ -= bytes;
+        stride.sum = std::move(sum);
+        return stride;
+    }
+    if (packer_ == nullptr)
+        packer_ = std::make_unique<GroupPacker>();
+    stride.filter.assign(stride.count / kPlacesAWord + 1, 0);
+    std::array<u64, kInGroup + 1> numbers{};
+    GroupKey gaps{};
+    u32 count = 0;
+    u64 before = 0;
+    const auto flush = [&] {
+        gaps[kInGroup - 1] = count;
+        packer_->add(gaps, numbers.data(), count + 1);
+        gaps = {};
+        count = 0;
+    };
+    sum.places.forEach([&](std::size_t i, u64 place) {
+        const u64 hash = filterHash(place);
+        stride.filter[(hash >> 32) % stride.filter.size()] |= filterBits(hash);
+        const u64 gap = place - before;
+        before = place;
+        if (count == kInGroup || (count != 0 && gap > kFarthest))
+            flush();
+        if (count == 0)
+            numbers[0] = gap;
+        else
+            gaps[count - 1] = static_cast<u32>(gap);
+        numbers[++count] = sum.deltas[i];
+    });
+    if (count != 0)
+        flush();
+    stride.packed = packer_->finish();
+    return stride;
+}
+
+Leaps::Sum Leaps::unpacked(const Stride& stride) {
+    Sum sum;
+    sum.places.reserve(stride.count);
+    sum.deltas.reserve(stride.count);
+    GroupUnpacker unpacker(stride.packed);
+    std::array<u64, kInGroup + 1> numbers{};
+    u64 place = 0;
+    while (sum.places.size() < stride.count) {
+        GroupKey gaps;
+        const u32 count = unpacker.next(gaps);
+        unpacker.numbers(numbers.data(), count);
+        for (u32 k = 1; k < count; ++k) {
+            place += k == 1 ? numbers[0] : gaps[k - 2];
+            sum.places.push(place);
+            sum.deltas.push_back(numbers[k]);
+        }
+    }
+    return sum;
+}
+
+void Leaps::addBackwards(Sum sum, u64 hash) {
     if (levels_.empty())
         levels_.emplace_back();
-    levels_[0].push_back(std::move(stride));
+    levels_[0].push_back(keep(std::move(sum)));
     hashes_.push_back(hash);
 }
 
@@ -70,72 +161,79 @@ void Leaps::finish(u64 hashAtEnd) {
     std::reverse(levels_[0].begin(), levels_[0].end());
     std::reverse(hashes_.begin(), hashes_.end());
     hashes_.push_back(hashAtEnd);
-    end_ = levels_[0].back().end;
     Compactor sums;
+    u64 span = steps_;
     for (unsigned level = 1; level < kLevels && levels_.back().size() >= kFan; ++level) {
-        const auto& finer = levels_.back();
-        std::vector<Stride> coarser;
+        const std::size_t finer = levels_.size() - 1;
+        std::vector<Stride> coarser(levels_[finer].size() / kFan);
         // Whole groups only: what is left at the end is passed in strides of the level below.
-        for (std::size_t i = 0; i + kFan <= finer.size(); i += kFan) {
-            for (std::size_t k = i; k < i + kFan; ++k)
-                for (std::size_t c = 0; c < finer[k].places.size(); ++c)
-                    if (finer[k].deltas[c] != 0)
-                        sums.add(finer[k].places[c], finer[k].deltas[c]);
-            Stride stride{finer[i].begin, finer[i + kFan - 1].end, {}, {}};
-            sums.finish(false, stride.places, stride.deltas);
-            stride.places.shrink();
-            stride.deltas.shrink_to_fit();
-            coarser.push_back(std::move(stride));
+        bool any = false;
+        for (std::size_t n = 0; n < coarser.size(); ++n) {
+            const auto first = levels_[finer].begin() + static_cast<std::ptrdiff_t>(n * kFan);
+            // What did not pay in most of its parts does not pay in the whole.
+            if (std::count_if(first, first + kFan, [](const Stride& s) { return s.kept; }) * 2 < kFan)
+                continue;
+            u64 parts = 0;
+            for (u64 at = n * kFan * span; at < (n + 1) * kFan * span;)
+                at = leap(at, (n + 1) * kFan * span, true, [&](u64 place, u64 delta) {
+                    ++parts;
+                    sums.add(place, delta);
+                });
+            Sum sum = sums.finish(false);
+            if (sum.places.size() * 2 > parts)
+                continue;
+            coarser[n] = keep(std::move(sum));
+            any = true;
         }
+        if (!any)
+            break;
         levels_.push_back(std::move(coarser));
+        span *= kFan;
     }
+    packer_.reset();
 }
 
-const Leaps::Stride* Leaps::from(u64 change, u64 target, bool forward) const {
-    if (change % kChanges != 0 && !(change == end_ && !forward))
-        return nullptr;
-    u64 span = kChanges;
-    const Stride* best = nullptr;
+std::pair<const Leaps::Stride*, u64> Leaps::longest(u64 step, u64 target, bool forward) const {
+    std::pair<const Stride*, u64> best{nullptr, step};
+    u64 span = steps_;
     for (const auto& level : levels_) {
-        std::size_t index = 0;
-        if (forward) {
-            if (change % span != 0)
-                break;
-            index = change / span;
-            if (index >= level.size() || level[index].end > target)
-                break;
-        } else {
-            // Only the last stride of the lowest level may be shorter than its span.
-            if (change % span != 0 && !(span == kChanges && change == end_))
-                break;
-            const u64 begin = change % span != 0 ? change / span * span : change - span;
-            if (change == 0 || begin < target)
-                break;
-            index = begin / span;
-            if (index >= level.size() || level[index].end != change)
-                break;
-        }
-        best = &level[index];
+        if (step % span != 0 || (forward ? step + span > target : step < target + span))
+            break;
+        const u64 index = (forward ? step : step - span) / span;
+        if (index >= level.size())
+            break;
+        if (level[index].kept)
+            best = {&level[index], forward ? step + span : step - span};
         span *= kFan;
     }
     return best;
 }
 
-bool Leaps::hashAt(u64 change, u64& hash) const {
-    if (change != end_ && change % kChanges != 0)
+bool Leaps::hashAt(u64 step, u64& hash) const {
+    if (step % steps_ != 0 || step / steps_ >= hashes_.size())
         return false;
-    const std::size_t index = change == end_ ? hashes_.size() - 1 : change / kChanges;
-    if (index >= hashes_.size())
-        return false;
-    hash = hashes_[index];
+    hash = hashes_[step / steps_];
     return true;
 }
 
+u8 Leaps::mayChange(u64 n, u64 place) const {
+    if (levels_.empty() || n >= levels_[0].size())
+        return kAnyPart;
+    const Stride& stride = levels_[0][n];
+    if (stride.packed.empty()) {
+        const std::size_t i = stride.sum.places.find(place);
+        return i == stride.sum.places.size() ? 0 : stride.sum.parts[i];
+    }
+    const u64 hash = filterHash(place);
+    const u64 bits = filterBits(hash);
+    return (stride.filter[(hash >> 32) % stride.filter.size()] & bits) == bits ? kAnyPart : 0;
+}
+
 u64 Leaps::bytes() const {
-    u64 bytes = 0;
+    u64 bytes = hashes_.capacity() * sizeof(u64);
     for (const auto& level : levels_)
         for (const Stride& stride : level)
-            bytes += stride.places.bytes() + stride.deltas.capacity() * sizeof(u64);
+            bytes += stride.bytes();
     return bytes;
 }
 

@@ -8,9 +8,7 @@ namespace mirrorscope {
 
 Machine::Machine(u64 words, u64 hashedWords, u64 frames)
     : words_(words < kFill ? words : throw std::length_error("the machine has more words than a place can name"), frames),
-      hashed_(hashedWords) {
-    places_.fitFor(words);
-}
+      hashed_(hashedWords) {}
 
 void Machine::haveParts(Place first, u64 count, u64 bits) {
     parts_.push_back({first.v, first.v + count, bits});
@@ -92,9 +90,8 @@ void Machine::fill(Pfn pfn, u64 value) {
     hash_ += frameHash(first, value) - frameHash(first, old);
     words_.putFrame(first, {value, value, {}});
     if (recording_) {
-        places_.push(kFill);
-        deltas_.push(fills_.size());
-        fills_.push_back({first, std::move(old), value});
+        fills_.push_back({changeCount(), first, std::move(old), value});
+        journal_.push(kFill, fills_.size() - 1);
     }
 }
 
@@ -105,8 +102,12 @@ u64 Machine::hashFromScratch() const {
     return hash;
 }
 
-u64 Machine::journalBytes() const {
-    return places_.bytes() + deltas_.bytes() + steps_.bytes() + leaps_.bytes() + fills_.size() * sizeof(Fill);
+u64 Machine::journalBytesFrom(u64 step) const {
+    const u64 change = changesUpTo(step);
+    u64 fills = 0;
+    for (const Fill& fill : fills_)
+        fills += fill.change >= change ? sizeof(Fill) + fill.old.mixed.capacity() * sizeof(u64) : 0;
+    return journal_.bytesFrom(step) + fills;
 }
 
 void Machine::baseline() {
@@ -115,10 +116,8 @@ void Machine::baseline() {
 }
 
 void Machine::beginHistory() {
-    places_.truncate(0);
-    deltas_.truncate(0);
+    journal_.truncate(0);
     fills_.clear();
-    steps_.truncate(0);
     leaps_.clear();
     position_ = 0;
     recording_ = true;
@@ -131,13 +130,10 @@ void Machine::writeUnjournalled(u64 place, u64 value) {
     flagged(place);
 }
 
-void Machine::apply(u64 change, bool forward) {
-    const u64 place = places_[change];
-    if (place != kFill) {
-        writeUnjournalled(place, words_[place] ^ deltas_[change]);
-        return;
-    }
-    const Fill& fill = fills_[deltas_[change]];
+void Machine::apply(const JournalChange& change, bool forward) {
+    if (change.place != kFill)
+        return writeUnjournalled(change.place, words_[change.place] ^ change.delta);
+    const Fill& fill = fills_[change.delta];
     const u64 before = frameHash(fill.first, fill.old);
     const u64 after = frameHash(fill.first, fill.now);
     hash_ += forward ? after - before : before - after;
@@ -148,62 +144,76 @@ void Machine::apply(u64 change, bool forward) {
     flagged(fill.first);
 }
 
-void Machine::leap(const Leaps::Stride& stride) {
-    for (std::size_t i = 0; i < stride.places.size(); ++i)
-        if (stride.deltas[i] != 0) {
-            words_.put(stride.places[i], words_[stride.places[i]] ^ stride.deltas[i]);
-            flagged(stride.places[i]);
-        }
+void Machine::walk(u64 from, u64 to) {
+    u64 at = changesUpTo(from);
+    const u64 target = changesUpTo(to);
+    while (at > target) {
+        const Journal::Run run = journal_.last(target, at);
+        for (const JournalChange* change = run.end(); change != run.begin();)
+            apply(*--change, false);
+        at -= run.size();
+    }
+    while (at < target) {
+        const Journal::Run run = journal_.first(at, target);
+        for (const JournalChange& change : run)
+            apply(change, true);
+        at += run.size();
+    }
+}
+
+u64 Machine::nextBorder(u64 at, u64 target) const {
+    const u64 stride = u64{1} << journal_.stepBits();
+    return at > target ? std::max(target, (at - 1) / stride * stride) : std::min(target, (at / stride + 1) * stride);
 }
 
 void Machine::seek(u64 position) {
     position = std::min(position, steps());
-    const u64 target = changesUpTo(position);
-    u64 at = changesUpTo(position_);
-    while (at > target) {
-        const Leaps::Stride* stride = leaps_.from(at, target, false);
-        if (stride == nullptr) {
-            apply(--at, false);
+    while (position_ != position) {
+        const u64 there = leaps_.leap(position_, position, position > position_, [&](u64 place, u64 delta) {
+            words_.put(place, words_[place] ^ delta);
+            flagged(place);
+        });
+        if (there != position_) {
+            leaps_.hashAt(there, hash_);
+            position_ = there;
             continue;
         }
-        leap(*stride);
-        at = stride->begin;
-        leaps_.hashAt(at, hash_);
+        const u64 border = leaps_.empty() ? position : nextBorder(position_, position);
+        walk(position_, border);
+        position_ = border;
     }
-    while (at < target) {
-        const Leaps::Stride* stride = leaps_.from(at, target, true);
-        if (stride == nullptr) {
-            apply(at++, true);
-            continue;
-        }
-        leap(*stride);
-        at = stride->end;
-        leaps_.hashAt(at, hash_);
-    }
-    position_ = position;
 }
 
-void Machine::packLeaps() {
+std::pair<u64, u64> Machine::partOf(u64 chunk, unsigned part) const {
+    const u64 begin = chunk << journal_.stepBits();
+    const u64 steps = std::max<u64>(1, (u64{1} << journal_.stepBits()) / Leaps::kParts);
+    return {changesUpTo(begin + part * steps), changesUpTo(begin + (part + 1) * steps)};
+}
+
+void Machine::packLeaps(u64 openBytes) {
     leaps_.clear();
     seek(steps());
-    const u64 total = places_.size();
-    if (total < Leaps::kChanges * 4) {
-        seek(0);
-        return; // walking that costs nothing
-    }
+    const u64 stride = u64{1} << journal_.stepBits();
+    const u64 whole = steps() / stride;
+    if (whole < 2)
+        return seek(0); // walking that costs nothing
+    seek(whole * stride);
     const u64 hashAtEnd = hash_;
     Leaps strides;
+    strides.begin(stride, openBytes);
     Compactor sums;
-    for (u64 end = total; end > 0;) {
-        const u64 begin = (end - 1) / Leaps::kChanges * Leaps::kChanges;
-        forEachChangeIn(begin, end, [&](Place place, u64 delta) { sums.add(place.v, delta); });
-        Leaps::Stride stride{begin, end, {}, {}};
-        sums.finish(true, stride.places, stride.deltas);
-        for (std::size_t i = 0; i < stride.places.size(); ++i)
-            if (stride.deltas[i] != 0)
-                writeUnjournalled(stride.places[i], words_[stride.places[i]] ^ stride.deltas[i]);
-        strides.addBackwards(std::move(stride), hash_);
-        end = begin;
+    for (u64 n = whole; n > 0; --n) {
+        for (unsigned part = 0; part < Leaps::kParts; ++part) {
+            const auto bit = static_cast<u8>(1 << part);
+            const auto [from, end] = partOf(n - 1, part);
+            forEachChangeIn(from, end, [&](Place place, u64 delta) { sums.add(place.v, delta, bit); });
+        }
+        Leaps::Sum sum = sums.finish(true);
+        sum.places.forEach([&](std::size_t i, u64 place) {
+            if (sum.deltas[i] != 0)
+                writeUnjournalled(place, words_[place] ^ sum.deltas[i]);
+        });
+        strides.addBackwards(std::move(sum), hash_);
     }
     strides.finish(hashAtEnd);
     leaps_ = std::move(strides);
@@ -211,48 +221,39 @@ void Machine::packLeaps() {
 }
 
 std::vector<std::pair<u64, u64>> Machine::difference(u64 from, u64 to) const {
-    u64 at = changesUpTo(std::min(from, to));
-    const u64 target = changesUpTo(std::max(from, to));
+    u64 at = std::min(std::min(from, to), steps());
+    const u64 target = std::min(std::max(from, to), steps());
     Compactor sums;
     while (at < target) {
-        const Leaps::Stride* stride = leaps_.from(at, target, true);
-        const u64 end = stride != nullptr ? stride->end : at + 1;
-        if (stride == nullptr)
-            forEachChangeIn(at, end, [&](Place place, u64 delta) { sums.add(place.v, delta); });
-        else
-            for (std::size_t i = 0; i < stride->places.size(); ++i)
-                if (stride->deltas[i] != 0)
-                    sums.add(stride->places[i], stride->deltas[i]);
-        at = end;
+        const u64 there = leaps_.leap(at, target, true, [&](u64 place, u64 delta) { sums.add(place, delta); });
+        if (there != at) {
+            at = there;
+            continue;
+        }
+        const u64 border = leaps_.empty() ? target : nextBorder(at, target);
+        forEachChangeIn(changesUpTo(at), changesUpTo(border), [&](Place place, u64 delta) { sums.add(place.v, delta); });
+        at = border;
     }
-    AscendingPlaces places;
-    std::vector<u64> deltas;
-    sums.finish(false, places, deltas);
+    const Leaps::Sum sum = sums.finish(false);
     std::vector<std::pair<u64, u64>> result;
-    result.reserve(places.size());
-    for (std::size_t i = 0; i < places.size(); ++i)
-        result.emplace_back(places[i], deltas[i]);
+    result.reserve(sum.places.size());
+    sum.places.forEach([&](std::size_t i, u64 place) { result.emplace_back(place, sum.deltas[i]); });
     return result;
 }
 
 void Machine::rewind(u64 position) {
     leaps_.clear();
     seek(position);
-    for (u64 n = position; n < steps_.size(); ++n)
-        --siteCounts_[static_cast<unsigned>(steps_[n].site)];
+    for (u64 n = position; n < steps(); ++n)
+        --siteCounts_[static_cast<unsigned>(step(n).site)];
     forgetAfter(position);
 }
 
 void Machine::forgetAfter(u64 position) {
     const u64 changes = changesUpTo(position);
-    for (u64 i = changes; i < places_.size(); ++i)
-        if (places_[i] == kFill) {
-            fills_.resize(deltas_[i]);
-            break;
-        }
-    places_.truncate(changes);
-    deltas_.truncate(changes);
-    steps_.truncate(position);
+    while (!fills_.empty() && fills_.back().change >= changes)
+        fills_.pop_back();
+    journal_.truncate(position);
     position_ = position;
 }
 
@@ -264,65 +265,67 @@ void Machine::overwrite(u64 position, const std::vector<std::pair<u64, u64>>& wo
     siteCounts_ = siteCounts;
 }
 
-u64 Machine::stepOfChange(u64 change) const {
-    u64 low = 0;
-    u64 high = steps_.size();
-    while (high - low > 1) {
-        const u64 middle = (low + high) / 2;
-        (steps_[middle].change <= change ? low : high) = middle;
-    }
-    return low;
+template <class F>
+void Machine::forEachPart(u64 chunk, u8 parts, bool forward, F&& f) const {
+    if (parts == Leaps::kAnyPart)
+        return f(journal_.firstOf(chunk), journal_.firstOf(chunk + 1));
+    for (unsigned i = 0; i < Leaps::kParts; ++i)
+        if (const unsigned part = forward ? i : Leaps::kParts - 1 - i; (parts >> part & 1) != 0) {
+            const auto [from, end] = partOf(chunk, part);
+            f(from, end);
+        }
 }
 
 std::vector<Machine::Write> Machine::history(Place place) const {
     // From the present value backwards and forwards: the journal keeps only differences.
     std::vector<Write> writes;
     const u64 here = changesUpTo(position_);
-    const auto deltaAt = [&](u64 i, u64 known, bool forward, u64& other) {
-        if (places_[i] == place.v) {
-            other = known ^ deltas_[i];
+    const auto changed = [&](const JournalChange& change, u64 known, bool forward, u64& other) {
+        if (change.place == place.v) {
+            other = known ^ change.delta;
             return true;
         }
-        if (places_[i] != kFill)
+        if (change.place != kFill)
             return false;
-        const Fill& fill = fills_[deltas_[i]];
+        const Fill& fill = fills_[change.delta];
         if (place.v < fill.first || place.v >= fill.first + 512)
             return false;
         const u64 old = fill.old[place.v - fill.first];
         other = forward ? fill.now : old;
         return old != fill.now;
     };
-    // A stride of the lowest level knows which places it has.
-    static const std::vector<Leaps::Stride> kNone;
-    const std::vector<Leaps::Stride>& strides = leaps_.empty() ? kNone : leaps_.lowest();
-    const auto hasIt = [&](u64 change) {
-        const std::size_t index = change / Leaps::kChanges;
-        return index >= strides.size() || strides[index].places.contains(place.v);
-    };
     u64 value = words_[place.v];
     u64 other = 0;
-    for (u64 i = here; i > 0;) {
-        if (!hasIt(i - 1)) {
-            i = (i - 1) / Leaps::kChanges * Leaps::kChanges;
-            continue;
-        }
-        --i;
-        if (deltaAt(i, value, false, other)) {
-            writes.push_back({stepOfChange(i), other, value});
-            value = other;
-        }
+    for (u64 end = here; end > 0;) {
+        const u64 chunk = journal_.chunkOf(end - 1);
+        const u64 begin = journal_.firstOf(chunk);
+        forEachPart(chunk, leaps_.mayChange(chunk, place.v), false, [&](u64 from, u64 to) {
+            if (from >= (to = std::min(to, end)))
+                return;
+            const Journal::Run run = journal_.last(from, to);
+            for (const JournalChange* change = run.end(); change != run.begin();)
+                if (changed(*--change, value, false, other)) {
+                    writes.push_back({journal_.stepOf(from + static_cast<u64>(change - run.begin())), other, value});
+                    value = other;
+                }
+        });
+        end = begin;
     }
     std::reverse(writes.begin(), writes.end());
     value = words_[place.v];
-    for (u64 i = here; i < places_.size(); ++i) {
-        if (!hasIt(i)) {
-            i = (i / Leaps::kChanges + 1) * Leaps::kChanges - 1;
-            continue;
-        }
-        if (deltaAt(i, value, true, other)) {
-            writes.push_back({stepOfChange(i), value, other});
-            value = other;
-        }
+    for (u64 begin = here; begin < changeCount();) {
+        const u64 chunk = journal_.chunkOf(begin);
+        forEachPart(chunk, leaps_.mayChange(chunk, place.v), true, [&](u64 from, u64 to) {
+            if ((from = std::max(from, begin)) >= to)
+                return;
+            const Journal::Run run = journal_.first(from, to);
+            for (const JournalChange& change : run)
+                if (changed(change, value, true, other)) {
+                    writes.push_back({journal_.stepOf(from + static_cast<u64>(&change - run.begin())), value, other});
+                    value = other;
+                }
+        });
+        begin = journal_.firstOf(chunk + 1);
     }
     return writes;
 }

@@ -12,28 +12,18 @@
 #pragma once
 
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/types.h"
 #include "base/vocab.h"
 #include "machine/access.h"
+#include "machine/journal.h"
 #include "machine/leaps.h"
 #include "machine/memory.h"
-#include "machine/places.h"
 
 #include <array>
 #include <utility>
 #include <vector>
 
 namespace mirrorscope {
-
-// One micro-step of the recording. Its changes are those from `change` up to the next step's `change`.
-struct StepRecord {
-    u64 change = 0;
-    u32 path = 0;   // call path, see sim/call_path.h
-    u32 script = 0; // index of the running script step, 0 = none
-    Site site = Site::VmState;
-    ActorId actor = 0;
-};
 
 struct Change {
     Place place;
@@ -142,31 +132,29 @@ public:
             ++siteCounts_[static_cast<unsigned>(step.site)];
             return;
         }
-        StepRecord s = step;
-        s.change = places_.size();
-        steps_.push(s);
-        ++siteCounts_[static_cast<unsigned>(s.site)];
-        position_ = steps_.size();
+        journal_.beginStep(step);
+        ++siteCounts_[static_cast<unsigned>(step.site)];
+        position_ = journal_.steps();
     }
     // The last one turns out to be of another site than it began as.
     void renameStep(Site was, Site site) {
         --siteCounts_[static_cast<unsigned>(was)];
         ++siteCounts_[static_cast<unsigned>(site)];
         if (recording_)
-            steps_.back().site = site;
+            journal_.lastStep().site = site;
     }
     // Micro-steps recorded; positions run from 0 (before the first) to steps().
-    u64 steps() const { return steps_.size(); }
+    u64 steps() const { return journal_.steps(); }
     u64 position() const { return position_; }
-    const StepRecord& step(u64 n) const { return steps_[n]; }
-    u64 changesUpTo(u64 position) const { return position >= steps_.size() ? places_.size() : position == 0 ? 0 : steps_[position].change; }
+    StepRecord step(u64 n) const { return journal_.step(n); }
+    u64 changesUpTo(u64 position) const { return position >= steps() ? changeCount() : position == 0 ? 0 : step(position).change; }
     // How often a site ran, to the end of the recording.
     u64 siteCount(Site site) const { return siteCounts_[static_cast<unsigned>(site)]; }
 
     // Goes to the state before micro-step `position`; costs the distance, after packLeaps() only the distance in places.
     void seek(u64 position);
     // Nothing is recorded any more: reads the journal once, from the present end back to position 0, and leaves the machine there.
-    void packLeaps();
+    void packLeaps(u64 openBytes = Leaps::kOpenBytes);
     // While not null, seeking sets flags[frame] for each frame of memory (place >> 9) of which a word changed.
     void flagFrames(std::vector<u8>* flags) { touched_ = flags; }
     // What the places differ in between two positions: place, value there ^ value here; ascending, each place once.
@@ -188,7 +176,7 @@ public:
     // and had one value before is not gone through word by word if `whole(frame, old, now)` says that this was all.
     template <class F, class Whole = WordByWord>
     void forEachNewChange(u64 from, F&& f, Whole&& whole = {}) const;
-    u64 changeCount() const { return places_.size(); }
+    u64 changeCount() const { return journal_.changes(); }
 
     // The steps that changed `place`, oldest first, found by reading the journal.
     struct Write {
@@ -238,13 +226,17 @@ public:
     }
     AccessLog* accesses() const { return accesses_; }
     u64 hashedWords() const { return hashed_; }
-    u64 journalBytes() const;
+    // Of the micro-steps from there on, by some thousands.
+    u64 journalBytesFrom(u64 step) const;
+    // Before the first micro-step: another shape of the journal, for tests of what a long one does.
+    void shapeJournal(Journal::Shape shape) { journal_ = Journal(shape); }
 
 private:
     // A place that stands for "the frame named by the delta was filled".
-    static constexpr u64 kFill = PlaceLog::kNone;
+    static constexpr u64 kFill = ~u64{0};
     struct Fill {
-        u64 first; // place of word 0
+        u64 change; // its number
+        u64 first;  // place of word 0
         Memory::FrameWords old;
         u64 now;
     };
@@ -259,10 +251,8 @@ private:
         if (place.v < hashed_)
             hash_ += wordHash(place.v, value) - wordHash(place.v, old);
         words_.put(place.v, value);
-        if (recording_) {
-            places_.push(place.v);
-            deltas_.push(old ^ value);
-        }
+        if (recording_)
+            journal_.push(place.v, old ^ value);
     }
     void setCommuting(Place place, u64 value) {
         logged(place.v, WordAccess::Kind::Add, words_[place.v], value);
@@ -281,15 +271,21 @@ private:
     // What a frame's words add to the hash, when all of them have that value.
     u64 frameHash(u64 first, u64 value) const;
     u64 frameHash(u64 first, const Memory::FrameWords& words) const; // these
-    void apply(u64 change, bool forward);
-    u64 stepOfChange(u64 change) const;
+    void apply(const JournalChange& change, bool forward);
     void writeUnjournalled(u64 place, u64 value);
     void forgetAfter(u64 position);
     void flagged(u64 place) {
         if (touched_ != nullptr && place >> 9 < touched_->size())
             (*touched_)[place >> 9] = 1;
     }
-    void leap(const Leaps::Stride& stride);
+    // The changes of a chunk of the journal, or of one of its parts: numbers [first, second).
+    std::pair<u64, u64> partOf(u64 chunk, unsigned part) const;
+    template <class F>
+    void forEachPart(u64 chunk, u8 parts, bool forward, F&& f) const;
+    // Of the changes between two positions, one by one.
+    void walk(u64 from, u64 to);
+    // On the way to `target`: where the next stride may begin.
+    u64 nextBorder(u64 at, u64 target) const;
 
     Memory words_;
     u64 hashed_ = 0;
@@ -305,10 +301,8 @@ private:
     Place ownStores_{};
     bool watched_ = false;
     bool recording_ = false;
-    PlaceLog places_;
-    Log<u64, 18> deltas_;
+    Journal journal_;
     std::vector<Fill> fills_;
-    Log<StepRecord, 18> steps_;
     std::array<u64, kSites> siteCounts_{};
     struct Parts {
         u64 begin, end, bits;
@@ -322,29 +316,36 @@ private:
 
 template <class F, class Whole>
 void Machine::forEachChangeIn(u64 from, u64 end, F&& f, Whole&& whole) const {
-    for (u64 i = from; i < end; ++i) {
-        if (const u64 place = places_[i]; place != kFill) {
-            f(Place{place}, deltas_[i]);
-            continue;
-        }
-        const Fill& fill = fills_[deltas_[i]];
+    const auto each = [&](const JournalChange& change) {
+        if (change.place != kFill)
+            return f(Place{change.place}, change.delta);
+        const Fill& fill = fills_[change.delta];
         if (fill.old.all(fill.old.head) && whole(frameOf(Place{fill.first}), fill.old.head, fill.now))
-            continue;
+            return;
         const u32 words = fill.old.mixed.empty() && fill.old.rest == fill.now ? 1 : Memory::kFrameWords;
         for (u32 k = 0; k < words; ++k)
             if (const u64 old = fill.old[k]; old != fill.now)
                 f(Place{fill.first + k}, old ^ fill.now);
+    };
+    while (from < end && !journal_.isLatest(from)) {
+        const Journal::Run run = journal_.first(from, end);
+        from += run.size();
+        for (const JournalChange& change : run)
+            each(change);
     }
+    // One by one: whoever is called may change words.
+    for (; from < end; ++from)
+        each(journal_.change(from));
 }
 
 template <class F, class Whole>
 void Machine::forEachNewChange(u64 from, F&& f, Whole&& whole) const {
-    forEachChangeIn(from, places_.size(), f, whole);
+    forEachChangeIn(from, changeCount(), f, whole);
 }
 
 template <class F>
 void Machine::forEachChange(u64 step, F&& f) const {
-    forEachChangeIn(steps_[step].change, step + 1 < steps_.size() ? steps_[step + 1].change : places_.size(), f);
+    forEachChangeIn(this->step(step).change, changesUpTo(step + 1), f);
 }
 
 } // namespace mirrorscope

@@ -1,49 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Lists of places, four bytes each: most machines have fewer words than 2^32, and of those that have more (32 GiB and more) the upper part
+// A list of places, four bytes each: most machines have fewer words than 2^32, and of those that have more (32 GiB and more) the upper part
 // is kept beside them.
 #pragma once
 
-#include "base/log.h"
 #include "base/types.h"
 
 #include <algorithm>
 #include <vector>
 
 namespace mirrorscope {
-
-// Those that changed, in the order in which they did.
-class PlaceLog {
-public:
-    // Stands for none; the largest that can be kept.
-    static constexpr u64 kNone = (u64{1} << 40) - 1;
-
-    // Before the first: of a machine of that many words.
-    void fitFor(u64 words) { wide_ = words > kLow; }
-    void push(u64 place) {
-        low_.push(static_cast<u32>(place));
-        if (wide_)
-            high_.push(static_cast<u8>(place >> 32));
-    }
-    u64 operator[](u64 i) const {
-        const u32 low = low_[i];
-        if (wide_)
-            return u64{high_[i]} << 32 | low;
-        return low == kLow ? kNone : low;
-    }
-    u64 size() const { return low_.size(); }
-    void truncate(u64 size) {
-        low_.truncate(size);
-        if (wide_)
-            high_.truncate(size);
-    }
-    u64 bytes() const { return low_.bytes() + high_.bytes(); }
-
-private:
-    static constexpr u32 kLow = ~0u;
-    bool wide_ = false;
-    Log<u32, 19> low_;
-    Log<u8, 21> high_;
-};
 
 // Each of them once, ascending.
 class AscendingPlaces {
@@ -62,13 +27,25 @@ public:
             ++high;
         return high << 32 | low_[i];
     }
-    bool contains(u64 place) const {
+    // f(index, place) of each.
+    template <class F>
+    void forEach(F&& f) const {
+        u64 high = 0;
+        for (std::size_t i = 0; i < low_.size(); ++i) {
+            while (high < reached_.size() && reached_[high] <= i)
+                ++high;
+            f(i, high << 32 | low_[i]);
+        }
+    }
+    // Where it is; size() if it is not there.
+    std::size_t find(u64 place) const {
         const u64 high = place >> 32;
         if (high > reached_.size())
-            return false;
+            return size();
         const auto begin = low_.begin() + (high == 0 ? 0 : reached_[high - 1]);
         const auto end = high == reached_.size() ? low_.end() : low_.begin() + reached_[high];
-        return std::binary_search(begin, end, static_cast<u32>(place));
+        const auto found = std::lower_bound(begin, end, static_cast<u32>(place));
+        return found == end || *found != static_cast<u32>(place) ? size() : static_cast<std::size_t>(found - low_.begin());
     }
     void shrink() {
         low_.shrink_to_fit();

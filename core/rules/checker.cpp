@@ -3,8 +3,36 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 namespace mirrorscope {
+
+namespace {
+// Words that no rule looks at when they change, by the name of their run. (Indexes are none either.)
+constexpr std::string_view kOfNoRule[] = {"lock",   "rcu-depth", "srcu-depth", "srcu-waiters", "srcu-wait-for", "vcpu-mutex", "rcu-queue",
+                                          "vcpu",   "dirty",     "log-note",   "pml",          "gmem-file",     "vma",        "last-write",
+                                          "result", "tdvpr",     "tlb-epoch",  "pamt-cache",   "running-vcpu"};
+} // namespace
+
+Checker::Checker(System& system) : system_(system) {
+    for (const Regions::Run& run : system.regions().runs()) {
+        if (run.begin >= system.machine().hashedWords())
+            break;
+        const bool ofNone = std::find(std::begin(kOfNoRule), std::end(kOfNoRule), run.name) != std::end(kOfNoRule);
+        const About about = ofNone ? About::None : run.name == "tlb" ? About::Tlb : About::Any;
+        if (!words_.empty() && words_.back().about == about)
+            words_.back().end = run.end;
+        else
+            words_.push_back({run.end, about});
+    }
+}
+
+Checker::About Checker::aboutOf(Place place) const {
+    const auto found = std::upper_bound(words_.begin(), words_.end(), place.v, [](u64 at, const Words& words) { return at < words.end; });
+    return found == words_.end() ? About::None : found->about;
+}
 
 void Checker::report(Rule rule, u64 key, std::string text, std::vector<Place> places) {
     if (rule == ignored_ || !known_.insert(mix(key, static_cast<u64>(rule))).second)
@@ -75,8 +103,26 @@ void Checker::lookAtStep() {
 
     const u64 from = seen_;
     seen_ = machine.changeCount();
+    const auto lookAtTlb = [&](Place place) {
+        for (unsigned v = 0; v < system_.config().vcpus; ++v) {
+            const Tlb& tlb = kvm.tlb(v);
+            if (tlb.ownsUpper(place)) {
+                if (const UpperEntry entry = tlb.upperAt(place); entry.table.v != 0)
+                    rules::noStaleTlbUpper(context, v, entry);
+                return;
+            }
+            if (!tlb.owns(place))
+                continue;
+            const Place tag = tlb.tagPlace(place);
+            if (machine.peek(tag) != 0)
+                rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)), true);
+        }
+    };
     const auto look = [&](Place place, u64 delta) {
-        if (place.v < memoryWords) {
+        if (const About about = aboutOf(place); about != About::Any) {
+            if (about == About::Tlb)
+                lookAtTlb(place);
+        } else if (place.v < memoryWords) {
             const Pfn frame = frameOf(place);
             const FrameKind kind = frames.peekKind(frame);
             if (kind == FrameKind::Table) {
@@ -155,20 +201,6 @@ void Checker::lookAtStep() {
                 const u64 changed = attributes->v + static_cast<unsigned>(std::countr_zero(rest));
                 rules::mapsThePageRange(context, {{changed}, {changed + 1}});
             }
-        } else {
-            for (unsigned v = 0; v < system_.config().vcpus; ++v) {
-                const Tlb& tlb = kvm.tlb(v);
-                if (tlb.ownsUpper(place)) {
-                    if (const UpperEntry entry = tlb.upperAt(place); entry.table.v != 0)
-                        rules::noStaleTlbUpper(context, v, entry);
-                    break;
-                }
-                if (!tlb.owns(place))
-                    continue;
-                const Place tag = tlb.tagPlace(place);
-                if (machine.peek(tag) != 0)
-                    rules::noStaleTlbEntry(context, v, Tlb::decode(machine.peek(tag), machine.peek(tag + 1)), true);
-            }
         }
     };
     // A page that is made a table, or holds data, is of no rule.
@@ -211,10 +243,45 @@ void Checker::tableRead(Place entry) {
     rules::noUseAfterFreeRead(context, entry);
 }
 
+namespace {
+// Frames that something was done to: each once, ascending. So many that a list of all times would be long are kept as a bit each.
+class Touched {
+public:
+    explicit Touched(u64 frames) : frames_(frames) {}
+    void add(u64 pfn) {
+        if (!bits_.empty()) {
+            bits_[pfn / 64] |= u64{1} << pfn % 64;
+            return;
+        }
+        list_.push_back(pfn);
+        if (list_.size() < kMost)
+            return;
+        bits_.assign(frames_ / 64 + 1, 0);
+        for (const u64 known : std::exchange(list_, {}))
+            add(known);
+    }
+    template <class F>
+    void forEach(F&& f) {
+        std::sort(list_.begin(), list_.end());
+        list_.erase(std::unique(list_.begin(), list_.end()), list_.end());
+        for (const u64 pfn : list_)
+            f(pfn);
+        for (u64 line = 0; line < bits_.size(); ++line)
+            for (u64 rest = bits_[line]; rest != 0; rest &= rest - 1)
+                f(line * 64 + static_cast<unsigned>(std::countr_zero(rest)));
+    }
+
+private:
+    static constexpr std::size_t kMost = 1 << 16;
+    u64 frames_;
+    std::vector<u64> list_, bits_;
+};
+} // namespace
+
 void Checker::atQuiet() {
     afterStep();
     RuleContext context{system_, *this};
-    std::vector<u64> touched;
+    Touched touched(system_.frames().count());
     const u64 from = quietSeen_;
     quietSeen_ = system_.machine().changeCount();
     bool all = quietAll_;
@@ -223,10 +290,10 @@ void Checker::atQuiet() {
         [&](Place place, u64) {
             all |= place == system_.kvm().vm(Kvm::VmWord::RootCount);
             if (const auto pfn = system_.frames().frameOfMeta(place))
-                touched.push_back(pfn->v);
+                touched.add(pfn->v);
             else if (system_.isTdx()) // what the module holds is not lost, until it lets go
                 if (const auto run = system_.module().framesOfPamt(place); run.count == 1)
-                    touched.push_back(run.first.v);
+                    touched.add(run.first.v);
         },
         [](Pfn, u64, u64) { return true; }); // that is memory
     // With a root goes what hung from it, although nobody touches that: every table is asked for.
@@ -234,12 +301,9 @@ void Checker::atQuiet() {
         for (const u64 line : system_.frames().usedLines())
             for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
                 if (quietAll_ || system_.frames().peekKind({pfn}) == FrameKind::Table)
-                    touched.push_back(pfn);
-    std::sort(touched.begin(), touched.end());
-    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+                    touched.add(pfn);
     quietAll_ = false;
-    for (const u64 pfn : touched)
-        rules::noLeak(context, {pfn});
+    touched.forEach([&](u64 pfn) { rules::noLeak(context, {pfn}); });
     rules::lockOrderQuiet(context);
 }
 

@@ -27,7 +27,7 @@ struct RuleContext {
 
 class Checker final : public Watch {
 public:
-    explicit Checker(System& system) : system_(system) {}
+    explicit Checker(System& system);
     ~Checker() override { system_.kvm().watchedBy(nullptr); }
     Checker(const Checker&) = delete;
     Checker& operator=(const Checker&) = delete;
@@ -67,11 +67,19 @@ public:
     void assign(std::vector<Violation> violations);
 
 private:
+    // What a word is about, as far as that tells at once which rule it may concern.
+    enum class About : u8 { Any, Tlb, None };
+    struct Words {
+        u64 end = 0;
+        About about = About::Any;
+    };
     void lookAtStep();
+    About aboutOf(Place place) const;
 
     System& system_;
-    u64 seen_ = 0;      // changes looked at
-    u64 quietSeen_ = 0; // changes before the last quiet point
+    std::vector<Words> words_; // ascending; behind the last: words of no rule
+    u64 seen_ = 0;             // changes looked at
+    u64 quietSeen_ = 0;        // changes before the last quiet point
     bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key

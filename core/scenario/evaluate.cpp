@@ -54,8 +54,10 @@ Outcome outcomeOf(const Sim& sim, std::size_t mark) {
     Outcome outcome{static_cast<Outcome::Kind>(end.a[0]), end.a[1], end.a[2]};
     outcome.details.present = static_cast<u32>(end.a[4]);
     outcome.details.error = static_cast<u32>(end.a[5]);
-    if (outcome.details.present != 0)
-        std::copy_n(std::begin(marks[mark - 1].a), Details::kMost, outcome.details.values.begin());
+    if (outcome.details.present != 0) {
+        const Mark details = marks[mark - 1];
+        std::copy_n(std::begin(details.a), Details::kMost, outcome.details.values.begin());
+    }
     return outcome;
 }
 

@@ -35,7 +35,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
 
 // `forOne`: so many of these count as one.
 void Runner::checkBound(u64 steps, u64 forOne, std::string_view where) const {
-    if (steps / forOne >= options_.maxSteps)
+    if (steps >= options_.maxSteps && steps / forOne >= options_.maxSteps)
         throw BoundReached{fmt::format("stopped after {} micro-steps{} (--max-steps)", steps, where)};
     if (options_.cancelled && steps % (RunOptions::kAskedEvery * forOne) == 0 && options_.cancelled())
         throw BoundReached{fmt::format("interrupted after {} micro-steps{}", steps, where)};

@@ -21,7 +21,8 @@ std::vector<CallRegister> registersOf(const System& system, const Span& span) {
     std::vector<CallRegister> list;
     const LeafInfo& leaf = info(static_cast<Leaf>(span.code));
     const auto& marks = system.sim().marks();
-    const u64* in = marks[span.entered].a;
+    const Mark entered = marks[span.entered];
+    const u64* in = entered.a;
     constexpr std::array<std::string_view, 4> kRegs{"RCX", "RDX", "R8", "R9"};
     const std::array operands{leaf.rcx, leaf.rdx, leaf.r8, leaf.r9};
     for (std::size_t i = 0; i < kRegs.size(); ++i)
@@ -31,7 +32,8 @@ std::vector<CallRegister> registersOf(const System& system, const Span& span) {
         return list;
     list.push_back({"RAX", statusName(span), span.detail, true});
     if (!span.exits && span.kind == Span::Kind::Seamcall) {
-        const u64* out = marks[span.left].a + 1;
+        const Mark left = marks[span.left];
+        const u64* out = left.a + 1;
         for (std::size_t i = 0; i < kRegs.size(); ++i)
             if (out[i] != in[i])
                 list.push_back({kRegs[i], {}, out[i], true});

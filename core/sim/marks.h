@@ -2,7 +2,11 @@
 // Marks: what happened beside the changes of state, such as a SEAMCALL's operands, a fault's result or a note.
 #pragma once
 
+#include "base/chunks.h"
+#include "base/group_pack.h"
 #include "base/types.h"
+
+#include <vector>
 
 namespace mirrorscope {
 
@@ -32,6 +36,36 @@ struct Mark {
     u8 code = 0;  // leaf, verb, lock, rule
     u8 phase = 0; // 0 begin or enter, 1 end or leave
     u64 a[6] = {};
+};
+
+struct MarkChunk {
+    using Packer = GroupPacker;
+    std::vector<Mark> marks;
+
+    void clear() { marks.clear(); }
+    std::string pack(Packer& packer) const;
+    void unpack(std::string_view packed);
+};
+
+// All of them, in the order in which they were made; of a long run most are packed.
+class Marks {
+public:
+    explicit Marks(unsigned bits = 12, unsigned fresh = 8, unsigned read = 24) : bits_(bits), chunks_(fresh, read) {}
+    u64 size() const { return ((chunks_.size() - 1) << bits_) + chunks_.last().marks.size(); }
+    Mark operator[](u64 n) const {
+        const u64 chunk = n >> bits_;
+        return (chunk + 1 == chunks_.size() ? chunks_.last() : chunks_[chunk]).marks[n & ((u64{1} << bits_) - 1)];
+    }
+    void push(const Mark& mark) {
+        if (chunks_.last().marks.size() >> bits_ != 0)
+            chunks_.append();
+        chunks_.last().marks.push_back(mark);
+    }
+    void truncate(u64 size);
+
+private:
+    unsigned bits_;
+    Chunks<MarkChunk> chunks_;
 };
 
 } // namespace mirrorscope

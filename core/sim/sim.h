@@ -197,7 +197,7 @@ public:
     void mark(const Mark& mark);
     // As it is given: of what was recorded elsewhere.
     void markAt(const Mark& mark) { marks_.push(mark); }
-    const Log<Mark, 10>& marks() const { return marks_; }
+    const Marks& marks() const { return marks_; }
     void truncateMarks(u64 size) { marks_.truncate(size); }
 
     // Everything that is counted goes back to 0 and the present state becomes position 0.
@@ -318,7 +318,7 @@ private:
     std::function<void()> afterStep_;
     std::function<void(u64)> rcuFree_;
     CallPaths paths_;
-    Log<Mark, 10> marks_;
+    Marks marks_;
 };
 
 // A part of which only one value will matter to what follows, beside the machine: what its caller cannot know from that is no part of the

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/hash.h"
-#include "base/log.h"
 
 #include <gtest/gtest.h>
 
@@ -18,19 +17,5 @@ TEST(Hash, place_and_value_both_matter) {
 }
 
 TEST(Hash, mixing_depends_on_the_order) { EXPECT_NE(mix(mix(0, 1), 2), mix(mix(0, 2), 1)); }
-
-TEST(Log, grows_over_block_borders_and_truncates) {
-    Log<u32, 4> log;
-    for (u32 i = 0; i < 100; ++i)
-        log.push(i);
-    log.truncate(33);
-    log.push(7);
-    ASSERT_EQ(log.size(), 34u);
-    EXPECT_EQ(log[32], 32u);
-    EXPECT_EQ(log[33], 7u);
-    log.truncate(0);
-    log.push(1);
-    EXPECT_EQ(log[0], 1u);
-}
 
 } // namespace mirrorscope

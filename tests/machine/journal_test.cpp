@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <random>
+#include <tuple>
 
 namespace mirrorscope {
 
@@ -20,16 +21,24 @@ std::vector<u64> contents(const Machine& m) {
 }
 } // namespace
 
-// With as many frames as the machine was told of.
-class Journal : public testing::TestWithParam<u64> {};
-INSTANTIATE_TEST_SUITE_P(Frames, Journal, testing::Values(0, 3, 8));
+// With as many frames as the machine was told of; and a journal that is packed early, or not at all.
+class Histories : public testing::TestWithParam<std::tuple<u64, bool>> {
+protected:
+    static u64 frames() { return std::get<0>(GetParam()); }
+    static void prepare(Machine& m) {
+        if (std::get<1>(GetParam()))
+            m.shapeJournal({.stepBits = 3, .fresh = 2, .read = 1});
+        m.baseline();
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Frames, Histories, testing::Combine(testing::Values(0, 3, 8), testing::Bool()));
 
-TEST_P(Journal, random_histories_can_be_walked_in_both_directions) {
+TEST_P(Histories, random_histories_can_be_walked_in_both_directions) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
-    Machine m(8 * 512, 6 * 512, GetParam());
-    m.baseline();
+    Machine m(8 * 512, 6 * 512, frames());
+    prepare(m);
     std::vector<std::vector<u64>> states{contents(m)};
     for (unsigned n = 0; n < 300; ++n) {
         step(m);
@@ -51,9 +60,56 @@ TEST_P(Journal, random_histories_can_be_walked_in_both_directions) {
     }
 }
 
-TEST_P(Journal, a_rewind_forgets_what_came_after) {
-    Machine m(2 * 512, 512, std::min<u64>(GetParam(), 2));
-    m.baseline();
+// Against a list of what was done: each micro-step's record and its changes, read in any order, also after going back.
+TEST_P(Histories, each_step_is_read_as_it_was_written) {
+    const u64 seed = test::propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    Machine m(8 * 512, 6 * 512, frames());
+    prepare(m);
+    struct Done {
+        StepRecord step;
+        std::vector<std::pair<u64, u64>> changes;
+    };
+    std::vector<Done> done;
+    for (unsigned n = 0; n < 600; ++n) {
+        if (random() % 40 == 0) {
+            const u64 position = random() % (done.size() + 1);
+            m.rewind(position);
+            done.resize(position);
+        }
+        Done& d = done.emplace_back();
+        d.step = {m.changeCount(), static_cast<u32>(random() % 3), static_cast<u32>(random() % 2), static_cast<Site>(random() % 5),
+                  static_cast<ActorId>(random() % 3)};
+        m.beginStep(d.step);
+        for (u64 k = random() % 50 == 0 ? 900 : random() % 6; k > 0; --k) {
+            const Place place{random() % 24};
+            const u64 old = m.peek(place), now = random() % 4 == 0 ? random() : old + 1;
+            m.set(place, now);
+            if (old != now)
+                d.changes.emplace_back(place.v, old ^ now);
+        }
+        for (unsigned k = 0; k < 3; ++k) {
+            const u64 i = random() % done.size();
+            const StepRecord step = m.step(i);
+            ASSERT_EQ(step.change, done[i].step.change);
+            ASSERT_EQ(step.path, done[i].step.path);
+            ASSERT_EQ(step.script, done[i].step.script);
+            ASSERT_EQ(step.site, done[i].step.site);
+            ASSERT_EQ(step.actor, done[i].step.actor);
+            std::vector<std::pair<u64, u64>> changes;
+            m.forEachChange(i, [&](Place place, u64 delta) {
+                changes.emplace_back(place.v, delta);
+                static_cast<void>(m.step(random() % done.size())); // whoever reads a step while others are read
+            });
+            ASSERT_EQ(changes, done[i].changes) << i << " of " << done.size();
+        }
+    }
+}
+
+TEST_P(Histories, a_rewind_forgets_what_came_after) {
+    Machine m(2 * 512, 512, std::min<u64>(frames(), 2));
+    prepare(m);
     step(m);
     m.set({3}, 1);
     const u64 before = m.hash();
@@ -73,9 +129,9 @@ TEST_P(Journal, a_rewind_forgets_what_came_after) {
     EXPECT_EQ(m.peek({3}), 2u);
 }
 
-TEST_P(Journal, history_names_every_write_with_old_and_new) {
-    Machine m(2 * 512, 512, std::min<u64>(GetParam(), 2));
-    m.baseline();
+TEST_P(Histories, history_names_every_write_with_old_and_new) {
+    Machine m(2 * 512, 512, std::min<u64>(frames(), 2));
+    prepare(m);
     for (const u64 value : {5u, 5u, 7u}) {
         step(m);
         m.set({8}, value);
@@ -93,10 +149,10 @@ TEST_P(Journal, history_names_every_write_with_old_and_new) {
     EXPECT_EQ(writes[2].now, 1u);
 }
 
-TEST_P(Journal, equal_states_have_equal_hashes_whatever_led_to_them) {
-    Machine a(512, 512, std::min<u64>(GetParam(), 1)), b(512, 512);
-    a.baseline();
-    b.baseline();
+TEST_P(Histories, equal_states_have_equal_hashes_whatever_led_to_them) {
+    Machine a(512, 512, std::min<u64>(frames(), 1)), b(512, 512);
+    prepare(a);
+    prepare(b);
     step(a);
     step(b);
     a.set({1}, 2);

@@ -20,8 +20,10 @@ struct Long {
     std::vector<std::vector<std::pair<u64, u64>>> writes; // of each step: place and what it became, in order
     std::vector<u64> hashes;
 
-    explicit Long(u64 seed, unsigned steps, u64 before = 0) : base(before) {
+    Long(u64 seed, unsigned steps, bool small, u64 before = 0) : base(before) {
         std::mt19937_64 random(seed);
+        if (small)
+            machine.shapeJournal({.stepBits = 6, .fresh = 2, .read = 3});
         machine.baseline();
         hashes.push_back(machine.hash());
         std::vector<u64> now(kFrames * 512, 0);
@@ -60,14 +62,21 @@ struct Long {
         return words;
     }
 };
+
+// As it comes; and in small chunks and strides, nearly all of them packed.
+class Leaping : public testing::TestWithParam<bool> {
+protected:
+    static void pack(Machine& machine) { machine.packLeaps(GetParam() ? 5000 : Leaps::kOpenBytes); }
+};
+INSTANTIATE_TEST_SUITE_P(Small, Leaping, testing::Bool());
 } // namespace
 
-TEST(Leaps, every_seek_ends_in_the_state_of_that_position) {
+TEST_P(Leaping, every_seek_ends_in_the_state_of_that_position) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Long run(seed, 60'000);
-    ASSERT_GT(run.machine.changeCount(), 15 * Leaps::kChanges);
-    run.machine.packLeaps();
+    Long run(seed, 60'000, GetParam());
+    ASSERT_GT(run.machine.steps(), u64{3} << Journal::Shape{}.stepBits);
+    pack(run.machine);
     EXPECT_EQ(run.machine.position(), 0u);
     std::mt19937_64 random(seed + 1);
     std::vector<u64> positions{0, run.machine.steps(), 0, 1, run.machine.steps() - 1, run.machine.steps()};
@@ -82,11 +91,11 @@ TEST(Leaps, every_seek_ends_in_the_state_of_that_position) {
     EXPECT_EQ(run.machine.hash(), run.machine.hashFromScratch());
 }
 
-TEST(Leaps, a_difference_is_what_two_states_differ_in) {
+TEST_P(Leaping, a_difference_is_what_two_states_differ_in) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Long run(seed, 40'000);
-    run.machine.packLeaps();
+    Long run(seed, 40'000, GetParam());
+    pack(run.machine);
     std::mt19937_64 random(seed + 2);
     for (unsigned k = 0; k < 20; ++k) {
         const u64 a = random() % (run.machine.steps() + 1), b = random() % (run.machine.steps() + 1);
@@ -99,14 +108,14 @@ TEST(Leaps, a_difference_is_what_two_states_differ_in) {
     }
 }
 
-TEST(Leaps, a_history_is_the_same_with_and_without_them) {
+TEST_P(Leaping, a_history_is_the_same_with_and_without_them) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Long run(seed, 40'000);
+    Long run(seed, 40'000, GetParam());
     std::map<u64, std::vector<Machine::Write>> walked;
     for (const u64 place : {0u, 7u, 39u, 700u, 5000u})
         walked[place] = run.machine.history({place});
-    run.machine.packLeaps();
+    pack(run.machine);
     for (const u64 position : {u64{0}, run.machine.steps() / 3, run.machine.steps()}) {
         run.machine.seek(position);
         for (const auto& [place, writes] : walked) {
@@ -122,15 +131,15 @@ TEST(Leaps, a_history_is_the_same_with_and_without_them) {
 }
 
 // Frames on both sides of the word with the number 2^32.
-TEST(Leaps, a_machine_beyond_32_bits_travels_as_a_small_one) {
+TEST_P(Leaping, a_machine_beyond_32_bits_travels_as_a_small_one) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Long run(seed, 30'000, (u64{1} << 32) - u64{5} * 512);
+    Long run(seed, 30'000, GetParam(), (u64{1} << 32) - u64{5} * 512);
     std::map<u64, std::vector<Machine::Write>> walked;
     for (const u64 place : {0u, 7u, 700u, 2560u, 2570u, 5000u})
         walked[place] = run.machine.history({run.base + place});
     EXPECT_FALSE(walked[2570].empty());
-    run.machine.packLeaps();
+    pack(run.machine);
     std::mt19937_64 random(seed + 3);
     for (unsigned k = 0; k < 20; ++k) {
         const u64 a = random() % (run.machine.steps() + 1), b = random() % (run.machine.steps() + 1);
@@ -152,11 +161,11 @@ TEST(Leaps, a_machine_beyond_32_bits_travels_as_a_small_one) {
     }
 }
 
-TEST(Leaps, a_seek_flags_the_frames_in_which_something_is_different) {
+TEST_P(Leaping, a_seek_flags_the_frames_in_which_something_is_different) {
     const u64 seed = test::propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Long run(seed, 40'000);
-    run.machine.packLeaps();
+    Long run(seed, 40'000, GetParam());
+    pack(run.machine);
     std::mt19937_64 random(seed + 3);
     for (unsigned k = 0; k < 20; ++k) {
         const auto before = run.contents();
@@ -170,9 +179,9 @@ TEST(Leaps, a_seek_flags_the_frames_in_which_something_is_different) {
     }
 }
 
-TEST(Leaps, a_rewind_forgets_them) {
-    Long run(5, 40'000);
-    run.machine.packLeaps();
+TEST_P(Leaping, a_rewind_forgets_them) {
+    Long run(5, 40'000, GetParam());
+    pack(run.machine);
     run.machine.seek(run.machine.steps());
     run.machine.rewind(100);
     run.machine.beginStep({});

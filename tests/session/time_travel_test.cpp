@@ -63,6 +63,43 @@ TEST(TimeTravel, a_fresh_run_is_the_same_as_the_recorded_one) {
     }
 }
 
+TEST(TimeTravel, a_history_that_is_packed_is_the_one_that_was_written) {
+    const u64 seed = propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    for (const auto& file : someOf(shippedScenarios())) {
+        SCOPED_TRACE(file);
+        const Scenario scenario = loadScenario(file.string());
+        Runner open(scenario, {}), packed(scenario, {});
+        Machine& a = open.system().machine();
+        Machine& b = packed.system().machine();
+        b.shapeJournal({.stepBits = 4, .fresh = 2, .read = 2});
+        open.runAll();
+        packed.runAll();
+        ASSERT_EQ(a.steps(), b.steps());
+        ASSERT_EQ(a.hash(), b.hash());
+        using Changes = std::vector<std::pair<u64, u64>>;
+        const auto changesOf = [](const Machine& machine, u64 n) {
+            Changes changes;
+            machine.forEachChange(n, [&](Place place, u64 delta) { changes.emplace_back(place.v, delta); });
+            return changes;
+        };
+        for (u64 n = 0; n < a.steps(); ++n) {
+            const StepRecord x = a.step(n), y = b.step(n);
+            ASSERT_TRUE(x.change == y.change && x.path == y.path && x.script == y.script && x.site == y.site && x.actor == y.actor) << n;
+            ASSERT_EQ(changesOf(a, n), changesOf(b, n)) << n;
+        }
+        b.packLeaps(0);
+        for (unsigned k = 0; k < 30; ++k) {
+            const u64 n = random() % (a.steps() + 1);
+            a.seek(n);
+            b.seek(n);
+            ASSERT_EQ(a.hash(), b.hash()) << n;
+        }
+        ASSERT_EQ(b.hash(), b.hashFromScratch());
+    }
+}
+
 TEST(TimeTravel, running_without_a_journal_leads_to_the_same_memory) {
     for (const auto& file : someOf(shippedScenarios())) {
         SCOPED_TRACE(file);
