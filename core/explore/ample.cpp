@@ -56,27 +56,30 @@ Ample::Standing Ample::standing(const Race& race, unsigned i) {
     u64 key = mix(i + 1, race.script(i));
     key = mix(key, static_cast<u64>(race.pendingSite(i)) << 8 | static_cast<u64>(waits.kind));
     key = mix(key, u64{race.pendingPath(i)} << 32 | waits.place.v);
-    const auto [at, isNew] = numbers_.try_emplace(key, static_cast<Standing>(nodes_.size()));
-    if (isNew)
+    u64& number = numbers_[key];
+    if (number == FlatMap::kNone) {
+        number = nodes_.size();
         nodes_.emplace_back().wants = race.wants(i);
-    return at->second;
+    }
+    return static_cast<Standing>(number);
 }
 
 Ample::Accessed Ample::accessed(const WordAccess* begin, const WordAccess* end) {
     u64 key = 0;
     for (const WordAccess* access = begin; access != end; ++access)
         key += mix(access->place, static_cast<u64>(access->kind));
-    const auto [at, isNew] = setNumbers_.try_emplace(key, static_cast<Accessed>(sets_.size()));
-    if (isNew) {
+    u64& number = setNumbers_[key];
+    if (number == FlatMap::kNone) {
+        number = sets_.size();
         Words& words = sets_.emplace_back();
         for (const WordAccess* access = begin; access != end; ++access)
             words.add(words_.try_emplace(access->place, words_.size()).first->second, access->kind);
     }
-    return at->second;
+    return static_cast<Accessed>(number);
 }
 
 void Ample::learn(Standing from, Standing to, Accessed what) {
-    if (!learned_.insert(mix(u64{from} << 32 | to, what)).second)
+    if (std::exchange(learned_[mix(u64{from} << 32 | to, what)], 1) == 1)
         return;
     Node& node = nodes_[from];
     node.tried = true;
@@ -179,9 +182,9 @@ Ample::Set Ample::answer() {
     if (!allTried)
         return movable;
     decision_ = key;
-    const auto [at, isNew] = decisions_.try_emplace(key);
-    if (!isNew)
-        return at->second.stay & movable;
+    u64& stay = stays_[key];
+    if (stay != FlatMap::kNone)
+        return Set(stay) & movable;
     Set best = movable;
     for (unsigned first = 0; first < count && best.count() > 1; ++first) {
         if (!movable[first])
@@ -193,8 +196,11 @@ Ample::Set Ample::answer() {
         if ((set & movable).count() < best.count())
             best = set;
     }
-    at->second = {actors_.size(), count, best};
-    actors_.insert(actors_.end(), present_.begin(), present_.end());
+    stay = best.to_ullong();
+    if ((movable & ~best).any()) {
+        decisions_.push_back({key, actors_.size(), count, best});
+        actors_.insert(actors_.end(), present_.begin(), present_.end());
+    }
     return best & movable;
 }
 
@@ -203,16 +209,12 @@ std::unordered_set<u64> Ample::wrong() {
     if (without_ == Part::LookingAgain || heldAt_ == version_)
         return wrong;
     heldAt_ = version_;
-    std::erase_if(decisions_, [&](const auto& known) {
-        const Decision& decision = known.second;
-        const Actor* actors = actors_.data() + decision.begin;
-        bool reduces = false;
-        for (unsigned i = 0; i < decision.count; ++i)
-            reduces |= actors[i].moves && !decision.stay[i];
-        const bool holds = !reduces || disturber(actors, decision.count, decision.stay) == decision.count;
-        if (!holds)
-            wrong.insert(known.first);
-        return !holds;
+    std::erase_if(decisions_, [&](const Decision& decision) {
+        if (disturber(actors_.data() + decision.begin, decision.count, decision.stay) == decision.count)
+            return false;
+        stays_[decision.name] = FlatMap::kNone;
+        wrong.insert(decision.name);
+        return true;
     });
     return wrong;
 }

@@ -8,6 +8,7 @@
 // begins anew with the better graph. resources/docs/exploring.md has the argument.
 #pragma once
 
+#include "explore/flat_map.h"
 #include "machine/access.h"
 #include "sim/race.h"
 
@@ -76,7 +77,9 @@ private:
         bool moves = false;
         bool isRcu = false, keepsRcu = false;
     };
+    // One that leaves somebody out, and so may turn out wrong.
     struct Decision {
+        u64 name = 0;
         std::size_t begin = 0; // of its actors in actors_
         u32 count = 0;
         Set stay; // the actors of which one must move
@@ -93,13 +96,14 @@ private:
     unsigned disturber(const Actor* actors, unsigned count, const Set& set);
 
     std::unordered_map<u64, std::size_t> words_;
-    std::unordered_map<u64, Accessed> setNumbers_;
+    FlatMap setNumbers_;
     std::vector<Words> sets_;
-    std::unordered_map<u64, Standing> numbers_;
+    FlatMap numbers_;
     std::vector<Node> nodes_{1};
-    std::unordered_set<u64> learned_; // standings and what was accessed between them
+    FlatMap learned_; // standings and what was accessed between them
     std::unordered_map<u64, Ahead> ahead_;
-    std::unordered_map<u64, Decision> decisions_; // by all that their actors are
+    FlatMap stays_; // of each decision, named by all that its actors are: those of whom one must move
+    std::vector<Decision> decisions_;
     std::vector<Actor> actors_;
     std::vector<Actor> present_; // of the question
     Part without_;
