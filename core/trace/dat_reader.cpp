@@ -16,6 +16,7 @@ extern "C" {
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -296,7 +297,15 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
     EventReader reader(names, sink);
     bool fine = child > 0, stopped = false;
     std::string buffer(1 << 16, '\0');
+    constexpr int kAskedEvery = 50; // milliseconds: a child that hangs can be given up, too
     while (fine) {
+        pollfd waiting{ends[0], POLLIN, 0};
+        if (poll(&waiting, 1, kAskedEvery) == 0) {
+            if (goOn(reader.counts().events))
+                continue;
+            stopped = true;
+            break;
+        }
         const ssize_t n = ::read(ends[0], buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR)
             continue;
