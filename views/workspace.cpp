@@ -269,6 +269,8 @@ void MainWindow::rememberSettings() {
         setTextSize(size);
         setTheme(context_.theme().kind);
     }
+    if (const QString wrong = charts_->useCosts(s.value("charts/costs").toString()); !wrong.isEmpty())
+        say(wrong); // as long as that file cannot be read the default table is used
     // keys/run.micro=F8: another key for a command; several are separated by "; ".
     s.beginGroup("keys");
     for (const CommandInfo& info : commandTable())
@@ -291,6 +293,7 @@ void MainWindow::saveSettings() {
     const ThemeKind kind = context_.theme().kind;
     s.setValue("window/theme", kind == ThemeKind::Dark ? "dark" : kind == ThemeKind::Light ? "light" : "high-contrast");
     s.setValue("window/text-size", qApp->font().pointSizeF());
+    s.setValue("charts/costs", charts_->costsFile());
 }
 
 QStringList MainWindow::recentFiles() const { return settings_ ? userSettings().value("files/recent").toStringList() : QStringList(); }

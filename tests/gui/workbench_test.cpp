@@ -311,9 +311,14 @@ private Q_SLOTS:
         settings.clear();
         settings.setValue("keys/run.micro", "F8");
         settings.sync();
+        QTemporaryDir folder;
+        const QString costs = folder.filePath("mine.yaml");
         {
             Window w;
             w.window->rememberSettings();
+            auto& charts = w.child<ChartsView>("charts");
+            QCOMPARE(charts.saveCosts(costs), QString());
+            QCOMPARE(charts.useCosts(costs), QString());
             QVERIFY(w.openShipped(kLesson1));
             const u64 at = w.position();
             w.key(Qt::Key_F11);
@@ -328,10 +333,18 @@ private Q_SLOTS:
         Window w;
         w.window->rememberSettings();
         QVERIFY(w.context().theme().kind == ThemeKind::HighContrast);
+        QCOMPARE(w.child<ChartsView>("charts").costsFile(), costs);
         QVERIFY(w.child<QDockWidget>("dock-script").isHidden());
         QVERIFY(w.openShipped(kLesson1));
         QCOMPARE(w.context().bookmarks().size(), std::size_t{1});
         QCOMPARE(w.context().bookmarks().front().note, QString("twelve"));
+        // A table that is not there any more is told of, and the default one used.
+        QVERIFY(QFile::remove(costs));
+        w.window->close();
+        Window later;
+        later.window->rememberSettings();
+        QCOMPARE(later.child<ChartsView>("charts").costsFile(), QString());
+        QVERIFY(later.window->statusBar()->currentMessage().contains("mine.yaml"));
         settings.clear();
         w.window->setTheme(ThemeKind::Light);
     }

@@ -141,7 +141,7 @@ QString ChartsView::useCosts(const QString& file) {
     } catch (const std::exception& error) {
         return text(error.what());
     }
-    costsFile_ = file;
+    costsFile_ = file.isEmpty() ? file : QFileInfo(file).absoluteFilePath();
     if (statistics_)
         restart();
     return {};

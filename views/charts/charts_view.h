@@ -37,6 +37,7 @@ public:
     // The chart of time by the table in that file from now on; by the default one where none is named. What went wrong; empty if nothing
     // did.
     QString useCosts(const QString& file);
+    const QString& costsFile() const { return costsFile_; } // empty: the default table
     // The present table, to be edited and used. What went wrong; empty if nothing did.
     QString saveCosts(const QString& file) const;
 
@@ -60,7 +61,7 @@ private:
     Context& context_;
     std::unique_ptr<Statistics> statistics_;
     CostTable costs_;
-    QString costsFile_; // empty: the default table
+    QString costsFile_;
     QComboBox* what_;
     QPushButton* costsButton_;
     QProgressBar* busy_;
