@@ -59,7 +59,7 @@ public:
     // 2^stepBits micro-steps in a chunk; how many chunks are not packed, see Chunks. What is short is not packed at all.
     struct Shape {
         unsigned stepBits = 14;
-        unsigned fresh = 8, read = 56;
+        unsigned fresh = 8, read = 24;
     };
     explicit Journal(Shape shape);
     Journal() : Journal(Shape{}) {}

@@ -25,12 +25,6 @@
 
 namespace mirrorscope {
 
-struct Change {
-    Place place;
-    u64 old;
-    u64 now;
-};
-
 // What an actor has learnt, as a hash; and how often that began anew.
 struct Observed {
     u64 hash = 0;
