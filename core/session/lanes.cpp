@@ -160,20 +160,27 @@ void Lanes::build(const System& system, const std::vector<ActorId>& actors) {
 u16 Lanes::groups(u64 from, u64 to, std::size_t actor) const {
     to = std::min(to, steps_);
     u16 bits = 0;
-    const Machine& machine = system_->machine();
-    while (from < to) {
-        if (from % kCoarse == 0 && from + kCoarse <= to) {
-            bits |= coarse_[from / kCoarse * actors_.size() + actor];
-            from += kCoarse;
-        } else if (from % kFine == 0 && from + kFine <= to) {
-            bits |= fine_[from / kFine * actors_.size() + actor];
-            from += kFine;
-        } else {
-            const StepRecord& record = machine.step(from++);
-            if (record.actor == actors_[actor])
+    const auto block = [&](const std::vector<u16>& blocks, u64 n) { return blocks[n * actors_.size() + actor]; };
+    // A part of a block is only looked into if there may be something that is not known yet: a micro-step far away costs more than all
+    // the blocks beside it.
+    const auto lookInto = [&](u64 begin, u64 end) {
+        const Machine& machine = system_->machine();
+        for (u64 n = begin; n < end && (block(fine_, n / kFine) & ~bits) != 0; ++n)
+            if (const StepRecord record = machine.step(n); record.actor == actors_[actor])
                 bits |= bitOf(record.site);
-        }
+    };
+    const u64 first = (from + kFine - 1) / kFine * kFine, last = to / kFine * kFine;
+    for (u64 n = first; n < last;) {
+        const bool coarse = n % kCoarse == 0 && n + kCoarse <= last;
+        bits |= coarse ? block(coarse_, n / kCoarse) : block(fine_, n / kFine);
+        n += coarse ? kCoarse : kFine;
     }
+    if (first > last) {
+        lookInto(from, to);
+        return bits;
+    }
+    lookInto(from, first);
+    lookInto(last, to);
     return bits;
 }
 

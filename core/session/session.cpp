@@ -101,6 +101,8 @@ void Session::indexScript() {
         const StepRecord& record = machine.step(n);
         if (std::find(actors_.begin(), actors_.end(), record.actor) == actors_.end())
             actors_.push_back(record.actor);
+        if (scriptRuns_.empty() || scriptRuns_.back().second != record.script)
+            scriptRuns_.emplace_back(n, record.script);
         if (record.script == 0)
             continue;
         if (record.script != before) {
@@ -275,7 +277,10 @@ std::pair<ActorId, Site> Session::stepBrief(u64 n) const {
     return {record.actor, record.site};
 }
 
-u32 Session::scriptOf(u64 n) const { return system().machine().step(n).script; }
+u32 Session::scriptOf(u64 n) const {
+    const auto after = std::upper_bound(scriptRuns_.begin(), scriptRuns_.end(), n, [](u64 at, const auto& run) { return at < run.first; });
+    return std::prev(after)->second;
+}
 
 u32 Session::scriptAt(u64 at) const {
     const Machine& machine = system().machine();

@@ -411,7 +411,8 @@ private:
     std::vector<ActorId> actors_;
     Pfn shownRoot_;
     bool endsDead_ = false;
-    std::vector<u64> topStarts_; // positions at which top-level steps begin, and pauses
+    std::vector<std::pair<u64, u32>> scriptRuns_; // where another script step goes on, and which: asked for often, and far away
+    std::vector<u64> topStarts_;                  // positions at which top-level steps begin, and pauses
     std::vector<RaceRun> races_;
     std::map<unsigned, std::vector<u64>> lineStarts_; // ascending
     std::vector<u64> pauses_, halts_;
