@@ -39,7 +39,6 @@ public:
             if (held_ != nullptr)
                 --held_->pins;
         }
-        const Chunk& operator*() const { return held_->chunk; }
         const Chunk* operator->() const { return &held_->chunk; }
 
     private:

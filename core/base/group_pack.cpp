@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/group_pack.h"
 
+#include "base/varint.h"
+
 #include <zstd.h>
 
 #include <algorithm>
@@ -11,38 +13,16 @@
 namespace mirrorscope {
 
 namespace {
-constexpr u32 kLongest = 10; // of a number, in bytes
-u8* put(u8* to, u64 value) {
-    for (; value >= 128; value >>= 7)
-        *to++ = static_cast<u8>(value | 128);
-    *to++ = static_cast<u8>(value);
-    return to;
-}
-u64 take(const u8*& from) {
-    u64 value = *from & 127;
-    for (unsigned shift = 7; (*from++ & 128) != 0; shift += 7)
-        value |= u64{*from & 127u} << shift;
-    return value;
-}
-u64 zigzag(u64 grew) { return grew << 1 ^ (grew >> 63 != 0 ? ~u64{0} : 0); }
-u64 unzigzag(u64 value) { return value >> 1 ^ ((value & 1) != 0 ? ~u64{0} : 0); }
 // What is a counter's stays one unless it has not counted for that long.
 constexpr u8 kStill = 4;
 } // namespace
 
-GroupMemory::GroupMemory() : groups_(kGroups) {
-    for (std::vector<u64>* array : {&last, &grew, &grows})
-        array->resize(kNumbers + kPadding);
-    for (std::vector<u8>* array : {&code, &alike})
-        array->resize(kNumbers + kPadding);
-}
-
 void GroupMemory::clear() {
     for (std::vector<u64>* array : {&last, &grew, &grows})
-        std::fill(array->begin(), array->end(), 0);
+        array->assign(kNumbers + kPadding, 0);
     for (std::vector<u8>* array : {&code, &alike})
-        std::fill(array->begin(), array->end(), u8{0});
-    std::fill(groups_.begin(), groups_.end(), Group{});
+        array->assign(kNumbers + kPadding, 0);
+    groups_.assign(kGroups, {});
     context_ = first_ = 0;
 }
 
@@ -59,27 +39,18 @@ bool GroupMemory::isPlain(u32 count) const {
     return (any & 0x0202020202020202) == 0;
 }
 
-struct GroupPacker::Context {
-    Context() : zstd(ZSTD_createCCtx()) {
-        if (zstd == nullptr)
-            throw std::bad_alloc();
-    }
-    Context(const Context&) = delete;
-    Context& operator=(const Context&) = delete;
-    ~Context() { ZSTD_freeCCtx(zstd); }
-    ZSTD_CCtx* zstd;
-};
+void GroupPacker::Free::operator()(ZSTD_CCtx_s* stream) const { ZSTD_freeCCtx(stream); }
 
-GroupPacker::GroupPacker() : zstd_(std::make_unique<Context>()) {}
-GroupPacker::~GroupPacker() = default;
+GroupPacker::GroupPacker() : zstd_(ZSTD_createCCtx()) {
+    if (zstd_ == nullptr)
+        throw std::bad_alloc();
+}
 
 void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
     GroupMemory::Group& expected = memory_.expected();
     const bool known = expected.is(key, count);
     const u32 hash = known ? expected.hash : GroupMemory::hashOf(key);
     memory_.enter(hash);
-    if (codes_.size() < count)
-        codes_.resize(count);
     if (known && memory_.isPlain(count)) {
         u64* const last = memory_.last.data() + memory_.slot(0);
         const u64* const grows = memory_.grows.data() + memory_.slot(0);
@@ -92,8 +63,10 @@ void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
         }
     }
     GroupMemory& m = memory_;
+    if (codes_.size() < count)
+        codes_.resize(count);
     u8* code = codes_.data();
-    u8* literal = literals_.room(std::size_t{count} * kLongest);
+    u8* literal = literals_.room(std::size_t{count} * kLongestVarint);
     u32 differs = known ? 0 : 1;
     for (u32 i = 0; i < count; ++i) {
         const u32 slot = m.slot(i);
@@ -114,7 +87,7 @@ void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
         if (now == GroupMemory::kOnes)
             *literal++ = static_cast<u8>(std::popcount(value));
         else if (now == GroupMemory::kOther)
-            literal = put(literal, zigzag(grew));
+            literal = putVarint(literal, zigzag(grew));
         differs |= static_cast<u32>(now ^ m.code[slot]);
         m.code[slot] = now;
         m.grows[slot] = now == GroupMemory::kGrew ? grew : 0;
@@ -125,7 +98,8 @@ void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
     if (differs == 0)
         return;
     differing(known ? nullptr : &key, count);
-    expected = {key, count, hash};
+    if (!known)
+        expected = {key, count, hash};
 }
 
 void GroupPacker::flag(bool value) {
@@ -138,12 +112,12 @@ void GroupPacker::flag(bool value) {
 }
 
 void GroupPacker::differing(const GroupKey* key, u32 count) {
-    u8* to = differing_.room(std::size_t{6} * kLongest + count);
+    u8* to = differing_.room(std::size_t{6} * kLongestVarint + count);
     *to++ = key == nullptr ? 1 : 0;
     if (key != nullptr) {
         for (const u32 part : *key)
-            to = put(to, part);
-        to = put(to, count);
+            to = putVarint(to, part);
+        to = putVarint(to, count);
     }
     for (u32 i = 0; i < count; i += 4) {
         u8 four = 0;
@@ -157,8 +131,8 @@ void GroupPacker::differing(const GroupKey* key, u32 count) {
 std::string GroupPacker::finish() {
     while (groups_ % 8 != 0)
         flag(false);
-    std::vector<u8> all(2 * kLongest + flags_.used + differing_.used + literals_.used);
-    u8* to = put(put(all.data(), flags_.used), differing_.used);
+    std::vector<u8> all(2 * kLongestVarint + flags_.used + differing_.used + literals_.used);
+    u8* to = putVarint(putVarint(all.data(), flags_.used), differing_.used);
     for (Bytes* part : {&flags_, &differing_, &literals_}) {
         to = std::copy_n(part->all.data(), part->used, to);
         part->used = 0;
@@ -167,7 +141,7 @@ std::string GroupPacker::finish() {
     groups_ = 0;
     const auto used = static_cast<std::size_t>(to - all.data());
     std::string packed(ZSTD_compressBound(used), 0);
-    const std::size_t size = ZSTD_compressCCtx(zstd_->zstd, packed.data(), packed.size(), all.data(), used, 1);
+    const std::size_t size = ZSTD_compressCCtx(zstd_.get(), packed.data(), packed.size(), all.data(), used, 1);
     if (ZSTD_isError(size) != 0)
         throw std::bad_alloc(); // into a buffer that is large enough nothing else is possible
     packed.resize(size);
@@ -179,8 +153,8 @@ GroupUnpacker::GroupUnpacker(std::string_view packed) : bytes_(ZSTD_getFrameCont
     if (ZSTD_isError(ZSTD_decompress(bytes_.data(), bytes_.size(), packed.data(), packed.size())) != 0)
         throw std::bad_alloc(); // as above: these are our own bytes
     const u8* at = reinterpret_cast<const u8*>(bytes_.data());
-    const u64 flags = take(at);
-    const u64 differing = take(at);
+    const u64 flags = takeVarint(at);
+    const u64 differing = takeVarint(at);
     flags_ = at;
     differing_ = flags_ + flags;
     literals_ = differing_ + differing;
@@ -192,8 +166,8 @@ u32 GroupUnpacker::next(GroupKey& key) {
     GroupMemory::Group& expected = memory_.expected();
     if (!asExpected_ && *differing_++ == 0) {
         for (u32& part : expected.key)
-            part = static_cast<u32>(take(differing_));
-        expected.count = static_cast<u32>(take(differing_));
+            part = static_cast<u32>(takeVarint(differing_));
+        expected.count = static_cast<u32>(takeVarint(differing_));
         expected.hash = GroupMemory::hashOf(expected.key);
     }
     key = expected.key;
@@ -220,7 +194,7 @@ void GroupUnpacker::numbers(u64* into, u32 count) {
         else if (code == GroupMemory::kOnes)
             grew = (~u64{0} >> (64 - *literal++)) - m.last[slot];
         else if (code == GroupMemory::kOther)
-            grew = unzigzag(take(literal));
+            grew = unzigzag(takeVarint(literal));
         if (grew != 0) {
             m.alike[slot] = 0;
             m.grew[slot] = grew;

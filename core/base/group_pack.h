@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+struct ZSTD_CCtx_s;
+
 namespace mirrorscope {
 
 // What a group is about: equal keys have numbers of equal meaning.
@@ -35,7 +37,7 @@ public:
             return ((key[0] ^ other[0]) | (key[1] ^ other[1]) | (key[2] ^ other[2]) | (key[3] ^ other[3]) | (count ^ numbers)) == 0;
         }
     };
-    GroupMemory();
+    GroupMemory() { clear(); }
     void clear();
     Group& expected() { return groups_[context_ % kGroups]; }
     static u32 hashOf(const GroupKey& key) {
@@ -68,13 +70,14 @@ private:
 class GroupPacker {
 public:
     GroupPacker();
-    ~GroupPacker();
     void add(const GroupKey& key, const u64* numbers, u32 count);
     // All that was added, and begins anew.
     std::string finish();
 
 private:
-    struct Context;
+    struct Free {
+        void operator()(ZSTD_CCtx_s* stream) const;
+    };
     // Bytes that are written to with room made before.
     struct Bytes {
         std::vector<u8> all;
@@ -93,7 +96,7 @@ private:
     std::vector<u8> codes_;
     u64 groups_ = 0;
     u8 flagsNow_ = 0;
-    std::unique_ptr<Context> zstd_;
+    std::unique_ptr<ZSTD_CCtx_s, Free> zstd_;
 };
 
 class GroupUnpacker {

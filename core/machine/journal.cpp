@@ -13,7 +13,7 @@ namespace {
 // What changed before the chunk's first micro-step is a group of its own.
 constexpr GroupKey kBefore{~0u, ~0u, ~0u, ~0u};
 constexpr u64 kChangesAtFirst = 1024;
-// A block that nearly takes one of this host's large pages is one: it costs one fault, and not hundreds.
+// A block that takes an eighth of one of this host's large pages is one: it costs one fault, and not hundreds.
 constexpr std::size_t kLarge = std::size_t{2} << 20;
 
 GroupKey keyOf(const StepRecord& step) { return {step.path, step.script, static_cast<u32>(step.site), step.actor}; }
@@ -100,8 +100,8 @@ void Journal::takeLast() {
 
 void Journal::sync() {
     JournalChunk& chunk = chunks_.last();
-    chunk.stepCount = static_cast<u64>(step_ - stepBegin_);
-    chunk.changeCount = static_cast<u64>(change_ - changeBegin_);
+    chunk.stepCount = stepsIn(chunk);
+    chunk.changeCount = changesIn(chunk);
 }
 
 void Journal::nextChunk() {
@@ -131,10 +131,9 @@ JournalChange Journal::earlierChange(u64 n) const {
 
 u64 Journal::stepOf(u64 change) const {
     const u64 number = chunkOf(change);
-    const bool last = number + 1 == chunks_.size();
     const JournalChunk& chunk = chunks_[number];
     const StepRecord* begin = chunk.steps;
-    const StepRecord* end = last ? step_ : begin + chunk.stepCount;
+    const StepRecord* end = begin + stepsIn(chunk);
     const StepRecord* after = std::upper_bound(begin, end, change, [](u64 c, const StepRecord& step) { return c < step.change; });
     const u64 first = number << bits_;
     return after == begin ? (first == 0 ? 0 : first - 1) : first + static_cast<u64>(after - begin) - 1;
@@ -173,9 +172,7 @@ void Journal::truncate(u64 steps) {
 
 u64 Journal::bytesFrom(u64 step) const {
     return chunks_.bytesFrom(step >> bits_, [&](const JournalChunk& chunk) {
-        const bool last = &chunk == &chunks_.last();
-        return (last ? static_cast<u64>(step_ - stepBegin_) : chunk.stepCount) * sizeof(StepRecord) +
-               (last ? static_cast<u64>(change_ - changeBegin_) : chunk.changeCount) * sizeof(JournalChange);
+        return stepsIn(chunk) * sizeof(StepRecord) + changesIn(chunk) * sizeof(JournalChange);
     });
 }
 

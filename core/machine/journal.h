@@ -56,7 +56,8 @@ private:
 
 class Journal {
 public:
-    // 2^stepBits micro-steps in a chunk; how many chunks are not packed, see Chunks. What is short is not packed at all.
+    // 2^stepBits micro-steps in a chunk, stepBits at least 3; how many chunks are not packed, see Chunks. What is short is not packed at
+    // all.
     struct Shape {
         unsigned stepBits = 14;
         unsigned fresh = 8, read = 24;
@@ -116,6 +117,9 @@ public:
 
 private:
     JournalChange earlierChange(u64 n) const;
+    u64 stepsIn(const JournalChunk& chunk) const { return isLast(chunk) ? static_cast<u64>(step_ - stepBegin_) : chunk.stepCount; }
+    u64 changesIn(const JournalChunk& chunk) const { return isLast(chunk) ? static_cast<u64>(change_ - changeBegin_) : chunk.changeCount; }
+    bool isLast(const JournalChunk& chunk) const { return &chunk == &chunks_.last(); }
     Run run(u64 chunk, u64 from, u64 end) const;
     // The last chunk's counts are known by where it is written to.
     void sync();

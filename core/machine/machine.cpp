@@ -162,6 +162,8 @@ void Machine::walk(u64 from, u64 to) {
 }
 
 u64 Machine::nextBorder(u64 at, u64 target) const {
+    if (leaps_.empty())
+        return target;
     const u64 stride = u64{1} << journal_.stepBits();
     return at > target ? std::max(target, (at - 1) / stride * stride) : std::min(target, (at / stride + 1) * stride);
 }
@@ -178,7 +180,7 @@ void Machine::seek(u64 position) {
             position_ = there;
             continue;
         }
-        const u64 border = leaps_.empty() ? position : nextBorder(position_, position);
+        const u64 border = nextBorder(position_, position);
         walk(position_, border);
         position_ = border;
     }
@@ -186,7 +188,7 @@ void Machine::seek(u64 position) {
 
 std::pair<u64, u64> Machine::partOf(u64 chunk, unsigned part) const {
     const u64 begin = chunk << journal_.stepBits();
-    const u64 steps = std::max<u64>(1, (u64{1} << journal_.stepBits()) / Leaps::kParts);
+    const u64 steps = (u64{1} << journal_.stepBits()) / Leaps::kParts;
     return {changesUpTo(begin + part * steps), changesUpTo(begin + (part + 1) * steps)};
 }
 
@@ -230,7 +232,7 @@ std::vector<std::pair<u64, u64>> Machine::difference(u64 from, u64 to) const {
             at = there;
             continue;
         }
-        const u64 border = leaps_.empty() ? target : nextBorder(at, target);
+        const u64 border = nextBorder(at, target);
         forEachChangeIn(changesUpTo(at), changesUpTo(border), [&](Place place, u64 delta) { sums.add(place.v, delta); });
         at = border;
     }

@@ -33,7 +33,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
         checker_.watch();
 }
 
-// `forOne`: so many of these count as one.
+// `forOne`: so many of these count as one. (Asked after each micro-step, which dividing takes a part of.)
 void Runner::checkBound(u64 steps, u64 forOne, std::string_view where) const {
     if (steps >= options_.maxSteps && steps / forOne >= options_.maxSteps)
         throw BoundReached{fmt::format("stopped after {} micro-steps{} (--max-steps)", steps, where)};

@@ -48,8 +48,6 @@ public:
 
     // The kinds of micro-steps (a bit per StepGroup) that the n-th actor took in [from, to).
     u16 groups(u64 from, u64 to, std::size_t actor) const;
-    // A border of what is `width` micro-steps wide, moved by less than half of that to where asking for groups() costs least.
-    static u64 border(u64 n, u64 width) { return width < 2 * kFine ? n : n / kFine * kFine; }
     // The first micro-step of the n-th actor at or after `from`, the last one before it; ~0 if there is none.
     u64 next(u64 from, std::size_t actor) const;
     u64 previous(u64 from, std::size_t actor) const;

@@ -96,19 +96,17 @@ const Lanes& Session::lanes() const {
 void Session::indexScript() {
     const Machine& machine = system().machine();
     std::pair<u64, u64>* extent = nullptr;
-    u32 before = 0;
     for (u64 n = 0; n < machine.steps(); ++n) {
         const StepRecord& record = machine.step(n);
         if (std::find(actors_.begin(), actors_.end(), record.actor) == actors_.end())
             actors_.push_back(record.actor);
-        if (scriptRuns_.empty() || scriptRuns_.back().second != record.script)
+        const bool goesOn = !scriptRuns_.empty() && scriptRuns_.back().second == record.script;
+        if (!goesOn)
             scriptRuns_.emplace_back(n, record.script);
         if (record.script == 0)
             continue;
-        if (record.script != before) {
+        if (!goesOn)
             extent = &extents_.try_emplace(record.script, n, n + 1).first->second;
-            before = record.script;
-        }
         extent->second = n + 1;
     }
     std::sort(actors_.begin(), actors_.end());

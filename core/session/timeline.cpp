@@ -74,8 +74,7 @@ std::vector<TimelineBox> boxesOf(const Session& session, std::size_t actor, cons
     }
     // Several micro-steps a pixel: every kind that is among them has its share of the pixel.
     for (unsigned x = 0; x < static_cast<unsigned>(scale.width); ++x) {
-        const u64 begin = scale.step(x), end = std::max(begin + 1, scale.step(x + 1));
-        const u64 from = Lanes::border(begin, end - begin), to = Lanes::border(end, end - begin);
+        const u64 from = scale.step(x), to = std::max(from + 1, scale.step(x + 1));
         const u16 groups = session.lanes().groups(from, to, actor);
         const double count = std::popcount(groups);
         double k = 0;
@@ -121,8 +120,7 @@ std::vector<OverviewColumn> overviewOf(const Session& session, unsigned columns)
     std::vector<OverviewColumn> overview(columns);
     const u64 end = session.end();
     for (unsigned c = 0; c < columns && end > 0; ++c) {
-        const u64 width = end / columns, from = Lanes::border(end * c / columns, width);
-        const u64 to = c + 1 == columns ? end : std::min(end, std::max(from + 1, Lanes::border(end * (c + 1) / columns, width)));
+        const u64 from = end * c / columns, to = std::min(end, std::max(from + 1, end * (c + 1) / columns));
         u16 groups = 0;
         for (std::size_t actor = 0; actor < session.actors().size(); ++actor)
             groups |= session.lanes().groups(from, to, actor);

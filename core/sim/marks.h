@@ -52,10 +52,7 @@ class Marks {
 public:
     explicit Marks(unsigned bits = 12, unsigned fresh = 8, unsigned read = 24) : bits_(bits), chunks_(fresh, read) {}
     u64 size() const { return ((chunks_.size() - 1) << bits_) + chunks_.last().marks.size(); }
-    Mark operator[](u64 n) const {
-        const u64 chunk = n >> bits_;
-        return (chunk + 1 == chunks_.size() ? chunks_.last() : chunks_[chunk]).marks[n & ((u64{1} << bits_) - 1)];
-    }
+    Mark operator[](u64 n) const { return chunks_[n >> bits_].marks[n & ((u64{1} << bits_) - 1)]; }
     void push(const Mark& mark) {
         if (chunks_.last().marks.size() >> bits_ != 0)
             chunks_.append();

@@ -298,24 +298,17 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
     bool fine = child > 0, stopped = false;
     std::string buffer(1 << 16, '\0');
     constexpr int kAskedEvery = 50; // milliseconds: a child that hangs can be given up, too
-    while (fine) {
+    while (fine && !stopped) {
         pollfd waiting{ends[0], POLLIN, 0};
-        if (poll(&waiting, 1, kAskedEvery) == 0) {
-            if (goOn(reader.counts().events))
+        if (poll(&waiting, 1, kAskedEvery) != 0) {
+            const ssize_t n = ::read(ends[0], buffer.data(), buffer.size());
+            if (n < 0 && errno == EINTR)
                 continue;
-            stopped = true;
-            break;
+            if (n <= 0)
+                break;
+            fine = reader.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
         }
-        const ssize_t n = ::read(ends[0], buffer.data(), buffer.size());
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        fine = reader.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
-        if (!goOn(reader.counts().events)) {
-            stopped = true;
-            break;
-        }
+        stopped = !goOn(reader.counts().events);
     }
     close(ends[0]);
     int status = 0;

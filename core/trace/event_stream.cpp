@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trace/event_stream.h"
 
+#include "base/varint.h"
+
 namespace mirrorscope {
 
 namespace {
@@ -9,15 +11,11 @@ enum Tag : u8 { kTask = 64, kString, kLost, kOther, kEnd };
 constexpr u64 kHasLevel = 1, kHasFlags = 2, kHasAs = 4, kHasTask = 8, kHasCpu = 16, kHasVcpu = 32, kHasGfn = 64, kHasA = 128, kHasB = 256,
               kHasC = 512, kAllFields = 1023;
 constexpr std::size_t kLongestText = 256, kLongestRecord = 512;
-
-u64 zigzag(u64 difference) { return difference << 1 ^ (static_cast<std::int64_t>(difference) < 0 ? ~u64{0} : 0); }
-u64 unzigzag(u64 value) { return value >> 1 ^ ((value & 1) != 0 ? ~u64{0} : 0); }
 } // namespace
 
 void EventWriter::number(u64 value) {
-    for (; value >= 0x80; value >>= 7)
-        bytes_.push_back(static_cast<char>(value | 0x80));
-    bytes_.push_back(static_cast<char>(value));
+    u8 bytes[kLongestVarint];
+    bytes_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(putVarint(bytes, value) - bytes));
 }
 
 void EventWriter::text(std::string_view text) {
