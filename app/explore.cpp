@@ -9,6 +9,7 @@
 #include "explore/scale_out.h"
 #include "explored.h"
 #include "export/export.h"
+#include "views/threads.h"
 
 #include <fmt/format.h>
 
@@ -172,6 +173,9 @@ int explore(const ExploreArguments& args) {
                 scale.frontier = readFile(args.frontier);
             scale.save = [&](const std::string& json) { put(args.frontier, json); };
         }
+        scale.onThreads = [](unsigned count, const std::function<void(unsigned)>& each) {
+            views::onThreads(count, count, [&](std::size_t i) { each(static_cast<unsigned>(i)); });
+        };
         scale.progress = [](u64 done, u64 tasks) {
             std::fprintf(stderr, "%llu of %llu tasks\n", static_cast<unsigned long long>(done), static_cast<unsigned long long>(tasks));
         };
@@ -219,7 +223,7 @@ void addExplore(CLI::App& root, Invocation& invoke) {
     sub->add_option("--bound-preemptions", args->preemptions, "at most that many preemptions");
     sub->add_option("--seconds", args->seconds, "stop after that time, exit 3")->check(CLI::PositiveNumber);
     sub->add_option("--max-steps", args->maxSteps, "stop after that many micro-steps, exit 3")->check(CLI::PositiveNumber);
-    sub->add_option("--jobs", args->jobs, "so many worker processes")->check(CLI::Range(1, 256));
+    sub->add_option("--jobs", args->jobs, "so many threads or, in stateless mode, processes")->check(CLI::Range(1, 256));
     sub->add_option("--shard", args->shard, "I/N: one part of N");
     sub->add_option("--frontier", args->frontier, "go on from there, and leave there what is done");
     sub->add_flag("--all", args->all, "go on after the first violation");

@@ -2,16 +2,14 @@
 #include "command.h"
 
 #include "export/review_text.h"
+#include "views/threads.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <unistd.h>
 
@@ -25,32 +23,6 @@ struct ReviewArguments {
     u64 maxSteps = 30'000'000;
     bool all = false;
 };
-
-// The pieces of work on so many threads; the first failure is the caller's.
-void onThreads(unsigned jobs, std::size_t count, const std::function<void(std::size_t)>& each) {
-    std::atomic<std::size_t> next = 0;
-    std::exception_ptr failure;
-    std::mutex mutex;
-    const auto run = [&] {
-        try {
-            for (std::size_t i = next++; i < count; i = next++)
-                each(i);
-        } catch (...) {
-            next = count;
-            const std::lock_guard lock(mutex);
-            if (!failure)
-                failure = std::current_exception();
-        }
-    };
-    std::vector<std::thread> threads;
-    for (unsigned i = 1; i < std::min<std::size_t>(jobs, count); ++i)
-        threads.emplace_back(run);
-    run();
-    for (std::thread& thread : threads)
-        thread.join();
-    if (failure)
-        std::rethrow_exception(failure);
-}
 
 std::string fileName(const ReviewCell& cell, std::string_view table) {
     std::string name = fmt::format("{} {} {}", table, cell.rowText(), cell.columnText());
@@ -89,7 +61,7 @@ int reviewCommand(const ReviewArguments& args) {
     options.only = args.only;
     options.maxTransitions = args.maxSteps;
     options.cancelled = [] { return interrupted(); };
-    options.forEach = [&](std::size_t count, const std::function<void(std::size_t)>& each) { onThreads(args.jobs, count, each); };
+    options.forEach = [&](std::size_t count, const std::function<void(std::size_t)>& each) { views::onThreads(args.jobs, count, each); };
     std::vector<ReviewTable> tables;
     const auto make = [&](ReviewKind kind) {
         if (isatty(STDERR_FILENO) != 0)

@@ -55,11 +55,17 @@ Ample::Standing Ample::standing(const Race& race, unsigned i) {
     const Condition& waits = race.condition(i);
     u64 key = mix(i + 1, race.script(i));
     key = mix(key, static_cast<u64>(race.pendingSite(i)) << 8 | static_cast<u64>(waits.kind));
-    key = mix(key, u64{race.pendingPath(i)} << 32 | waits.place.v);
-    u64& number = numbers_[key];
+    key = mix(mix(key, race.pendingPathHash(i)), waits.place.v);
+    return standing({key == 0 ? 1 : key, race.wants(i)});
+}
+
+Ample::Standing Ample::standing(const Fact::Standing& standing) {
+    if (standing.key == 0)
+        return 0;
+    u64& number = numbers_[standing.key];
     if (number == FlatMap::kNone) {
         number = nodes_.size();
-        nodes_.emplace_back().wants = race.wants(i);
+        nodes_.push_back({.wants = standing.wants, .tried = false, .key = standing.key, .own = {}, .next = {}});
     }
     return static_cast<Standing>(number);
 }
@@ -73,14 +79,27 @@ Ample::Accessed Ample::accessed(const WordAccess* begin, const WordAccess* end) 
         number = sets_.size();
         Words& words = sets_.emplace_back();
         for (const WordAccess* access = begin; access != end; ++access)
-            words.add(words_.try_emplace(access->place, words_.size()).first->second, access->kind);
+            words.add(wordOf(access->place), access->kind);
     }
     return static_cast<Accessed>(number);
 }
 
+std::size_t Ample::wordOf(u64 place) {
+    const auto [at, isNew] = words_.try_emplace(place, places_.size());
+    if (isNew)
+        places_.push_back(place);
+    return at->second;
+}
+
 void Ample::learn(Standing from, Standing to, Accessed what) {
+    if (join(from, to, what))
+        tell(Fact::Kind::MicroStep, from, to, what);
+}
+
+// Was it new?
+bool Ample::join(Standing from, Standing to, Accessed what) {
     if (std::exchange(learned_[mix(u64{from} << 32 | to, what)], 1) == 1)
-        return;
+        return false;
     Node& node = nodes_[from];
     node.tried = true;
     bool isNew = node.own.merge(sets_[what]);
@@ -89,13 +108,47 @@ void Ample::learn(Standing from, Standing to, Accessed what) {
         isNew = true;
     }
     version_ += isNew;
+    return isNew;
 }
 
 Ample::Accessed Ample::learnGuard(const Race& race, unsigned i, Standing where) {
     const AccessLog guard = race.awaited(i);
     const Accessed what = accessed(guard.data(), guard.data() + guard.size());
-    version_ += nodes_[where].own.merge(sets_[what]);
+    if (merge(where, what))
+        tell(Fact::Kind::Guard, where, where, what);
     return what;
+}
+
+bool Ample::merge(Standing where, Accessed what) {
+    const bool isNew = nodes_[where].own.merge(sets_[what]);
+    version_ += isNew;
+    return isNew;
+}
+
+void Ample::tell(Fact::Kind kind, Standing from, Standing to, Accessed what) const {
+    if (!tell_)
+        return;
+    Fact fact{.kind = kind, .from = factOf(from), .to = factOf(to), .words = {}};
+    const auto has = [](const std::vector<u64>& bits, std::size_t n) { return n / 64 < bits.size() && (bits[n / 64] >> n % 64 & 1) != 0; };
+    const Words& words = sets_[what];
+    for (std::size_t n = 0; n < places_.size(); ++n)
+        if (const bool changed = has(words.changed_, n), valued = has(words.valued_, n); changed || valued)
+            fact.words.emplace_back(places_[n], !valued   ? WordAccess::Kind::Add
+                                                : changed ? WordAccess::Kind::Write
+                                                          : WordAccess::Kind::Read);
+    tell_(std::move(fact));
+}
+
+void Ample::learn(const Fact& fact) {
+    AccessLog log;
+    for (const auto& [place, kind] : fact.words)
+        log.push_back({place, kind, 0, 0});
+    const Accessed what = accessed(log.data(), log.data() + log.size());
+    const Standing from = standing(fact.from), to = standing(fact.to);
+    if (fact.kind == Fact::Kind::Guard)
+        merge(from, what);
+    else
+        join(from, to, what);
 }
 
 const Ample::Words& Ample::ahead(Standing from, Locks keptOut) {

@@ -8,12 +8,14 @@
 // begins anew with the better graph. resources/docs/exploring.md has the argument.
 #pragma once
 
+#include "explore/fact.h"
 #include "explore/flat_map.h"
 #include "machine/access.h"
 #include "sim/race.h"
 
 #include <bitset>
 #include <cstddef>
+#include <functional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -37,6 +39,9 @@ public:
     Accessed accessed(const WordAccess* begin, const WordAccess* end);
     // A micro-step led from one standing to another and accessed that.
     void learn(Standing from, Standing to, Accessed what);
+    // What another search of the same race has learned. `tell` is told what this one learns itself.
+    void learn(const Fact& fact);
+    void tellOthers(std::function<void(Fact)> tell) { tell_ = std::move(tell); }
     // Actor i waits there: for what, which it looks at as long as it waits.
     Accessed learnGuard(const Race& race, unsigned i, Standing where);
     bool independent(Accessed a, Accessed b) const { return !sets_[a].clashes(sets_[b]); }
@@ -60,13 +65,15 @@ private:
         bool clashes(const Words& other) const;
 
     private:
+        friend class Ample;
         std::vector<u64> changed_, valued_; // written or added to; read or written
     };
     using Locks = Race::Locks;
     struct Node {
         Locks wants = 0; // one bit: the micro-step that begins here takes that lock
         bool tried = false;
-        Words own; // of that micro-step
+        u64 key = 0; // Fact::Standing's
+        Words own;   // of that micro-step
         std::vector<Standing> next;
     };
     // Of an actor, what a decision is made from.
@@ -89,6 +96,12 @@ private:
         Words words;
     };
 
+    Standing standing(const Fact::Standing& standing);
+    Fact::Standing factOf(Standing standing) const { return {nodes_[standing].key, nodes_[standing].wants}; }
+    void tell(Fact::Kind kind, Standing from, Standing to, Accessed what) const;
+    std::size_t wordOf(u64 place);
+    bool merge(Standing where, Accessed what);
+    bool join(Standing from, Standing to, Accessed what);
     // What whoever stands there may touch from there on, while those locks are not to be had.
     const Words& ahead(Standing from, Locks keptOut);
     const Words& first(const Actor& actor) const { return actor.first == kUnknown ? nodes_[actor.standing].own : sets_[actor.first]; }
@@ -96,6 +109,8 @@ private:
     unsigned disturber(const Actor* actors, unsigned count, const Set& set);
 
     std::unordered_map<u64, std::size_t> words_;
+    std::vector<u64> places_; // of each word
+    std::function<void(Fact)> tell_;
     FlatMap setNumbers_;
     std::vector<Words> sets_;
     FlatMap numbers_;

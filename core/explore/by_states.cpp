@@ -15,7 +15,8 @@ namespace mirrorscope {
 class Explorer::ByStates {
 public:
     ByStates(Explorer& explorer, std::size_t item, Race& race)
-        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)) {}
+        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)),
+          crew_(explorer.options_.crew) {}
     void search();
 
 private:
@@ -56,9 +57,13 @@ private:
     void runOn(Node& node);
     void lookWhoMoves(Node& node) const;
     void lookAtGuards(Node& node);
-    bool isNew(const Node& node);
+    Crew::Found look(const Node& node);
     void enter(Node node);
     void leave();
+    void share();
+    bool join();
+    void takeOn(const Crew::Task& task);
+    Node along(std::span<const u16> moves);
     void follow(u16 choice, unsigned preemptions);
     bool remembersWays() const;
     void lookAgain();
@@ -84,6 +89,8 @@ private:
     std::vector<Ample::Standing> standingsThen_;
     Ways ways_;
     std::vector<Ways::Place> todo_; // where somebody was spared who may not be
+    Crew* const crew_;
+    std::vector<u64> kept_; // states before the beginning of the present task, which are open as long as it is not done
 };
 
 void Explorer::ByStates::backTo(const Here& here) {
@@ -144,18 +151,29 @@ void Explorer::ByStates::lookAtGuards(Node& node) {
             node.accesses[i] = explorer_.ample_.learnGuard(race_, i, node.standings[i]);
 }
 
-bool Explorer::ByStates::isNew(const Node& node) {
+// The state that the path has led to.
+Crew::Found Explorer::ByStates::look(const Node& node) {
+    using enum Crew::Found;
+    if (crew_ != nullptr) {
+        const Crew::Found found = crew_->enter(node.state.byReads);
+        if (reduce_ || explorer_.seenStacks_.insert(node.state.byStacks) || found != New)
+            return found;
+        crew_->close(node.state.byReads);
+        return Closed;
+    }
     // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
-    if (explorer_.inTop(path_.size()) || explorer_.atCut(path_.size()))
-        return explorer_.top_.insert(mix(stateHash(race_, explorer_.memoryHash() + extra(node), false), path_.size()));
-    return explorer_.isNew(node.state);
+    const bool isAbove = explorer_.inTop(path_.size()) || explorer_.atCut(path_.size());
+    if (isAbove ? explorer_.top_.insert(mix(stateHash(race_, explorer_.memoryHash() + extra(node), false), path_.size()))
+                : explorer_.isNew(node.state))
+        return New;
+    return reduce_ && (onPath_.contains(node.state.byReads) || onPath_.contains(node.state.byStacks)) ? Open : Closed;
 }
 
-// The state that the path has led to.
 void Explorer::ByStates::enter(Node node) {
     node.here = here();
-    if (reduce_) {
+    if (reduce_)
         lookAtGuards(node);
+    if (reduce_ && crew_ == nullptr) {
         onPath_.push(node.state.byReads);
         onPath_.push(node.state.byStacks);
     }
@@ -163,7 +181,9 @@ void Explorer::ByStates::enter(Node node) {
 }
 
 void Explorer::ByStates::leave() {
-    if (reduce_) {
+    if (crew_ != nullptr) {
+        crew_->close(nodes_.back().state.byReads);
+    } else if (reduce_) {
         onPath_.pop();
         onPath_.pop();
     }
@@ -197,14 +217,14 @@ void Explorer::ByStates::spare() {
     node.spared.assign(spared, node.choices.end());
     node.choices.erase(spared, node.choices.end());
     if (node.spared.empty())
-        ++explorer_.branched_[false];
+        explorer_.countBranch(true);
     else
         notAllTried(ways_.end(node.way));
 }
 
 // By the decision that was made last.
 void Explorer::ByStates::notAllTried(Ways::Place where) {
-    ++explorer_.branched_[true];
+    explorer_.countBranch(false);
     explorer_.result_.reduced = true;
     if (remembersWays())
         ways_.rests(explorer_.ample_.decision(), where);
@@ -215,8 +235,8 @@ void Explorer::ByStates::walk(u64 steps) {
     const u64 end = explorer_.result_.transitions + steps;
     const auto goesOn = [&] { return explorer_.result_.transitions < end; };
     constexpr u64 kRates = 5; // how often they take turns: every 2nd micro-step to every 512th
-    for (u64 seed = end; goesOn();) {
-        std::vector<Ample::Standing> standings = nodes_.back().standings;
+    for (u64 seed = end + options_.member; goesOn();) {
+        std::vector<Ample::Standing> standings = standingsThen_;
         u16 actor = 0;
         const u64 often = u64{2} << seed % kRates * 2;
         for (std::vector<unsigned> movable; !(movable = race_.movable()).empty() && goesOn();) {
@@ -225,7 +245,7 @@ void Explorer::ByStates::walk(u64 steps) {
                 actor = static_cast<u16>(movable[(seed >> 8) % movable.size()]);
             move(explorer_.snapshot(), actor, standings);
         }
-        backTo(nodes_.back().here);
+        backTo(beginning_);
     }
 }
 
@@ -344,9 +364,10 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
         return;
     }
     next.state = explorer_.stateHash(race_, item_, extra(next));
-    if (!isNew(next) || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
+    const Crew::Found found = look(next);
+    if (found != Crew::Found::New || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
         // Round in a circle nobody may be spared for ever.
-        if (reduce_ && (onPath_.contains(next.state.byReads) || onPath_.contains(next.state.byStacks))) {
+        if (reduce_ && found == Crew::Found::Open) {
             Node& node = nodes_.back();
             node.choices.insert(node.choices.end(), node.spared.begin(), node.spared.end());
             node.spared.clear();
@@ -371,14 +392,18 @@ bool Explorer::ByStates::remembersWays() const { return explorer_.hasOneRace_ &&
 void Explorer::ByStates::lookAgain() {
     if (explorer_.pays_ && explorer_.paysLittle()) {
         explorer_.pays_ = false;
-        if (!explorer_.reduces(race_))
+        if (!explorer_.reduces(race_)) {
+            if (crew_ != nullptr)
+                crew_->leaveNobodyOut();
             throw Again{};
+        }
     }
+    explorer_.takeNews();
     const std::unordered_set<u64> wrong = explorer_.ample_.wrong();
     if (wrong.empty())
         return;
     if (!remembersWays())
-        throw Again{};
+        explorer_.callAnew();
     const std::vector<Ways::Place> places = ways_.take(wrong);
     todo_.insert(todo_.end(), places.begin(), places.end());
     u64 length = 0;
@@ -386,7 +411,7 @@ void Explorer::ByStates::lookAgain() {
         length += ways_.length(place);
     const Ample::Part without = options_.ampleWithout;
     if (length > explorer_.result_.transitions && without != Ample::Part::BeginningAnew && without != Ample::Part::GoingOn)
-        throw Again{};
+        explorer_.callAnew();
     if (without == Ample::Part::GoingOn)
         todo_.clear();
 }
@@ -400,20 +425,104 @@ bool Explorer::ByStates::goOnWhereWrong() {
         return false;
     const Ways::Place place = todo_.back();
     todo_.pop_back();
+    Node node = along(ways_.moves(place));
+    lookWhoMoves(node);
+    node.way = ways_.branch(place);
+    if (crew_ != nullptr)
+        crew_->open(node.state.byReads);
+    enter(std::move(node));
+    return true;
+}
+
+// The search goes to where these micro-steps lead to from the beginning of the race.
+Explorer::ByStates::Node Explorer::ByStates::along(std::span<const u16> moves) {
     backTo(beginning_);
     Node node;
     node.standings = standingsThen_;
     node.accesses.resize(node.standings.size(), Ample::kUnknown);
     Ample::Set saved;
-    for (const u16 actor : ways_.moves(place)) {
+    for (const u16 actor : moves) {
         move(explorer_.snapshot(), actor, node.standings);
         dropIfSaved(actor, saved);
     }
-    lookWhoMoves(node);
     node.state = explorer_.stateHash(race_, item_, extra(node));
-    node.way = ways_.branch(place);
+    return node;
+}
+
+// Somebody has nothing to do: of what this search still has to do he gets a part that is likely to be large, as long as enough is left.
+void Explorer::ByStates::share() {
+    if (!todo_.empty()) {
+        Crew::Task task;
+        task.path = ways_.moves(todo_.back());
+        task.all = true;
+        crew_->give(std::move(task));
+        todo_.pop_back();
+        return;
+    }
+    std::size_t left = 0;
+    for (const Node& node : nodes_)
+        left += node.choices.size() - node.next;
+    if (left < 2)
+        return;
+    const auto first = std::find_if(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.next < node.choices.size(); });
+    const std::size_t has = first->choices.size() - first->next, gives = has == left ? has / 2 : has;
+    Crew::Task task{.path = {},
+                    .all = false,
+                    .choices = {first->choices.end() - static_cast<std::ptrdiff_t>(gives), first->choices.end()},
+                    .spared = first->spared,
+                    .preemptions = first->preemptions,
+                    .last = first->last,
+                    .lastCouldGo = first->lastCouldGo,
+                    .open = kept_};
+    for (const u16 choice : std::span(path_).first(first->here.length))
+        task.path.push_back(choice & ~kNoMicroStep);
+    for (auto node = nodes_.begin(); node <= first; ++node)
+        task.open.push_back(node->state.byReads);
+    first->choices.resize(first->choices.size() - gives);
+    crew_->give(std::move(task));
+}
+
+void Explorer::ByStates::takeOn(const Crew::Task& task) {
+    Node node = along(task.path);
+    node.preemptions = task.preemptions;
+    node.last = task.last;
+    node.way = remembersWays() ? ways_.add(0, task.path) : 0;
+    lookWhoMoves(node);
+    node.lastCouldGo = task.lastCouldGo;
+    if (task.all) {
+        crew_->open(node.state.byReads);
+        enter(std::move(node));
+        return;
+    }
+    kept_ = task.open;
+    kept_.pop_back(); // its own, which it closes itself
     enter(std::move(node));
-    return true;
+    nodes_.back().choices = task.choices;
+    nodes_.back().spared = task.spared;
+}
+
+// With nothing left to do: helps the others, if there are any that have. False at the end of the search.
+bool Explorer::ByStates::join() {
+    if (crew_ == nullptr)
+        return false;
+    for (; !kept_.empty(); kept_.pop_back())
+        crew_->close(kept_.back());
+    const auto rest = [&] {
+        if (explorer_.isOver())
+            crew_->stop();
+    };
+    for (Crew::Task task; true;)
+        switch (crew_->wait(options_.member, task, rest)) {
+        case Crew::Next::Task: takeOn(task); return true;
+        case Crew::Next::Facts:
+            explorer_.takeNews(); // whether or not they are of use to it
+            if (goOnWhereWrong())
+                return true;
+            break;
+        case Crew::Next::Done: return false;
+        case Crew::Next::Stop: throw Stop{};
+        case Crew::Next::Anew: throw Again{};
+        }
 }
 
 void Explorer::ByStates::search() {
@@ -429,14 +538,17 @@ void Explorer::ByStates::search() {
         return;
     }
     first.state = explorer_.stateHash(race_, item_, extra(first));
-    isNew(first);
-    enter(std::move(first));
-    beginning_ = nodes_.front().here;
-    standingsThen_ = nodes_.front().standings;
+    beginning_ = here();
+    standingsThen_ = first.standings;
     if (reduce_)
         walk(std::exchange(explorer_.walk_, 0));
-    spare();
-    while (!nodes_.empty() || goOnWhereWrong()) {
+    if (look(first) == Crew::Found::New || crew_ == nullptr) { // of a crew one enters it
+        enter(std::move(first));
+        spare();
+    }
+    while (!nodes_.empty() || goOnWhereWrong() || join()) {
+        if (crew_ != nullptr && crew_->isHungry())
+            share();
         Node& node = nodes_.back();
         if (node.next == node.choices.size()) {
             leave();

@@ -31,6 +31,8 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
       seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_),
       ample_(options.ampleWithout), hasOneRace_(racesOf(scenario) == 1) {
     runner_.setIgnoreRaceExpectations(true);
+    if (Crew* crew = options.crew)
+        ample_.tellOthers([crew](Fact fact) { crew->tell(std::move(fact)); });
     if (options.deafTo)
         runner_.checker().ignore(*options.deafTo);
     if (options.prepare)
@@ -195,11 +197,15 @@ void Explorer::runOnce(ExploreMode mode) {
         while (true) {
             try {
                 exploreFrom(first_);
-                if (!ample_.wrong().empty()) // of a race before the last
+                if (options_.crew == nullptr && !ample_.wrong().empty()) // of a race before the last
                     throw Again{};
                 break;
             } catch (const Again&) {
                 branched_ = {};
+                if (Crew* crew = options_.crew) {
+                    crew->beginAnew();
+                    pays_ &= !crew->leavesNobodyOut();
+                }
                 beginAnew(beginning, empty);
                 constexpr u64 kPart = 5;
                 walk_ = result_.transitions / kPart;
@@ -233,20 +239,60 @@ void Explorer::restore(const Snapshot& at) {
 }
 
 void Explorer::checkBounds() {
-    if (maxTransitions_ != 0 && result_.transitions >= maxTransitions_) {
+    constexpr u64 kAtOnce = 64;
+    Crew* const crew = options_.crew;
+    if (crew != nullptr && result_.transitions % kAtOnce == 0)
+        crew->count(kAtOnce);
+    if (maxTransitions_ != 0 && (crew != nullptr ? crew->microSteps() : result_.transitions) >= maxTransitions_) {
         result_.stopped = true;
         throw Stop{};
     }
-    if ((result_.transitions & 0x3ff) != 0)
-        return;
+    heedCall();
+    if ((result_.transitions & 0x3ff) == 0 && isOver())
+        throw Stop{};
+}
+
+bool Explorer::isOver() {
     const bool late =
         options_.seconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() > options_.seconds;
     if (late || (options_.cancelled && options_.cancelled())) {
         result_.stopped = true;
-        throw Stop{};
+        return true;
     }
-    if (options_.progress)
+    if (options_.progress && options_.crew == nullptr) {
         options_.progress(result_);
+    } else if (options_.progress) {
+        ExploreResult all;
+        all.mode = result_.mode;
+        all.executions = result_.executions;
+        all.findings = result_.findings;
+        all.states = options_.crew->states();
+        all.transitions = options_.crew->microSteps();
+        options_.progress(all);
+    }
+    return false;
+}
+
+void Explorer::heedCall() const {
+    if (options_.crew == nullptr)
+        return;
+    switch (options_.crew->called()) {
+    case Crew::Call::GoOn: return;
+    case Crew::Call::Anew: throw Again{};
+    case Crew::Call::Stop: throw Stop{};
+    }
+}
+
+void Explorer::callAnew() {
+    if (options_.crew != nullptr)
+        options_.crew->callAnew();
+    throw Again{};
+}
+
+void Explorer::takeNews() {
+    if (options_.crew != nullptr)
+        for (const Fact* fact : options_.crew->news(options_.member))
+            ample_.learn(*fact);
 }
 
 u64 Explorer::pathHash() const {
@@ -271,6 +317,8 @@ u64 Explorer::stateHash(const Race& race, u64 memory, bool byStacks) {
 Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 extra) const {
     const u64 memory = memoryHash() + extra;
     const u64 byReads = mix(stateHash(race, memory, false), item);
+    if (options_.crew != nullptr && reduces(race)) // what a stack tells no other machine can use
+        return {byReads, 0};
     seen_.expect(byReads);
     const u64 byStacks = mix(stateHash(race, memory, true), item + (u64{1} << 40));
     seenStacks_.expect(byStacks);
@@ -297,7 +345,16 @@ bool Explorer::reduces(const Race& race) const {
 
 bool Explorer::paysLittle() const {
     constexpr u64 kFew = 1000;
-    return branched_[true] + branched_[false] >= kFew && branched_[true] <= branched_[false];
+    const u64 all = options_.crew != nullptr ? options_.crew->branches(true) : branched_[true];
+    const u64 some = options_.crew != nullptr ? options_.crew->branches(false) : branched_[false];
+    return all + some >= kFew && some <= all;
+}
+
+void Explorer::countBranch(bool all) {
+    if (options_.crew != nullptr)
+        options_.crew->branched(all);
+    else
+        ++branched_[all];
 }
 
 bool Explorer::takeTask() { return !options_.split->take || options_.split->take(tasks_++); }
@@ -388,7 +445,7 @@ void Explorer::endOfRace(std::size_t item) {
     // The same state at the end of the race leads to the same continuation.
     const u64 end = mix(memoryHash(), item + 1);
     if (result_.mode == ExploreMode::Stateful) {
-        if (seen_.insert(end))
+        if (isNewEnd(end))
             exploreFrom(item + 1);
         return;
     }

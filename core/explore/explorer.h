@@ -11,6 +11,7 @@
 #pragma once
 
 #include "explore/ample.h"
+#include "explore/crew.h"
 #include "explore/hash_set.h"
 #include "explore/reduction.h"
 #include "explore/result.h"
@@ -69,6 +70,9 @@ struct ExploreOptions {
     // Told the hash of the machine at the end of each execution.
     std::function<void(u64 hash)> finalState = {};
     std::optional<ExploreSplit> split = {};
+    // One of several searches at once (explore/together.h), and which.
+    Crew* crew = nullptr;
+    unsigned member = 0;
     // For tests: done to the machine before anything runs.
     std::function<void(System&)> prepare = {};
     // For tests: a part of the reduction that is left out.
@@ -145,10 +149,19 @@ private:
     };
     StateHash stateHash(const Race& race, std::size_t item, u64 extra) const;
     bool isNew(const StateHash& state);
+    // What follows the end of a race is looked at once.
+    bool isNewEnd(u64 hash) { return options_.crew != nullptr ? options_.crew->isFirst(hash) : seen_.insert(hash); }
+    [[noreturn]] void callAnew();
+    // Others may have called for an end, or for a new beginning.
+    void heedCall() const;
+    // Told now and then: is it too long?
+    bool isOver();
+    void takeNews();
     // Is the search of that race to be reduced?
     bool reduces(const Race& race) const;
     // Does the reduction leave out so little that a race of few actors is searched faster without it?
     bool paysLittle() const;
+    void countBranch(bool all);
     // Is it time to ask again whether all that was decided holds?
     bool looksAgain() {
         if (result_.transitions < lookAgain_)
@@ -176,7 +189,7 @@ private:
     const bool hasOneRace_;
     std::size_t first_ = 0; // item of the script that is not done yet when the search begins
     u64 walk_ = 0;          // micro-steps in random order before the next search
-    // States in which several could move: all were tried, and not all were. Does the reduction pay?
+    // States in which several could move: not all were tried, and all were. Does the reduction pay?
     std::array<u64, 2> branched_ = {};
     bool pays_ = true;  // in races of few
     u64 lookAgain_ = 0; // at how many micro-steps ample_ is asked whether all that it decided holds

@@ -295,7 +295,10 @@ ExploreResult exploreShared(const Scenario& scenario, const ExploreOptions& opti
     alone.mode = modeFor(scenario, options);
     // What one process sees of a reduced search is more than what many see of the whole.
     const bool isReduced = alone.mode == ExploreMode::Stateful && Explorer::isReduced(scenario, options);
-    if (isReduced && scale.shards == 1 && !scale.save)
+    const bool isWhole = scale.shards == 1 && !scale.save && scale.frontier.empty();
+    if (isWhole && scale.jobs > 1 && scale.onThreads && isForTogether(scenario, options, alone.mode))
+        result = exploreTogether(scenario, alone, scale.jobs, scale.onThreads);
+    else if (isWhole && (isReduced || scale.jobs == 1))
         result = Explorer(scenario, alone).run();
     else if (Explorer::racesOf(scenario) != 0)
         result = Workers(scenario, options, scale).run();

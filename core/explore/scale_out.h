@@ -8,6 +8,7 @@
 #pragma once
 
 #include "explore/explorer.h"
+#include "explore/together.h"
 
 #include <stdexcept>
 #include <string>
@@ -22,6 +23,8 @@ struct ScaleOut {
     std::string frontier = {};                              // what an earlier run left; empty at first
     std::function<void(const std::string& json)> save = {}; // told the new frontier now and then, and at the end
     std::function<void(u64 done, u64 tasks)> progress = {}; // of this shard, every few seconds
+    // With threads a stateful search of one race is shared out among them, and needs no processes (explore/together.h).
+    OnThreads onThreads = {};
 };
 
 // The frontier is not one of this exploration.

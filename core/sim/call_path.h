@@ -2,6 +2,7 @@
 // Call paths ("kvm_tdp_mmu_map → tdp_mmu_set_spte_atomic"), interned: a step record names its path by one number.
 #pragma once
 
+#include "base/hash.h"
 #include "base/types.h"
 
 #include <string>
@@ -11,7 +12,7 @@ namespace mirrorscope {
 
 class CallPaths {
 public:
-    CallPaths() { nodes_.push_back({0, nullptr, 0, 0}); }
+    CallPaths() { nodes_.push_back({0, nullptr, 0, 0, 0}); }
 
     // The path of `function` called from `parent`; `function` is a literal.
     u32 enter(u32 parent, const char* function) {
@@ -19,11 +20,13 @@ public:
             if (nodes_[child].function == function)
                 return child;
         const auto node = static_cast<u32>(nodes_.size());
-        nodes_.push_back({parent, function, 0, nodes_[parent].firstChild});
+        nodes_.push_back({parent, function, 0, nodes_[parent].firstChild, mix(nodes_[parent].hash, hashOf(function))});
         nodes_[parent].firstChild = node;
         return node;
     }
     u32 parent(u32 path) const { return nodes_[path].parent; }
+    // By the names: the same in every machine, where the number tells who came first.
+    u64 hash(u32 path) const { return nodes_[path].hash; }
     unsigned depth(u32 path) const {
         unsigned depth = 0;
         for (; path != 0; path = nodes_[path].parent)
@@ -51,7 +54,14 @@ private:
         const char* function;
         u32 firstChild;
         u32 nextSibling;
+        u64 hash;
     };
+    static u64 hashOf(const char* name) {
+        u64 hash = 0;
+        for (; *name != 0; ++name)
+            hash = mix(hash, static_cast<unsigned char>(*name));
+        return hash;
+    }
     std::vector<Node> nodes_;
 };
 

@@ -304,7 +304,7 @@ u64 Race::standingHash(unsigned i, bool byStack) const {
     if (byStack && lane.stackHash == 0)
         lane.stackHash = lane.fiber->hash();
     // Where it stands: of what it has read, a part that was forgotten does not tell.
-    u64 hash = mix(byStack ? lane.stackHash : lane.observed.hash, lane.path);
+    u64 hash = mix(byStack ? lane.stackHash : lane.observed.hash, sim_.paths().hash(lane.path));
     hash = mix(mix(hash, lane.script), static_cast<u64>(lane.site) << 1 | 1);
     // What it waits for says how far a loop has come that waits and reads nothing.
     hash = mix(hash, u64{lane.condition.place.v} << 8 | static_cast<u64>(lane.condition.kind));

@@ -84,6 +84,7 @@ public:
     // The site of the next micro-step, once the actor was started.
     Site pendingSite(unsigned i) const { return lanes_[i].site; }
     u32 pendingPath(unsigned i) const { return lanes_[i].path; }
+    u64 pendingPathHash(unsigned i) const { return sim_.paths().hash(lanes_[i].path); } // the same in every machine
     u32 script(unsigned i) const { return lanes_[i].script; }
     // Of locks bit 2n is about who wants lock n for reading, 2n+1 about who wants it for writing: what that micro-step wants (one bit, or
     // none), and whom the actor keeps out with what it holds.

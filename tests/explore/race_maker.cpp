@@ -2,8 +2,10 @@
 #include "race_maker.h"
 
 #include "explore/plain.h"
+#include "explore/together.h"
 #include "scenario/diagnostic.h"
 #include "scenario/scenario.h"
+#include "support/threads.h"
 
 #include <fmt/format.h>
 
@@ -358,6 +360,7 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
             return {Compared::Kind::TooLarge, "", false, plain.states};
         options.mode = ExploreMode::Stateful;
         compared.what = difference("plain", verdictOf(plain), "stateful", verdictOf(Explorer(scenario, options).run()));
+        compared.what += difference("plain", verdictOf(plain), "two threads", verdictOf(exploreTogether(scenario, options, 2, onThreads)));
         compared.kind = compared.what.empty() ? Compared::Kind::Bounded : Compared::Kind::Different;
         return compared;
     }
@@ -368,6 +371,9 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
     options.reduce = ExploreOptions::Reduce::Always;
     options.ampleWithout = mistake.ampleWithout;
     compared.what += difference("plain", plain, "stateful, reduced", verdictOf(Explorer(scenario, options).run()));
+    compared.what += difference("plain", plain, "two threads", verdictOf(exploreTogether(scenario, options, 2, onThreads)));
+    compared.what += difference("plain", plain, "one who gives all work away",
+                                verdictOf(exploreTogether(scenario, options, 1, onThreads, Crew::Gives::Everything)));
     options.ampleWithout = Ample::Part::BeginningAnew;
     compared.what += difference("plain", plain, "stateful, reduced, never anew", verdictOf(Explorer(scenario, options).run()));
     options.mode = ExploreMode::Stateless;

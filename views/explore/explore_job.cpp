@@ -2,6 +2,7 @@
 #include "views/explore/explore_job.h"
 
 #include "explore/scale_out.h"
+#include "views/threads.h"
 
 #include <chrono>
 
@@ -56,6 +57,14 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
             options.mode = modeFor(*given, options);
             if (options.mode == ExploreMode::Plain) { // not cut into tasks
                 publish(Explorer(*given, options).run());
+                return;
+            }
+            if (options.mode == ExploreMode::Stateful && Explorer::racesOf(*given) == 1) { // threads give each other work
+                const ScaleOut scale{.jobs = threadsBesideTheWindow(),
+                                     .onThreads = [](unsigned count, const std::function<void(unsigned)>& each) {
+                                         onThreads(count, count, [&](std::size_t i) { each(static_cast<unsigned>(i)); });
+                                     }};
+                publish(exploreShared(*given, options, scale));
                 return;
             }
             ExploreOptions parts = options;

@@ -3,6 +3,7 @@
 
 #include "views/explore/compare_job.h"
 #include "views/text.h"
+#include "views/threads.h"
 #include "views/wrap_delegate.h"
 
 #include <QCheckBox>
@@ -102,6 +103,9 @@ void ReviewView::compute(ReviewKind kind) {
         options.cancelled = [cancelled = task.cancelled()] { return cancelled->load(); };
         options.progress = [this, &task](std::size_t done, std::size_t count) {
             task.report([this, done, count] { state_->setText(tr("%1 of %2 …").arg(done).arg(count)); });
+        };
+        options.forEach = [](std::size_t count, const std::function<void(std::size_t)>& each) {
+            onThreads(threadsBesideTheWindow(), count, each);
         };
         try {
             auto table = std::make_shared<const ReviewTable>(review(kind, options));
