@@ -157,11 +157,11 @@ int explore(const ExploreArguments& args) {
                 .c_str());
     };
     if (args.eachKernel) {
-        if (args.jobs != 1 || shards != 1 || !args.frontier.empty() || args.fewestFirst || !args.save.empty() ||
+        if (shards != 1 || !args.frontier.empty() || args.fewestFirst || !args.save.empty() ||
             (args.format != "text" && args.format != "jsonl"))
-            throw UsageError("--each-kernel prints one table, as text or jsonl: it goes with none of --jobs, --shard, --frontier, "
+            throw UsageError("--each-kernel prints one table, as text or jsonl: it goes with none of --shard, --frontier, "
                              "--fewest-preemptions, --save-counterexample");
-        return exploreEachKernel(args.file, args.overrides.parse(), options, args.format == "jsonl");
+        return exploreEachKernel(args.file, args.overrides.parse(), options, args.jobs, args.format == "jsonl");
     }
     ExploreResult result;
     if (args.jobs == 1 && shards == 1 && args.frontier.empty()) {

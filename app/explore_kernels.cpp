@@ -5,23 +5,51 @@
 #include "base/text.h"
 #include "base/vocab.h"
 #include "machine/kernels.h"
+#include "views/threads.h"
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <optional>
 #include <set>
+#include <vector>
 
 namespace mirrorscope::app {
 
-int exploreEachKernel(const std::string& file, const std::vector<Override>& overrides, ExploreOptions options, bool jsonl) {
+namespace {
+struct Answer {
+    std::optional<Scenario> scenario; // none: that release has not what the file asks for
+    std::string refused;
+    ExploreResult result;
+};
+
+Answer exploreOn(Kernel kernel, const std::string& file, std::vector<Override> overrides, const ExploreOptions& options) {
+    overrides.push_back({"machine.kernel", std::string(name(kernel))});
+    Answer answer;
+    try {
+        answer.scenario = loadScenario(file, overrides);
+    } catch (const InputError& error) {
+        answer.refused = error.message;
+        return answer;
+    }
+    answer.result = Explorer(*answer.scenario, options).run();
+    return answer;
+}
+} // namespace
+
+int exploreEachKernel(const std::string& file, const std::vector<Override>& overrides, ExploreOptions options, unsigned jobs, bool jsonl) {
     options.all = true;
+    if (jobs > 1)
+        options.progress = nullptr;
+    std::vector<Answer> answers(std::size(kReleases));
+    views::onThreads(jobs, answers.size(), [&](std::size_t i) { answers[i] = exploreOn(kReleases[i], file, overrides, options); });
     std::string text = fmt::format("{}\n  {:<8}{:>5}  {:<38}{}\n", file, "kernel", "ends", "violated", "searched");
     int status = kOk;
-    for (const Kernel kernel : kReleases) {
-        std::vector<Override> here = overrides;
-        here.push_back({"machine.kernel", std::string(name(kernel))});
-        try {
-            const Scenario scenario = loadScenario(file, here);
-            const ExploreResult result = Explorer(scenario, options).run();
+    for (std::size_t n = 0; n < answers.size(); ++n) {
+        const Kernel kernel = kReleases[n];
+        const auto& [asked, refused, result] = answers[n];
+        if (asked) {
+            const Scenario& scenario = *asked;
             const bool ok = result.ok(true);
             if (jsonl) {
                 auto json = exploredJson(result);
@@ -47,10 +75,10 @@ int exploreEachKernel(const std::string& file, const std::vector<Override>& over
                                 result.seconds, result.complete ? "" : ", not to the end");
             const int one = exploredStatus(result, ok);
             status = status == kFailed || one == kFailed ? kFailed : std::max(status, one);
-        } catch (const InputError& error) {
+        } else {
             if (jsonl)
-                put("", fmt::format("{{\"kind\":\"refused\",\"kernel\":\"{}\",\"text\":{}}}\n", name(kernel), jsonString(error.message)));
-            text += wrapped("not there: " + error.message, fmt::format("  {:<8}{:>5}  ", name(kernel), ""), 17);
+                put("", fmt::format("{{\"kind\":\"refused\",\"kernel\":\"{}\",\"text\":{}}}\n", name(kernel), jsonString(refused)));
+            text += wrapped("not there: " + refused, fmt::format("  {:<8}{:>5}  ", name(kernel), ""), 17);
         }
     }
     if (!jsonl)

@@ -19,6 +19,6 @@ void putExplored(const nlohmann::ordered_json& json);
 std::optional<std::pair<unsigned, unsigned>> parseShard(const std::string& text);
 int exploredStatus(const ExploreResult& result, bool ok);
 // The races of that file under each release of the kernel, as a table or a line of JSON each. The exit status.
-int exploreEachKernel(const std::string& file, const std::vector<Override>& overrides, ExploreOptions options, bool jsonl);
+int exploreEachKernel(const std::string& file, const std::vector<Override>& overrides, ExploreOptions options, unsigned jobs, bool jsonl);
 
 } // namespace mirrorscope::app

@@ -275,7 +275,7 @@ void TreesView::paintEvent(QPaintEvent*) {
                                                                 : one                       ? tr("the guest's EPT, written by KVM")
                                                                                             : tr("EPT, written by KVM")},
                             {tr("mirror"), tr("KVM's own copy")},
-                            {tr("private"), context_.session()->isTdx()          ? tr("secure EPT, the module's")
+                            {tr("private"), context_.session()->isTdx()          ? tr("secure EPT (module)")
                                             : context_.session()->tellsPrivate() ? tr("secure EPT, by probes")
                                                                                  : tr("secure EPT: no line tells")}};
     QFont bold = metrics_.text;
