@@ -61,9 +61,9 @@ void RunCosts::step(u64 n, const Count& count) {
     });
 }
 
-void RunCosts::calls(const Count& count) {
+void RunCosts::calls(const Count& count, std::size_t first, std::size_t end) {
     const auto& marks = session_.system().sim().marks();
-    for (const Span& span : session_.lanes().seamcalls()) {
+    for (const Span& span : std::span(session_.lanes().seamcalls()).subspan(first, end - first)) {
         count(leafName(span), span.begin, 1);
         const u64 level = marks[span.entered].a[0] & 7; // as the module counts them
         if (span.kind == Span::Kind::Tdcall && span.closed && !span.exits && span.detail == tdx::kSuccess && level != 0)
@@ -81,7 +81,7 @@ RunCost costOf(const Session& session, const CostTable& table) {
     RunCosts costs(session, table);
     for (u64 n = 0; n < machine.steps(); ++n)
         costs.step(n, count);
-    costs.calls(count);
+    costs.calls(count, 0, session.lanes().seamcalls().size());
     RunCost out;
     out.microSteps = machine.steps();
     for (const auto& [name, n] : times)

@@ -41,7 +41,7 @@ public:
     // The session outlives it.
     RunCosts(const Session& session, const CostTable& table) : session_(session), table_(table) {}
     void step(u64 n, const Count& count) override;
-    void calls(const Count& count) override;
+    void calls(const Count& count, std::size_t first, std::size_t end) override;
     double ns(std::string_view row) const override { return table_.ns(row); }
 
 private:

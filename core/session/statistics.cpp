@@ -61,12 +61,20 @@ void Statistics::countCost(std::string_view row, u64 n, u64 times) {
         count(of(Statistic::Time, std::string(row)), n, static_cast<double>(times) * ns / kMicro);
 }
 
-void Statistics::countSpans() {
+namespace {
+enum List : unsigned { kSeamcalls, kFaults, kFirstLock };
+}
+
+std::span<const Span> Statistics::spansOf(unsigned list) const {
     const Lanes& lanes = session_.lanes();
-    for (const Span& span : lanes.seamcalls()) {
+    return list == kSeamcalls ? lanes.seamcalls() : list == kFaults ? lanes.faults() : lanes.locks(list - kFirstLock);
+}
+
+void Statistics::countSpan(unsigned list, const Span& span) {
+    if (list == kSeamcalls) {
         count(of(Statistic::SeamcallsByLeaf, std::string(info(static_cast<Leaf>(span.code)).name)), span.begin, 1);
         if (!span.closed)
-            continue;
+            return;
         const std::string status = statusName(span);
         Series& s = span.detail >> 63 != 0 && series_[static_cast<unsigned>(Statistic::SeamcallsByStatus)].size() < 2
                         ? of(Statistic::SeamcallsByStatus, status, kError.light, kError.dark)
@@ -74,18 +82,36 @@ void Statistics::countSpans() {
         count(s, span.end - 1, 1);
         if (status.find("BUSY") != std::string::npos)
             count(of(Statistic::Retries, "SEAMCALL " + status), span.end - 1, 1);
-    }
-    for (const Span& span : lanes.faults()) {
+    } else if (list == kFaults) {
         const std::string result(retPfName(static_cast<int>(span.detail)));
         count(of(Statistic::Faults, result.empty() ? std::to_string(static_cast<std::int64_t>(span.detail)) : result), span.end - 1, 1);
         if (result == "RET_PF_RETRY")
             count(of(Statistic::Retries, "fault: RET_PF_RETRY"), span.end - 1, 1);
+    } else if (span.kind == Span::Kind::Wait) {
+        count(of(Statistic::LockWaits, std::string(mirrorscope::name(static_cast<LockId>(list - kFirstLock)))), span.begin,
+              static_cast<double>(span.end - span.begin));
     }
-    for (unsigned lock = 0; lock < kLocks; ++lock)
-        for (const Span& span : lanes.locks(lock))
-            if (span.kind == Span::Kind::Wait)
-                count(of(Statistic::LockWaits, std::string(mirrorscope::name(static_cast<LockId>(lock)))), span.begin,
-                      static_cast<double>(span.end - span.begin));
+}
+
+// True when all are counted.
+bool Statistics::countSpans(Clock::time_point until) {
+    constexpr std::size_t kSlice = 1024;
+    const StepCosts::Count cost = [this](std::string_view row, u64 n, u64 times) { countCost(row, n, times); };
+    while (list_ < kFirstLock + kLocks) {
+        const std::span<const Span> spans = spansOf(list_);
+        const std::size_t end = std::min(spans.size(), span_ + kSlice);
+        if (costs_ && list_ == kSeamcalls)
+            costs_->calls(cost, span_, end);
+        for (; span_ < end; ++span_)
+            countSpan(list_, spans[span_]);
+        if (span_ == spans.size()) {
+            ++list_;
+            span_ = 0;
+        }
+        if (Clock::now() > until)
+            break;
+    }
+    return list_ == kFirstLock + kLocks;
 }
 
 bool Statistics::advance(Clock::time_point until) {
@@ -111,9 +137,8 @@ bool Statistics::advance(Clock::time_point until) {
             return false;
     }
     if (phase_ == Phase::Spans) {
-        countSpans();
-        if (costs_)
-            costs_->calls(cost);
+        if (!countSpans(until))
+            return false;
         phase_ = Phase::Pages;
         if (Clock::now() > until)
             return false;

@@ -4,10 +4,13 @@
 #pragma once
 
 #include "session/gpa_map.h"
+#include "session/lanes.h"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +34,8 @@ public:
     using Count = std::function<void(std::string_view row, u64 n, u64 times)>; // n: the micro-step
     virtual ~StepCosts() = default;
     virtual void step(u64 n, const Count& count) = 0; // of micro-step n; all of them are asked for once, in order
-    virtual void calls(const Count& count) = 0;       // of all SEAMCALLs and TDCALLs
+    // Of the SEAMCALLs and TDCALLs (Lanes::seamcalls()) from `first` to before `end`.
+    virtual void calls(const Count& count, std::size_t first, std::size_t end) = 0;
     virtual double ns(std::string_view row) const = 0;
 };
 
@@ -58,7 +62,9 @@ private:
     Series& of(Statistic statistic, const std::string& name); // a colour of its own
     void count(Series& series, u64 n, double by);
     unsigned partOf(u64 n) const { return end_ == 0 ? 0 : static_cast<unsigned>(std::min<u64>(parts_ - 1, n * parts_ / end_)); }
-    void countSpans();
+    std::span<const Span> spansOf(unsigned list) const;
+    void countSpan(unsigned list, const Span& span);
+    bool countSpans(std::chrono::steady_clock::time_point until);
     void countCost(std::string_view row, u64 n, u64 times);
 
     Session& session_;
@@ -68,6 +74,8 @@ private:
     u64 end_;
     Phase phase_ = Phase::Steps;
     u64 step_ = 0;
+    unsigned list_ = 0; // of spans: SEAMCALLs, faults, and each lock's
+    std::size_t span_ = 0;
     unsigned part_ = 0;
     std::array<std::vector<Series>, kStatistics> series_;
 };

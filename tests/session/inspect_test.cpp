@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Tables, actors, locks, the difference of two positions, filters, branches and counts: what the panes ask.
+#include "cost/run_cost.h"
 #include "session/branch.h"
 #include "session/statistics.h"
 #include "support/run.h"
@@ -296,6 +297,22 @@ TEST(Statistics, flushes_requests_and_kicks_are_counted_each_by_its_name) {
     EXPECT_EQ(counted["kicks"], sites["kick.send"]);
     EXPECT_GT(sites["tlb.request"], sites["kick.send"]);
     EXPECT_GT(sites["tlb.flush"], 0u);
+}
+
+// Whoever asks for a little gets a little: a call that may not last counts so many micro-steps, or so many SEAMCALLs, and not all.
+TEST(Statistics, each_slice_is_short) {
+    Session session(bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n"
+                                           "  - finalize-vm\n  - vcpu0: {accept: {gpa: 0, size: 12M}}\n"));
+    GpaMap map(session);
+    constexpr unsigned kParts = 4;
+    Statistics statistics(session, map, kParts, std::make_unique<RunCosts>(session, CostTable()));
+    std::size_t slices = 1;
+    while (!statistics.advance({}))
+        ++slices;
+    constexpr std::size_t kStepsAtOnce = 4096, kSpansAtOnce = 1024;
+    const std::size_t spans = session.lanes().seamcalls().size();
+    EXPECT_GT(spans, 2 * kParts * kSpansAtOnce);
+    EXPECT_GE(slices, session.end() / kStepsAtOnce + spans / kSpansAtOnce);
 }
 
 TEST(Statistics, count_what_the_stream_says) {
