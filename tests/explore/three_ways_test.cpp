@@ -5,9 +5,11 @@
 #include "base/hash.h"
 #include "explore/result_json.h"
 #include "explore/scale_out.h"
+#include "explore/together.h"
 #include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
+#include "support/threads.h"
 
 #include <gtest/gtest.h>
 
@@ -133,6 +135,32 @@ TEST(ThreeWaysSharedOut, find_what_one_search_finds) {
             EXPECT_EQ(verdictOf(sum), verdictOf(whole)) << "three shards, " << name(mode);
         }
     }
+}
+
+// Races that are too large for the yardstick: what three threads find, and one who gives all work away, is what one search finds.
+// MIRRORSCOPE_RACES_TOGETHER: of how many races.
+TEST(ThreeWaysTogether, find_what_one_search_finds) {
+    const u64 races = wanted("MIRRORSCOPE_RACES_TOGETHER", effort(15, 2));
+    const u64 seed = propertySeed();
+    u64 states = 0;
+    for (u64 n = 0, compared = 0; compared < races; ++n) {
+        const RandomRace race = randomRace(seed * 13 + n);
+        SCOPED_TRACE(race.text());
+        const Scenario scenario = bindScenario("t.yaml", race.text());
+        ExploreOptions options{.mode = ExploreMode::Stateful, .all = true, .maxTransitions = effort(60'000, 20'000)};
+        options.reduce = ExploreOptions::Reduce::Always;
+        const ExploreResult whole = Explorer(scenario, options).run();
+        constexpr u64 kFew = 100;
+        if (whole.stopped || whole.states < kFew)
+            continue;
+        ++compared;
+        states += whole.states;
+        options.maxTransitions = 0;
+        EXPECT_EQ(verdictOf(exploreTogether(scenario, options, 3, onThreads)), verdictOf(whole)) << "three threads";
+        EXPECT_EQ(verdictOf(exploreTogether(scenario, options, 1, onThreads, Crew::Gives::Everything)), verdictOf(whole))
+            << "one who gives";
+    }
+    std::cout << races << " races, " << states << " states\n";
 }
 
 // What has nothing to do with the answer: in which order the actors stand in the file, somebody who does nothing, and what vCPUs are
