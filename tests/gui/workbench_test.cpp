@@ -17,6 +17,7 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
+#include <QGraphicsView>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
@@ -97,6 +98,31 @@ private Q_SLOTS:
             QVERIFY2(QFile(file).size() > 200, name);
         }
         QVERIFY(charts.exportTo("/nonexistent/chart.csv").contains("cannot be written"));
+    }
+
+    // What does not fit into the legend is counted there, and what is named is the largest.
+    void the_legend_names_what_there_is_room_for() {
+        Window w;
+        QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
+        auto& charts = w.child<ChartsView>("charts");
+        w.raise("charts");
+        QTRY_VERIFY_WITH_TIMEOUT(charts.statistics() != nullptr && charts.statistics()->complete(), 20000);
+        charts.choose(Statistic::Time);
+        const auto& list = charts.statistics()->series(Statistic::Time);
+        QVERIFY(list.size() > 8);
+        auto* view = charts.findChild<QGraphicsView*>();
+        for (const int height : {90, 150, 2000}) {
+            view->setFixedHeight(height);
+            charts.resize(charts.width() + 1, charts.height());
+            const auto all = static_cast<qsizetype>(list.size());
+            QTRY_VERIFY2(height == 2000 ? charts.named().size() == all : charts.named().size() * 16 < height,
+                         qPrintable(charts.named().join(", ")));
+            if (height == 2000)
+                QVERIFY(charts.named().filter("smaller").isEmpty());
+            else
+                QVERIFY2(charts.named().last().contains(QString("(+%1 smaller)").arg(all - charts.named().size())),
+                         qPrintable(charts.named().join(", ")));
+        }
     }
 
     // The chart of time by a table of one's own: what a row is made to cost shows, a bad table changes nothing.

@@ -12,10 +12,12 @@
 #include <QComboBox>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QGraphicsLayout>
 #include <QGraphicsLineItem>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLegend>
+#include <QLegendMarker>
 #include <QLocale>
 #include <QMenu>
 #include <QProgressBar>
@@ -154,7 +156,7 @@ void ChartsView::showEvent(QShowEvent*) {
         restart();
 }
 
-void ChartsView::resizeEvent(QResizeEvent*) { QTimer::singleShot(0, this, &ChartsView::placeLine); }
+void ChartsView::resizeEvent(QResizeEvent*) { QTimer::singleShot(0, this, &ChartsView::afterLayout); }
 
 void ChartsView::choose(Statistic statistic) { what_->setCurrentIndex(static_cast<int>(statistic)); }
 
@@ -255,7 +257,7 @@ void ChartsView::draw() {
     chart->addAxis(up, Qt::AlignLeft);
     bars->attachAxis(parts);
     bars->attachAxis(up);
-    QTimer::singleShot(0, this, &ChartsView::placeLine);
+    QTimer::singleShot(0, this, &ChartsView::afterLayout);
 }
 
 // What stands below the chart; where it is empty, why.
@@ -291,6 +293,50 @@ void ChartsView::placeLine() {
     const double x = at.left() + static_cast<double>(session->position()) / static_cast<double>(session->end()) * at.width();
     line_->setPen(QPen(context_.theme().accent, 2));
     line_->setLine(x, at.top(), x, at.bottom());
+}
+
+void ChartsView::afterLayout() {
+    fitLegend();
+    QTimer::singleShot(0, this, &ChartsView::placeLine); // the plot is as wide as the legend lets it be
+}
+
+void ChartsView::fitLegend() {
+    if (!statistics_ || !statistics_->complete())
+        return;
+    const QLegend* legend = view_->chart()->legend();
+    const QList<QLegendMarker*> markers = legend->markers();
+    const auto& list = statistics_->series(static_cast<Statistic>(what_->currentIndex()));
+    if (static_cast<std::size_t>(markers.size()) != list.size())
+        return;
+    constexpr double kBetween = 6, kMargins = 24;
+    const double room = (view_->height() - kMargins) / (QFontMetricsF(legend->font()).height() + kBetween);
+    const auto rows = static_cast<std::size_t>(std::max(1.0, room));
+    std::vector<std::pair<double, std::size_t>> sums;
+    for (std::size_t s = 0; s < list.size(); ++s)
+        sums.push_back({-std::accumulate(list[s].values.begin(), list[s].values.end(), 0.0), s});
+    std::sort(sums.begin(), sums.end());
+    std::vector<bool> named(list.size());
+    for (std::size_t k = 0; k < std::min(rows, sums.size()); ++k)
+        named[sums[k].second] = true;
+    qsizetype last = 0;
+    for (qsizetype m = 0; m < markers.size(); ++m) {
+        const auto s = static_cast<std::size_t>(m);
+        markers[m]->setVisible(named[s]);
+        markers[m]->setLabel(text(list[s].name));
+        last = named[s] ? m : last;
+    }
+    if (rows < list.size())
+        markers[last]->setLabel(tr("%1  (+%2 smaller)").arg(markers[last]->label()).arg(list.size() - rows));
+    view_->chart()->legend()->layout()->invalidate();
+    view_->chart()->layout()->invalidate();
+}
+
+QStringList ChartsView::named() const {
+    QStringList names;
+    for (const QLegendMarker* marker : view_->chart()->legend()->markers())
+        if (marker->isVisible())
+            names << marker->label();
+    return names;
 }
 
 bool ChartsView::follow(std::size_t series, unsigned part) {

@@ -30,6 +30,8 @@ public:
     void choose(Statistic statistic);
     // What is counted so far; null before it was shown for the first time.
     const Statistics* statistics() const { return statistics_.get(); }
+    // What the legend names: all, or the largest, of which the last says how many more there are.
+    QStringList named() const;
     // Goes where a bar leads; false if it is empty.
     bool follow(std::size_t series, unsigned part);
     // PNG, SVG or CSV by the name. What went wrong; empty if nothing did.
@@ -54,6 +56,9 @@ private:
     void countMore();
     void draw();
     void placeLine();
+    // Of more rows than there is room for the legend names the largest, and says how many it leaves out.
+    void fitLegend();
+    void afterLayout();
     QString noteOf(Statistic statistic) const;
     void addCostsMenu();
     void tell(const QString& wrong, const QString& done) { Q_EMIT said(wrong.isEmpty() ? done : wrong); }
