@@ -5,6 +5,8 @@
 
 #include <QRegularExpression>
 
+#include <filesystem>
+
 namespace mirrorscope::views {
 
 bool isRecordingText(const QString& text) {
@@ -17,7 +19,8 @@ void LoadJob::start(const QString& file, const std::vector<Override>& overrides)
     run(
         [name = file.toStdString(), overrides]() -> Source {
             if (isTraceFile(name))
-                return Recording{std::make_unique<TraceInput>(name), kernelOfRecording(name, overrides)};
+                return Recording{[name] { return std::make_unique<TraceInput>(name); }, kernelOfRecording(name, overrides),
+                                 std::filesystem::is_regular_file(name)};
             return loadScenario(name, overrides);
         },
         true);
@@ -27,7 +30,7 @@ void LoadJob::startText(const QString& name, const QString& text, bool previews,
     run(
         [name = name.toStdString(), text, overrides]() -> Source {
             if (isRecordingText(text))
-                return Recording{std::make_unique<TraceInput>(name, text.toStdString()), TraceKernel::Any};
+                return Recording{[name, text] { return std::make_unique<TraceInput>(name, text.toStdString()); }};
             return bindScenario(name, text.toStdString(), overrides);
         },
         previews);
@@ -37,12 +40,13 @@ void LoadJob::run(std::function<Source()> read, bool previews) {
     steps_ = std::make_shared<std::atomic<u64>>(0);
     worker_.start([this, read = std::move(read), previews, steps = steps_](const Worker::Task& task) -> std::function<void()> {
         using Made = std::shared_ptr<std::unique_ptr<Session>>; // what a function can hold: it is copied
-        const auto recordedFrom = [&](const Recording& from) {
+        const auto recordedFrom = [&](const Recording& from, u64 most) {
+            const auto input = from.open();
             const auto goOn = [cancelled = task.cancelled(), steps](u64 events) {
                 *steps = events;
                 return !cancelled->load();
             };
-            return std::make_shared<std::unique_ptr<Session>>(openRecording(*from.input, from.kernel, goOn));
+            return std::make_shared<std::unique_ptr<Session>>(openRecording(*input, from.kernel, goOn, most));
         };
         const auto sessionOf = [&](Scenario scenario, u64 most) {
             *steps = 0;
@@ -59,18 +63,18 @@ void LoadJob::run(std::function<Source()> read, bool previews) {
         try {
             Source source = read();
             const u64 all = RunOptions{}.maxSteps;
-            if (const auto* recording = std::get_if<Recording>(&source)) {
-                session = recordedFrom(*recording);
-            } else {
-                auto& scenario = std::get<Scenario>(source);
-                session = sessionOf(scenario, previews ? kFirst : all);
-                if (previews && (*session)->verdict().bounded && !task.cancelled()->load()) {
-                    task.report([this, session] {
-                        result_ = std::move(*session);
-                        Q_EMIT previewed();
-                    });
-                    session = sessionOf(std::move(scenario), all);
-                }
+            const auto* recording = std::get_if<Recording>(&source);
+            const bool looksAhead = previews && (recording == nullptr || recording->again);
+            const auto upTo = [&](u64 most) {
+                return recording != nullptr ? recordedFrom(*recording, most) : sessionOf(std::get<Scenario>(source), most);
+            };
+            session = upTo(looksAhead ? kFirst : all);
+            if (looksAhead && (*session)->verdict().bounded && !task.cancelled()->load()) {
+                task.report([this, session] {
+                    result_ = std::move(*session);
+                    Q_EMIT previewed();
+                });
+                session = upTo(all);
             }
         } catch (const Session::Stopped&) { // nothing of it is handed over
             return [] {};

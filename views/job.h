@@ -23,8 +23,8 @@ class LoadJob : public QObject {
     Q_OBJECT
 public:
     explicit LoadJob(QObject* parent = nullptr) : QObject(parent) {}
-    // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, its beginning
-    // is handed over before the rest is run.
+    // A scenario, or a kernel that was recorded. Cancels what is running. Of a run that is longer than `kFirst` micro-steps, or a recording
+    // of more events, its beginning is handed over before the rest is run, or read.
     void start(const QString& file, const std::vector<Override>& overrides = {});
     // The same of a text that is in no file; `name` stands for it in messages.
     void startText(const QString& name, const QString& text, bool previews, const std::vector<Override>& overrides = {});
@@ -45,8 +45,9 @@ Q_SIGNALS:
 private:
     // What is loaded: found out, and read, beside the window.
     struct Recording {
-        std::unique_ptr<TraceInput> input;
+        std::function<std::unique_ptr<TraceInput>()> open;
         TraceKernel kernel = TraceKernel::Any;
+        bool again = true; // it can be read twice
     };
     using Source = std::variant<Scenario, Recording>;
     void run(std::function<Source()> read, bool previews);

@@ -359,7 +359,9 @@ void MainWindow::branch(const WhatIf& what) {
 
 void MainWindow::previewed() {
     showRun(job_.take(), false);
-    busyWith_ = tr("%1: the first %2 micro-steps; the rest is being run:").arg(document_->name(), counted(context_.session()->end()));
+    const QString name = document_->name(), count = counted(context_.session()->end());
+    busyWith_ = context_.isRecording() ? tr("%1: the first %2 events; the rest is being read:").arg(name, count)
+                                       : tr("%1: the first %2 micro-steps; the rest is being run:").arg(name, count);
     say(busyWith_, 0);
     Q_EMIT begun();
 }
@@ -381,7 +383,8 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     if (const std::size_t lesson = lessonNumber(opening_.script.file.toStdString()); lesson > 0)
         title_ = tr("Lesson %1: %2").arg(lesson).arg(title_);
     settingSession_ = true; // that the bookmarks go with the session is nothing to remember
-    if (previewAt_) {
+    const bool goesOn = previewAt_.has_value();
+    if (goesOn) {
         // The same run, now with its rest: who has gone somewhere stays there.
         if (context_.position() != *previewAt_)
             at = context_.position();
@@ -424,7 +427,8 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
     } else if (context_.isRecording()) {
         if (!opening_.script.file.isEmpty())
             addRecent(QFileInfo(opening_.script.file).absoluteFilePath());
-        showPane("events");
+        if (!goesOn)
+            showPane("events");
     }
     // A recording has no script: the story, which sums it up, has its room.
     const bool recorded = context_.isRecording();

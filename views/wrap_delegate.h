@@ -18,15 +18,14 @@ public:
         QObject::connect(view->header(), &QHeaderView::sectionResized, view, &QTreeView::doItemsLayout, Qt::QueuedConnection);
     }
     QSize sizeHint(const QStyleOptionViewItem& given, const QModelIndex& index) const override {
-        constexpr int kMargin = 3, kWidest = 260;
+        constexpr int kRim = 3, kWidest = 260;
         QStyleOptionViewItem option = given;
         initStyleOption(&option, index);
         const QFontMetrics metrics(option.font);
-        const int width = std::max(view_->columnWidth(index.column()) - 2 * kMargin, 20);
+        const int width = std::max(view_->columnWidth(index.column()) - 2 * kRim, 20);
         const QRect wrapped = metrics.boundingRect(QRect(0, 0, width, 10000), Qt::TextWordWrap, option.text);
         // As wide as it would like to be, as high as it must be.
-        return {std::min(kWidest, metrics.horizontalAdvance(option.text) + 4 * kMargin),
-                std::max(wrapped.height(), metrics.height()) + kMargin};
+        return {std::min(kWidest, metrics.horizontalAdvance(option.text) + 4 * kRim), std::max(wrapped.height(), metrics.height()) + kRim};
     }
 
 protected:

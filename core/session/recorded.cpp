@@ -72,8 +72,8 @@ std::unique_ptr<Session> openSession(const std::string& file, const std::vector<
     return openRecording(input, kernelOfRecording(file, overrides));
 }
 
-std::unique_ptr<Session> openRecording(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn) {
-    std::shared_ptr<const RecordedKernel> recorded = readRecorded(input, kernel, goOn);
+std::unique_ptr<Session> openRecording(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn, u64 most) {
+    std::shared_ptr<const RecordedKernel> recorded = readRecorded(input, kernel, goOn, most);
     if (!recorded)
         throw Session::Stopped{};
     return std::make_unique<Session>(std::move(recorded), goOn);

@@ -194,6 +194,8 @@ std::string summaryMarkdown(const RecordedKernel& r, const RecordedSummary& summ
         "What a kernel did, by its trace: {} of {} in {:.3f} s. Each is a position: F11 and Shift+F11 step, F10 goes "
         "to the next fault or notifier. The events are in the pane *Events*, and `line:N` finds a line.\n\n",
         counted(r.events.size(), "event"), counted(r.names.tasks() - 1, "task"), static_cast<double>(summary.last - summary.first) / 1e9);
+    if (r.bounded)
+        out += "This is its beginning; the rest is not read yet, and what is said here is of the beginning only.\n\n";
     if (r.findingCount == 0) {
         out += fmt::format("**{} of entries, each as such a kernel makes it.** {}\n\n", counted(r.transitions, "change"), r.notChecked);
     } else {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "session/session.h"
+#include "trace/recorded.h"
 
 #include "base/text.h"
 #include "scenario/runner.h"
@@ -68,7 +69,8 @@ Session::Session(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Session::Verdict Session::verdict() const {
-    return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped(), runner_->bounded()};
+    return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped(),
+            runner_->bounded() || (recorded_ && recorded_->bounded)};
 }
 bool Session::expects(Rule rule) const { return runner_->namesViolation(rule); }
 const System& Session::system() const { return runner_->system(); }

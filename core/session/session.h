@@ -424,9 +424,10 @@ private:
 
 // What a file is, a scenario that is run or a recording. Throws InputError.
 std::unique_ptr<Session> openSession(const std::string& file, const std::vector<Override>& overrides);
-// A recording, read to its end as the trace of that kernel (without one, of any). Throws InputError; Session::Stopped when `goOn` says so.
+// A recording, read as the trace of that kernel (without one, of any) to its end or, as verdict().bounded says, until about `most` events
+// are there. Throws InputError; Session::Stopped when `goOn` says so.
 std::unique_ptr<Session> openRecording(
-    TraceInput& input, TraceKernel kernel = {}, const std::function<bool(u64)>& goOn = [](u64) { return true; });
+    TraceInput& input, TraceKernel kernel = {}, const std::function<bool(u64)>& goOn = [](u64) { return true; }, u64 most = ~u64{0});
 
 // How long a zapped entry stays visible, in micro-steps.
 inline constexpr unsigned kZappedVisible = 12;

@@ -118,7 +118,7 @@ TraceKernel kernelOfRecording(const std::string& file, const std::vector<Overrid
     return kernel;
 }
 
-std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn) {
+std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn, u64 most) {
     auto recorded = std::make_unique<RecordedKernel>();
     RecordedKernel& r = *recorded;
     r.file = input.name();
@@ -132,9 +132,11 @@ std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kern
             throw InputError(r.file, 1, 1, "more events than are shown; `mirrorscope conform` and `import` have no such bound");
         if (rebuild.full() != 0)
             throw InputError(r.file, rebuild.full(), 1, Rebuild::kFullText);
-        return goOn(events);
+        const bool wanted = goOn(events);
+        r.bounded = wanted && events >= most;
+        return wanted && !r.bounded;
     });
-    if (!r.read.whole)
+    if (!r.read.whole && !r.bounded)
         return nullptr;
     order.flush();
     if (r.events.empty())

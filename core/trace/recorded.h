@@ -33,6 +33,7 @@ struct RecordedKernel {
     std::vector<Loss> losses;
     std::vector<Finding> findings; // of the first 10,000
     u64 findingCount = 0, transitions = 0, splits = 0, collapses = 0, shadowPages = 0;
+    bool bounded = false;    // its beginning only: more follows that was not read
     Rebuild::Left left;      // at the end
     std::string notChecked;  // Rebuild::notCheckedText()
     u64 endGfn = 1;          // behind the last one that a line names
@@ -54,7 +55,8 @@ struct RecordedKernel {
 // A recording has one variant for each kernel that it can be read as the trace of; without one, what any of them may do is right. Throws
 // InputError where something else is overridden.
 TraceKernel kernelOfRecording(const std::string& file, const std::vector<Override>& overrides);
-// Reads it to its end. Throws InputError; null when `goOn` said so.
-std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn);
+// Reads it to its end, or until about `most` events are there. Throws InputError; null when `goOn` said so.
+std::unique_ptr<RecordedKernel> readRecorded(TraceInput& input, TraceKernel kernel, const std::function<bool(u64)>& goOn,
+                                             u64 most = ~u64{0});
 
 } // namespace mirrorscope

@@ -47,6 +47,38 @@ class TraceTest : public QObject {
     Q_OBJECT
 
 private Q_SLOTS:
+    // Its beginning is there while the rest is read; who has gone somewhere stays there.
+    void a_long_recording_is_seen_before_it_is_read() {
+        Window w;
+        const QString file = w.folder.filePath("long.trace");
+        QFile out(file);
+        QVERIFY(out.open(QIODevice::WriteOnly));
+        constexpr u64 kFaults = 130'000;
+        for (u64 n = 0; n < kFaults; ++n)
+            out.write(QString(" CPU 0/KVM-77 [000] ..... %1.%2: kvm_page_fault: vcpu 0 rip 0x%3 address 0x%4 error_code 0x181\n")
+                          .arg(n / 1000)
+                          .arg(n % 1000 * 1000, 6, 10, QChar('0'))
+                          .arg(n, 0, 16)
+                          .arg(n << 12, 16, 16, QChar('0'))
+                          .toLatin1());
+        out.close();
+        QSignalSpy begun(w.window.get(), &MainWindow::begun), opened(w.window.get(), &MainWindow::opened);
+        w.window->open(file);
+        QTRY_COMPARE_WITH_TIMEOUT(begun.count(), 1, 20'000);
+        QVERIFY(opened.isEmpty());
+        QVERIFY(w.session().recorded() != nullptr && w.session().verdict().bounded);
+        const u64 first = w.session().end();
+        QVERIFY2(first >= LoadJob::kFirst && first < kFaults, qPrintable(QString::number(first)));
+        QVERIFY2(w.status().contains("events; the rest is being read"), qPrintable(w.status()));
+        QVERIFY(everythingIn(*w.window).contains("This is its beginning"));
+        w.window->context().goTo(4321);
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 20'000);
+        QCOMPARE(w.session().end(), kFaults);
+        QVERIFY(!w.session().verdict().bounded);
+        QCOMPARE(w.position(), u64{4321});
+        QVERIFY(!everythingIn(*w.window).contains("This is its beginning"));
+    }
+
     void a_host_is_recorded_until_it_is_stopped_and_the_recording_is_opened() {
         Window w;
         QVERIFY(w.openShipped(kLesson1));
