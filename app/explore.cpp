@@ -173,9 +173,7 @@ int explore(const ExploreArguments& args) {
                 scale.frontier = readFile(args.frontier);
             scale.save = [&](const std::string& json) { put(args.frontier, json); };
         }
-        scale.onThreads = [](unsigned count, const std::function<void(unsigned)>& each) {
-            views::onThreads(count, count, [&](std::size_t i) { each(static_cast<unsigned>(i)); });
-        };
+        scale.onThreads = views::onOwnThreads;
         scale.progress = [](u64 done, u64 tasks) {
             std::fprintf(stderr, "%llu of %llu tasks\n", static_cast<unsigned long long>(done), static_cast<unsigned long long>(tasks));
         };

@@ -35,6 +35,8 @@ void onThreads(unsigned jobs, std::size_t count, const std::function<void(std::s
         std::rethrow_exception(failure);
 }
 
+void onOwnThreads(std::size_t count, const std::function<void(std::size_t)>& each) { onThreads(static_cast<unsigned>(count), count, each); }
+
 unsigned threadsBesideTheWindow() { return std::max(2u, std::thread::hardware_concurrency()) - 1; }
 
 } // namespace mirrorscope::views

@@ -15,6 +15,8 @@ void setBit(std::vector<u64>& bits, std::size_t n) {
     bits[n / 64] |= u64{1} << n % 64;
 }
 
+bool hasBit(const std::vector<u64>& bits, std::size_t n) { return n / 64 < bits.size() && (bits[n / 64] >> n % 64 & 1) != 0; }
+
 bool unite(std::vector<u64>& into, const std::vector<u64>& from) {
     if (into.size() < from.size())
         into.resize(from.size());
@@ -44,6 +46,13 @@ void Ample::Words::add(std::size_t word, WordAccess::Kind kind) {
 bool Ample::Words::merge(const Words& other) {
     const bool changed = unite(changed_, other.changed_);
     return unite(valued_, other.valued_) || changed;
+}
+
+std::optional<WordAccess::Kind> Ample::Words::kind(std::size_t word) const {
+    const bool changed = hasBit(changed_, word), valued = hasBit(valued_, word);
+    if (changed && valued)
+        return WordAccess::Kind::Write;
+    return changed ? std::optional(WordAccess::Kind::Add) : valued ? std::optional(WordAccess::Kind::Read) : std::nullopt;
 }
 
 // Reads commute, and additions do.
@@ -102,13 +111,12 @@ bool Ample::join(Standing from, Standing to, Accessed what) {
         return false;
     Node& node = nodes_[from];
     node.tried = true;
-    bool isNew = node.own.merge(sets_[what]);
-    if (std::find(node.next.begin(), node.next.end(), to) == node.next.end()) {
-        node.next.push_back(to);
-        isNew = true;
-    }
-    version_ += isNew;
-    return isNew;
+    const bool touchesMore = merge(from, what);
+    if (std::find(node.next.begin(), node.next.end(), to) != node.next.end())
+        return touchesMore;
+    node.next.push_back(to);
+    ++version_;
+    return true;
 }
 
 Ample::Accessed Ample::learnGuard(const Race& race, unsigned i, Standing where) {
@@ -129,13 +137,9 @@ void Ample::tell(Fact::Kind kind, Standing from, Standing to, Accessed what) con
     if (!tell_)
         return;
     Fact fact{.kind = kind, .from = factOf(from), .to = factOf(to), .words = {}};
-    const auto has = [](const std::vector<u64>& bits, std::size_t n) { return n / 64 < bits.size() && (bits[n / 64] >> n % 64 & 1) != 0; };
-    const Words& words = sets_[what];
     for (std::size_t n = 0; n < places_.size(); ++n)
-        if (const bool changed = has(words.changed_, n), valued = has(words.valued_, n); changed || valued)
-            fact.words.emplace_back(places_[n], !valued   ? WordAccess::Kind::Add
-                                                : changed ? WordAccess::Kind::Write
-                                                          : WordAccess::Kind::Read);
+        if (const auto access = sets_[what].kind(n))
+            fact.words.emplace_back(places_[n], *access);
     tell_(std::move(fact));
 }
 

@@ -16,6 +16,7 @@
 #include <bitset>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -63,9 +64,10 @@ private:
         void add(std::size_t word, WordAccess::Kind kind);
         bool merge(const Words& other); // true if that changed it
         bool clashes(const Words& other) const;
+        // What is done with that word, if anything is.
+        std::optional<WordAccess::Kind> kind(std::size_t word) const;
 
     private:
-        friend class Ample;
         std::vector<u64> changed_, valued_; // written or added to; read or written
     };
     using Locks = Race::Locks;

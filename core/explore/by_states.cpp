@@ -74,6 +74,8 @@ private:
     void walk(u64 steps);
     void lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds);
     bool roundsBegin(const Node& node) const;
+    // The present state. What a stack tells no other machine can use.
+    StateHash stateOf(const Node& node) const { return explorer_.stateHash(race_, item_, extra(node), crew_ == nullptr || !reduce_); }
     // With a bound on preemptions a state is also what is left of them.
     u64 extra(const Node& node) const { return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0; }
 
@@ -217,14 +219,14 @@ void Explorer::ByStates::spare() {
     node.spared.assign(spared, node.choices.end());
     node.choices.erase(spared, node.choices.end());
     if (node.spared.empty())
-        explorer_.countBranch(true);
+        explorer_.branches_.count(true);
     else
         notAllTried(ways_.end(node.way));
 }
 
 // By the decision that was made last.
 void Explorer::ByStates::notAllTried(Ways::Place where) {
-    explorer_.countBranch(false);
+    explorer_.branches_.count(false);
     explorer_.result_.reduced = true;
     if (remembersWays())
         ways_.rests(explorer_.ample_.decision(), where);
@@ -363,7 +365,7 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
         }
         return;
     }
-    next.state = explorer_.stateHash(race_, item_, extra(next));
+    next.state = stateOf(next);
     const Crew::Found found = look(next);
     if (found != Crew::Found::New || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
         // Round in a circle nobody may be spared for ever.
@@ -390,7 +392,7 @@ bool Explorer::ByStates::remembersWays() const { return explorer_.hasOneRace_ &&
 
 // Do all decisions still hold? Where they do not the search will go on, if that is less work than to begin anew.
 void Explorer::ByStates::lookAgain() {
-    if (explorer_.pays_ && explorer_.paysLittle()) {
+    if (explorer_.pays_ && explorer_.branches_.payLittle()) {
         explorer_.pays_ = false;
         if (!explorer_.reduces(race_)) {
             if (crew_ != nullptr)
@@ -445,7 +447,7 @@ Explorer::ByStates::Node Explorer::ByStates::along(std::span<const u16> moves) {
         move(explorer_.snapshot(), actor, node.standings);
         dropIfSaved(actor, saved);
     }
-    node.state = explorer_.stateHash(race_, item_, extra(node));
+    node.state = stateOf(node);
     return node;
 }
 
@@ -537,7 +539,7 @@ void Explorer::ByStates::search() {
         endHere(first);
         return;
     }
-    first.state = explorer_.stateHash(race_, item_, extra(first));
+    first.state = stateOf(first);
     beginning_ = here();
     standingsThen_ = first.standings;
     if (reduce_)

@@ -141,8 +141,7 @@ void Crew::beginAnew() {
         ++beginnings_;
         tasks_.clear();
         countHungry();
-        for (auto& count : branched_)
-            count = 0;
+        branches_.clear();
         for (Stripe& stripe : stripes_) {
             stripe.seen.clear();
             stripe.open.clear();

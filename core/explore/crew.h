@@ -20,6 +20,22 @@
 
 namespace mirrorscope {
 
+// Of states in which several could move: in how many all were tried, and in how many somebody was left out.
+class Branches {
+public:
+    void count(bool all) { (all ? all_ : some_).fetch_add(1, std::memory_order_relaxed); }
+    // Is so little left out that a race of few actors is searched faster without it?
+    bool payLittle() const {
+        constexpr u64 kFew = 1000;
+        const u64 all = all_.load(std::memory_order_relaxed), some = some_.load(std::memory_order_relaxed);
+        return all + some >= kFew && some <= all;
+    }
+    void clear() { all_ = some_ = 0; }
+
+private:
+    std::atomic<u64> all_ = 0, some_ = 0;
+};
+
 class Crew {
 public:
     // Work is given to whoever waits for it. Everything: whatever can be given is, so that (for tests) one member alone does it all in
@@ -74,9 +90,7 @@ public:
 
     // ---- Numbers of all together
     void count(u64 microSteps) { microSteps_.fetch_add(microSteps, std::memory_order_relaxed); }
-    // Of states in which several could move: were all tried?
-    void branched(bool all) { branched_[all].fetch_add(1, std::memory_order_relaxed); }
-    u64 branches(bool all) const { return branched_[all].load(std::memory_order_relaxed); }
+    Branches& branches() { return branches_; }
     u64 microSteps() const { return microSteps_.load(std::memory_order_relaxed); }
     u64 states() const;
 
@@ -109,7 +123,7 @@ private:
     std::atomic<Call> call_ = Call::GoOn;
     std::atomic<bool> leavesNobodyOut_ = false;
     std::atomic<u64> microSteps_ = 0;
-    std::array<std::atomic<u64>, 2> branched_ = {};
+    Branches branches_;
 };
 
 } // namespace mirrorscope

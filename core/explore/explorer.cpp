@@ -29,7 +29,8 @@ Explorer::Explorer(const Scenario& scenario, const ExploreOptions& options)
     : scenario_(scenario), options_(options), runner_(scenario, {}),
       seen_(options.split && options.split->seen != nullptr ? *options.split->seen : ownSeen_),
       seenStacks_(options.split && options.split->seenStacks != nullptr ? *options.split->seenStacks : ownSeenStacks_),
-      ample_(options.ampleWithout), hasOneRace_(racesOf(scenario) == 1) {
+      ample_(options.ampleWithout), hasOneRace_(racesOf(scenario) == 1),
+      branches_(options.crew != nullptr ? options.crew->branches() : ownBranches_) {
     runner_.setIgnoreRaceExpectations(true);
     if (Crew* crew = options.crew)
         ample_.tellOthers([crew](Fact fact) { crew->tell(std::move(fact)); });
@@ -201,7 +202,7 @@ void Explorer::runOnce(ExploreMode mode) {
                     throw Again{};
                 break;
             } catch (const Again&) {
-                branched_ = {};
+                branches_.clear();
                 if (Crew* crew = options_.crew) {
                     crew->beginAnew();
                     pays_ &= !crew->leavesNobodyOut();
@@ -314,10 +315,10 @@ u64 Explorer::stateHash(const Race& race, u64 memory, bool byStacks) {
     return hash;
 }
 
-Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 extra) const {
+Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 extra, bool stacks) const {
     const u64 memory = memoryHash() + extra;
     const u64 byReads = mix(stateHash(race, memory, false), item);
-    if (options_.crew != nullptr && reduces(race)) // what a stack tells no other machine can use
+    if (!stacks)
         return {byReads, 0};
     seen_.expect(byReads);
     const u64 byStacks = mix(stateHash(race, memory, true), item + (u64{1} << 40));
@@ -341,20 +342,6 @@ bool Explorer::reduces(const Race& race) const {
     for (unsigned i = 0; i < race.actors(); ++i)
         active += race.done(i) ? 0 : 1;
     return options_.reduce == Reduce::Always || active > kFewActors || pays_;
-}
-
-bool Explorer::paysLittle() const {
-    constexpr u64 kFew = 1000;
-    const u64 all = options_.crew != nullptr ? options_.crew->branches(true) : branched_[true];
-    const u64 some = options_.crew != nullptr ? options_.crew->branches(false) : branched_[false];
-    return all + some >= kFew && some <= all;
-}
-
-void Explorer::countBranch(bool all) {
-    if (options_.crew != nullptr)
-        options_.crew->branched(all);
-    else
-        ++branched_[all];
 }
 
 bool Explorer::takeTask() { return !options_.split->take || options_.split->take(tasks_++); }

@@ -17,7 +17,6 @@
 #include "explore/result.h"
 #include "scenario/runner.h"
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -147,7 +146,8 @@ private:
     struct StateHash {
         u64 byReads = 0, byStacks = 0;
     };
-    StateHash stateHash(const Race& race, std::size_t item, u64 extra) const;
+    // `stacks`: told by what they hold as well.
+    StateHash stateHash(const Race& race, std::size_t item, u64 extra, bool stacks) const;
     bool isNew(const StateHash& state);
     // What follows the end of a race is looked at once.
     bool isNewEnd(u64 hash) { return options_.crew != nullptr ? options_.crew->isFirst(hash) : seen_.insert(hash); }
@@ -159,9 +159,6 @@ private:
     void takeNews();
     // Is the search of that race to be reduced?
     bool reduces(const Race& race) const;
-    // Does the reduction leave out so little that a race of few actors is searched faster without it?
-    bool paysLittle() const;
-    void countBranch(bool all);
     // Is it time to ask again whether all that was decided holds?
     bool looksAgain() {
         if (result_.transitions < lookAgain_)
@@ -189,8 +186,8 @@ private:
     const bool hasOneRace_;
     std::size_t first_ = 0; // item of the script that is not done yet when the search begins
     u64 walk_ = 0;          // micro-steps in random order before the next search
-    // States in which several could move: not all were tried, and all were. Does the reduction pay?
-    std::array<u64, 2> branched_ = {};
+    Branches ownBranches_;
+    Branches& branches_;
     bool pays_ = true;  // in races of few
     u64 lookAgain_ = 0; // at how many micro-steps ample_ is asked whether all that it decided holds
     u64 tasks_ = 0;

@@ -20,11 +20,11 @@ ExploreResult exploreTogether(const Scenario& scenario, const ExploreOptions& op
     Crew crew(members, gives);
     std::vector<ExploreResult> results(members);
     std::vector<std::exception_ptr> failures(members);
-    onThreads(members, [&](unsigned member) {
+    onThreads(members, [&](std::size_t member) {
         ExploreOptions own = options;
         own.mode = ExploreMode::Stateful;
         own.crew = &crew;
-        own.member = member;
+        own.member = static_cast<unsigned>(member);
         if (member != 0) {
             own.progress = nullptr;
             own.cancelled = nullptr;

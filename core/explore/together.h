@@ -5,12 +5,13 @@
 #include "explore/crew.h"
 #include "explore/explorer.h"
 
+#include <cstddef>
 #include <functional>
 
 namespace mirrorscope {
 
 // Calls `each` with 0 … count-1, each on a thread of its own, and comes back when all have returned.
-using OnThreads = std::function<void(unsigned count, const std::function<void(unsigned)>& each)>;
+using OnThreads = std::function<void(std::size_t count, const std::function<void(std::size_t)>& each)>;
 
 // Can that be done with this scenario? `mode` is what Auto comes to (modeFor()).
 bool isForTogether(const Scenario& scenario, const ExploreOptions& options, ExploreMode mode);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "session/session.h"
-#include "trace/recorded.h"
 
 #include "base/text.h"
 #include "scenario/runner.h"
+#include "trace/recorded.h"
 
 #include <fmt/format.h>
 

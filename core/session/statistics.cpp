@@ -94,9 +94,8 @@ void Statistics::countSpan(unsigned list, const Span& span) {
 }
 
 // True when all are counted.
-bool Statistics::countSpans(Clock::time_point until) {
+bool Statistics::countSpans(Clock::time_point until, const StepCosts::Count& cost) {
     constexpr std::size_t kSlice = 1024;
-    const StepCosts::Count cost = [this](std::string_view row, u64 n, u64 times) { countCost(row, n, times); };
     while (list_ < kFirstLock + kLocks) {
         const std::span<const Span> spans = spansOf(list_);
         const std::size_t end = std::min(spans.size(), span_ + kSlice);
@@ -137,7 +136,7 @@ bool Statistics::advance(Clock::time_point until) {
             return false;
     }
     if (phase_ == Phase::Spans) {
-        if (!countSpans(until))
+        if (!countSpans(until, cost))
             return false;
         phase_ = Phase::Pages;
         if (Clock::now() > until)

@@ -64,7 +64,7 @@ private:
     unsigned partOf(u64 n) const { return end_ == 0 ? 0 : static_cast<unsigned>(std::min<u64>(parts_ - 1, n * parts_ / end_)); }
     std::span<const Span> spansOf(unsigned list) const;
     void countSpan(unsigned list, const Span& span);
-    bool countSpans(std::chrono::steady_clock::time_point until);
+    bool countSpans(std::chrono::steady_clock::time_point until, const StepCosts::Count& cost);
     void countCost(std::string_view row, u64 n, u64 times);
 
     Session& session_;

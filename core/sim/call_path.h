@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/types.h"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ public:
             if (nodes_[child].function == function)
                 return child;
         const auto node = static_cast<u32>(nodes_.size());
-        nodes_.push_back({parent, function, 0, nodes_[parent].firstChild, mix(nodes_[parent].hash, hashOf(function))});
+        nodes_.push_back(
+            {parent, function, 0, nodes_[parent].firstChild, mix(nodes_[parent].hash, hashBytes(function, std::strlen(function)))});
         nodes_[parent].firstChild = node;
         return node;
     }
@@ -56,12 +58,6 @@ private:
         u32 nextSibling;
         u64 hash;
     };
-    static u64 hashOf(const char* name) {
-        u64 hash = 0;
-        for (; *name != 0; ++name)
-            hash = mix(hash, static_cast<unsigned char>(*name));
-        return hash;
-    }
     std::vector<Node> nodes_;
 };
 

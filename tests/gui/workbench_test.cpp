@@ -66,15 +66,23 @@ private:
                                 static_cast<float>(tint.blueF() * alpha + paper.blueF() * (1 - alpha)));
     }
 
+    static ChartsView& raisedCharts(Window& w) {
+        w.raise("charts");
+        return w.child<ChartsView>("charts");
+    }
+    static bool counted(const ChartsView& charts) {
+        constexpr int kMilliseconds = 20'000;
+        return QTest::qWaitFor([&] { return charts.statistics() != nullptr && charts.statistics()->complete(); }, kMilliseconds);
+    }
+
 private Q_SLOTS:
     void initTestCase() { useOwnSettings(); }
 
     void every_chart_leads_to_the_micro_steps_that_it_counts() {
         Window w;
         QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
-        auto& charts = w.child<ChartsView>("charts");
-        w.raise("charts");
-        QTRY_VERIFY_WITH_TIMEOUT(charts.statistics() != nullptr && charts.statistics()->complete(), 20000);
+        auto& charts = raisedCharts(w);
+        QVERIFY(counted(charts));
         for (unsigned s = 0; s < kStatistics; ++s) {
             charts.choose(static_cast<Statistic>(s));
             const auto& series = charts.statistics()->series(static_cast<Statistic>(s));
@@ -104,9 +112,8 @@ private Q_SLOTS:
     void the_legend_names_what_there_is_room_for() {
         Window w;
         QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
-        auto& charts = w.child<ChartsView>("charts");
-        w.raise("charts");
-        QTRY_VERIFY_WITH_TIMEOUT(charts.statistics() != nullptr && charts.statistics()->complete(), 20000);
+        auto& charts = raisedCharts(w);
+        QVERIFY(counted(charts));
         charts.choose(Statistic::Time);
         const auto& list = charts.statistics()->series(Statistic::Time);
         QVERIFY(list.size() > 8);
@@ -129,9 +136,7 @@ private Q_SLOTS:
     void the_chart_of_time_goes_by_a_table_of_ones_own() {
         Window w;
         QVERIFY(w.openShipped("scenarios/lessons/04-convert-and-back.yaml"));
-        auto& charts = w.child<ChartsView>("charts");
-        w.raise("charts");
-        const auto counted = [&] { return charts.statistics() != nullptr && charts.statistics()->complete(); };
+        auto& charts = raisedCharts(w);
         const auto time = [&] {
             double sum = 0;
             for (const Series& series : charts.statistics()->series(Statistic::Time))
@@ -143,7 +148,7 @@ private Q_SLOTS:
             return std::any_of(labels.begin(), labels.end(),
                                [&](const QLabel* label) { return label->isVisibleTo(&charts) && label->text().contains(words); });
         };
-        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(counted(charts));
         auto& button = w.child<QPushButton>("charts-costs");
         charts.choose(Statistic::SeamcallsByLeaf);
         QVERIFY(!button.isVisibleTo(&charts));
@@ -154,7 +159,7 @@ private Q_SLOTS:
         QCOMPARE(charts.saveCosts(file), QString());
         // As saved it is the same table; with dearer SEAMCALLs the run takes longer.
         QCOMPARE(charts.useCosts(file), QString());
-        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(counted(charts));
         QVERIFY(qAbs(time() - usual) < 1e-6 * usual);
         QVERIFY(says("mine.yaml"));
         const auto written = [&](const char* name, const char* table) {
@@ -164,12 +169,12 @@ private Q_SLOTS:
         };
         const QString dear = written("dear.yaml", "TDH.MEM.PAGE.AUG: 1000000\n"), bad = written("bad.yaml", "TDH.MEM.PAGE.AUGH: 1\n");
         QCOMPARE(charts.useCosts(dear), QString());
-        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(counted(charts));
         QVERIFY(time() > usual + 1000);
         QVERIFY(charts.useCosts(bad).contains("bad.yaml:1:1"));
         QVERIFY(says("dear.yaml"));
         QCOMPARE(charts.useCosts({}), QString());
-        QTRY_VERIFY_WITH_TIMEOUT(counted(), 20000);
+        QVERIFY(counted(charts));
         QCOMPARE(time(), usual);
         QVERIFY(says("`mirrorscope cost`"));
         QVERIFY(charts.saveCosts("/nonexistent/costs.yaml").contains("cannot be written"));

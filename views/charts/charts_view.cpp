@@ -36,6 +36,15 @@
 namespace mirrorscope::views {
 
 namespace {
+// What each row comes to, and which it is.
+std::vector<std::pair<double, std::size_t>> largestFirst(const std::vector<Series>& list) {
+    std::vector<std::pair<double, std::size_t>> sums;
+    for (std::size_t s = 0; s < list.size(); ++s)
+        sums.emplace_back(std::accumulate(list[s].values.begin(), list[s].values.end(), 0.0), s);
+    std::stable_sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    return sums;
+}
+
 constexpr unsigned kParts = 120;
 
 // 1, 2 or 5 times a power of ten, at least 1: as far apart as that or a little more.
@@ -269,18 +278,15 @@ QString ChartsView::noteOf(Statistic statistic) const {
         return tr("Nothing of that happened in this run.");
     if (statistic != Statistic::Time)
         return {};
-    std::vector<std::pair<double, QString>> sums;
+    const auto sums = largestFirst(list);
     double all = 0;
-    for (const Series& series : list) {
-        sums.push_back({std::accumulate(series.values.begin(), series.values.end(), 0.0), text(series.name)});
-        all += sums.back().first;
-    }
-    std::sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (const auto& [sum, s] : sums)
+        all += sum;
     constexpr std::size_t kNamed = 3;
     constexpr double kPercent = 100;
     QStringList most;
     for (std::size_t i = 0; i < std::min(kNamed, sums.size()); ++i)
-        most << tr("%1 %2 %").arg(sums[i].second).arg(qRound(sums[i].first * kPercent / all));
+        most << tr("%1 %2 %").arg(text(list[sums[i].second].name)).arg(qRound(sums[i].first * kPercent / all));
     const QString table = costsFile_.isEmpty() ? tr("the table of `mirrorscope cost`") : QFileInfo(costsFile_).fileName();
     return tr("%1 µs if one CPU does all of it, by %2: %3").arg(QLocale().toString(all, 'f', 1), table, most.join(", "));
 }
@@ -311,10 +317,7 @@ void ChartsView::fitLegend() {
     constexpr double kBetween = 6, kMargins = 24;
     const double room = (view_->height() - kMargins) / (QFontMetricsF(legend->font()).height() + kBetween);
     const auto rows = static_cast<std::size_t>(std::max(1.0, room));
-    std::vector<std::pair<double, std::size_t>> sums;
-    for (std::size_t s = 0; s < list.size(); ++s)
-        sums.push_back({-std::accumulate(list[s].values.begin(), list[s].values.end(), 0.0), s});
-    std::sort(sums.begin(), sums.end());
+    const auto sums = largestFirst(list);
     std::vector<bool> named(list.size());
     for (std::size_t k = 0; k < std::min(rows, sums.size()); ++k)
         named[sums[k].second] = true;

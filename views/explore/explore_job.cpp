@@ -59,12 +59,8 @@ void ExploreJob::start(const Scenario& scenario, ExploreMode mode, bool all) {
                 publish(Explorer(*given, options).run());
                 return;
             }
-            if (options.mode == ExploreMode::Stateful && Explorer::racesOf(*given) == 1) { // threads give each other work
-                const ScaleOut scale{.jobs = threadsBesideTheWindow(),
-                                     .onThreads = [](unsigned count, const std::function<void(unsigned)>& each) {
-                                         onThreads(count, count, [&](std::size_t i) { each(static_cast<unsigned>(i)); });
-                                     }};
-                publish(exploreShared(*given, options, scale));
+            if (isForTogether(*given, options, options.mode)) { // threads give each other work
+                publish(exploreShared(*given, options, {.jobs = threadsBesideTheWindow(), .onThreads = onOwnThreads}));
                 return;
             }
             ExploreOptions parts = options;
