@@ -16,7 +16,7 @@ class Explorer::ByStates {
 public:
     ByStates(Explorer& explorer, std::size_t item, Race& race)
         : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)),
-          crew_(explorer.options_.crew) {}
+          sleeps_(options_.sleep != ExploreOptions::Sleep::Nobody && !options_.preemptions && !options_.split), crew_(options_.crew) {}
     void search();
 
 private:
@@ -25,18 +25,22 @@ private:
         Snapshot at;                       // the machine; where the actors stood is in race_
         std::size_t length = 0, saved = 0; // of the path, and in race_
     };
+    using Sleepers = HashSet::Left; // actors above the 16th do not sleep
     struct Node {
         Here here;
         std::vector<u16> choices;
         std::vector<u16> spared; // could move, too, but need not be tried
+        // Whose next micro-steps were tried, or will be, from a state before this one or from this, and commute with all since. What each
+        // of them accesses is known.
+        Sleepers asleep = 0;
         unsigned next = 0;
         u16 last = kNobody;       // who took the micro-step that led here
         bool lastCouldGo = false; // and could take the next one, so that another's is a preemption
         unsigned preemptions = 0;
-        // If the search is reduced: where the actors stand; what each one's next micro-step accesses or, if it waits, its guard, as far as
-        // that is known; the state.
-        std::vector<Ample::Standing> standings = {};
+        // What each actor's next micro-step accesses, as far as that is known. If the search is reduced: or, if it waits, its guard; where
+        // the actors stand.
         std::vector<Ample::Accessed> accesses = {};
+        std::vector<Ample::Standing> standings = {};
         StateHash state = {};
         Ways::Way way = 0;
     };
@@ -46,6 +50,18 @@ private:
         u16 actor;
         Ample::Accessed accessed;
     };
+    // How the search goes on from a state, as far as it is one way: by whose micro-step, if anybody's is left to try.
+    struct Going {
+        enum class Way : u8 { Several, One, None } way = Way::Several;
+        Moved moved = {};
+        bool leftOut = false; // somebody who could move, by a decision
+    };
+    // What a search knows of a state that it has come to. Missing: who slept whenever it was entered before, and does not now.
+    struct Looked {
+        Crew::Found found;
+        Sleepers missing = 0;
+    };
+    static Sleepers bit(u16 actor) { return actor < 16 ? static_cast<Sleepers>(1u << actor) : Sleepers{0}; }
 
     Here here() const { return {explorer_.snapshot(), path_.size(), race_.saved()}; }
     void backTo(const Here& here);
@@ -53,12 +69,15 @@ private:
     void dropIfSaved(u16 actor, Ample::Set& saved);
     void hasMoved(Node& node, const Moved& moved) const;
     void ask(const Node& node);
-    std::optional<Moved> goOn(Node& node);
-    void runOn(Node& node);
+    Going goOn(Node& node);
+    bool runOn(Node& node);
     void lookWhoMoves(Node& node) const;
     void lookAtGuards(Node& node);
-    Crew::Found look(const Node& node);
+    void lookAtNext(Node& node, u16 actor);
+    Looked look(const Node& node);
     void enter(Node node);
+    void makeUp(Node node, Sleepers missing);
+    void sparedAreTried(Node& node) const;
     void leave();
     void share();
     bool join();
@@ -70,6 +89,12 @@ private:
     bool goOnWhereWrong();
     void endHere(Node& end);
     void spare();
+    template <class F>
+    static void onlyThese(Node& node, F&& isTried) {
+        const auto others = std::stable_partition(node.choices.begin(), node.choices.end(), isTried);
+        node.spared.insert(node.spared.end(), others, node.choices.end());
+        node.choices.erase(others, node.choices.end());
+    }
     void notAllTried(Ways::Place where);
     void walk(u64 steps);
     void lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds);
@@ -83,7 +108,7 @@ private:
     const ExploreOptions& options_;
     std::size_t item_;
     Race& race_;
-    const bool reduce_;
+    const bool reduce_, sleeps_;
     std::vector<Node> nodes_;
     std::vector<u16> path_;
     PathSet onPath_; // by both hashes
@@ -112,11 +137,13 @@ Ample::Accessed Explorer::ByStates::move(const Snapshot& from, u16 actor, std::v
     const std::size_t begin = race_.accesses(actor).size();
     race_.save(actor);
     explorer_.advance(item_, race_, from, path_, actor);
-    if (!reduce_)
+    if (!reduce_ && !sleeps_)
         return Ample::kUnknown;
     Ample& ample = explorer_.ample_;
     const AccessLog& log = race_.accesses(actor);
     const Ample::Accessed what = ample.accessed(log.data() + begin, log.data() + log.size());
+    if (!reduce_)
+        return what;
     const Ample::Standing now = ample.standing(race_, actor);
     ample.learn(standings[actor], now, what);
     standings[actor] = now;
@@ -139,8 +166,11 @@ void Explorer::ByStates::lookWhoMoves(Node& node) const {
 void Explorer::ByStates::hasMoved(Node& node, const Moved& moved) const {
     for (std::size_t i = 0; i < node.accesses.size(); ++i)
         if (Ample::Accessed& known = node.accesses[i];
-            known != Ample::kUnknown && (i == moved.actor || !explorer_.ample_.independent(known, moved.accessed)))
+            known != Ample::kUnknown && (i == moved.actor || !explorer_.ample_.independent(known, moved.accessed))) {
             known = Ample::kUnknown;
+            if (i == moved.actor || options_.sleep != ExploreOptions::Sleep::WithoutWaking)
+                node.asleep &= static_cast<Sleepers>(~bit(static_cast<u16>(i)));
+        }
     node.last = moved.actor;
     node.lastCouldGo = false;
     node.choices.clear();
@@ -153,22 +183,36 @@ void Explorer::ByStates::lookAtGuards(Node& node) {
             node.accesses[i] = explorer_.ample_.learnGuard(race_, i, node.standings[i]);
 }
 
+// Of the node at whose state the search is: what that actor's next micro-step accesses.
+void Explorer::ByStates::lookAtNext(Node& node, u16 actor) {
+    std::vector<Ample::Standing> standings = node.standings;
+    node.accesses[actor] = move(node.here.at, actor, standings);
+    backTo(node.here);
+}
+
 // The state that the path has led to.
-Crew::Found Explorer::ByStates::look(const Node& node) {
+Explorer::ByStates::Looked Explorer::ByStates::look(const Node& node) {
     using enum Crew::Found;
+    const auto old = [&](Crew::Found found, int left) -> Looked { return {found, static_cast<Sleepers>(left & ~node.asleep)}; };
     if (crew_ != nullptr) {
-        const Crew::Found found = crew_->enter(node.state.byReads);
-        if (reduce_ || explorer_.seenStacks_.insert(node.state.byStacks) || found != New)
-            return found;
+        const auto [found, left] = crew_->enter(node.state.byReads, node.asleep);
+        if (reduce_)
+            return old(found, left);
+        const HashSet::Entered stacks = explorer_.seenStacks_.enter(node.state.byStacks, node.asleep);
+        if (found != New)
+            return old(found, stacks.isNew ? left : left & stacks.left);
+        if (stacks.isNew)
+            return {New};
         crew_->close(node.state.byReads);
-        return Closed;
+        return old(Closed, stacks.left);
     }
     // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
-    const bool isAbove = explorer_.inTop(path_.size()) || explorer_.atCut(path_.size());
-    if (isAbove ? explorer_.top_.insert(mix(stateHash(race_, explorer_.memoryHash() + extra(node), false), path_.size()))
-                : explorer_.isNew(node.state))
-        return New;
-    return reduce_ && (onPath_.contains(node.state.byReads) || onPath_.contains(node.state.byStacks)) ? Open : Closed;
+    if (explorer_.inTop(path_.size()) || explorer_.atCut(path_.size()))
+        return {explorer_.top_.insert(mix(stateHash(race_, explorer_.memoryHash() + extra(node), false), path_.size())) ? New : Closed};
+    const HashSet::Entered entered = explorer_.enter(node.state, node.asleep);
+    if (entered.isNew)
+        return {New};
+    return old(reduce_ && (onPath_.contains(node.state.byReads) || onPath_.contains(node.state.byStacks)) ? Open : Closed, entered.left);
 }
 
 void Explorer::ByStates::enter(Node node) {
@@ -205,23 +249,22 @@ void Explorer::ByStates::ask(const Node& node) {
 // Of the node that was entered last: who need not be tried. What the micro-steps access is looked at where it is not known and matters.
 void Explorer::ByStates::spare() {
     Node& node = nodes_.back();
-    if (!reduce_ || node.choices.size() < 2 || explorer_.inTop(path_.size()))
-        return;
-    for (const u16 choice : node.choices)
-        if (Ample::Accessed& next = node.accesses[choice]; next == Ample::kUnknown) {
-            std::vector<Ample::Standing> standings = node.standings;
-            next = move(node.here.at, choice, standings);
-            backTo(node.here);
-        }
-    ask(node);
-    const Ample::Set tried = explorer_.ample_.answer();
-    const auto spared = std::stable_partition(node.choices.begin(), node.choices.end(), [&](u16 choice) { return tried.test(choice); });
-    node.spared.assign(spared, node.choices.end());
-    node.choices.erase(spared, node.choices.end());
-    if (node.spared.empty())
-        explorer_.branches_.count(true);
-    else
-        notAllTried(ways_.end(node.way));
+    if (reduce_ && node.choices.size() > 1 && !explorer_.inTop(path_.size())) {
+        for (const u16 choice : node.choices)
+            if (node.accesses[choice] == Ample::kUnknown)
+                lookAtNext(node, choice);
+        ask(node);
+        const Ample::Set tried = explorer_.ample_.answer();
+        onlyThese(node, [&](u16 choice) { return tried.test(choice); });
+        if (node.spared.empty())
+            explorer_.branches_.count(true);
+        else
+            notAllTried(ways_.end(node.way));
+    }
+    if (node.asleep != 0) {
+        onlyThese(node, [&](u16 choice) { return (bit(choice) & node.asleep) == 0; });
+        explorer_.result_.slept = true;
+    }
 }
 
 // By the decision that was made last.
@@ -292,13 +335,17 @@ void Explorer::ByStates::endHere(Node& end) {
 }
 
 // Who is enough to go on with from the state that the path has led to, if one is: it has moved then. Of the node only where it stands.
-std::optional<Explorer::ByStates::Moved> Explorer::ByStates::goOn(Node& node) {
+Explorer::ByStates::Going Explorer::ByStates::goOn(Node& node) {
+    using enum Going::Way;
     const Here before = here();
     const auto go = [&](u16 actor) -> Moved { return {actor, move(before.at, actor, node.standings)}; };
-    if (node.choices.size() == 1)
-        return go(node.choices.front());
+    if (node.choices.size() == 1) {
+        const u16 only = node.choices.front();
+        return (bit(only) & node.asleep) != 0 ? Going{None} : Going{One, go(only)};
+    }
     ask(node);
     Ample::Set tried;
+    const auto leavesOut = [&] { return tried.count() < node.choices.size(); };
     // Mostly it is who moved last. What it accesses must be known, and it has moved when it is.
     const u16 last = node.last;
     const bool triesLast = node.lastCouldGo && node.accesses[last] == Ample::kUnknown;
@@ -307,40 +354,48 @@ std::optional<Explorer::ByStates::Moved> Explorer::ByStates::goOn(Node& node) {
         const Moved moved = go(last);
         explorer_.ample_.nowKnown(last, moved.accessed);
         tried = explorer_.ample_.answer();
-        if (tried == Ample::Set().set(last))
-            return moved;
+        if ((tried & ~Ample::Set(node.asleep)) == Ample::Set().set(last))
+            return {One, moved, leavesOut()};
         node.standings[last] = stood;
         node.accesses[last] = moved.accessed;
         backTo(before);
     }
     if (std::any_of(node.choices.begin(), node.choices.end(), [&](u16 choice) { return node.accesses[choice] == Ample::kUnknown; }))
-        return std::nullopt;
+        return {Several};
     if (!triesLast)
         tried = explorer_.ample_.answer();
-    return tried.count() == 1 ? std::optional(go(static_cast<u16>(tried._Find_first()))) : std::nullopt;
+    const Ample::Set awake = tried & ~Ample::Set(node.asleep);
+    if (awake.count() > 1)
+        return {Several};
+    return awake.none() ? Going{None, {}, leavesOut()} : Going{One, go(static_cast<u16>(awake._Find_first())), leavesOut()};
 }
 
 // As long as one actor is enough to go on with the states on its way are neither kept nor looked for. Where a round begins for all,
-// somebody will want to look whether they are stuck.
-void Explorer::ByStates::runOn(Node& node) {
+// somebody will want to look whether they are stuck. False if nobody is left to try at its end.
+bool Explorer::ByStates::runOn(Node& node) {
     constexpr unsigned kFarthest = 1024;
     Ample::Set saved;
     saved.set(node.last);
     for (unsigned n = 0; n < kFarthest && !node.choices.empty() && !roundsBegin(node); ++n) {
         lookAtGuards(node);
         const std::size_t could = node.choices.size(), moves = path_.size() - nodes_.back().here.length;
-        const std::optional<Moved> moved = goOn(node);
-        if (!moved)
-            return;
-        if (could > 1)
+        const Going going = goOn(node);
+        if (going.way == Going::Way::Several)
+            return true;
+        if (going.leftOut)
             notAllTried({ways_.next(), static_cast<u32>(moves)});
-        dropIfSaved(moved->actor, saved);
-        hasMoved(node, *moved);
+        else if (could > 1)
+            explorer_.branches_.count(true);
+        if (going.way == Going::Way::None)
+            return false;
+        dropIfSaved(going.moved.actor, saved);
+        hasMoved(node, going.moved);
         // Ways that have met are to meet in a state that is kept, soon.
         constexpr u64 kKept = 16;
-        if (mix(explorer_.memoryHash(), race_.localHash(moved->actor)) % kKept == 0)
-            return;
+        if (mix(explorer_.memoryHash(), race_.localHash(going.moved.actor)) % kKept == 0)
+            return true;
     }
+    return true;
 }
 
 // From the last node: that choice, and what it leads to.
@@ -349,13 +404,19 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
     Node next;
     next.standings = nodes_.back().standings;
     next.accesses = nodes_.back().accesses;
+    next.asleep = nodes_.back().asleep;
     next.preemptions = preemptions;
     const Ample::Accessed accessed = move(nodes_.back().here.at, choice, next.standings);
+    if (sleeps_) {
+        nodes_.back().accesses[choice] = accessed;
+        nodes_.back().asleep |= bit(choice);
+    }
     hasMoved(next, {choice, accessed});
-    if (reduce_ && !options_.split)
-        runOn(next);
+    const bool isLeft = !reduce_ || options_.split || runOn(next);
     if (remembersWays())
         next.way = ways_.add(nodes_.back().way, std::span(path_).subspan(nodes_.back().here.length));
+    if (!isLeft)
+        return;
     if (next.choices.empty()) {
         const bool isTask = explorer_.inTop(path_.size()) || explorer_.atCut(path_.size());
         if (!isTask || explorer_.takeTask()) {
@@ -366,17 +427,17 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
         return;
     }
     next.state = stateOf(next);
-    const Crew::Found found = look(next);
+    const auto [found, missing] = look(next);
     if (found != Crew::Found::New || (explorer_.atCut(path_.size()) && !explorer_.takeTask())) {
         // Round in a circle nobody may be spared for ever.
         if (reduce_ && found == Crew::Found::Open) {
-            Node& node = nodes_.back();
-            node.choices.insert(node.choices.end(), node.spared.begin(), node.spared.end());
-            node.spared.clear();
+            sparedAreTried(nodes_.back());
             // The others may have had no turn to come to where their rounds begin.
             constexpr unsigned kRounds = 3;
-            lookWhetherStuck(std::move(next.standings), kRounds);
+            lookWhetherStuck(next.standings, kRounds);
         }
+        if (missing != 0)
+            makeUp(std::move(next), missing);
         return;
     }
     explorer_.result_.states += explorer_.counts(path_.size());
@@ -385,6 +446,20 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
     if (round)
         lookWhetherStuck(nodes_.back().standings, 1);
     spare();
+}
+
+void Explorer::ByStates::sparedAreTried(Node& node) const {
+    node.asleep = 0; // who has led into the circle was not tried to an end
+    node.choices.insert(node.choices.end(), node.spared.begin(), node.spared.end());
+    node.spared.clear();
+}
+
+// The path has led to a state that was entered before, but with those asleep: what they do from there.
+void Explorer::ByStates::makeUp(Node node, Sleepers missing) {
+    onlyThese(node, [&](u16 choice) { return (bit(choice) & missing) != 0; });
+    if (crew_ != nullptr)
+        crew_->open(node.state.byReads);
+    enter(std::move(node));
 }
 
 // A scenario of several races has several searches that rest on the same decisions.
@@ -441,7 +516,8 @@ Explorer::ByStates::Node Explorer::ByStates::along(std::span<const u16> moves) {
     backTo(beginning_);
     Node node;
     node.standings = standingsThen_;
-    node.accesses.resize(node.standings.size(), Ample::kUnknown);
+    if (reduce_ || sleeps_)
+        node.accesses.resize(race_.count(), Ample::kUnknown);
     Ample::Set saved;
     for (const u16 actor : moves) {
         move(explorer_.snapshot(), actor, node.standings);
@@ -472,6 +548,7 @@ void Explorer::ByStates::share() {
                     .all = false,
                     .choices = {first->choices.end() - static_cast<std::ptrdiff_t>(gives), first->choices.end()},
                     .spared = first->spared,
+                    .asleep = first->asleep,
                     .preemptions = first->preemptions,
                     .last = first->last,
                     .lastCouldGo = first->lastCouldGo,
@@ -499,8 +576,13 @@ void Explorer::ByStates::takeOn(const Crew::Task& task) {
     kept_ = task.open;
     kept_.pop_back(); // its own, which it closes itself
     enter(std::move(node));
-    nodes_.back().choices = task.choices;
-    nodes_.back().spared = task.spared;
+    Node& here = nodes_.back();
+    for (const u16 choice : here.choices)
+        if ((bit(choice) & task.asleep) != 0)
+            lookAtNext(here, choice);
+    here.asleep = task.asleep;
+    here.choices = task.choices;
+    here.spared = task.spared;
 }
 
 // With nothing left to do: helps the others, if there are any that have. False at the end of the search.
@@ -532,8 +614,9 @@ void Explorer::ByStates::search() {
     if (reduce_) {
         for (unsigned i = 0; i < race_.count(); ++i)
             first.standings.push_back(explorer_.ample_.standing(race_, i));
-        first.accesses.resize(first.standings.size(), Ample::kUnknown);
     }
+    if (reduce_ || sleeps_)
+        first.accesses.resize(race_.count(), Ample::kUnknown);
     lookWhoMoves(first);
     if (first.choices.empty()) {
         endHere(first);
@@ -544,7 +627,7 @@ void Explorer::ByStates::search() {
     standingsThen_ = first.standings;
     if (reduce_)
         walk(std::exchange(explorer_.walk_, 0));
-    if (look(first) == Crew::Found::New || crew_ == nullptr) { // of a crew one enters it
+    if (look(first).found == Crew::Found::New || crew_ == nullptr) { // of a crew one enters it
         enter(std::move(first));
         spare();
     }

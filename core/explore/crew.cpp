@@ -9,14 +9,15 @@ namespace mirrorscope {
 
 Crew::Crew(unsigned members, Gives gives) : members_(members), gives_(gives), read_(members) {}
 
-Crew::Found Crew::enter(u64 state) {
+Crew::Entered Crew::enter(u64 state, HashSet::Left asleep) {
     Stripe& stripe = stripeOf(state);
     const std::lock_guard lock(stripe.mutex);
-    if (!stripe.seen.insert(state))
-        return stripe.open.contains(state) ? Found::Open : Found::Closed;
+    const HashSet::Entered entered = stripe.seen.enter(state, asleep);
+    if (!entered.isNew)
+        return {stripe.open.contains(state) ? Found::Open : Found::Closed, entered.left};
     ++stripe.entered;
     ++stripe.open[state];
-    return Found::New;
+    return {};
 }
 
 void Crew::open(u64 state) {

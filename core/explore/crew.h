@@ -45,8 +45,13 @@ public:
 
     // ---- States, by their hashes
     enum class Found : u8 { New, Open, Closed };
-    // A search has come to that state. A new one is open from now on.
-    Found enter(u64 state);
+    // A search has come to that state, where it leaves those actors out who are asleep (explore/by_states.cpp). A new one is open from now
+    // on.
+    struct Entered {
+        Found found = Found::New;
+        HashSet::Left left = 0; // of one that is not new: whom everybody has left out there
+    };
+    Entered enter(u64 state, HashSet::Left asleep = 0);
     // It is on one path more, or less.
     void open(u64 state);
     void close(u64 state);
@@ -59,6 +64,7 @@ public:
         std::vector<u16> path;
         bool all = false;                 // everybody who can move is to be tried there; else
         std::vector<u16> choices, spared; // these are, and those need not be
+        HashSet::Left asleep = 0;         // nor, behind what commutes with their next micro-steps, these: that was done, or is being done
         unsigned preemptions = 0;         // on the path
         u16 last = 0;                     // who took its last micro-step
         bool lastCouldGo = false;         // and could take another

@@ -326,10 +326,12 @@ Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 
     return {byReads, byStacks};
 }
 
-bool Explorer::isNew(const StateHash& state) {
-    const bool read = seen_.insert(state.byReads);
-    const bool stacked = seenStacks_.insert(state.byStacks);
-    return read && stacked;
+HashSet::Entered Explorer::enter(const StateHash& state, HashSet::Left asleep) {
+    const HashSet::Entered read = seen_.enter(state.byReads, asleep);
+    const HashSet::Entered stacked = seenStacks_.enter(state.byStacks, asleep);
+    if (read.isNew || stacked.isNew)
+        return read.isNew ? stacked : read;
+    return {.isNew = false, .left = static_cast<HashSet::Left>(read.left & stacked.left)};
 }
 
 bool Explorer::reduces(const Race& race) const {

@@ -81,6 +81,10 @@ struct ExploreOptions {
     enum class Reduce : u8 { WhereItPays, Always, Never };
     Reduce reduce = Reduce::WhereItPays;
     Ample::Part ampleWithout = Ample::Part::All; // for tests
+    // Stateful: whose micro-step commutes with all that came since it was tried is not tried again (sleep sets). The others are for tests:
+    // nobody sleeps; nobody wakes.
+    enum class Sleep : u8 { All, Nobody, WithoutWaking };
+    Sleep sleep = Sleep::All;
 };
 
 // The results of the steps that have an id, as ExploreEnd has them.
@@ -148,7 +152,8 @@ private:
     };
     // `stacks`: told by what they hold as well.
     StateHash stateHash(const Race& race, std::size_t item, u64 extra, bool stacks) const;
-    bool isNew(const StateHash& state);
+    // Of an old one: whom everybody has left out there who entered it, told by either hash.
+    HashSet::Entered enter(const StateHash& state, HashSet::Left asleep);
     // What follows the end of a race is looked at once.
     bool isNewEnd(u64 hash) { return options_.crew != nullptr ? options_.crew->isFirst(hash) : seen_.insert(hash); }
     [[noreturn]] void callAnew();

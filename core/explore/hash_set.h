@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A set of 64-bit hashes of bounded size. When it is full, old ones make room: a state may then be entered again, which costs time but
 // hides nothing. One that is shared keeps its size and is used by several processes at once.
+//
+// With each hash goes a set of up to 16 members: what nobody has done who entered the state, each of whom left something out.
 #pragma once
 
 #include "base/types.h"
@@ -17,8 +19,15 @@ public:
     HashSet(const HashSet&) = delete;
     HashSet& operator=(const HashSet&) = delete;
 
-    bool insert(u64 hash); // false if it was there
-    void clear();          // only of one's own
+    using Left = u16; // a bit for each
+    struct Entered {
+        bool isNew = false;
+        Left left = 0; // if it was there: what everybody before had left out
+    };
+    // By somebody who leaves that out. In a set that is shared nobody leaves anything out.
+    Entered enter(u64 hash, Left left);
+    bool insert(u64 hash) { return enter(hash, 0).isNew; } // false if it was there
+    void clear();                                          // only of one's own
     // It will be asked for soon: the memory is fetched while other things are done.
     void expect(u64 hash) const { __builtin_prefetch(first(hash), 1); }
 
@@ -27,12 +36,14 @@ private:
     // A hash may stand in two lines: in the second one only once the first was full, so that the table is well filled before it grows.
     u64* first(u64 hash) const { return slots_ + (hash & (size_ - 1) & ~(kWays - 1)); }
     u64* second(u64 hash) const { return slots_ + ((hash >> 29 ^ hash * 0x9e3779b97f4a7c15ull) & (size_ - 1) & ~(kWays - 1)); }
-    static u64* map(u64 size, Use use);
+    void map();
+    void unmap();
     void grow();
 
     Use use_;
     u64 most_, size_; // entries
-    u64* slots_;
+    u64* slots_ = nullptr;
+    Left* left_ = nullptr; // of each slot, if it is one's own
 };
 
 } // namespace mirrorscope

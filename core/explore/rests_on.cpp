@@ -32,6 +32,8 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     case ExploreMode::Stateful:
         if (result.reduced)
             out.push_back("actors whom the others cannot disturb go first (exploring.md)");
+        if (result.slept)
+            out.push_back("what was tried is not tried again behind what commutes with it (exploring.md)");
         out.push_back("states are compared by a hash of 64 bits");
         break;
     case ExploreMode::Plain:

@@ -46,6 +46,7 @@ struct ExploreResult {
     bool full = false;                   // which was that of what may be kept of states
     bool cut = false;                    // by the bound on preemptions
     bool reduced = false;                // stateful: where others cannot disturb an actor only its micro-steps were tried
+    bool slept = false;                  // stateful: somebody was not tried since what came since he was tried commutes with it
     bool compared = false;               // with another search, which came to the same
     std::optional<unsigned> preemptions; // the least that the first finding needs, if that was asked for
     std::vector<ExploreFinding> findings;

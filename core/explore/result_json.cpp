@@ -130,6 +130,7 @@ void join(ExploreResult& into, const ExploreResult& part) {
     into.stopped |= part.stopped;
     into.full |= part.full;
     into.reduced |= part.reduced;
+    into.slept |= part.slept;
     into.cut |= part.cut;
     for (const ExploreFinding& f : part.findings)
         if (std::none_of(into.findings.begin(), into.findings.end(),

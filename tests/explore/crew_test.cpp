@@ -18,15 +18,15 @@ namespace mirrorscope::test {
 TEST(Crew, a_state_is_open_as_long_as_it_is_on_a_path) {
     using enum Crew::Found;
     Crew crew(2);
-    EXPECT_EQ(crew.enter(5), New);
-    EXPECT_EQ(crew.enter(5), Open);
+    EXPECT_EQ(crew.enter(5).found, New);
+    EXPECT_EQ(crew.enter(5).found, Open);
     crew.open(5);
     crew.close(5);
-    EXPECT_EQ(crew.enter(5), Open);
+    EXPECT_EQ(crew.enter(5).found, Open);
     crew.close(5);
-    EXPECT_EQ(crew.enter(5), Closed);
+    EXPECT_EQ(crew.enter(5).found, Closed);
     crew.close(5); // which is no path any more
-    EXPECT_EQ(crew.enter(5), Closed);
+    EXPECT_EQ(crew.enter(5).found, Closed);
     EXPECT_EQ(crew.states(), 1u);
 }
 
@@ -38,12 +38,12 @@ TEST(Crew, what_is_given_is_open) {
     task.open = {7};
     crew.give(task);
     crew.close(7);
-    EXPECT_EQ(crew.enter(7), Crew::Found::Open);
+    EXPECT_EQ(crew.enter(7).found, Crew::Found::Open);
     Crew::Task taken;
     EXPECT_EQ(crew.wait(1, taken, nullptr), Crew::Next::Task);
     EXPECT_EQ(taken.open, std::vector<u64>{7});
     crew.close(7);
-    EXPECT_EQ(crew.enter(7), Crew::Found::Closed);
+    EXPECT_EQ(crew.enter(7).found, Crew::Found::Closed);
 }
 
 // Each task leads to up to two others, down to a depth; members take them on in whatever order. None is lost, none is done twice, and
@@ -91,7 +91,7 @@ TEST(Crew, of_many_one_enters) {
     std::atomic<u64> entered = 0;
     onThreads(kMembers, [&](unsigned) {
         for (u64 state = 1; state <= kStates; ++state)
-            if (const u64 hash = state * 0x9e3779b97f4a7c15u; crew.enter(hash) == Crew::Found::New) {
+            if (const u64 hash = state * 0x9e3779b97f4a7c15u; crew.enter(hash).found == Crew::Found::New) {
                 ++entered;
                 crew.close(hash);
             }
@@ -106,7 +106,7 @@ TEST(Crew, all_begin_anew_together) {
     std::atomic<unsigned> entered = 0;
     onThreads(kMembers, [&](unsigned member) {
         for (unsigned round = 0; round < 50; ++round) {
-            entered += crew.enter(9) == Crew::Found::New;
+            entered += crew.enter(9).found == Crew::Found::New;
             if (member == round % kMembers)
                 crew.callAnew();
             Crew::Task task;

@@ -366,6 +366,7 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
     }
     const Verdict plain = verdictOf(all);
     options.mode = ExploreMode::Stateful;
+    options.sleep = mistake.sleep;
     options.reduce = ExploreOptions::Reduce::Never;
     compared.what = difference("plain", plain, "stateful, not reduced", verdictOf(Explorer(scenario, options).run()));
     options.reduce = ExploreOptions::Reduce::Always;

@@ -45,6 +45,7 @@ struct Mistake {
     Reduction::Part without = Reduction::Part::All;
     std::optional<Rule> deafTo = {};
     Ample::Part ampleWithout = Ample::Part::All;
+    ExploreOptions::Sleep sleep = ExploreOptions::Sleep::All;
 };
 // Exploring plainly ends within so many states, or the race is too large.
 Compared compareSearches(const std::string& scenario, u64 mostStates, const Mistake& mistake = {});

@@ -101,6 +101,7 @@ TEST(ThreeWaysMistakes, are_noticed) {
             EXPECT_TRUE(noticed({.ampleWithout = part}, 200)) << "ample sets without part " << static_cast<int>(part);
         }
     }
+    EXPECT_TRUE(noticed({.sleep = ExploreOptions::Sleep::WithoutWaking}, 60));
     const std::string broken =
         "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, break: [no-rollback], slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n"
         "  - {init-mem-region: {gpa: 0, size: 4K, measure: false}}\n  - finalize-vm\n  - vcpu0: {read: 0x0}\n"
