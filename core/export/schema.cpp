@@ -95,7 +95,10 @@ Json verbSchema(const VerbInfo& verb) {
         if (arg.required)
             required.push_back(arg.name);
     }
-    Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+    Json object{{"type", "object"},
+                {"title", std::string(verb.name) + "'s arguments"}, // editors name what is expected by it
+                {"properties", properties},
+                {"additionalProperties", false}};
     if (!required.empty())
         object["required"] = required;
     Json forms = Json::array({object});
@@ -117,7 +120,7 @@ Json stepSchema(bool withActors) {
         bare.push_back(verb.name);
     }
     properties["id"] = {{"type", "string"}, {"description", "a name by which `expect` asks for this step's result"}};
-    Json object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+    Json object{{"type", "object"}, {"title", "step"}, {"properties", properties}, {"additionalProperties", false}};
     if (withActors) {
         object["properties"]["schedule"] = ref("schedule");
         object["patternProperties"] = {
@@ -162,13 +165,17 @@ Json machineSchema() {
         schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
         properties[std::string(key.name)] = schema;
     }
-    return {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+    return {{"type", "object"}, {"title", "machine"}, {"properties", properties}, {"additionalProperties", false}};
 }
 
 Json expectationSchema() {
     const auto form = [](Json properties, Json required) {
-        return Json{
-            {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}, {"additionalProperties", false}};
+        const std::string title = required.front().get<std::string>() + " that is expected";
+        return Json{{"type", "object"},
+                    {"title", title},
+                    {"properties", std::move(properties)},
+                    {"required", std::move(required)},
+                    {"additionalProperties", false}};
     };
     const Json flag{{"type", "boolean"}};
     const Json level = argument(ArgType::Level);
@@ -224,6 +231,7 @@ Json scheduleSchema() {
 
 Json raceSchema() {
     return {{"type", "object"},
+            {"title", "race"},
             {"description", "actors that interleave"},
             {"properties", {{"schedule", ref("schedule")}}},
             {"patternProperties",
@@ -240,7 +248,11 @@ Json slotSchema() {
         schema["description"] = arg.help;
         properties[std::string(arg.name)] = schema;
     }
-    return {{"type", "object"}, {"properties", properties}, {"required", {"id", "gpa", "size"}}, {"additionalProperties", false}};
+    return {{"type", "object"},
+            {"title", "slot"},
+            {"properties", properties},
+            {"required", {"id", "gpa", "size"}},
+            {"additionalProperties", false}};
 }
 
 Json head(const char* title) { return {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", title}}; }
