@@ -25,7 +25,7 @@ private:
         Snapshot at;                       // the machine; where the actors stood is in race_
         std::size_t length = 0, saved = 0; // of the path, and in race_
     };
-    using Sleepers = HashSet::Left; // actors above the 16th do not sleep
+    using Sleepers = HashSet::Left; // a bit for each; actors with higher numbers do not sleep
     struct Node {
         Here here;
         std::vector<u16> choices;
@@ -37,10 +37,9 @@ private:
         u16 last = kNobody;       // who took the micro-step that led here
         bool lastCouldGo = false; // and could take the next one, so that another's is a preemption
         unsigned preemptions = 0;
-        // What each actor's next micro-step accesses, as far as that is known. If the search is reduced: or, if it waits, its guard; where
-        // the actors stand.
+        // What each actor's next micro-step accesses, as far as that is known; in a reduced search, if it waits, its guard.
         std::vector<Ample::Accessed> accesses = {};
-        std::vector<Ample::Standing> standings = {};
+        std::vector<Ample::Standing> standings = {}; // where the actors stand, in a reduced search
         StateHash state = {};
         Ways::Way way = 0;
     };
@@ -61,7 +60,7 @@ private:
         Crew::Found found;
         Sleepers missing = 0;
     };
-    static Sleepers bit(u16 actor) { return actor < 16 ? static_cast<Sleepers>(1u << actor) : Sleepers{0}; }
+    static Sleepers bit(std::size_t actor) { return actor < sizeof(Sleepers) * 8 ? static_cast<Sleepers>(1u << actor) : Sleepers{0}; }
 
     Here here() const { return {explorer_.snapshot(), path_.size(), race_.saved()}; }
     void backTo(const Here& here);
@@ -169,7 +168,7 @@ void Explorer::ByStates::hasMoved(Node& node, const Moved& moved) const {
             known != Ample::kUnknown && (i == moved.actor || !explorer_.ample_.independent(known, moved.accessed))) {
             known = Ample::kUnknown;
             if (i == moved.actor || options_.sleep != ExploreOptions::Sleep::WithoutWaking)
-                node.asleep &= static_cast<Sleepers>(~bit(static_cast<u16>(i)));
+                node.asleep &= static_cast<Sleepers>(~bit(i));
         }
     node.last = moved.actor;
     node.lastCouldGo = false;
@@ -261,10 +260,8 @@ void Explorer::ByStates::spare() {
         else
             notAllTried(ways_.end(node.way));
     }
-    if (node.asleep != 0) {
+    if (node.asleep != 0)
         onlyThese(node, [&](u16 choice) { return (bit(choice) & node.asleep) == 0; });
-        explorer_.result_.slept = true;
-    }
 }
 
 // By the decision that was made last.
@@ -412,6 +409,7 @@ void Explorer::ByStates::follow(u16 choice, unsigned preemptions) {
         nodes_.back().asleep |= bit(choice);
     }
     hasMoved(next, {choice, accessed});
+    explorer_.result_.slept |= next.asleep != 0;
     const bool isLeft = !reduce_ || options_.split || runOn(next);
     if (remembersWays())
         next.way = ways_.add(nodes_.back().way, std::span(path_).subspan(nodes_.back().here.length));

@@ -11,7 +11,7 @@ namespace mirrorscope {
 
 class HashSet {
 public:
-    static constexpr u64 kMost = u64{1} << 25; // 256 MB
+    static constexpr u64 kMost = u64{1} << 25; // 256 MB, and 64 for what is left
     enum class Use : u8 { Own, Shared };
 
     explicit HashSet(Use use = Use::Own, u64 most = kMost);
