@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck disable=SC2086
 need $BUILD_PACKAGES $RUN_PACKAGES || exit 2
 build="$root/build/app"
-if ! { cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8 && cmake --build "$build" --target mirrorscope; } \
+if ! { cmake -S "$root" --preset app && cmake --build "$build" --target mirrorscope; } \
     >"$root/build-app.log" 2>&1; then
     tail -30 "$root/build-app.log" >&2
     echo "mirrorscope: the build failed; all of its output is in build-app.log" >&2

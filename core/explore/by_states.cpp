@@ -1,123 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A race, entering no state twice.
-#include "explore/explorer.h"
-#include "explore/path_set.h"
-#include "explore/ways.h"
+#include "explore/by_states.h"
 
 #include <algorithm>
 #include <optional>
 #include <span>
-#include <unordered_set>
 #include <utility>
 
 namespace mirrorscope {
-
-class Explorer::ByStates {
-public:
-    ByStates(Explorer& explorer, std::size_t item, Race& race)
-        : explorer_(explorer), options_(explorer.options_), item_(item), race_(race), reduce_(explorer.reduces(race)),
-          sleeps_(options_.sleep != ExploreOptions::Sleep::Nobody && !options_.preemptions && !options_.split), crew_(options_.crew) {}
-    void search();
-
-private:
-    // A state that the search can go back to.
-    struct Here {
-        Snapshot at;                       // the machine; where the actors stood is in race_
-        std::size_t length = 0, saved = 0; // of the path, and in race_
-    };
-    using Sleepers = HashSet::Left; // a bit for each; actors with higher numbers do not sleep
-    struct Node {
-        Here here;
-        std::vector<u16> choices;
-        std::vector<u16> spared; // could move, too, but need not be tried
-        // Whose next micro-steps were tried, or will be, from a state before this one or from this, and commute with all since. What each
-        // of them accesses is known.
-        Sleepers asleep = 0;
-        unsigned next = 0;
-        u16 last = kNobody;       // who took the micro-step that led here
-        bool lastCouldGo = false; // and could take the next one, so that another's is a preemption
-        unsigned preemptions = 0;
-        // What each actor's next micro-step accesses, as far as that is known; in a reduced search, if it waits, its guard.
-        std::vector<Ample::Accessed> accesses = {};
-        std::vector<Ample::Standing> standings = {}; // where the actors stand, in a reduced search
-        StateHash state = {};
-        Ways::Way way = 0;
-    };
-    static constexpr u16 kNobody = 0xffff;
-
-    struct Moved {
-        u16 actor;
-        Ample::Accessed accessed;
-    };
-    // How the search goes on from a state, as far as it is one way: by whose micro-step, if anybody's is left to try.
-    struct Going {
-        enum class Way : u8 { Several, One, None } way = Way::Several;
-        Moved moved = {};
-        bool leftOut = false; // somebody who could move, by a decision
-    };
-    // What a search knows of a state that it has come to. Missing: who slept whenever it was entered before, and does not now.
-    struct Looked {
-        Crew::Found found;
-        Sleepers missing = 0;
-    };
-    static Sleepers bit(std::size_t actor) { return actor < sizeof(Sleepers) * 8 ? static_cast<Sleepers>(1u << actor) : Sleepers{0}; }
-
-    Here here() const { return {explorer_.snapshot(), path_.size(), race_.saved()}; }
-    void backTo(const Here& here);
-    Ample::Accessed move(const Snapshot& from, u16 actor, std::vector<Ample::Standing>& standings);
-    void dropIfSaved(u16 actor, Ample::Set& saved);
-    void hasMoved(Node& node, const Moved& moved) const;
-    void ask(const Node& node);
-    Going goOn(Node& node);
-    bool runOn(Node& node);
-    void lookWhoMoves(Node& node) const;
-    void lookAtGuards(Node& node);
-    void lookAtNext(Node& node, u16 actor);
-    Looked look(const Node& node);
-    void enter(Node node);
-    void makeUp(Node node, Sleepers missing);
-    void sparedAreTried(Node& node) const;
-    void leave();
-    void share();
-    bool join();
-    void takeOn(const Crew::Task& task);
-    Node along(std::span<const u16> moves);
-    void follow(u16 choice, unsigned preemptions);
-    bool remembersWays() const;
-    void lookAgain();
-    bool goOnWhereWrong();
-    void endHere(Node& end);
-    void spare();
-    template <class F>
-    static void onlyThese(Node& node, F&& isTried) {
-        const auto others = std::stable_partition(node.choices.begin(), node.choices.end(), isTried);
-        node.spared.insert(node.spared.end(), others, node.choices.end());
-        node.choices.erase(others, node.choices.end());
-    }
-    void notAllTried(Ways::Place where);
-    void walk(u64 steps);
-    void lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds);
-    bool roundsBegin(const Node& node) const;
-    // The present state. What a stack tells no other machine can use.
-    StateHash stateOf(const Node& node) const { return explorer_.stateHash(race_, item_, extra(node), crew_ == nullptr || !reduce_); }
-    // With a bound on preemptions a state is also what is left of them.
-    u64 extra(const Node& node) const { return options_.preemptions ? mix(node.preemptions + 1, node.lastCouldGo ? node.last + 1 : 0) : 0; }
-
-    Explorer& explorer_;
-    const ExploreOptions& options_;
-    std::size_t item_;
-    Race& race_;
-    const bool reduce_, sleeps_;
-    std::vector<Node> nodes_;
-    std::vector<u16> path_;
-    PathSet onPath_; // by both hashes
-    Here beginning_;
-    std::vector<Ample::Standing> standingsThen_;
-    Ways ways_;
-    std::vector<Ways::Place> todo_; // where somebody was spared who may not be
-    Crew* const crew_;
-    std::vector<u64> kept_; // states before the beginning of the present task, which are open as long as it is not done
-};
 
 void Explorer::ByStates::backTo(const Here& here) {
     path_.resize(here.length);
@@ -192,26 +81,24 @@ void Explorer::ByStates::lookAtNext(Node& node, u16 actor) {
 // The state that the path has led to.
 Explorer::ByStates::Looked Explorer::ByStates::look(const Node& node) {
     using enum Crew::Found;
-    const auto old = [&](Crew::Found found, int left) -> Looked { return {found, static_cast<Sleepers>(left & ~node.asleep)}; };
+    const auto looked = [&](Crew::Found found, Sleepers left) -> Looked { return {found, static_cast<Sleepers>(left & ~node.asleep)}; };
     if (crew_ != nullptr) {
         const auto [found, left] = crew_->enter(node.state.byReads, node.asleep);
         if (reduce_)
-            return old(found, left);
+            return looked(found, left);
         const HashSet::Entered stacks = explorer_.seenStacks_.enter(node.state.byStacks, node.asleep);
-        if (found != New)
-            return old(found, stacks.isNew ? left : left & stacks.left);
-        if (stacks.isNew)
-            return {New};
+        const HashSet::Entered entered = HashSet::byEither({found == New, left}, stacks);
+        if (found != New || entered.isNew)
+            return looked(found, entered.left);
         crew_->close(node.state.byReads);
-        return old(Closed, stacks.left);
+        return looked(Closed, entered.left);
     }
     // Above the cut nothing is left out because of what others have seen; at the cut each state is one task.
     if (explorer_.inTop(path_.size()) || explorer_.atCut(path_.size()))
         return {explorer_.top_.insert(mix(stateHash(race_, explorer_.memoryHash() + extra(node), false), path_.size())) ? New : Closed};
     const HashSet::Entered entered = explorer_.enter(node.state, node.asleep);
-    if (entered.isNew)
-        return {New};
-    return old(reduce_ && (onPath_.contains(node.state.byReads) || onPath_.contains(node.state.byStacks)) ? Open : Closed, entered.left);
+    const bool isOpen = reduce_ && !entered.isNew && (onPath_.contains(node.state.byReads) || onPath_.contains(node.state.byStacks));
+    return looked(entered.isNew ? New : isOpen ? Open : Closed, entered.left);
 }
 
 void Explorer::ByStates::enter(Node node) {
@@ -223,6 +110,13 @@ void Explorer::ByStates::enter(Node node) {
         onPath_.push(node.state.byStacks);
     }
     nodes_.push_back(std::move(node));
+}
+
+// A state that was entered before: of a crew it has to be opened.
+void Explorer::ByStates::enterAgain(Node node) {
+    if (crew_ != nullptr)
+        crew_->open(node.state.byReads);
+    enter(std::move(node));
 }
 
 void Explorer::ByStates::leave() {
@@ -261,7 +155,7 @@ void Explorer::ByStates::spare() {
             notAllTried(ways_.end(node.way));
     }
     if (node.asleep != 0)
-        onlyThese(node, [&](u16 choice) { return (bit(choice) & node.asleep) == 0; });
+        onlyThese(node, [&](u16 choice) { return !isAsleep(node, choice); });
 }
 
 // By the decision that was made last.
@@ -270,25 +164,6 @@ void Explorer::ByStates::notAllTried(Ways::Place where) {
     explorer_.result_.reduced = true;
     if (remembersWays())
         ways_.rests(explorer_.ample_.decision(), where);
-}
-
-// Random orders teach soon what the search itself would come to late.
-void Explorer::ByStates::walk(u64 steps) {
-    const u64 end = explorer_.result_.transitions + steps;
-    const auto goesOn = [&] { return explorer_.result_.transitions < end; };
-    constexpr u64 kRates = 5; // how often they take turns: every 2nd micro-step to every 512th
-    for (u64 seed = end + options_.member; goesOn();) {
-        std::vector<Ample::Standing> standings = standingsThen_;
-        u16 actor = 0;
-        const u64 often = u64{2} << seed % kRates * 2;
-        for (std::vector<unsigned> movable; !(movable = race_.movable()).empty() && goesOn();) {
-            seed = mix(seed, path_.size());
-            if (path_.empty() || race_.done(actor) || !race_.enabled(actor) || seed % often == 0)
-                actor = static_cast<u16>(movable[(seed >> 8) % movable.size()]);
-            move(explorer_.snapshot(), actor, standings);
-        }
-        backTo(beginning_);
-    }
 }
 
 // A state does not tell whether an actor's round saw the machine change, so that a loop that nothing can end closes to a ring
@@ -338,10 +213,11 @@ Explorer::ByStates::Going Explorer::ByStates::goOn(Node& node) {
     const auto go = [&](u16 actor) -> Moved { return {actor, move(before.at, actor, node.standings)}; };
     if (node.choices.size() == 1) {
         const u16 only = node.choices.front();
-        return (bit(only) & node.asleep) != 0 ? Going{None} : Going{One, go(only)};
+        return isAsleep(node, only) ? Going{None} : Going{One, go(only)};
     }
     ask(node);
     Ample::Set tried;
+    const auto awake = [&] { return tried & ~Ample::Set(node.asleep); };
     const auto leavesOut = [&] { return tried.count() < node.choices.size(); };
     // Mostly it is who moved last. What it accesses must be known, and it has moved when it is.
     const u16 last = node.last;
@@ -351,7 +227,7 @@ Explorer::ByStates::Going Explorer::ByStates::goOn(Node& node) {
         const Moved moved = go(last);
         explorer_.ample_.nowKnown(last, moved.accessed);
         tried = explorer_.ample_.answer();
-        if ((tried & ~Ample::Set(node.asleep)) == Ample::Set().set(last))
+        if (awake() == Ample::Set().set(last))
             return {One, moved, leavesOut()};
         node.standings[last] = stood;
         node.accesses[last] = moved.accessed;
@@ -361,10 +237,11 @@ Explorer::ByStates::Going Explorer::ByStates::goOn(Node& node) {
         return {Several};
     if (!triesLast)
         tried = explorer_.ample_.answer();
-    const Ample::Set awake = tried & ~Ample::Set(node.asleep);
-    if (awake.count() > 1)
-        return {Several};
-    return awake.none() ? Going{None, {}, leavesOut()} : Going{One, go(static_cast<u16>(awake._Find_first())), leavesOut()};
+    switch (awake().count()) {
+    case 0: return {None, {}, leavesOut()};
+    case 1: return {One, go(static_cast<u16>(awake()._Find_first())), leavesOut()};
+    default: return {Several};
+    }
 }
 
 // As long as one actor is enough to go on with the states on its way are neither kept nor looked for. Where a round begins for all,
@@ -455,166 +332,14 @@ void Explorer::ByStates::sparedAreTried(Node& node) const {
 // The path has led to a state that was entered before, but with those asleep: what they do from there.
 void Explorer::ByStates::makeUp(Node node, Sleepers missing) {
     onlyThese(node, [&](u16 choice) { return (bit(choice) & missing) != 0; });
-    if (crew_ != nullptr)
-        crew_->open(node.state.byReads);
-    enter(std::move(node));
-}
-
-// A scenario of several races has several searches that rest on the same decisions.
-bool Explorer::ByStates::remembersWays() const { return explorer_.hasOneRace_ && reduce_ && !options_.split && !ways_.full(); }
-
-// Do all decisions still hold? Where they do not the search will go on, if that is less work than to begin anew.
-void Explorer::ByStates::lookAgain() {
-    if (explorer_.pays_ && explorer_.branches_.payLittle()) {
-        explorer_.pays_ = false;
-        if (!explorer_.reduces(race_)) {
-            if (crew_ != nullptr)
-                crew_->leaveNobodyOut();
-            throw Again{};
-        }
-    }
-    explorer_.takeNews();
-    const std::unordered_set<u64> wrong = explorer_.ample_.wrong();
-    if (wrong.empty())
-        return;
-    if (!remembersWays())
-        explorer_.callAnew();
-    const std::vector<Ways::Place> places = ways_.take(wrong);
-    todo_.insert(todo_.end(), places.begin(), places.end());
-    u64 length = 0;
-    for (const Ways::Place place : todo_)
-        length += ways_.length(place);
-    const Ample::Part without = options_.ampleWithout;
-    if (length > explorer_.result_.transitions && without != Ample::Part::BeginningAnew && without != Ample::Part::GoingOn)
-        explorer_.callAnew();
-    if (without == Ample::Part::GoingOn)
-        todo_.clear();
-}
-
-// To a state where somebody was spared by a decision that turned out to be wrong; all are tried there. False if there is none.
-bool Explorer::ByStates::goOnWhereWrong() {
-    if (!reduce_)
-        return false;
-    lookAgain();
-    if (todo_.empty())
-        return false;
-    const Ways::Place place = todo_.back();
-    todo_.pop_back();
-    Node node = along(ways_.moves(place));
-    lookWhoMoves(node);
-    node.way = ways_.branch(place);
-    if (crew_ != nullptr)
-        crew_->open(node.state.byReads);
-    enter(std::move(node));
-    return true;
-}
-
-// The search goes to where these micro-steps lead to from the beginning of the race.
-Explorer::ByStates::Node Explorer::ByStates::along(std::span<const u16> moves) {
-    backTo(beginning_);
-    Node node;
-    node.standings = standingsThen_;
-    if (reduce_ || sleeps_)
-        node.accesses.resize(race_.count(), Ample::kUnknown);
-    Ample::Set saved;
-    for (const u16 actor : moves) {
-        move(explorer_.snapshot(), actor, node.standings);
-        dropIfSaved(actor, saved);
-    }
-    node.state = stateOf(node);
-    return node;
-}
-
-// Somebody has nothing to do: of what this search still has to do he gets a part that is likely to be large, as long as enough is left.
-void Explorer::ByStates::share() {
-    if (!todo_.empty()) {
-        Crew::Task task;
-        task.path = ways_.moves(todo_.back());
-        task.all = true;
-        crew_->give(std::move(task));
-        todo_.pop_back();
-        return;
-    }
-    std::size_t left = 0;
-    for (const Node& node : nodes_)
-        left += node.choices.size() - node.next;
-    if (left < 2)
-        return;
-    const auto first = std::find_if(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.next < node.choices.size(); });
-    const std::size_t has = first->choices.size() - first->next, gives = has == left ? has / 2 : has;
-    Crew::Task task{.path = {},
-                    .all = false,
-                    .choices = {first->choices.end() - static_cast<std::ptrdiff_t>(gives), first->choices.end()},
-                    .spared = first->spared,
-                    .asleep = first->asleep,
-                    .preemptions = first->preemptions,
-                    .last = first->last,
-                    .lastCouldGo = first->lastCouldGo,
-                    .open = kept_};
-    for (const u16 choice : std::span(path_).first(first->here.length))
-        task.path.push_back(choice & ~kNoMicroStep);
-    for (auto node = nodes_.begin(); node <= first; ++node)
-        task.open.push_back(node->state.byReads);
-    first->choices.resize(first->choices.size() - gives);
-    crew_->give(std::move(task));
-}
-
-void Explorer::ByStates::takeOn(const Crew::Task& task) {
-    Node node = along(task.path);
-    node.preemptions = task.preemptions;
-    node.last = task.last;
-    node.way = remembersWays() ? ways_.add(0, task.path) : 0;
-    lookWhoMoves(node);
-    node.lastCouldGo = task.lastCouldGo;
-    if (task.all) {
-        crew_->open(node.state.byReads);
-        enter(std::move(node));
-        return;
-    }
-    kept_ = task.open;
-    kept_.pop_back(); // its own, which it closes itself
-    enter(std::move(node));
-    Node& here = nodes_.back();
-    for (const u16 choice : here.choices)
-        if ((bit(choice) & task.asleep) != 0)
-            lookAtNext(here, choice);
-    here.asleep = task.asleep;
-    here.choices = task.choices;
-    here.spared = task.spared;
-}
-
-// With nothing left to do: helps the others, if there are any that have. False at the end of the search.
-bool Explorer::ByStates::join() {
-    if (crew_ == nullptr)
-        return false;
-    for (; !kept_.empty(); kept_.pop_back())
-        crew_->close(kept_.back());
-    const auto rest = [&] {
-        if (explorer_.isOver())
-            crew_->stop();
-    };
-    for (Crew::Task task; true;)
-        switch (crew_->wait(options_.member, task, rest)) {
-        case Crew::Next::Task: takeOn(task); return true;
-        case Crew::Next::Facts:
-            explorer_.takeNews(); // whether or not they are of use to it
-            if (goOnWhereWrong())
-                return true;
-            break;
-        case Crew::Next::Done: return false;
-        case Crew::Next::Stop: throw Stop{};
-        case Crew::Next::Anew: throw Again{};
-        }
+    enterAgain(std::move(node));
 }
 
 void Explorer::ByStates::search() {
-    Node first;
-    if (reduce_) {
+    if (reduce_)
         for (unsigned i = 0; i < race_.count(); ++i)
-            first.standings.push_back(explorer_.ample_.standing(race_, i));
-    }
-    if (reduce_ || sleeps_)
-        first.accesses.resize(race_.count(), Ample::kUnknown);
+            standingsThen_.push_back(explorer_.ample_.standing(race_, i));
+    Node first = atBeginning();
     lookWhoMoves(first);
     if (first.choices.empty()) {
         endHere(first);
@@ -622,7 +347,6 @@ void Explorer::ByStates::search() {
     }
     first.state = stateOf(first);
     beginning_ = here();
-    standingsThen_ = first.standings;
     if (reduce_)
         walk(std::exchange(explorer_.walk_, 0));
     if (look(first).found == Crew::Found::New || crew_ == nullptr) { // of a crew one enters it

@@ -328,10 +328,7 @@ Explorer::StateHash Explorer::stateHash(const Race& race, std::size_t item, u64 
 
 HashSet::Entered Explorer::enter(const StateHash& state, HashSet::Left asleep) {
     const HashSet::Entered read = seen_.enter(state.byReads, asleep);
-    const HashSet::Entered stacked = seenStacks_.enter(state.byStacks, asleep);
-    if (read.isNew || stacked.isNew)
-        return read.isNew ? stacked : read;
-    return {.isNew = false, .left = static_cast<HashSet::Left>(read.left & stacked.left)};
+    return HashSet::byEither(read, seenStacks_.enter(state.byStacks, asleep));
 }
 
 bool Explorer::reduces(const Race& race) const {

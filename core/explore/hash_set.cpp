@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <new>
-#include <utility>
 
 namespace mirrorscope {
 
@@ -54,9 +53,12 @@ HashSet::Entered HashSet::enter(u64 hash, Left left) {
                 u64 found = slot.load(std::memory_order_relaxed);
                 if (found == 0 && slot.compare_exchange_strong(found, hash, std::memory_order_relaxed))
                     return isEntered(at);
-                if (found == hash)
-                    return {.isNew = false,
-                            .left = left_ == nullptr || leftAt(at) == 0 ? Left{0} : std::exchange(leftAt(at), leftAt(at) & left)};
+                if (found != hash)
+                    continue;
+                const Left before = left_ == nullptr ? Left{0} : leftAt(at);
+                if ((before & ~left) != 0)
+                    leftAt(at) = before & left;
+                return {.isNew = false, .left = before};
             }
         if (size_ == most_) {
             u64* const at = first(hash) + (hash >> 32 & (kWays - 1));

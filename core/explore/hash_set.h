@@ -26,6 +26,12 @@ public:
     };
     // By somebody who leaves that out. In a set that is shared nobody leaves anything out.
     Entered enter(u64 hash, Left left);
+    // The same of what goes by two hashes and is old if either is: what is left by both.
+    static Entered byEither(const Entered& a, const Entered& b) {
+        if (a.isNew || b.isNew)
+            return a.isNew ? b : a;
+        return {.isNew = false, .left = static_cast<Left>(a.left & b.left)};
+    }
     bool insert(u64 hash) { return enter(hash, 0).isNew; } // false if it was there
     void clear();                                          // only of one's own
     // It will be asked for soon: the memory is fetched while other things are done.

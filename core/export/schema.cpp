@@ -65,6 +65,14 @@ Json argument(ArgType type) {
     return Json::object();
 }
 
+// These keys and no others. Editors name what is expected by the title.
+Json object(const std::string& title, Json properties, Json required = Json::array()) {
+    Json schema{{"type", "object"}, {"title", title}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+    if (!required.empty())
+        schema["required"] = std::move(required);
+    return schema;
+}
+
 Json choiceSchema() {
     const Json conditions{{"anyOf", {ref("expectation"), {{"type", "array"}, {"items", ref("expectation")}}}}};
     return {{"anyOf",
@@ -95,18 +103,14 @@ Json verbSchema(const VerbInfo& verb) {
         if (arg.required)
             required.push_back(arg.name);
     }
-    Json object{{"type", "object"},
-                {"title", std::string(verb.name) + "'s arguments"}, // editors name what is expected by it
-                {"properties", properties},
-                {"additionalProperties", false}};
-    if (!required.empty())
-        object["required"] = required;
-    Json forms = Json::array({object});
+    const bool isOptional = required.empty();
+    const Json arguments = object(std::string(verb.name) + "'s arguments", std::move(properties), std::move(required));
+    Json forms = Json::array({arguments});
     if (!verb.shorthand.empty())
         forms.push_back(ref("number"));
-    if (required.empty())
+    if (isOptional)
         forms.push_back({{"type", "null"}});
-    Json schema = forms.size() == 1 ? object : Json{{"anyOf", forms}};
+    Json schema = forms.size() == 1 ? arguments : Json{{"anyOf", forms}};
     schema["description"] = std::string(verb.help);
     return schema;
 }
@@ -120,13 +124,14 @@ Json stepSchema(bool withActors) {
         bare.push_back(verb.name);
     }
     properties["id"] = {{"type", "string"}, {"description", "a name by which `expect` asks for this step's result"}};
-    Json object{{"type", "object"}, {"title", "step"}, {"properties", properties}, {"additionalProperties", false}};
+    if (withActors)
+        properties["schedule"] = ref("schedule");
+    Json step = object("step", std::move(properties));
     if (withActors) {
-        object["properties"]["schedule"] = ref("schedule");
-        object["patternProperties"] = {
+        step["patternProperties"] = {
             {"^(vcpu[0-9]+|host[0-7]?)$", {{"anyOf", {ref("innerStep"), {{"type", "array"}, {"items", ref("innerStep")}}}}}}};
     }
-    return {{"anyOf", {object, {{"enum", bare}}}}};
+    return {{"anyOf", {step, {{"enum", bare}}}}};
 }
 
 Json machineSchema() {
@@ -165,17 +170,13 @@ Json machineSchema() {
         schema["description"] = std::string(key.help) + (key.fallback.empty() ? "" : " (default: " + std::string(key.fallback) + ")");
         properties[std::string(key.name)] = schema;
     }
-    return {{"type", "object"}, {"title", "machine"}, {"properties", properties}, {"additionalProperties", false}};
+    return object("machine", std::move(properties));
 }
 
 Json expectationSchema() {
     const auto form = [](Json properties, Json required) {
         const std::string title = required.front().get<std::string>() + " that is expected";
-        return Json{{"type", "object"},
-                    {"title", title},
-                    {"properties", std::move(properties)},
-                    {"required", std::move(required)},
-                    {"additionalProperties", false}};
+        return object(title, std::move(properties), std::move(required));
     };
     const Json flag{{"type", "boolean"}};
     const Json level = argument(ArgType::Level);
@@ -248,11 +249,7 @@ Json slotSchema() {
         schema["description"] = arg.help;
         properties[std::string(arg.name)] = schema;
     }
-    return {{"type", "object"},
-            {"title", "slot"},
-            {"properties", properties},
-            {"required", {"id", "gpa", "size"}},
-            {"additionalProperties", false}};
+    return object("slot", std::move(properties), {"id", "gpa", "size"});
 }
 
 Json head(const char* title) { return {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", title}}; }
