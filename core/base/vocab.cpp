@@ -153,6 +153,8 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
      "with private-2M: nobody looks at how large a page the guest accepts, so that what is mapped larger stays so"},
     {Break::NoEndAfterFailedSplit, "no-end-after-failed-split",
      "with private-2M, as posted: a conversion that has no memory for a split returns without the end of its invalidation"},
+    {Break::HoleOfTheRangeOnly, "hole-of-the-range-only",
+     "with private-2M, as posted: while a hole is punched, a large page may be mapped over its ends"},
     {Break::ConvertKeepsMapping, "convert-keeps-mapping", "in-place conversion: what becomes private stays in user space's mapping"},
     {Break::ConvertIgnoresReferences, "convert-ignores-references",
      "in-place conversion: a page that somebody has pinned becomes private all the same"},

@@ -168,6 +168,7 @@ enum class Break : u8 {
     SplitThoughBlockIsBusy,
     IgnoreAcceptLevel,
     NoEndAfterFailedSplit,
+    HoleOfTheRangeOnly,
     ConvertKeepsMapping,
     ConvertIgnoresReferences,
     Count_

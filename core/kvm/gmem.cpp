@@ -78,7 +78,7 @@ std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
     const auto run = allocGuestPages(FrameKind::Gmem, gmemPlace(memslot, start), level);
     if (!run)
         return std::nullopt;
-    const u64 folio = config_.has(Feature::Private2M) ? kHugeFolio : 0;
+    const u64 folio = mayBeHugeFolio(memslot, start) ? kHugeFolio : 0;
     for (u64 i = 0; i < pages; ++i)
         machine_->set(gmemPlace(memslot, {start.v + i}), (run->v + i) | folio);
     return Pfn{run->v + (gfn.v - start.v)};
@@ -86,9 +86,12 @@ std::optional<Pfn> Kvm::allocGmemBlock(const Memslot& memslot, Gfn gfn) {
 
 bool Kvm::kvm_gmem_invalidate_begin(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_invalidate_begin");
-    // kvm_gmem_get_all_gfns_filter() (e088c7f86bef)
-    const unsigned filter = KVM_FILTER_PRIVATE | (config_.has(Feature::InPlaceConversion) ? unsigned{KVM_FILTER_SHARED} : 0);
-    return invalidateGmem(range, filter);
+    return invalidateGmem(range, kvm_gmem_get_all_gfns_filter());
+}
+
+// e088c7f86bef
+unsigned Kvm::kvm_gmem_get_all_gfns_filter() const {
+    return KVM_FILTER_PRIVATE | (config_.has(Feature::InPlaceConversion) ? unsigned{KVM_FILTER_SHARED} : 0);
 }
 
 bool Kvm::invalidateGmem(const GmemRange& range, unsigned filter) {
@@ -120,10 +123,10 @@ int Kvm::kvm_gmem_punch_hole(const GmemRange& range) {
     int r = 0;
     bool begun;
     if (config_.has(Feature::Private2M)) {
-        begun = kvm_gmem_invalidate_before_split(range);
+        begun = protocol_->kvm_gmem_invalidate_for_hole(*this, range);
         r = kvm_gmem_split_private(range);
         if (r == 0)
-            kvm_gmem_zap(range);
+            kvm_gmem_zap(range, kvm_gmem_get_all_gfns_filter());
     } else {
         begun = kvm_gmem_invalidate_begin(range);
     }

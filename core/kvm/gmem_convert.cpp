@@ -38,7 +38,8 @@ int Kvm::kvm_gmem_set_attributes(u64 first, u64 end, bool makePrivate, u64& held
     return r;
 }
 
-// Up to the references everything can be left as it is, but for what user space has mapped, which it maps again when it wants.
+// Up to the references, or where a large leaf cannot be split, everything can be left as it is, but for what user space has mapped, which
+// it maps again when it wants.
 int Kvm::kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held) {
     if (makePrivate) {
         protocol_->unmap_mapping_pages(*this, first, end);
@@ -48,10 +49,19 @@ int Kvm::kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held) {
         }
     }
     const GmemRange range = GmemRange::inFile(first, end);
+    const unsigned filter = makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE;
     bool begun;
-    {
+    if (config_.has(Feature::Private2M)) {
+        begun = kvm_gmem_invalidate_before_split(range, true);
+        if (const int r = makePrivate ? 0 : kvm_gmem_split_private(range); r != 0) {
+            kvm_gmem_invalidate_end(begun);
+            held = first;
+            return r;
+        }
+        kvm_gmem_zap(range, filter);
+    } else {
         Call start(sim_, "kvm_gmem_invalidate_start");
-        begun = invalidateGmem(range, makePrivate ? KVM_FILTER_SHARED : KVM_FILTER_PRIVATE);
+        begun = invalidateGmem(range, filter);
     }
     if (!makePrivate && gmemOps_ != nullptr)
         for (u64 page = first; page < end; ++page)
@@ -65,6 +75,7 @@ int Kvm::kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held) {
         forgetWrites(part, Alias::Private);
         forgetWrites(part, Alias::Shared);
     });
+    restructure_folios(range);
     kvm_gmem_invalidate_end(begun);
     return 0;
 }

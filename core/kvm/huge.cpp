@@ -59,12 +59,12 @@ std::pair<GfnRange, Level> Kvm::hostBlock(const Memslot& memslot, Gfn gfn) const
 }
 
 Level Kvm::kvm_mmu_max_mapping_level(const Memslot& memslot, Gfn gfn, Level max, bool isPrivate) const {
-    if (gmemHasAll(memslot)) // its pages are of order 0
-        return Level::k4K;
     max = std::min(max, config_.maxLevel);
+    if (gmemHasAll(memslot))
+        max = std::min(max, gmem_max_mapping_level(memslot, gfn));
     while (max > Level::k4K && lpageDisallowed(memslot, gfn, max))
         max = below(max);
-    if (isPrivate || max == Level::k4K)
+    if (isPrivate || gmemHasAll(memslot) || max == Level::k4K)
         return max;
     return std::min(max, host_pfn_mapping_level(memslot, gfn));
 }

@@ -202,6 +202,9 @@ public:
     int kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter);
     // Folios that cross an end of what is truncated are none any more.
     void split_folios_across(const GmemRange& range);
+    // May the block from `start` on be a folio of 2M? And after a conversion: what may be is, what may not is none any more.
+    bool mayBeHugeFolio(const Memslot& slot, Gfn start) const;
+    void restructure_folios(const GmemRange& range);
     // A large host page or a single one: the host's page around a gfn, and its size.
     std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
 
@@ -322,9 +325,11 @@ public:
     void markPrepared(const Memslot& slot, Gfn gfn) { machine_->setBits(gmemPlace(slot, gfn), kUptodate); }
     bool kvm_gmem_invalidate_begin(const GmemRange& range);
     // The same in three, with private-2M: the invalidation begins, leaves across its ends are split (0, or -ENOMEM), the rest is zapped.
-    bool kvm_gmem_invalidate_before_split(const GmemRange& range);
+    bool kvm_gmem_invalidate_before_split(const GmemRange& range, bool wholeFolios);
+    bool kvm_gmem_invalidate_for_hole(const GmemRange& range);
     int kvm_gmem_split_private(const GmemRange& range);
-    void kvm_gmem_zap(const GmemRange& range);
+    void kvm_gmem_zap(const GmemRange& range, unsigned filter);
+    unsigned kvm_gmem_get_all_gfns_filter() const;
     void kvm_gmem_invalidate_end(bool found);
     void truncate_inode_pages_range(const GmemRange& range);
     // Files with a name (gmem_file.cpp). Each is `file`, an index of MachineConfig::gmemFiles; 0 or a negative errno, kEBADF where

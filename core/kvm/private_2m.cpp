@@ -48,10 +48,20 @@ int Kvm::kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter) 
     return 0;
 }
 
-bool Kvm::kvm_gmem_invalidate_before_split(const GmemRange& range) {
+// Nobody may map a folio at large meanwhile, of which a part goes (kvm_gmem_compute_invalidate_start()).
+bool Kvm::kvm_gmem_invalidate_before_split(const GmemRange& range, bool wholeFolios) {
     Call call(sim_, "kvm_gmem_invalidate_begin");
-    return invalidateParts([&](auto&& each) { forEachGmemPart(range, each); }, [](const Memslot&, const GfnRange&) { return false; });
+    return invalidateParts(
+        [&](auto&& each) { forEachGmemPart(range, each); },
+        [&](const Memslot& s, const GfnRange& part) {
+            const Gfn start = roundDown(part.start, Level::k2M), last = roundDown({part.end.v - 1}, Level::k2M);
+            if (wholeFolios)
+                kvm_mmu_invalidate_range_add({std::max(start, s.base), std::min(Gfn{last.v + 512}, Gfn{s.base.v + s.pages})});
+            return false;
+        });
 }
+
+bool Kvm::kvm_gmem_invalidate_for_hole(const GmemRange& range) { return kvm_gmem_invalidate_before_split(range, true); }
 
 int Kvm::kvm_gmem_split_private(const GmemRange& range) {
     Call call(sim_, "kvm_gmem_split_private");
@@ -65,11 +75,11 @@ int Kvm::kvm_gmem_split_private(const GmemRange& range) {
     return r;
 }
 
-void Kvm::kvm_gmem_zap(const GmemRange& range) {
+void Kvm::kvm_gmem_zap(const GmemRange& range, unsigned filter) {
     Call call(sim_, "kvm_gmem_zap");
     bool flush = false;
     sim_.writeLock(LockId::MmuLock);
-    forEachGmemPart(range, [&](const Memslot&, const GfnRange& part) { flush |= kvm_tdp_mmu_unmap_gfn_range(part, KVM_FILTER_PRIVATE); });
+    forEachGmemPart(range, [&](const Memslot&, const GfnRange& part) { flush |= kvm_tdp_mmu_unmap_gfn_range(part, filter); });
     flushAndUnlock(flush, true);
 }
 
@@ -103,6 +113,42 @@ void Kvm::split_folios_across(const GmemRange& range) {
                 const Place place = gmemPlace(s, {first.v + i});
                 machine_->set(place, machine_->get(place) & ~kHugeFolio);
             }
+        }
+    });
+}
+
+// With in-place conversion user space may map single pages of what is shared, so that no folio with such a page is large.
+bool Kvm::mayBeHugeFolio(const Memslot& memslot, Gfn start) const {
+    if (!config_.has(Feature::Private2M))
+        return false;
+    const u64 first = gmemPlace(memslot, start).v - gmem_.v;
+    bool isPrivate = true;
+    if (gmemHasAll(memslot))
+        for (u64 i = 0; i < 512 && isPrivate; ++i)
+            isPrivate = kvm_gmem_is_private(first + i);
+    return isPrivate;
+}
+
+// kvm_gmem_restructure_folios_in_range() ("1G page support for guest_memfd", May 2025): what has a shared page is split, what has none any
+// more is put together again, where the pages of a large folio are still all there.
+void Kvm::restructure_folios(const GmemRange& range) {
+    if (!config_.has(Feature::Private2M))
+        return;
+    forEachGmemPart(range, [&](const Memslot& s, const GfnRange& part) {
+        for (Gfn start = roundDown(part.start, Level::k2M); start < part.end; start.v += 512) {
+            if (s.gmemBacking != Level::k2M || start < s.base || start.v + 512 > s.base.v + s.pages)
+                continue;
+            const bool huge = mayBeHugeFolio(s, start);
+            const Place place = gmemPlace(s, start);
+            const u64 head = machine_->get(place);
+            bool whole = (head & kHostPfn) != 0 && (head & kHostPfn) % 512 == 0 && ((head & kHugeFolio) != 0) != huge;
+            for (u64 i = 1; i < 512 && whole; ++i)
+                whole = (machine_->get(place + i) & kHostPfn) == (head & kHostPfn) + i;
+            if (!whole)
+                continue;
+            sim_.step(Site::GmemRemove);
+            for (u64 i = 0; i < 512; ++i)
+                machine_->set(place + i, machine_->get(place + i) ^ kHugeFolio);
         }
     });
 }

@@ -42,6 +42,7 @@ struct Protocol {
     Replaceable<&Kvm::end_of_failed_conversion> end_of_failed_conversion;
     Replaceable<&Kvm::is_immutable> is_immutable;
     Replaceable<&Kvm::kvm_gmem_punch_hole> kvm_gmem_punch_hole;
+    Replaceable<&Kvm::kvm_gmem_invalidate_for_hole> kvm_gmem_invalidate_for_hole;
     Replaceable<&Kvm::kvm_gmem_get_pfn> kvm_gmem_get_pfn;
     Replaceable<&Kvm::unmap_mapping_pages> unmap_mapping_pages;
     Replaceable<&Kvm::referencedPage> referencedPage;

@@ -95,12 +95,13 @@ constexpr KernelPoint kPoints[] = {
       ""},
      "\"KVM: TDX huge page support for private memory\", v5 of 28 Jan 2026; not merged",
      "lessons/32-private-pages-of-2m.yaml; races/33-parts-of-a-large-page.yaml; races/37-split-with-records.yaml; "
-     "history/private-2m-conversion-without-memory.yaml"},
+     "history/private-2m-conversion-without-memory.yaml; history/private-2m-hole-beside-a-fault.yaml"},
     {"in-place conversion (machine.features: [in-place-conversion])",
      {"the VM holds the attributes; shared memory is a mapping of user space's own", "", "",
       "the file holds its pages' attributes and is shared memory, too; to private only if nobody holds the page (-EAGAIN)"},
      "kvm-x86/next, 23 Sep 2026: 1ae5be958ff7..537ec2b15fdd",
-     "lessons/33-one-page-for-both.yaml; races/35-pin-and-convert.yaml; races/36-user-space-and-convert.yaml"},
+     "lessons/33-one-page-for-both.yaml; races/35-pin-and-convert.yaml; races/36-user-space-and-convert.yaml; "
+     "races/38-a-part-becomes-shared-in-place.yaml"},
     {"a violation of a pending page", {"PROT = 0 and no execution by a user", "", "PROT = 0", ""}, "tdx.c of v7.2", ""},
 };
 } // namespace

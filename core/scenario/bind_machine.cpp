@@ -356,8 +356,6 @@ void Binder::machine(const YamlNode* node) {
         fail(*map.find("features"), "private-2M is of a TD and of `kernel: 7.2` or `next`");
     if (m.has(Feature::InPlaceConversion) && (m.kernel != Kernel::Next || !m.hasPrivateMem()))
         fail(*map.find("features"), "in-place-conversion is of a VM with private memory and of `kernel: next`");
-    if (m.has(Feature::Private2M) && m.has(Feature::InPlaceConversion))
-        fail(*map.find("features"), "private-2M together with in-place-conversion is not modelled; each by itself is");
     checkVersion(map);
     const u64 limit = m.gfnsReached();
     u64 pages = 0;

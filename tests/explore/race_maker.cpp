@@ -30,14 +30,16 @@ std::string RandomRace::text() const {
 }
 
 RandomRace onLaterKernel(const RandomRace& race, u64 which) {
-    constexpr std::array<const char*, 8> kLater{"6.19",
-                                                "7.2",
-                                                "next",
-                                                "7.2, features: [private-2M]",
-                                                "next, features: [dynamic-pamt]",
-                                                "next, features: [in-place-conversion]",
-                                                "next, features: [private-2M, dynamic-pamt]",
-                                                "7.2, module: \"2.0\""};
+    constexpr std::array<const char*, 10> kLater{"6.19",
+                                                 "7.2",
+                                                 "next",
+                                                 "7.2, features: [private-2M]",
+                                                 "next, features: [dynamic-pamt]",
+                                                 "next, features: [in-place-conversion]",
+                                                 "next, features: [private-2M, dynamic-pamt]",
+                                                 "next, features: [private-2M, in-place-conversion]",
+                                                 "next, features: [private-2M, dynamic-pamt, in-place-conversion]",
+                                                 "7.2, module: \"2.0\""};
     RandomRace later = race;
     const std::size_t at = race.machine.find("kernel: \""), end = race.machine.find('"', at + 9);
     const std::string chosen = kLater[which % kLater.size()];

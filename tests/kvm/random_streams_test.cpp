@@ -33,7 +33,8 @@ public:
     explicit Generator(VmType vm, u64 seed, Kernel kernel = Kernel::Fixed)
         : random_(seed), vm_(vm), kernel_(kernel),
           dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && (seed % 3 == 0 || seed % 6 == 1)),
-          private2M_(vm == VmType::Tdx && (kernel == Kernel::Next ? seed % 3 == 1 : kernel == Kernel::V7_2 && seed % 2 == 1)),
+          private2M_(vm == VmType::Tdx &&
+                     (kernel == Kernel::Next ? seed % 3 == 1 || seed % 6 == 2 : kernel == Kernel::V7_2 && seed % 2 == 1)),
           inPlace_(kernel == Kernel::Next && (vm == VmType::Tdx ? seed % 3 == 2 : vm == VmType::SwProtected && seed % 2 == 0)) {}
 
     // `broken`: a value of `break`, if any.

@@ -14,6 +14,18 @@ std::string td2M(const std::string& script, const std::string& more = "", const 
            ", slots: " + slots + "}\nscript:\n" + script;
 }
 const std::string kAccepted = "  - finalize-vm\n  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}}\n";
+std::string inPlace2M(const std::string& script, const std::string& more = "") {
+    return "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, kernel: next, features: [private-2M, in-place-conversion], sept-ve-disable: "
+           "false" +
+           more + ", slots: [{id: 0, gpa: 0, size: 8M}]}\nscript:\n" + script;
+}
+std::string become(const std::string& as, const std::string& gpa, const std::string& size, const std::string& id) {
+    return "  - {set-memory-attributes: {gpa: " + gpa + ", size: " + size + ", as: " + as + "}, id: " + id + "}\n" +
+           expecting("result: " + id + ", is: ok");
+}
+std::string acceptsLarge(const std::string& id, const std::string& is) {
+    return "  - {vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}}, id: " + id + "}\n" + expecting("result: " + id + ", is: " + is);
+}
 } // namespace
 
 TEST(Private2M, what_the_guest_accepts_as_2M_is_one_entry_in_each_tree) {
@@ -126,6 +138,55 @@ TEST(Private2M, the_rules_see_what_is_left_out) {
     EXPECT_TRUE(raw.violated(Rule::Coherent));
 }
 
+// User space may map a single page of what is shared, so that the folio is taken apart, too; what is all private again is large again.
+TEST(Private2M, a_part_becomes_shared_in_place_and_the_folio_is_large_again_when_all_of_it_is_private) {
+    const std::string apart = kAccepted + "  - vcpu0: {write: {gpa: 0x2ff000, value: 7}}\n" + become("shared", "0x300000", "4K", "one") +
+                              "  - host-write: {gpa: 0x300000, value: 6}\n" + expecting("tree: mirror, gpa: 0x300000, is: none") +
+                              expecting("tree: mirror, gpa: 0x301000, level: 4K, is: leaf") +
+                              expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1") + expecting("count: TDH.MEM.PAGE.REMOVE, is: 1") +
+                              "  - {vcpu1: {read: {gpa: 0x300000, as: shared}}, id: seen}\n" + expecting("result: seen, value: 6") +
+                              "  - {vcpu1: {read: 0x2ff000}, id: kept}\n" + expecting("result: kept, value: 7") +
+                              expecting("tree: direct, gpa: 0x300000, level: 4K, is: leaf");
+    // A table stays where it is, so that the page is mapped in it.
+    expectHolds(inPlace2M(apart + become("private", "0x300000", "4K", "back") + "  - {vcpu0: {accept: 0x300000}, id: again}\n" +
+                          expecting("result: again, is: ok") + expecting("tree: mirror, gpa: 0x300000, level: 4K, is: leaf")));
+    // All of it went as one leaf, and comes back as one.
+    expectHolds(inPlace2M(kAccepted + become("shared", "0x200000", "2M", "all") + "  - host-write: {gpa: 0x300000, value: 6}\n" +
+                          "  - vcpu0: {read: {gpa: 0x300000, as: shared}}\n" +
+                          expecting("tree: direct, gpa: 0x300000, level: 4K, is: leaf") + become("private", "0x200000", "1M", "half") +
+                          "  - vcpu1: {read: {gpa: 0x3ff000, as: shared}}\n" + become("private", "0x300000", "1M", "back") +
+                          acceptsLarge("again", "ok") + expecting("tree: secure, gpa: 0x300000, level: 2M, is: mapped") +
+                          expecting("count: TDH.MEM.PAGE.DEMOTE, is: 0")));
+    // So does a file that was shared from the beginning, if its pages were had together.
+    expectHolds(inPlace2M("  - host-write: {gpa: 0x200000, value: 6}\n  - finalize-vm\n" + become("private", "0x200000", "2M", "all") +
+                              acceptsLarge("large", "ok"),
+                          ", attributes: shared"));
+}
+
+TEST(Private2M, what_is_held_or_has_a_hole_stays_small) {
+    const std::string shared =
+        "  - finalize-vm\n" + become("shared", "0x200000", "2M", "all") + "  - host-write: {gpa: 0x300000, value: 6}\n";
+    expectHolds(inPlace2M(shared +
+                          "  - pin-memory: {gpa: 0x300000}\n"
+                          "  - {set-memory-attributes: {gpa: 0x200000, size: 2M, as: private}, id: held}\n" +
+                          expecting("result: held, is: EAGAIN") + expecting("result: held, field: gpa, value: 0x300000") +
+                          "  - unpin-memory: {gpa: 0x300000}\n" + become("private", "0x200000", "2M", "back") +
+                          acceptsLarge("large", "ok")));
+    expectHolds(inPlace2M(shared + "  - punch-hole: {gpa: 0x300000, size: 4K}\n" + become("private", "0x200000", "2M", "back") +
+                          acceptsLarge("small", "TDX_PAGE_SIZE_MISMATCH")));
+}
+
+// No table for the split: the pages stay private, and nothing that was begun is left open.
+TEST(Private2M, without_memory_for_a_table_a_conversion_in_place_changes_nothing) {
+    expectHolds(inPlace2M(kAccepted +
+                          "  - inject: {alloc: fail}\n"
+                          "  - {set-memory-attributes: {gpa: 0x300000, size: 8K, as: shared}, id: none}\n" +
+                          expecting("result: none, is: ENOMEM") + expecting("tree: secure, gpa: 0x300000, level: 2M, is: mapped") +
+                          "  - {host-read: {gpa: 0x300000}, id: hidden}\n" + expecting("result: hidden, is: SIGBUS") +
+                          become("shared", "0x300000", "8K", "then") + "  - vcpu0: {read: {gpa: 0x300000, as: shared}}\n" +
+                          "  - vcpu1: {read: 0x2ff000}\n"));
+}
+
 TEST(Private2M, nothing_is_left_behind) {
     const Ran ran(td2M(kAccepted + "  - vcpu1: {write: 0x401000}\n  - vcpu0: {accept: {gpa: 0x600000, size: 2M, level: 2M}}\n"
                                    "  - punch-hole: {gpa: 0x300000, size: 8K}\n  - punch-hole: {gpa: 0x600000, size: 2M}\n"
@@ -133,6 +194,10 @@ TEST(Private2M, nothing_is_left_behind) {
                                    "  - vcpu0: {accept: {gpa: 0x100000, size: 4K}}\n  - destroy-vm\n"));
     EXPECT_EQ(ran.failures(), "");
     EXPECT_EQ(const_cast<Ran&>(ran).runner.system().frames().inUse(), 0u);
+    const Ran inPlace(inPlace2M(kAccepted + become("shared", "0x300000", "4K", "a") + "  - host-write: {gpa: 0x300000, value: 6}\n" +
+                                become("private", "0x300000", "4K", "b") + "  - destroy-vm\n"));
+    EXPECT_EQ(inPlace.failures(), "");
+    EXPECT_EQ(const_cast<Ran&>(inPlace).runner.system().frames().inUse(), 0u);
 }
 
 } // namespace mirrorscope::test

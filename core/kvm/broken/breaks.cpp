@@ -33,6 +33,7 @@ void applyBreaks(const MachineConfig& config, Protocol& protocol) {
         {Break::AttributesOfTheRangeOnly, broken::attributesOfTheRangeOnly},
         {Break::ClearDirtyOfNothing, broken::clearDirtyOfNothing},
         {Break::NoEndAfterFailedSplit, broken::noEndAfterFailedSplit},
+        {Break::HoleOfTheRangeOnly, broken::holeOfTheRangeOnly},
         {Break::ConvertKeepsMapping, broken::convertKeepsMapping},
         {Break::ConvertIgnoresReferences, broken::convertIgnoresReferences},
     };

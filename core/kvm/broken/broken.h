@@ -34,6 +34,7 @@ void reloadKeepsObsoleteRoot(Protocol& protocol);
 void attributesOfTheRangeOnly(Protocol& protocol);
 void clearDirtyOfNothing(Protocol& protocol);
 void noEndAfterFailedSplit(Protocol& protocol);
+void holeOfTheRangeOnly(Protocol& protocol);
 void convertKeepsMapping(Protocol& protocol);
 void convertIgnoresReferences(Protocol& protocol);
 
