@@ -38,7 +38,7 @@ const std::map<std::string, std::set<std::string>> kBelow = [] {
     add("contrast", {"session", "explore"});
     add("explain", {"scenario", "tdx/matrix"});
     add("review", {"explore"});
-    add("export", {"contrast", "review", "tdx/matrix"});
+    add("export", {"contrast", "review", "cost", "tdx/matrix"});
     add("replay", {"export"});
     add("console", {"export"});
     return below;

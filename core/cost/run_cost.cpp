@@ -118,15 +118,14 @@ std::string shortCount(u64 count) {
                                     : fmt::format("{}G", count / 1'000'000'000);
 }
 
-// "8.1 µs", "3.2 s"
+} // namespace
+
 std::string durationText(double ns) {
     return ns < 1e3   ? fmt::format("{:.0f} ns", ns)
            : ns < 1e6 ? fmt::format("{:.1f} µs", ns / 1e3)
            : ns < 1e9 ? fmt::format("{:.1f} ms", ns / 1e6)
                       : fmt::format("{:.1f} s", ns / 1e9);
 }
-
-} // namespace
 
 std::string costText(const std::string& title, const RunCost& cost, const CostTable& table) {
     // A µ is two bytes and one column.

@@ -53,6 +53,7 @@ private:
 
 // One actor at a time does something in the model, so that the time is that of one CPU which does all of it.
 RunCost costOf(const Session& session, const CostTable& table);
+std::string durationText(double ns);                                                         // "8.1 µs", "3.2 s"
 std::string costText(const std::string& title, const RunCost& cost, const CostTable& table); // 78 columns
 std::string costCsv(const RunCost& cost);
 std::string costJson(const RunCost& cost, const CostTable& table);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "export/difference.h"
 
-#include "export/export.h"
+#include "cost/run_cost.h"
+#include "export/story.h"
 
 #include <fmt/format.h>
 
@@ -18,109 +19,6 @@ namespace mirrorscope {
 
 namespace {
 using Json = nlohmann::ordered_json;
-
-struct Told {
-    u64 n;
-    std::string text;
-};
-
-// What a run did, without frame numbers.
-struct Story {
-    std::vector<std::string> micro; // of each micro-step, all that is compared
-    std::vector<std::string> brief; // "vcpu0 spte.freeze in set_external_spte_present()"
-    std::vector<Told> seamcalls, locks, kicks;
-    std::vector<std::pair<std::string, std::string>> results; // of each step that returned
-};
-
-// Frames in the order in which they are met.
-class FramesMet {
-public:
-    std::string operator()(u64 pfn) { return fmt::format("frame {}", known_.try_emplace(pfn, known_.size()).first->second); }
-
-private:
-    std::unordered_map<u64, std::size_t> known_;
-};
-
-constexpr std::array<std::string_view, 4> kAddressesOfFrames{"tdr", "tdvpr", "page", "source"};
-constexpr std::array<std::string_view, 5> kNotCompared{"n", "line", "step", "where", "site"};
-
-template <std::size_t N>
-bool isOne(const std::array<std::string_view, N>& of, const std::string& key) {
-    return std::find(of.begin(), of.end(), key) != of.end();
-}
-
-u64 numberOf(const Json& value) { return value.is_string() ? std::stoull(value.get<std::string>(), nullptr, 0) : value.get<u64>(); }
-
-Json withoutFrames(const Json& event, FramesMet& frames) {
-    Json out = Json::object();
-    const std::string kind = event.at("kind");
-    for (const auto& [key, value] : event.items()) {
-        if (isOne(kNotCompared, key))
-            continue;
-        if (value.is_null() || value.is_structured())
-            out[key] = value;
-        else if (key == "pfn" || key == "root" || (key == "owner" && value.is_number()))
-            out[key] = frames(numberOf(value));
-        else if (kind == "seamcall" && isOne(kAddressesOfFrames, key))
-            out[key] = frames(numberOf(value) >> 12);
-        else if ((kind == "spte" || kind == "sept") && (key == "old" || key == "new"))
-            out[key] = fmt::format("{:#x}", numberOf(value) & ~u64{ept::kPfnMask});
-        else
-            out[key] = value;
-    }
-    return out;
-}
-
-Story storyOf(Session& session, u64 end) {
-    Story story;
-    for (u64 n = 0; n < end; ++n) {
-        const StepView step = session.step(n);
-        const std::string who = session.actorName(step.actor) + " " + std::string(info(step.site).name);
-        story.brief.push_back(who + (step.where.empty() ? "" : " in " + step.where.back() + "()"));
-        story.micro.push_back(who);
-        for (const std::string& function : step.where)
-            story.micro.back() += "\n" + function;
-        if (const std::string_view site = info(step.site).name; site.starts_with("kick.") || site == "tlb.request")
-            story.kicks.push_back({n, story.brief.back()});
-    }
-    FramesMet frames;
-    std::map<std::string, std::string> entered; // by actor: the gpa of the leaf that it is in
-    std::map<std::string, unsigned> returned;   // how often who has done what
-    writeJsonl(session, [&](const std::string& line) {
-        const Json event = Json::parse(line);
-        const std::string kind = event.at("kind");
-        const u64 n = event.at("n").get<u64>();
-        if (n >= end || kind == "begin" || kind == "end" || kind == "expect" || kind == "note" || kind == "violation")
-            return;
-        const std::string actor = event.value("actor", "");
-        story.micro[n] += "\n" + withoutFrames(event, frames).dump();
-        if (kind == "seamcall") {
-            if (event.at("phase") == "enter") {
-                entered[actor] = event.contains("gpa") ? " " + event.at("gpa").get<std::string>() : "";
-                return;
-            }
-            std::string text = actor + " " + event.at("leaf").get<std::string>() + entered[actor] + " → " + event.value("status", "");
-            if (const auto operand = event.find("operand"); operand != event.end() && operand->is_string())
-                text += " " + operand->get<std::string>();
-            story.seamcalls.push_back({n, text});
-        } else if (kind == "lock" && event.at("do") != "wait") {
-            story.locks.push_back(
-                {n, fmt::format("{} {} {} for {}", actor, event.at("do") == "acquire" ? "takes" : "releases",
-                                event.at("lock").get<std::string>(), event.value("mode", "") == "read" ? "reading" : "writing")});
-        } else if (kind == "step" && event.at("phase") == "end") {
-            std::string text = event.contains("result") && event.at("result").is_string() ? event.at("result").get<std::string>() : "";
-            for (const char* more : {"value", "details"})
-                if (const auto found = event.find(more); found != event.end())
-                    text += ", " + (found->is_string() ? found->get<std::string>() : found->dump());
-            if (event.at("verb") == "race")
-                return;
-            const std::string name = actor + " " + event.at("verb").get<std::string>();
-            const unsigned times = ++returned[name];
-            story.results.emplace_back(times == 1 ? name : fmt::format("{} #{}", name, times), text);
-        }
-    });
-    return story;
-}
 
 // Entries that are not in their initial state, by name; the frame apart, since it is compared up to renaming.
 struct Entry {
@@ -259,6 +157,28 @@ Difference standingAt(const Side& a, const Side& b, bool numbered) {
     out.trees = treesBetween(entriesOf(a.session), entriesOf(b.session), numbered);
     return out;
 }
+// By the default table; only what differs.
+std::vector<Difference::Pair> costsBetween(const Session& a, const Session& b) {
+    const CostTable table;
+    const RunCost costs[2] = {costOf(a, table), costOf(b, table)};
+    std::vector<Difference::Pair> out;
+    if (costs[0].ns != costs[1].ns)
+        out.push_back({"all on one CPU", durationText(costs[0].ns), durationText(costs[1].ns)});
+    std::vector<std::string> names;
+    for (const RunCost& cost : costs)
+        for (const CostLine& line : cost.lines)
+            if (std::find(names.begin(), names.end(), line.name) == names.end())
+                names.push_back(line.name);
+    const auto told = [](const CostLine* line) {
+        return line == nullptr ? std::string("–") : fmt::format("{} times, {}", line->times, durationText(line->ns));
+    };
+    for (const std::string& name : names) {
+        const std::string x = told(costs[0].line(name)), y = told(costs[1].line(name));
+        if (x != y)
+            out.push_back({name, x, y});
+    }
+    return out;
+}
 } // namespace
 
 Difference differenceOf(const Side& a, const Side& b) {
@@ -272,6 +192,10 @@ Difference differenceOf(const Side& a, const Side& b) {
     out.seamcalls = align(first.seamcalls, second.seamcalls);
     out.locks = align(first.locks, second.locks);
     out.kicks = align(first.kicks, second.kicks);
+    out.frozen = align(first.frozen, second.frozen);
+    out.lines = align(first.lines, second.lines);
+    if (a.position == a.session.end() && b.position == b.session.end())
+        out.costs = costsBetween(a.session, b.session);
     return out;
 }
 
@@ -305,6 +229,8 @@ Difference differenceWithin(Session& session, u64 first, u64 second) {
     out.seamcalls = between(story.seamcalls);
     out.locks = between(story.locks);
     out.kicks = between(story.kicks);
+    out.frozen = between(story.frozen);
+    out.lines = between(story.lines);
     session.seek(second);
     return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two runs compared, or two moments of one: the trees entry by entry, what the steps returned, SEAMCALLs, locks and kicks as they came, and
-// the micro-step at which the runs part. Frames are compared up to renaming: which one an allocation gives says nothing.
+// Two runs compared, or two moments of one: the trees entry by entry, what the steps returned, SEAMCALLs, locks, kicks, frozen entries and
+// trace lines as they came, the micro-step at which the runs part, and what they cost. Frames are compared up to renaming: which one an
+// allocation gives says nothing.
 #pragma once
 
 #include "session/session.h"
@@ -43,14 +44,15 @@ struct Difference {
     std::optional<Parting> parting; // none: one run is like the other
     u64 stepsA = 0, stepsB = 0;
     std::vector<Pair> trees, results;
-    Sequence seamcalls, locks, kicks;
-    bool ofOneRun = false; // two moments: what came between is no difference
-    bool ofTables = false; // nothing else was compared
+    Sequence seamcalls, locks, kicks, frozen, lines; // how long each entry was frozen; what the kernel's trace says
+    std::vector<Pair> costs;                         // the rows of the default table, and their sum first; of two runs to their ends
+    bool ofOneRun = false;                           // two moments: what came between is no difference
+    bool ofTables = false;                           // nothing else was compared
 
     bool equal() const {
         return trees.empty() && (ofOneRun || ofTables ||
                                  (!parting && results.empty() && seamcalls.missing.empty() && locks.missing.empty() &&
-                                  kicks.missing.empty() && stepsA == stepsB));
+                                  kicks.missing.empty() && frozen.missing.empty() && lines.missing.empty() && stepsA == stepsB));
     }
 };
 

@@ -69,7 +69,11 @@ std::string differenceText(const Difference& d) {
         return out + (d.equal() ? "equal\n" : "different\n");
     if (!d.ofOneRun)
         out += pairs("results", d.results);
-    out += sequence("SEAMCALLs", d.seamcalls, d.ofOneRun) + sequence("locks", d.locks, d.ofOneRun) + sequence("kicks", d.kicks, d.ofOneRun);
+    out += sequence("SEAMCALLs", d.seamcalls, d.ofOneRun) + sequence("locks", d.locks, d.ofOneRun) +
+           sequence("kicks", d.kicks, d.ofOneRun) + sequence("frozen entries", d.frozen, d.ofOneRun) +
+           sequence("trace lines", d.lines, d.ofOneRun);
+    if (!d.ofOneRun)
+        out += pairs("cost", d.costs);
     return out + (d.equal() ? "equal\n" : "different\n");
 }
 
@@ -84,6 +88,9 @@ nlohmann::ordered_json differenceJson(const Difference& d) {
     out["seamcalls"] = json(d.seamcalls);
     out["locks"] = json(d.locks);
     out["kicks"] = json(d.kicks);
+    out["frozen"] = json(d.frozen);
+    out["trace_lines"] = json(d.lines);
+    out["cost"] = json(d.costs);
     return out;
 }
 

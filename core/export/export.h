@@ -3,6 +3,7 @@
 #pragma once
 
 #include "session/session.h"
+#include "trace/event.h"
 
 #include <functional>
 #include <optional>
@@ -36,6 +37,9 @@ std::string pageHtml(Session& session, u64 open, std::optional<std::pair<u64, u6
 // The run in the JSON form of the Chrome trace, piece by piece.
 void writePerfetto(const Session& session, const std::function<void(const std::string&)>& write);
 // The run as the kernel would have traced it, in lines of ftrace. Moves the session and puts it back.
+// The same of a run event by event, each with the time of its micro-step n: (n + 1) * kTraceStep nanoseconds.
+inline constexpr u64 kTraceStep = 1000;
+void traceOf(Session& session, bool seamcalls, const std::function<void(const TraceEvent&, const TraceNames&)>& tell);
 void writeTrace(Session& session, const std::function<void(const std::string&)>& write, bool seamcalls = false);
 // JUnit XML over the results of several runs.
 struct JunitCase {

@@ -19,12 +19,12 @@ namespace mirrorscope {
 namespace {
 class Tracer {
 public:
-    Tracer(Session& session, bool seamcalls, const std::function<void(const std::string&)>& write)
-        : session_(session), seamcalls_(seamcalls), system_(session.system()), kvm_(system_.kvm()), write_(write),
-          roleBegin_(kvm_.sp({0}, Kvm::kRole)), childrenFirst_(system_.config().kernel >= Kernel::V7_2) {}
+    Tracer(Session& session, bool seamcalls, const std::function<void(const TraceEvent&, const TraceNames&)>& tell)
+        : session_(session), seamcalls_(seamcalls), system_(session.system()), kvm_(system_.kvm()), tell_(tell),
+          roleBegin_(kvm_.sp({0}, Kvm::kRole)), line_(system_.config().traceLine),
+          late_(system_.config().kernel >= Kernel::V7_2 && line_ != TraceLine::Before) {}
 
     void all() {
-        write_("# tracer: nop\n#\n");
         const auto& marks = system_.sim().marks();
         std::size_t mark = 0;
         for (u64 n = 0; n < session_.end(); ++n) {
@@ -34,9 +34,10 @@ public:
                     told(n, marks[mark]);
             step(n);
         }
-        for (auto& [actor, unlinked] : unlinked_)
-            for (; !unlinked.empty(); unlinked.pop_back())
-                putOf(actor, session_.end() - 1, unlinked.back().event);
+        for (auto& [actor, owed] : owed_)
+            for (; !owed.empty(); owed.pop_back())
+                if (owed.back().done)
+                    putOf(actor, session_.end() - 1, owed.back().event);
         for (const auto& [actor, set] : mapped_)
             putOf(actor, session_.end() - 1, set);
     }
@@ -87,8 +88,10 @@ private:
     void step(u64 n) {
         const Machine& machine = system_.machine();
         const StepView view = session_.step(n);
-        for (auto& unlinked = unlinked_[view.actor]; !unlinked.empty() && removals(view) <= unlinked.back().depth; unlinked.pop_back())
-            put(n, unlinked.back().event);
+        auto& owed = owed_[view.actor];
+        for (; !owed.empty() && handled(view) <= owed.back().depth; owed.pop_back())
+            if (owed.back().done)
+                put(n, owed.back().event);
         if (const auto set = mapped_.find(view.actor); set != mapped_.end() && !within(view, "handle_removed_pt")) {
             put(n, set->second);
             mapped_.erase(set);
@@ -97,7 +100,9 @@ private:
         const bool changes = view.site == Site::SpteCmpxchg || view.site == Site::SpteStore || view.site == Site::SpteFreeze ||
                              view.site == Site::SpteSet || view.site == Site::SpteRestore || view.site == Site::StoreDrain;
         const u64 memory = system_.frames().count() * 512;
+        bool counted = false; // what succeeds is, and at once
         machine.forEachChange(n, [&](Place place, u64 delta) {
+            counted |= kvm_.isPageStatistic(place);
             if (place.v >= memory)
                 return page(n, place, delta);
             const Pfn frame = frameOf(place);
@@ -107,15 +112,17 @@ private:
             if (table.level() != Level::None && (removes(view) || linked(table, frame)))
                 entry(n, view, place, table, machine.peek(place) ^ delta, machine.peek(place));
         });
+        if (counted && !owed.empty())
+            owed.back().done = true;
     }
 
     static bool within(const StepView& view, std::string_view function) {
         return std::find(view.where.begin(), view.where.end(), function) != view.where.end();
     }
     static bool isIn(const StepView& view, std::string_view function) { return !view.where.empty() && view.where.back() == function; }
-    // How many tables are being taken apart, one in the other.
-    static std::ptrdiff_t removals(const StepView& view) {
-        return std::count(view.where.begin(), view.where.end(), std::string_view("handle_removed_pt"));
+    // How many changes are being followed up, one in the other.
+    static std::ptrdiff_t handled(const StepView& view) {
+        return std::count(view.where.begin(), view.where.end(), std::string_view("__handle_changed_spte"));
     }
     static bool removes(const StepView& view) { return isIn(view, "handle_removed_pt"); }
     // A page that is no table yet is filled without a line.
@@ -145,17 +152,19 @@ private:
     }
 
     void entry(u64 n, const StepView& view, Place place, const MmuPage& table, u64 old, u64 now) {
-        const bool removing = removes(view);
-        // The private table is being updated: KVM tells of it when that is done, as of one change.
-        if (view.site == Site::SpteFreeze && !removing) {
+        const bool removing = removes(view), freezes = view.site == Site::SpteFreeze && !removing;
+        // The private table is being updated: KVM tells of it when that is done, or before it begins, as of one change.
+        if (freezes) {
             frozen_[place.v] = old;
-            return;
-        }
-        if (const auto was = frozen_.find(place.v); was != frozen_.end() && spte::isFrozen(old)) {
+            if (line_ != TraceLine::Before)
+                return;
+            now = system_.machine().peek(kvm_.actorWord(view.actor, Kvm::ActorWord::Intended));
+        } else if (const auto was = frozen_.find(place.v); was != frozen_.end() && spte::isFrozen(old)) {
             old = was->second;
             frozen_.erase(was);
         }
-        if (view.site == Site::SpteRestore || old == now)
+        if (view.site == Site::SpteRestore || old == now ||
+            (line_ == TraceLine::AfterPresent && !spte::isPresent(old) && !spte::isPresent(now)))
             return;
         TraceEvent e;
         e.asId = role::isSmm(table.role) ? 1 : 0;
@@ -176,14 +185,18 @@ private:
         const bool unlinks = spte::isTable(old, table.level()) && !spte::isTable(now, table.level());
         const MmuPage gone = unlinks ? kvm_.peekPage(ept::pfnOf(old)) : MmuPage{};
         const bool goes = unlinks && gone.level() != Level::None && removed_.insert(ept::pfnOf(old).v).second;
-        if (goes && childrenFirst_) {
+        const bool told = line_ == TraceLine::Before && view.site == Site::SpteSet; // when it was frozen
+        const bool carried = late_ && role::isMirror(table.role) && view.site != Site::SpteSet && spte::isPresent(old);
+        if (goes && late_)
             putZap(n, gone);
-            unlinked_[view.actor].push_back({e, removals(view)});
+        if (late_ && (goes || carried))
+            owed_[view.actor].push_back({e, handled(view), unlinks});
+        else if (!told)
+            put(n, e);
+        if (goes && !late_)
+            putZap(n, gone);
+        if (freezes)
             return;
-        }
-        put(n, e);
-        if (goes)
-            putZap(n, gone);
         if (isIn(view, "tdp_mmu_split_huge_page")) {
             TraceEvent split;
             split.kind = TraceKind::SplitHugePage;
@@ -216,28 +229,36 @@ private:
     void putOf(ActorId actor, u64 n, TraceEvent e) {
         e.task = names_.task(session_.actorName(actor), 1000u + actor);
         e.cpu = actor;
-        e.time = (n + 1) * 1000;
-        write_(lineText(e, names_) + "\n");
+        e.time = (n + 1) * kTraceStep;
+        tell_(e, names_);
     }
 
     Session& session_;
     bool seamcalls_;
     const System& system_;
     const Kvm& kvm_;
-    const std::function<void(const std::string&)>& write_;
+    const std::function<void(const TraceEvent&, const TraceNames&)>& tell_;
     Place roleBegin_;
     TraceNames names_;
-    bool childrenFirst_;                   // what a table held is told before the line that unlinks it, from 7.2 on
+    TraceLine line_;
+    bool late_;                            // what a change brings about is told before its own line
     std::unordered_map<u64, u64> frozen_;  // place -> what it was
     std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
-    struct Unlinked {
+    struct Owed {
         TraceEvent event;
-        std::ptrdiff_t depth; // tables that were being taken apart then
+        std::ptrdiff_t depth; // changes that were being followed up then
+        bool done;            // a table goes in any case; an operation may fail, and then nothing is told
     };
-    std::map<ActorId, std::vector<Unlinked>> unlinked_; // the same, of tables that are taken apart behind the change, the outermost first
-    std::unordered_set<u64> removed_;                   // tables that are being taken apart
+    std::map<ActorId, std::vector<Owed>> owed_; // the outermost first
+    std::unordered_set<u64> removed_;           // tables that are being taken apart
 };
 } // namespace
+
+void traceOf(Session& session, bool seamcalls, const std::function<void(const TraceEvent&, const TraceNames&)>& tell) {
+    const u64 here = session.position();
+    Tracer(session, seamcalls, tell).all();
+    session.seek(here);
+}
 
 void writeTrace(Session& session, const std::function<void(const std::string&)>& write, bool seamcalls) {
     // A kernel's own trace is written as it was told, in the words of today.
@@ -252,9 +273,8 @@ void writeTrace(Session& session, const std::function<void(const std::string&)>&
         }
         return;
     }
-    const u64 here = session.position();
-    Tracer(session, seamcalls, write).all();
-    session.seek(here);
+    write("# tracer: nop\n#\n");
+    traceOf(session, seamcalls, [&](const TraceEvent& e, const TraceNames& names) { write(lineText(e, names) + "\n"); });
 }
 
 } // namespace mirrorscope

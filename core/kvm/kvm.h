@@ -426,6 +426,7 @@ public:
     // kvm->stat.pages_4k, pages_2m, pages_1g; nx_lpage_splits: the pages that the recovery worker has before it.
     u64 pagesOf(Level level) const { return machine_->peek(pageStats_ + (number(level) - 1)); }
     u64 leafCount() const { return pagesOf(Level::k4K) + pagesOf(Level::k2M) + pagesOf(Level::k1G); }
+    bool isPageStatistic(Place place) const { return place >= pageStats_ && place.v < pageStats_.v + 4; }
     u64 tableCount() const { return machine_->peek(pageStats_ + 3); }
     u64 nxLpageSplits() const;
     // Whose page is named by that word of guest_memfd or of the host's mapping? Nothing for any other word.

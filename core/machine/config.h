@@ -62,6 +62,10 @@ inline constexpr std::array<std::string_view, 2> kModuleLines{"1.5", "2.0"};
 // machine.features: what is off by default.
 enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M };
 inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
+// machine.trace-line: where v7.2 prints kvm_tdp_mmu_spte_changed, whose merged text is not known to us: behind the operation on the private
+// table; before it, whether or not it fails (the first draft); behind it, but not of what was and stays nonpresent (the second one).
+enum class TraceLine : u8 { After, Before, AfterPresent };
+inline constexpr std::array<std::string_view, 3> kTraceLines{"after", "before", "after-present"};
 // When the iterators that may drop mmu_lock do so (machine.yield): as the kernel, when somebody waits for it.
 enum class Yield : u8 { Contended, Always, Never };
 // KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (machine.manual-dirty-log): off, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, with KVM_DIRTY_LOG_INITIALLY_SET.
@@ -100,6 +104,7 @@ struct MachineConfig {
     bool storeBuffers = false; // memory-model: tso
     Kernel kernel = Kernel::V6_16;
     ModuleLine module = ModuleLine::V1_5;
+    TraceLine traceLine = TraceLine::After;
     std::bitset<kFeatures.size()> features;
     std::bitset<kBreaks> breaks;
     // A kernel that was recorded and is not run: only its tables are there, in the format of its CPU. `mirrored`: a TD with its two trees

@@ -264,6 +264,8 @@ bool Binder::machineKey(const std::string& key, const YamlNode& value) {
             const std::size_t feature = oneOf(item, kFeatures, "feature");
             m.features.set(feature);
         }
+    } else if (key == "trace-line") {
+        m.traceLine = static_cast<TraceLine>(oneOf(value, kTraceLines, "trace-line"));
     } else if (key == "dispatch") {
         m.dispatch = static_cast<Dispatch>(oneOf(value, kDispatches, "dispatch"));
     } else if (key == "private-ops") {
@@ -352,6 +354,8 @@ void Binder::machine(const YamlNode* node) {
              "a TD with GPAW 52 has 5 levels, with GPAW 48 it has 4");
     if (m.has(Feature::DynamicPamt) && (m.kernel != Kernel::Next || m.vm != VmType::Tdx))
         fail(*map.find("features"), "dynamic-pamt is of a TD and of `kernel: next`");
+    if (m.traceLine != TraceLine::After && !m.since(Kernel::V7_2))
+        fail(*map.find("trace-line"), "trace-line is of `kernel: 7.2` or `next`");
     if (m.has(Feature::Private2M) && (!m.since(Kernel::V7_2) || m.vm != VmType::Tdx))
         fail(*map.find("features"), "private-2M is of a TD and of `kernel: 7.2` or `next`");
     if (m.has(Feature::InPlaceConversion) && (m.kernel != Kernel::Next || !m.hasPrivateMem()))

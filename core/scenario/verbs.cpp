@@ -274,6 +274,10 @@ constexpr std::array kMachineKeys{
     MachineKey{"module", "1.5, 2.0", "1.5", "the TDX module: which leaves there are, and how they answer"},
     MachineKey{"features", "list of names", "[]",
                "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next), in-place-conversion (next)"},
+    MachineKey{
+        "trace-line", "after, before, after-present", "after",
+        "where 7.2 and next print a changed entry (export --as trace): behind the operation on the private table; before it, even if it "
+        "fails (the first draft); behind it, but nothing of entries that stay nonpresent (the second draft)"},
     MachineKey{"dispatch", "role, fault, iter, gfn", "role", "which rule decides that the private table must follow"},
     MachineKey{"break", "list of names", "[]", "steps of the protocol that are not followed"},
     MachineKey{"private-ops", "none, observe", "none", "a private backend that only counts"},

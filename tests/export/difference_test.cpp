@@ -56,6 +56,30 @@ TEST(Difference, another_dispatch_leaves_the_private_entry_and_parts_at_the_miss
     EXPECT_EQ(d.parting->b.find("seamcall"), std::string::npos) << d.parting->b;
 }
 
+// The page of the image is added while its entry is frozen, from 6.19 on; and where 7.2's trace line stands shows in the trace alone.
+TEST(Difference, frozen_entries_trace_lines_and_cost_are_compared) {
+    const auto withKernel = [](const std::string& more) { return differenceBetween(tdWith("", kAcceptPage), tdWith(more, kAcceptPage)); };
+    const Difference image = withKernel(", kernel: 6.19");
+    ASSERT_EQ(image.frozen.missing.size(), 2u) << differenceText(image);
+    EXPECT_EQ(image.frozen.missing[0].text, "host freezes mirror 0x0 4K for 1 micro-step");
+    EXPECT_EQ(image.frozen.missing[1].text, "host freezes mirror 0x0 4K for 6 micro-steps");
+    EXPECT_EQ(image.lines.a, image.lines.b);
+    ASSERT_FALSE(image.costs.empty());
+    EXPECT_EQ(image.costs[0].name, "all on one CPU");
+
+    const std::string busy = "  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n" + kAcceptPage;
+    const Difference draft = differenceBetween(tdWith(", kernel: 7.2", busy), tdWith(", kernel: 7.2, trace-line: before", busy));
+    EXPECT_FALSE(draft.equal());
+    EXPECT_FALSE(draft.parting);
+    EXPECT_EQ(draft.lines.b, draft.lines.a + 1) << differenceText(draft);
+    EXPECT_TRUE(draft.frozen.missing.empty() && draft.costs.empty());
+    // Nobody thaws it.
+    const Difference gone = differenceBetween(tdWith("", busy), tdWith(", break: [stay-frozen]", busy));
+    EXPECT_TRUE(std::any_of(gone.frozen.missing.begin(), gone.frozen.missing.end(), [](const auto& one) {
+        return one.text.find(" for good") != std::string::npos;
+    })) << differenceText(gone);
+}
+
 // Many entries that are alike are one row of the trees, and each of them an entry all the same.
 TEST(Difference, of_entries_that_are_alike_none_is_overlooked) {
     const std::string machine = "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n";
@@ -116,6 +140,9 @@ TEST(Difference, text_fits_78_columns_and_json_says_the_same) {
     EXPECT_EQ(json.at("seamcalls").at("differ").size(), d.seamcalls.missing.size());
     EXPECT_EQ(json.at("trees").at(0).at("b"), "mapped rwx");
     EXPECT_EQ(json.at("parting").at("n"), d.parting->n);
+    EXPECT_EQ(json.at("frozen").at("a"), d.frozen.a);
+    EXPECT_EQ(json.at("trace_lines").at("differ").size(), d.lines.missing.size());
+    EXPECT_EQ(json.at("cost").size(), d.costs.size());
 }
 
 } // namespace mirrorscope::test

@@ -65,6 +65,8 @@ int setAtomically(Kvm& kvm, TdpIter& iter, u64 newSpte, Changing& change) {
         iter.oldSpte = kvm.machine().get(iter.sptep); // what the exchange found
         return -kEBUSY;
     }
+    if (kvm.config().traceLine == TraceLine::Before)
+        kvm.machine().set(kvm.actorWord(kvm.sim().actor(), Kvm::ActorWord::Intended), newSpte);
     change.reached(iter.oldSpte);
     const int r = protocol.handle_changed_spte(kvm, table, iter.gfn, iter.oldSpte, newSpte, iter.level, true);
     if (r == 0)
