@@ -125,6 +125,9 @@ std::optional<Place> Kvm::lastWrite(Gfn gfn, Alias alias) const {
     const int index = peekSlotOf(gfn);
     if (index < 0)
         return std::nullopt;
+    // SNP's one tree lets a guest read the ciphertext of a page that is private, which nobody wrote.
+    if (config_.vm == VmType::Snp && alias == Alias::Shared && peekPrivate(gfn))
+        return std::nullopt;
     const Memslot s = peekSlot(index);
     const bool isPrivate = config_.vm == VmType::SwProtected ? peekPrivate(gfn) : config_.hasPrivateMem() && alias == Alias::Private;
     return writeRecord(s, gfn, isPrivate ? Alias::Private : Alias::Shared);

@@ -133,9 +133,10 @@ void Kvm::setVma(const GfnRange& range, u64 mask, u64 bits) {
     });
 }
 
+// A huge page that crosses an end is taken apart before, with an invalidation of all of it (__split_huge_pmd()): the two are one here.
 void Kvm::mprotect(const GfnRange& range, VmaProt prot) {
     Call call(sim_, "mprotect_fixup");
-    invalidateAround(range, [&] { setVma(range, 3, static_cast<u64>(prot)); });
+    invalidateAround(wholeHostPages(range), [&] { setVma(range, 3, static_cast<u64>(prot)); });
 }
 
 // No page is touched: what is there stays mapped.

@@ -43,10 +43,19 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
                            {system.frames().meta(entry.pfn)});
 }
 
+namespace {
+// SEPT.ADD and PAGE.DEMOTE write the entry first and the PAMT of its table, which they hold locked, afterwards; a walk may come between.
+bool becomesTable(const System& system, const UpperEntry& entry) {
+    const auto walk = system.septAt(entry.gfn, entry.level);
+    return walk.reached && ept::pfnOf(walk.entry) == entry.table && sept::stateOf(walk.entry) == SeptState::Table &&
+           (system.module().peekPamt(entry.table) & 0xffff) != 0;
+}
+} // namespace
+
 void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entry) {
     const System& system = context.system;
     const bool secure = system.isTdx() && entry.alias == Alias::Private;
-    if (system.holdsTable(entry.table, secure) || !system.kvm().tlbUsable(vcpu))
+    if (system.holdsTable(entry.table, secure) || !system.kvm().tlbUsable(vcpu) || (secure && becomesTable(system, entry)))
         return;
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v | number(entry.level)), entry.table.v),
                            fmt::format("vcpu{} can still walk through pfn {:#x}, the table at {} that it remembers, which is {} now", vcpu,

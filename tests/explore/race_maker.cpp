@@ -393,10 +393,15 @@ Compared compareSearches(const std::string& text, u64 mostStates, const Mistake&
 }
 
 RandomRace shrunk(const RandomRace& race, u64 mostStates) {
+    return shrunk(race,
+                  [&](const RandomRace& smaller) { return compareSearches(smaller.text(), mostStates).kind == Compared::Kind::Different; });
+}
+
+RandomRace shrunk(const RandomRace& race, const std::function<bool(const RandomRace&)>& still) {
     RandomRace best = race;
     const auto differs = [&](const RandomRace& candidate) {
         try {
-            return compareSearches(candidate.text(), mostStates).kind == Compared::Kind::Different;
+            return still(candidate);
         } catch (const std::exception&) {
             return false;
         }

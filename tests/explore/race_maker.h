@@ -5,6 +5,7 @@
 
 #include "explore/explorer.h"
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,5 +52,7 @@ struct Mistake {
 Compared compareSearches(const std::string& scenario, u64 mostStates, const Mistake& mistake = {});
 // The smallest race made of parts of this one that still differs.
 RandomRace shrunk(const RandomRace& race, u64 mostStates);
+// ... of which that still holds.
+RandomRace shrunk(const RandomRace& race, const std::function<bool(const RandomRace&)>& still);
 
 } // namespace mirrorscope::test
