@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <unordered_map>
@@ -75,6 +77,37 @@ std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a
     return out;
 }
 
+// The fewest texts that one side has and the other has not, by Myers' greedy algorithm ("An O(ND) difference algorithm", 1986): the
+// diagonals' furthest points for each number of differences. Nothing where there are more than `most`.
+std::optional<std::vector<bool>> fewestMoves(std::span<const Told> a, std::span<const Told> b, int most) {
+    const int n = static_cast<int>(a.size()), m = static_cast<int>(b.size());
+    std::vector<int> furthest(2 * static_cast<std::size_t>(most) + 3, 0);
+    std::vector<std::vector<int>> before;
+    const auto at = [&](std::vector<int>& of, int k) -> int& { return of[static_cast<std::size_t>(k + most + 1)]; };
+    for (int d = 0; d <= most; ++d) {
+        for (int k = -d; k <= d; k += 2) {
+            int x = k == -d || (k != d && at(furthest, k - 1) < at(furthest, k + 1)) ? at(furthest, k + 1) : at(furthest, k - 1) + 1;
+            while (x < n && x - k < m && a[static_cast<std::size_t>(x)].text == b[static_cast<std::size_t>(x - k)].text)
+                ++x;
+            at(furthest, k) = x;
+            if (x < n || x - k < m)
+                continue;
+            // Back from the end, a move for each difference: true is one text more of b.
+            std::vector<bool> moves(static_cast<std::size_t>(d));
+            for (int back = d; back > 0; --back) {
+                std::vector<int>& then = before[static_cast<std::size_t>(back - 1)];
+                const auto was = [&](int diagonal) { return then[static_cast<std::size_t>(diagonal + back)]; };
+                const bool ofB = k == -back || (k != back && was(k - 1) < was(k + 1));
+                moves[static_cast<std::size_t>(back - 1)] = ofB;
+                k += ofB ? 1 : -1;
+            }
+            return moves;
+        }
+        before.emplace_back(furthest.begin() + most - d, furthest.begin() + most + d + 3);
+    }
+    return std::nullopt;
+}
+
 // The longest common subsequence of what lies between the common beginning and the common end.
 Difference::Sequence align(const std::vector<Told>& a, const std::vector<Told>& b) {
     Difference::Sequence out;
@@ -86,20 +119,25 @@ Difference::Sequence align(const std::vector<Told>& a, const std::vector<Told>& 
     while (ends < std::min(a.size(), b.size()) - begin && a[a.size() - 1 - ends].text == b[b.size() - 1 - ends].text)
         ++ends;
     const std::size_t n = a.size() - begin - ends, m = b.size() - begin - ends;
-    constexpr std::size_t kMost = 4'000'000;
-    out.aligned = n * m <= kMost;
-    std::vector<u32> common(out.aligned ? (n + 1) * (m + 1) : 0); // of what follows
+    constexpr std::size_t kMost = 4'000'000, kDifferences = 2'000, kCompared = 100'000'000;
+    std::optional<std::vector<bool>> moves;
+    if (n * m > kMost)
+        moves = fewestMoves({a.data() + begin, n}, {b.data() + begin, m}, static_cast<int>(std::min(kDifferences, kCompared / (n + m))));
+    const bool table = n * m <= kMost;
+    out.aligned = table || moves;
+    std::vector<u32> common(table ? (n + 1) * (m + 1) : 0); // of what follows
     const auto at = [&](std::size_t i, std::size_t j) -> u32& { return common[i * (m + 1) + j]; };
-    for (std::size_t i = n; out.aligned && i-- > 0;)
+    for (std::size_t i = n; table && i-- > 0;)
         for (std::size_t j = m; j-- > 0;)
             at(i, j) = a[begin + i].text == b[begin + j].text ? at(i + 1, j + 1) + 1 : std::max(at(i + 1, j), at(i, j + 1));
-    for (std::size_t i = 0, j = 0; i < n || j < m;) {
+    for (std::size_t i = 0, j = 0, move = 0; i < n || j < m;) {
+        const auto ofA = [&] { return table ? at(i + 1, j) >= at(i, j + 1) : !moves || !(*moves)[move]; };
         if (out.aligned && i < n && j < m && a[begin + i].text == b[begin + j].text)
             ++i, ++j;
-        else if (i < n && (j == m || !out.aligned || at(i + 1, j) >= at(i, j + 1)))
-            out.missing.push_back({false, a[begin + i].n, a[begin + i].text}), ++i;
+        else if (i < n && (j == m || ofA()))
+            out.missing.push_back({false, a[begin + i].n, a[begin + i].text}), ++i, ++move;
         else
-            out.missing.push_back({true, b[begin + j].n, b[begin + j].text}), ++j;
+            out.missing.push_back({true, b[begin + j].n, b[begin + j].text}), ++j, ++move;
     }
     return out;
 }

@@ -45,7 +45,7 @@ struct Difference {
     u64 stepsA = 0, stepsB = 0;
     std::vector<Pair> trees, results;
     Sequence seamcalls, locks, kicks, frozen, lines; // how long each entry was frozen; what the kernel's trace says
-    std::vector<Pair> costs;                         // the rows of the default table, and their sum first; of two runs to their ends
+    std::optional<std::vector<Pair>> costs;          // the rows of the default table, and their sum first; only of two runs to their ends
     bool ofOneRun = false;                           // two moments: what came between is no difference
     bool ofTables = false;                           // nothing else was compared
 

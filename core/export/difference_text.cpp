@@ -30,6 +30,9 @@ std::string sequence(const char* what, const Difference::Sequence& list, bool of
     if (list.missing.empty())
         return fmt::format("{}: the same ({})\n", what, list.a);
     std::string out = fmt::format("{}: A has {}, B has {}\n", what, list.a, list.b);
+    if (!list.aligned)
+        out +=
+            wrapped("They differ in too much to be laid side by side: what follows is all between what is common at both ends.", "  ", 2);
     for (std::size_t i = 0; i < std::min(list.missing.size(), kMostLines); ++i) {
         const Difference::Missing& one = list.missing[i];
         out += wrapped(one.text, fmt::format("  {} {:>7}  ", one.inB ? "B" : "A", one.n), 13);
@@ -72,8 +75,8 @@ std::string differenceText(const Difference& d) {
     out += sequence("SEAMCALLs", d.seamcalls, d.ofOneRun) + sequence("locks", d.locks, d.ofOneRun) +
            sequence("kicks", d.kicks, d.ofOneRun) + sequence("frozen entries", d.frozen, d.ofOneRun) +
            sequence("trace lines", d.lines, d.ofOneRun);
-    if (!d.ofOneRun)
-        out += pairs("cost", d.costs);
+    if (d.costs)
+        out += pairs("cost", *d.costs);
     return out + (d.equal() ? "equal\n" : "different\n");
 }
 
@@ -90,7 +93,7 @@ nlohmann::ordered_json differenceJson(const Difference& d) {
     out["kicks"] = json(d.kicks);
     out["frozen"] = json(d.frozen);
     out["trace_lines"] = json(d.lines);
-    out["cost"] = json(d.costs);
+    out["cost"] = d.costs ? json(*d.costs) : nlohmann::ordered_json(nullptr);
     return out;
 }
 

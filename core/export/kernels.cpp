@@ -29,7 +29,7 @@ std::string kernelsMarkdown() {
     std::string out =
         "# Releases of the kernel\n\nMade from the program's own table by `mirrorscope kernels --format markdown`; a test keeps it "
         "current. `machine.kernel` chooses one;\n`fixed` is 6.16 with the later fixes of [fidelity.md](fidelity.md). An empty cell "
-        "does as the one before it. Features that are not modelled together\nare refused by name.\n\n    mirrorscope explore "
+        "does as the one before it.\n\n    mirrorscope explore "
         "scenarios/races/30-image-and-new-vcpu.yaml --each-kernel\n"
         "    mirrorscope diff scenarios/lessons/03-built-before-it-runs.yaml --kernel 6.16 --kernel 7.2\n"
         "    mirrorscope review --table transitions --kernel 7.2\n\n| point |";

@@ -58,7 +58,7 @@ Json withoutFrames(const Json& event, FramesMet& frames) {
     return out;
 }
 
-// Each time that an entry holds FROZEN_SPTE; what a broken protocol never thaws is frozen for good.
+// Each time that an entry holds FROZEN_SPTE; those of a table that goes are left out, which nobody can reach.
 class FrozenTimes {
 public:
     void changed(const Json& event, u64 n) {
@@ -75,7 +75,7 @@ public:
     }
     std::vector<Told> all() {
         for (const auto& [entry, begun] : since_)
-            told_.push_back({begun.n, begun.text + " for good"});
+            told_.push_back({begun.n, begun.text + " up to the end"});
         since_.clear();
         std::stable_sort(told_.begin(), told_.end(), [](const Told& a, const Told& b) { return a.n < b.n; });
         return std::move(told_);
@@ -140,7 +140,7 @@ Story storyOf(Session& session, u64 end) {
             if (const auto operand = event.find("operand"); operand != event.end() && operand->is_string())
                 text += " " + operand->get<std::string>();
             story.seamcalls.push_back({n, text});
-        } else if (kind == "spte") {
+        } else if (kind == "spte" && (event.at("where").empty() || event.at("where").back() != "handle_removed_pt")) {
             frozen.changed(event, n);
         } else if (kind == "lock" && event.at("do") != "wait") {
             story.locks.push_back(

@@ -38,8 +38,8 @@ public:
             for (; !owed.empty(); owed.pop_back())
                 if (owed.back().done)
                     putOf(actor, session_.end() - 1, owed.back().event);
-        for (const auto& [actor, set] : mapped_)
-            putOf(actor, session_.end() - 1, set);
+        for (const auto& [actor, last] : behind_)
+            putOf(actor, session_.end() - 1, last.event);
     }
 
 private:
@@ -88,21 +88,24 @@ private:
     void step(u64 n) {
         const Machine& machine = system_.machine();
         const StepView view = session_.step(n);
-        auto& owed = owed_[view.actor];
-        for (; !owed.empty() && handled(view) <= owed.back().depth; owed.pop_back())
+        const ActorId actor = whose(view);
+        auto& owed = owed_[actor];
+        for (; view.site != Site::StoreDrain && !owed.empty() && handled(view) <= owed.back().depth; owed.pop_back())
             if (owed.back().done)
                 put(n, owed.back().event);
-        if (const auto set = mapped_.find(view.actor); set != mapped_.end() && !within(view, "handle_removed_pt")) {
-            put(n, set->second);
-            mapped_.erase(set);
+        if (const auto last = behind_.find(actor);
+            last != behind_.end() && view.site != Site::StoreDrain && !within(view, last->second.function)) {
+            put(n, last->second.event);
+            behind_.erase(last);
         }
         // Not where a page is made or freed, and not what the CPU sets.
         const bool changes = view.site == Site::SpteCmpxchg || view.site == Site::SpteStore || view.site == Site::SpteFreeze ||
                              view.site == Site::SpteSet || view.site == Site::SpteRestore || view.site == Site::StoreDrain;
         const u64 memory = system_.frames().count() * 512;
-        bool counted = false; // what succeeds is, and at once
+        std::array<bool, 6> counted{}; // by level: what succeeds is, and at once
         machine.forEachChange(n, [&](Place place, u64 delta) {
-            counted |= kvm_.isPageStatistic(place);
+            for (unsigned level = 1; level <= 3; ++level)
+                counted[level] |= place == kvm_.pageStatistic(levelOf(level));
             if (place.v >= memory)
                 return page(n, place, delta);
             const Pfn frame = frameOf(place);
@@ -112,10 +115,14 @@ private:
             if (table.level() != Level::None && (removes(view) || linked(table, frame)))
                 entry(n, view, place, table, machine.peek(place) ^ delta, machine.peek(place));
         });
-        if (counted && !owed.empty())
-            owed.back().done = true;
+        if (!owed.empty())
+            owed.back().done |= counted[owed.back().event.level];
     }
 
+    // Whose store it was that left his CPU's buffer.
+    ActorId whose(const StepView& view) const {
+        return view.site == Site::StoreDrain ? static_cast<ActorId>(view.actor - Sim::storesOf(system_.config().vcpus, 0)) : view.actor;
+    }
     static bool within(const StepView& view, std::string_view function) {
         return std::find(view.where.begin(), view.where.end(), function) != view.where.end();
     }
@@ -158,7 +165,7 @@ private:
             frozen_[place.v] = old;
             if (line_ != TraceLine::Before)
                 return;
-            now = system_.machine().peek(kvm_.actorWord(view.actor, Kvm::ActorWord::Intended));
+            now = system_.machine().peek(kvm_.intended(whose(view)));
         } else if (const auto was = frozen_.find(place.v); was != frozen_.end() && spte::isFrozen(old)) {
             old = was->second;
             frozen_.erase(was);
@@ -175,7 +182,7 @@ private:
         if (isIn(view, "fast_page_fault")) {
             e.kind = TraceKind::FastPageFault;
             e.flags = TraceEvent::kFixed;
-            e.vcpu = view.actor;
+            e.vcpu = whose(view);
             e.c = e.gfn << 12;
             return put(n, e);
         }
@@ -190,20 +197,20 @@ private:
         if (goes && late_)
             putZap(n, gone);
         if (late_ && (goes || carried))
-            owed_[view.actor].push_back({e, handled(view), unlinks});
+            owed_[whose(view)].push_back({e, handled(view), unlinks});
         else if (!told)
             put(n, e);
         if (goes && !late_)
             putZap(n, gone);
         if (freezes)
             return;
-        if (isIn(view, "tdp_mmu_split_huge_page")) {
+        if (within(view, "tdp_mmu_split_huge_page")) {
             TraceEvent split;
             split.kind = TraceKind::SplitHugePage;
             split.level = e.level;
             split.gfn = e.gfn;
             split.a = old;
-            put(n, split);
+            behind_[whose(view)] = {split, "tdp_mmu_split_huge_page"};
         }
         // The address tells which table the entry is in.
         if (within(view, "tdp_mmu_map_handle_target_level") && spte::isLeaf(now, table.level())) {
@@ -213,7 +220,7 @@ private:
             set.gfn = e.gfn;
             set.a = now;
             set.b = u64{place.v} * 8;
-            mapped_[view.actor] = set; // told when all that it brings about is done
+            behind_[whose(view)] = {set, "handle_removed_pt"};
         }
     }
 
@@ -225,7 +232,7 @@ private:
         zap.gfn = bare(table.gfn).v;
         put(n, zap);
     }
-    void put(u64 n, TraceEvent e) { putOf(session_.step(n).actor, n, e); }
+    void put(u64 n, TraceEvent e) { putOf(whose(session_.step(n)), n, e); }
     void putOf(ActorId actor, u64 n, TraceEvent e) {
         e.task = names_.task(session_.actorName(actor), 1000u + actor);
         e.cpu = actor;
@@ -241,9 +248,13 @@ private:
     Place roleBegin_;
     TraceNames names_;
     TraceLine line_;
-    bool late_;                            // what a change brings about is told before its own line
-    std::unordered_map<u64, u64> frozen_;  // place -> what it was
-    std::map<ActorId, TraceEvent> mapped_; // by whom, not told yet
+    bool late_;                           // what a change brings about is told before its own line
+    std::unordered_map<u64, u64> frozen_; // place -> what it was
+    struct Behind {
+        TraceEvent event;
+        std::string_view function; // told when that has been left
+    };
+    std::map<ActorId, Behind> behind_; // by whom
     struct Owed {
         TraceEvent event;
         std::ptrdiff_t depth; // changes that were being followed up then

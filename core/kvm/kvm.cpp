@@ -130,6 +130,8 @@ void Kvm::layOutIndexes(Regions& indexes) {
     pageStats_ = indexes.take(4, "statistic");
     for (Tlb& tlb : tlbs_)
         tlb.layOutIndexes(indexes);
+    if (config_.traceLine == TraceLine::Before)
+        intended_ = indexes.take(sim_.actors(), "intended");
 }
 
 void Kvm::attach(Machine& machine) {

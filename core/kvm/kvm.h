@@ -405,6 +405,8 @@ public:
     Place vcpuWord(unsigned vcpu, VcpuWord word) const {
         return vcpu_ + vcpu * static_cast<unsigned>(VcpuWord::Count_) + static_cast<unsigned>(word);
     }
+    // What the entry that the actor has frozen is to become; only where a trace tells of it before it is done.
+    Place intended(ActorId actor) const { return intended_ + actor; }
     Place actorWord(unsigned actor, ActorWord word) const {
         return actor_ + actor * static_cast<unsigned>(ActorWord::Count_) + static_cast<unsigned>(word);
     }
@@ -426,7 +428,7 @@ public:
     // kvm->stat.pages_4k, pages_2m, pages_1g; nx_lpage_splits: the pages that the recovery worker has before it.
     u64 pagesOf(Level level) const { return machine_->peek(pageStats_ + (number(level) - 1)); }
     u64 leafCount() const { return pagesOf(Level::k4K) + pagesOf(Level::k2M) + pagesOf(Level::k1G); }
-    bool isPageStatistic(Place place) const { return place >= pageStats_ && place.v < pageStats_.v + 4; }
+    Place pageStatistic(Level level) const { return pageStats_ + (number(level) - 1); }
     u64 tableCount() const { return machine_->peek(pageStats_ + 3); }
     u64 nxLpageSplits() const;
     // Whose page is named by that word of guest_memfd or of the host's mapping? Nothing for any other word.
@@ -643,8 +645,8 @@ private:
     std::unique_ptr<ExternalOps> counted_; // external_, told to census_ as well
 
     Injection hostFaults_; // the errno, and above it the gfn + 1
-    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemAttribute_, gmemPinned_, gmemFiles_, host_, vma_, pageStats_, dirty_,
-        logNotes_, pml_, lastWrite_;
+    Place vm_, vcpu_, actor_, asserts_, sp_, slots_, gmem_, gmemAttribute_, gmemPinned_, gmemFiles_, host_, vma_, pageStats_, intended_,
+        dirty_, logNotes_, pml_, lastWrite_;
     std::vector<u64> gmemBase_;   // of each named file, in the array of pages
     std::vector<u64> memoryBase_; // of each named mapping
     u64 maxSlots_ = 0;

@@ -60,7 +60,6 @@ struct KvmWords {
     // What an actor is in the middle of; nothing in KVM reads it but a dispatch policy, and a broken protocol what it left there.
     enum class ActorWord : u8 {
         Freezing,
-        Intended, // what the frozen entry is to become; only where a trace tells of it before it is done
         Clearing,
         ClearingLevel,
         Marking,      // the gfn + 1 whose entry has become writable, and whose bit in the dirty log follows

@@ -36,6 +36,19 @@ std::string order(const std::string& text) {
     return out;
 }
 
+// What becomes of the entries of that level, and splits.
+std::string linesOfLevel(unsigned level, const std::string& text) {
+    Session session(bindScenario("t.yaml", text));
+    std::string out;
+    writeTrace(session, [&](const std::string& line) {
+        if (line.find("kvm_mmu_split_huge_page: ") != std::string::npos)
+            out += "split ";
+        else if (line.find(fmt::format("level {} ", level)) != std::string::npos && line.find("spte_changed: ") != std::string::npos)
+            out += line.find("907\n") != std::string::npos ? "table " : "leaf ";
+    });
+    return out;
+}
+
 std::string kernel(const std::string& version, const std::string& line = "") {
     return "vcpus: 1, sept-ve-disable: false, ve-handler: none, kernel: \"" + version + "\"" +
            (line.empty() ? "" : ", trace-line: " + line);
@@ -66,6 +79,27 @@ TEST(TraceLine, of_what_fails_there_is_one_only_where_it_stands_before) {
     EXPECT_EQ(order(td(fails, kernel("6.16"))), "line AUG line line BLOCK ");
     EXPECT_EQ(order(td(fails, kernel("7.2"))), "line AUG line BLOCK ");
     EXPECT_EQ(order(td(fails, kernel("7.2", "before"))), "line line AUG line BLOCK ");
+}
+
+// A split that fails has none either, though KVM goes on as if it had not.
+TEST(TraceLine, of_a_split_that_fails_there_is_none) {
+    const auto split = [](const std::string& line, const std::string& inject) {
+        const std::string text = linesOfLevel(
+            2, td("  - vcpu0: {accept: {gpa: 0x200000, size: 2M, level: 2M}}\n" + inject + "  - punch-hole: {gpa: 0x300000, size: 4K}\n",
+                  kernel("7.2", line) + ", features: [private-2M]"));
+        return text;
+    };
+    const std::string fails = "  - inject: {seamcall: TDH.MEM.RANGE.BLOCK, status: TDX_OPERAND_INVALID}\n";
+    EXPECT_EQ(split("after", ""), "table leaf table split ");
+    EXPECT_EQ(split("after", fails), "table leaf split ");
+    EXPECT_EQ(split("before", fails), "table leaf table split ");
+}
+
+// A store that waits in its CPU's buffer is told by that CPU.
+TEST(TraceLine, of_what_waits_in_a_store_buffer_there_is_one) {
+    const std::string race = kMapped + "  - race:\n      host: [{punch-hole: {gpa: 0x2000, size: 4K}}]\n";
+    for (const char* line : {"after", "before", "after-present"})
+        EXPECT_EQ(order(td(race, kernel("7.2", line) + ", memory-model: tso")), order(td(race, kernel("7.2", line)))) << line;
 }
 
 TEST(TraceLine, of_what_stays_nonpresent_there_is_none_in_one_draft) {

@@ -66,7 +66,7 @@ int setAtomically(Kvm& kvm, TdpIter& iter, u64 newSpte, Changing& change) {
         return -kEBUSY;
     }
     if (kvm.config().traceLine == TraceLine::Before)
-        kvm.machine().set(kvm.actorWord(kvm.sim().actor(), Kvm::ActorWord::Intended), newSpte);
+        kvm.machine().set(kvm.intended(kvm.sim().actor()), newSpte);
     change.reached(iter.oldSpte);
     const int r = protocol.handle_changed_spte(kvm, table, iter.gfn, iter.oldSpte, newSpte, iter.level, true);
     if (r == 0)
