@@ -13,8 +13,6 @@
 #include <set>
 #include <span>
 #include <sstream>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 namespace mirrorscope {
@@ -83,19 +81,19 @@ std::optional<std::vector<bool>> fewestMoves(std::span<const Told> a, std::span<
     const int n = static_cast<int>(a.size()), m = static_cast<int>(b.size());
     std::vector<int> furthest(2 * static_cast<std::size_t>(most) + 3, 0);
     std::vector<std::vector<int>> before;
-    const auto at = [&](std::vector<int>& of, int k) -> int& { return of[static_cast<std::size_t>(k + most + 1)]; };
+    const auto at = [&](int k) -> int& { return furthest[static_cast<std::size_t>(k + most + 1)]; };
     for (int d = 0; d <= most; ++d) {
         for (int k = -d; k <= d; k += 2) {
-            int x = k == -d || (k != d && at(furthest, k - 1) < at(furthest, k + 1)) ? at(furthest, k + 1) : at(furthest, k - 1) + 1;
+            int x = k == -d || (k != d && at(k - 1) < at(k + 1)) ? at(k + 1) : at(k - 1) + 1;
             while (x < n && x - k < m && a[static_cast<std::size_t>(x)].text == b[static_cast<std::size_t>(x - k)].text)
                 ++x;
-            at(furthest, k) = x;
+            at(k) = x;
             if (x < n || x - k < m)
                 continue;
             // Back from the end, a move for each difference: true is one text more of b.
             std::vector<bool> moves(static_cast<std::size_t>(d));
             for (int back = d; back > 0; --back) {
-                std::vector<int>& then = before[static_cast<std::size_t>(back - 1)];
+                const std::vector<int>& then = before[static_cast<std::size_t>(back - 1)];
                 const auto was = [&](int diagonal) { return then[static_cast<std::size_t>(diagonal + back)]; };
                 const bool ofB = k == -back || (k != back && was(k - 1) < was(k + 1));
                 moves[static_cast<std::size_t>(back - 1)] = ofB;

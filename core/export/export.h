@@ -3,7 +3,6 @@
 #pragma once
 
 #include "session/session.h"
-#include "trace/event.h"
 
 #include <functional>
 #include <optional>
@@ -11,6 +10,9 @@
 #include <utility>
 
 namespace mirrorscope {
+
+struct TraceEvent;
+class TraceNames;
 
 // The event stream of INTERFACES, one JSON object a line. Moves the session through all positions and back.
 void writeJsonl(Session& session, const std::function<void(const std::string&)>& line);

@@ -27,13 +27,17 @@ int Kvm::setMemoryAttributes(const GfnRange& range, bool makePrivate, std::optio
 
 bool Kvm::kvm_gmem_is_private(u64 page) const { return (machine_->get(gmemAttribute_ + page) != 0) != config_.privateByDefault; }
 
+bool Kvm::gmemAllAre(bool isPrivate, u64 first, u64 end) const {
+    bool all = true;
+    for (u64 page = first; page < end && all; ++page)
+        all = kvm_gmem_is_private(page) == isPrivate;
+    return all;
+}
+
 int Kvm::kvm_gmem_set_attributes(u64 first, u64 end, bool makePrivate, u64& held) {
     Call call(sim_, "kvm_gmem_set_attributes");
     sim_.writeLock(LockId::FilemapInvalidateLock);
-    bool same = true;
-    for (u64 page = first; page < end && same; ++page)
-        same = kvm_gmem_is_private(page) == makePrivate;
-    const int r = same ? 0 : kvm_gmem_convert(first, end, makePrivate, held);
+    const int r = gmemAllAre(makePrivate, first, end) ? 0 : kvm_gmem_convert(first, end, makePrivate, held);
     sim_.writeUnlock(LockId::FilemapInvalidateLock);
     return r;
 }

@@ -95,7 +95,7 @@ int Kvm::tdp_mmu_split_huge_page(TdpIter& iter, Pfn child, bool shared) {
         machine_->set(wordOf(child, i), make_small_spte(masks(), huge, childLevel, i));
     const int r = tdp_mmu_link_sp(iter, child, shared);
     if (r == 0)
-        machine_->add(pageStats_ + (number(childLevel) - 1), 512);
+        machine_->add(pageStatistic(childLevel), 512);
     return r;
 }
 

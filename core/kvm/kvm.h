@@ -205,6 +205,7 @@ public:
     // May the block from `start` on be a folio of 2M? And after a conversion: what may be is, what may not is none any more.
     bool mayBeHugeFolio(const Memslot& slot, Gfn start) const;
     void restructure_folios(const GmemRange& range);
+    void setHugeFolio(Place first, bool huge); // the 512 words from there on, in one action
     // A large host page or a single one: the host's page around a gfn, and its size.
     std::pair<GfnRange, Level> hostBlock(const Memslot& slot, Gfn gfn) const;
 
@@ -287,6 +288,7 @@ public:
     int kvm_gmem_set_attributes(u64 first, u64 end, bool makePrivate, u64& held);
     int kvm_gmem_convert(u64 first, u64 end, bool makePrivate, u64& held);
     bool kvm_gmem_is_private(u64 page) const;
+    bool gmemAllAre(bool isPrivate, u64 first, u64 end) const;
     void unmap_mapping_pages(u64 first, u64 end);
     std::optional<u64> referencedPage(u64 first, u64 end);
     int kvm_gmem_fault_user_mapping(const Memslot& slot, Gfn gfn);
@@ -426,7 +428,7 @@ public:
     std::vector<Pfn> roots() const; // as listed, the newest first
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
     // kvm->stat.pages_4k, pages_2m, pages_1g; nx_lpage_splits: the pages that the recovery worker has before it.
-    u64 pagesOf(Level level) const { return machine_->peek(pageStats_ + (number(level) - 1)); }
+    u64 pagesOf(Level level) const { return machine_->peek(pageStatistic(level)); }
     u64 leafCount() const { return pagesOf(Level::k4K) + pagesOf(Level::k2M) + pagesOf(Level::k1G); }
     Place pageStatistic(Level level) const { return pageStats_ + (number(level) - 1); }
     u64 tableCount() const { return machine_->peek(pageStats_ + 3); }

@@ -97,6 +97,14 @@ std::optional<Pfn> Kvm::tdp_mmu_alloc_sp_for_split(bool mirror) {
     return sp;
 }
 
+void Kvm::setHugeFolio(Place first, bool huge) {
+    sim_.step(Site::GmemRemove);
+    for (u64 i = 0; i < 512; ++i) {
+        const u64 word = machine_->get(first + i);
+        machine_->set(first + i, huge ? word | kHugeFolio : word & ~kHugeFolio);
+    }
+}
+
 // truncate_inode_partial_folio()
 void Kvm::split_folios_across(const GmemRange& range) {
     if (!config_.has(Feature::Private2M))
@@ -106,13 +114,8 @@ void Kvm::split_folios_across(const GmemRange& range) {
             const Gfn first = roundDown(edge, Level::k2M);
             if (first >= part.start && first.v + 512 <= part.end.v)
                 continue;
-            if ((machine_->get(gmemPlace(s, edge)) & kHugeFolio) == 0)
-                continue;
-            sim_.step(Site::GmemRemove);
-            for (u64 i = 0; i < 512; ++i) {
-                const Place place = gmemPlace(s, {first.v + i});
-                machine_->set(place, machine_->get(place) & ~kHugeFolio);
-            }
+            if ((machine_->get(gmemPlace(s, edge)) & kHugeFolio) != 0)
+                setHugeFolio(gmemPlace(s, first), false);
         }
     });
 }
@@ -122,11 +125,7 @@ bool Kvm::mayBeHugeFolio(const Memslot& memslot, Gfn start) const {
     if (!config_.has(Feature::Private2M))
         return false;
     const u64 first = gmemPlace(memslot, start).v - gmem_.v;
-    bool isPrivate = true;
-    if (gmemHasAll(memslot))
-        for (u64 i = 0; i < 512 && isPrivate; ++i)
-            isPrivate = kvm_gmem_is_private(first + i);
-    return isPrivate;
+    return !gmemHasAll(memslot) || gmemAllAre(true, first, first + 512);
 }
 
 // kvm_gmem_restructure_folios_in_range() ("1G page support for guest_memfd", May 2025): what has a shared page is split, what has none any
@@ -144,11 +143,8 @@ void Kvm::restructure_folios(const GmemRange& range) {
             bool whole = (head & kHostPfn) != 0 && (head & kHostPfn) % 512 == 0 && ((head & kHugeFolio) != 0) != huge;
             for (u64 i = 1; i < 512 && whole; ++i)
                 whole = (machine_->get(place + i) & kHostPfn) == (head & kHostPfn) + i;
-            if (!whole)
-                continue;
-            sim_.step(Site::GmemRemove);
-            for (u64 i = 0; i < 512; ++i)
-                machine_->set(place + i, machine_->get(place + i) ^ kHugeFolio);
+            if (whole)
+                setHugeFolio(place, huge);
         }
     });
 }

@@ -23,7 +23,7 @@ void noStaleTlbEntry(RuleContext& context, unsigned vcpu, const TlbEntry& entry,
         if (pamt::type(word) == PageType::Reg && kind != FrameKind::Free)
             return;
         // PAGE.AUG writes the entry first and the PAMT, which it holds locked, afterwards; the guest may accept the page between.
-        if (filled && kind != FrameKind::Free && (word & 0xffff) != 0)
+        if (filled && kind != FrameKind::Free && pamt::isLocked(word))
             return;
         now = kind == FrameKind::Free ? "which is free" : fmt::format("which the PAMT calls {}", name(pamt::type(word)));
     } else {
@@ -48,7 +48,7 @@ namespace {
 bool becomesTable(const System& system, const UpperEntry& entry) {
     const auto walk = system.septAt(entry.gfn, entry.level);
     return walk.reached && ept::pfnOf(walk.entry) == entry.table && sept::stateOf(walk.entry) == SeptState::Table &&
-           (system.module().peekPamt(entry.table) & 0xffff) != 0;
+           pamt::isLocked(system.module().peekPamt(entry.table));
 }
 } // namespace
 

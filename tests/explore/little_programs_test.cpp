@@ -64,8 +64,7 @@ TEST(LittleProgram, a_deadlock_is_found_although_its_execution_is_given_up) {
 
 // A million of them, and no difference, are asked for by MIRRORSCOPE_LITTLE_PROGRAMS.
 TEST(LittleProgram, random_ones_end_as_every_state_says) {
-    const char* wanted = std::getenv("MIRRORSCOPE_LITTLE_PROGRAMS");
-    const u64 programs = wanted != nullptr ? std::stoull(wanted) : effort(12'000, 1'000);
+    const u64 programs = wanted("MIRRORSCOPE_LITTLE_PROGRAMS", effort(12'000, 1'000));
     const u64 seed = propertySeed();
     u64 compared = 0, late = 0, executions = 0, givenUp = 0;
     for (u64 n = 0; n < programs; ++n) {

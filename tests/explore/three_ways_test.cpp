@@ -15,20 +15,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
 
 namespace mirrorscope::test {
-
-namespace {
-u64 wanted(const char* variable, u64 fallback) {
-    const char* value = std::getenv(variable);
-    return value != nullptr ? std::stoull(value) : fallback;
-}
-} // namespace
 
 // Whoever compiles this: what a seed found in one build is found by it in another.
 TEST(RandomRaces, a_seed_names_one_race) {

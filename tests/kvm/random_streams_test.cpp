@@ -3,6 +3,7 @@
 // is stuck, every step that must work works, and a naive second opinion (support/naive_memory.h) finds the same memory. What fails is
 // cut down to a short scenario and printed. MIRRORSCOPE_RANDOM_STEPS sets how many steps of
 // scripts for each kind of VM, MIRRORSCOPE_RANDOM_SEED (support/seed.h) others than the suite's.
+#include "support/effort.h"
 #include "support/naive_memory.h"
 #include "support/run.h"
 #include "support/seed.h"
@@ -371,15 +372,12 @@ void streams(VmType vm, Kernel kernel, u64 total) {
 } // namespace
 
 TEST_P(RandomStreams, keep_every_rule_and_the_memory_that_a_naive_map_says) {
-    const char* wanted = std::getenv("MIRRORSCOPE_RANDOM_STEPS");
-    const u64 total = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 4'000;
-    streams(GetParam(), Kernel::Fixed, total);
+    streams(GetParam(), Kernel::Fixed, wanted("MIRRORSCOPE_RANDOM_STEPS", 4'000));
 }
 
 // The same in each later release.
 TEST_P(RandomStreams, keep_every_rule_in_each_release) {
-    const char* wanted = std::getenv("MIRRORSCOPE_RANDOM_STEPS");
-    const u64 total = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1'500;
+    const u64 total = wanted("MIRRORSCOPE_RANDOM_STEPS", 1'500);
     for (const Kernel kernel : {Kernel::V6_19, Kernel::V7_2, Kernel::Next}) {
         SCOPED_TRACE(name(kernel));
         streams(GetParam(), kernel, total);

@@ -9,6 +9,7 @@
 #include "base/types.h"
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,12 @@ inline bool wholeEffortWanted() {
     return effort != nullptr && std::string_view(effort) == "whole";
 }
 inline bool wholeEffort() { return !kSanitized || wholeEffortWanted(); }
+
+// A number that a variable of the environment asks for, or else that one.
+inline u64 wanted(const char* variable, u64 otherwise) {
+    const char* value = std::getenv(variable);
+    return value != nullptr ? std::stoull(value) : otherwise;
+}
 
 inline u64 effort(u64 whole, u64 part) { return wholeEffort() ? whole : part; }
 

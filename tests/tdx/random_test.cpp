@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Random SEAMCALLs with random operands on random states: after each the PAMT, the secure EPT and the counters agree, no frame has
 // two owners, and nothing else was changed by a call that failed. MIRRORSCOPE_RANDOM_CALLS sets how many (20,000).
+#include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
 
@@ -197,8 +198,7 @@ private:
 } // namespace
 
 TEST(RandomSeamcalls, keep_pamt_secure_ept_and_counters_consistent) {
-    const char* wanted = std::getenv("MIRRORSCOPE_RANDOM_CALLS");
-    const u64 total = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 20000;
+    const u64 total = wanted("MIRRORSCOPE_RANDOM_CALLS", 20000);
     const u64 seed = propertySeed();
     SCOPED_TRACE("seed " + std::to_string(seed));
     u64 succeeded = 0, done = 0;

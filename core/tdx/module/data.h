@@ -79,6 +79,7 @@ std::string_view name(PageType type);
 namespace pamt {
 constexpr PageType type(u64 word) { return static_cast<PageType>(word >> 16 & 0xff); }
 constexpr Pfn owner(u64 word) { return {word >> 24}; }
+constexpr bool isLocked(u64 word) { return (word & 0xffff) != 0; }
 constexpr u64 make(u64 lockBits, PageType type, Pfn owner) {
     return (lockBits & 0xffff) | u64(static_cast<u8>(type)) << 16 | owner.v << 24;
 }
