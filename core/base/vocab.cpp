@@ -146,7 +146,11 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
      "no barrier between vcpu->mode = IN_GUEST_MODE and the last look at vcpu->requests; x86 needs store buffers for it (memory-model: "
      "tso)"},
     {Break::PamtWithoutLock, "pamt-without-lock",
-     "dynamic PAMT as first proposed (v2, 2025): the counts without pamt_lock, and a range that is not free counts as somebody else's get"},
+     "dynamic PAMT with atomic counts and no pamt_lock at all; a range that is not free counts as somebody else's get"},
+    {Break::PamtCountBeforeLock, "pamt-count-before-lock",
+     "dynamic PAMT as posted from the RFC to v5 (2025): pamt_lock over the SEAMCALLs, and a put that counts down before it has it"},
+    {Break::PamtLockAtZero, "pamt-lock-at-zero",
+     "dynamic PAMT with patch 06 of v6: pamt_lock only where a count leaves zero or comes to it; breaks nothing, and was not merged"},
     {Break::SplitThoughBlockIsBusy, "split-though-block-is-busy",
      "with private-2M: a busy TDH.MEM.RANGE.BLOCK is taken for done, and the split goes on to TRACK and DEMOTE"},
     {Break::IgnoreAcceptLevel, "ignore-accept-level",

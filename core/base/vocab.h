@@ -165,6 +165,8 @@ enum class Break : u8 {
     NoSeqBarrier,
     NoEntryBarrier,
     PamtWithoutLock,
+    PamtCountBeforeLock,
+    PamtLockAtZero,
     SplitThoughBlockIsBusy,
     IgnoreAcceptLevel,
     NoEndAfterFailedSplit,

@@ -94,7 +94,7 @@ constexpr KernelPoint kPoints[] = {
      {"the module's records of all memory are there from the beginning", "", "",
       "the records of 2M of memory come with their first page that the module gets and go with the last, under pamt_lock"},
      "series v6, 26 May 2026; tip x86/tdx 01a43c55ae5f..e61c837817ac",
-     "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml"},
+     "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml; history/pamt-counted-before-the-lock.yaml"},
     {"private pages of 2M (machine.features: [private-2M])",
      {"each private page is 4K", "", "mapped where the file's folio and the guest's accepts allow it; split by BLOCK, TRACK and DEMOTE",
       ""},

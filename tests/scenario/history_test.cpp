@@ -29,12 +29,19 @@ TEST(History, EachFileShowsItsBugAndItsFix) {
         EXPECT_TRUE(names(scenario.expectations) || names(scenario.sometimes));
         ASSERT_TRUE(std::any_of(scenario.variants.begin(), scenario.variants.end(), [](const auto& v) { return v.name == "fixed"; }));
 
-        const Scenario fixed = loadScenario(file, {{std::string(kVariant), "fixed"}});
-        EXPECT_FALSE(names(fixed.expectations) || names(fixed.sometimes));
         ExploreOptions options;
         options.maxTransitions = effort(3'000'000, 40'000);
-        const ExploreResult held = Explorer(fixed, options).run();
-        EXPECT_TRUE(held.findings.empty()) << held.findings[0].rule << ": " << held.findings[0].text;
+        // What is mended has no bug, and neither has another way to mend it.
+        for (const ScenarioVariant& variant : scenario.variants) {
+            SCOPED_TRACE(variant.name);
+            const Scenario mended = loadScenario(file, {{std::string(kVariant), variant.name}});
+            const bool stillHasIt = names(mended.expectations) || names(mended.sometimes);
+            EXPECT_FALSE(stillHasIt && variant.name == "fixed");
+            if (stillHasIt)
+                continue;
+            const ExploreResult held = Explorer(mended, options).run();
+            EXPECT_TRUE(held.findings.empty()) << held.findings[0].rule << ": " << held.findings[0].text;
+        }
         // As it stands the bug is found, as far as that is near enough here; what is not near is found by the search for released bugs.
         const bool isLong = std::any_of(scenario.tags.begin(), scenario.tags.end(),
                                         [](const std::string& tag) { return tag == "long" || tag.starts_with("preemptions"); });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The values of `machine.break` that concern what the backend does; each is one function that stands for an honest one.
-#include "tdx/backend/protocol.h"
+#include "tdx/backend/broken/broken.h"
 
 namespace mirrorscope {
 
@@ -33,47 +33,6 @@ void freeBeforeRemove(TdxProtocol& protocol) {
     };
     protocol.tdx_clear_and_unpin = [](TdxBackend&, Pfn, Level) {};
 }
-// break: [pamt-without-lock]. Whoever finds a count counts; who finds none adds the pair, and takes HPA_RANGE_NOT_FREE for another's get.
-// Between a put that counted down to nothing and its REMOVE that is wrong: the pair is still there, and goes.
-int getWithoutLock(TdxBackend& backend, Pfn pfn, TdxBackend::PamtFrom from) {
-    Kvm& kvm = backend.kvm();
-    Call call(kvm.sim(), "tdx_pamt_get");
-    Machine& machine = kvm.machine();
-    const Place count = backend.pamtRef(pfn);
-    kvm.sim().step(Site::PamtRef); // atomic_inc_not_zero()
-    if (const u64 n = machine.get(count); n > 0) {
-        machine.set(count, n + 1);
-        return 0;
-    }
-    const auto pair = backend.allocPair(from);
-    if (!pair)
-        return -kENOMEM;
-    const u64 status = backend.pamtAdd(pfn, *pair);
-    if (status != tdx::kSuccess)
-        backend.freePair(*pair);
-    if (kvm.WARN_ON_ONCE(status != tdx::kSuccess && tdx::highOf(status) != tdx::HPA_RANGE_NOT_FREE, Assert::PamtAddFailed))
-        return -kEIO;
-    kvm.sim().step(Site::PamtRef);
-    machine.add(count, 1);
-    return 0;
-}
-
-void putWithoutLock(TdxBackend& backend, Pfn pfn) {
-    Kvm& kvm = backend.kvm();
-    Call call(kvm.sim(), "tdx_pamt_put");
-    const Place count = backend.pamtRef(pfn);
-    kvm.sim().step(Site::PamtRef); // atomic_dec_and_test()
-    const u64 n = kvm.machine().get(count);
-    kvm.machine().set(count, n - 1);
-    if (n == 1)
-        if (const auto pair = backend.pamtRemove(pfn))
-            backend.freePair(*pair);
-}
-
-void pamtWithoutLock(TdxProtocol& protocol) {
-    protocol.tdx_pamt_get = getWithoutLock;
-    protocol.tdx_pamt_put = putWithoutLock;
-}
 
 // break: [split-though-block-is-busy]. What BLOCK answered is looked at no further than "busy is no failure".
 void splitThoughBlockIsBusy(TdxProtocol& protocol) {
@@ -97,7 +56,9 @@ void applyBreaks(const MachineConfig& config, TdxProtocol& protocol) {
         {Break::SkipTrackKick, skipTrackKick},
         {Break::FreeBeforeRemove, freeBeforeRemove},
         {Break::SkipKick, skipKick},
-        {Break::PamtWithoutLock, pamtWithoutLock},
+        {Break::PamtWithoutLock, broken::pamtWithoutLock},
+        {Break::PamtCountBeforeLock, broken::pamtCountBeforeLock},
+        {Break::PamtLockAtZero, broken::pamtLockAtZero},
         {Break::IgnoreAcceptLevel, ignoreAcceptLevel},
         {Break::SplitThoughBlockIsBusy, splitThoughBlockIsBusy},
     };
