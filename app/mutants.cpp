@@ -49,6 +49,8 @@ int mutants(const MutantArguments& args) {
     for (const std::string& name : args.names)
         if (!breakFromName(name))
             throw UsageError("`" + name + "` is no value of `break`; see `mirrorscope verbs`");
+    if (args.names.size() == 1 && info(*breakFromName(args.names[0])).holds)
+        throw UsageError("`" + args.names[0] + "` is another design, which holds: no rule is to catch it");
     bool good = true;
     std::string json;
     const auto all = tryMutants(files, args.names, args.maxSteps, [&](const Mutant& m) {

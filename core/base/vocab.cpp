@@ -150,7 +150,7 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::PamtCountBeforeLock, "pamt-count-before-lock",
      "dynamic PAMT as posted from the RFC to v5 (2025): pamt_lock over the SEAMCALLs, and a put that counts down before it has it"},
     {Break::PamtLockAtZero, "pamt-lock-at-zero",
-     "dynamic PAMT with patch 06 of v6: pamt_lock only where a count leaves zero or comes to it; breaks nothing, and was not merged"},
+     "dynamic PAMT with patch 06 of v6: pamt_lock only where a count leaves zero or comes to it; breaks nothing, and was not merged", true},
     {Break::SplitThoughBlockIsBusy, "split-though-block-is-busy",
      "with private-2M: a busy TDH.MEM.RANGE.BLOCK is taken for done, and the split goes on to TRACK and DEMOTE"},
     {Break::IgnoreAcceptLevel, "ignore-accept-level",

@@ -181,6 +181,7 @@ struct BreakInfo {
     Break id;
     std::string_view name;
     std::string_view help;
+    bool holds = false; // another design, which no order breaks
 };
 const BreakInfo& info(Break value);
 std::optional<Break> breakFromName(std::string_view name);

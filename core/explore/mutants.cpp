@@ -43,6 +43,8 @@ std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std:
         Mutant mutant;
         mutant.name = name;
         const Break value = *breakFromName(name);
+        if (info(value).holds)
+            continue;
         for (const auto& [file, broken] : breaking) {
             if (!broken.machine.broken(value))
                 continue;

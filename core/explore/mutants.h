@@ -25,7 +25,8 @@ struct Mutant {
 // Takes out what the scenario expects: it is about the run as it was written.
 void forgetExpectations(Scenario& scenario);
 
-// `files`: scenarios, those without a `break` are passed over. `names`: which values; empty for all. Bounded by `limit` transitions each.
+// `files`: scenarios, those without a `break` are passed over, and values that hold (BreakInfo::holds) are no mutants. `names`: which
+// values; empty for all. Bounded by `limit` transitions each.
 std::vector<Mutant> tryMutants(const std::vector<std::string>& files, const std::vector<std::string>& names, u64 limit,
                                const std::function<void(const Mutant&)>& done = {});
 

@@ -13,6 +13,8 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
                                                    : fmt::format("Linux {} as released", name(machine.kernel)));
     if (machine.has(Feature::Private2M))
         out.push_back("2M private pages as the RFC has them, not merged");
+    if (machine.has(Feature::NonBlockingResize))
+        out.push_back("a what-if: DEMOTE of what was not blocked, as fidelity.md supposes it");
     if (machine.vm == VmType::Tdx)
         out.push_back(machine.module == ModuleLine::V2_0 ? "TDX module 2.0 as far as fidelity.md says, whose calls are never interrupted"
                                                          : "TDX module 1.5.01, whose calls are never interrupted");

@@ -101,7 +101,7 @@ bool Kvm::kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate,
                            [&](const Memslot& s, const GfnRange& part) {
                                protocol_->kvm_arch_pre_set_memory_attributes(*this, s, part);
                                if (!makePrivate && error == 0)
-                                   error = kvm_split_cross_boundary_leafs(part, KVM_FILTER_PRIVATE);
+                                   error = kvm_split_cross_boundary_leafs(part, KVM_FILTER_PRIVATE, false);
                                if (error != 0)
                                    return false;
                                // Unmap what becomes stale: the shared side when the range becomes private, and the reverse.

@@ -138,7 +138,7 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
             const int r = tdp_mmu_split_huge_page(iter, *sp, shared);
             if (r == 0)
                 sp.reset();
-            if (r == 0 || r == -kEOPNOTSUPP) // a private leaf is not split under the read lock
+            if (r != -kEBUSY) // what cannot be done stays undone: a private leaf that must be blocked is not split under the read lock
                 break;
         }
     }

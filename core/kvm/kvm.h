@@ -199,7 +199,7 @@ public:
     void hugepage_set_guest_inhibit(Gfn gfn, Level level);
     // Huge leaves that cross an end of the range are split, so that what is zapped afterwards ends there. 0, or -ENOMEM; `filter`: of
     // private or of shared memory.
-    int kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter);
+    int kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter, bool shared);
     // Folios that cross an end of what is truncated are none any more.
     void split_folios_across(const GmemRange& range);
     // May the block from `start` on be a folio of 2M? And after a conversion: what may be is, what may not is none any more.

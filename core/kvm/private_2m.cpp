@@ -34,14 +34,14 @@ void Kvm::forgetInhibit(const GfnRange& range) {
                 machine_->set(bit->word, machine_->get(bit->word) & ~bit->mask);
 }
 
-int Kvm::kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter) {
+int Kvm::kvm_split_cross_boundary_leafs(const GfnRange& range, unsigned filter, bool shared) {
     if (!config_.has(Feature::Private2M))
         return 0;
     Call call(sim_, "kvm_split_cross_boundary_leafs");
-    lockdep_assert_held_write(LockId::MmuLock);
+    shared ? lockdep_assert_held(LockId::MmuLock) : lockdep_assert_held_write(LockId::MmuLock);
     const unsigned types = protocol_->kvm_gfn_range_filter_to_root_types(*this, filter);
     for (Pfn root = tdp_mmu_next_root({0}, types); root.v != 0; root = tdp_mmu_next_root(root, types))
-        if (const int r = tdp_mmu_split_huge_pages_root(root, range, Level::k4K, false, true); r != 0) {
+        if (const int r = tdp_mmu_split_huge_pages_root(root, range, Level::k4K, shared, true); r != 0) {
             kvm_tdp_mmu_put_root(root);
             return r;
         }
@@ -69,7 +69,7 @@ int Kvm::kvm_gmem_split_private(const GmemRange& range) {
     sim_.writeLock(LockId::MmuLock);
     forEachGmemPart(range, [&](const Memslot&, const GfnRange& part) {
         if (r == 0)
-            r = kvm_split_cross_boundary_leafs(part, KVM_FILTER_PRIVATE);
+            r = kvm_split_cross_boundary_leafs(part, KVM_FILTER_PRIVATE, false);
     });
     sim_.writeUnlock(LockId::MmuLock);
     return r;

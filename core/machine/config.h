@@ -59,9 +59,9 @@ constexpr std::string_view name(Kernel kernel) { return kKernels[static_cast<std
 // machine.module: the TDX module; 1.5 is 1.5.01.
 enum class ModuleLine : u8 { V1_5, V2_0 };
 inline constexpr std::array<std::string_view, 2> kModuleLines{"1.5", "2.0"};
-// machine.features: what is off by default.
-enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M };
-inline constexpr std::array<std::string_view, 3> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M"};
+// machine.features: what is off by default. The last is a what-if: no module that has it could be read.
+enum class Feature : u8 { InPlaceConversion, DynamicPamt, Private2M, NonBlockingResize };
+inline constexpr std::array<std::string_view, 4> kFeatures{"in-place-conversion", "dynamic-pamt", "private-2M", "non-blocking-resize"};
 // machine.trace-line: where v7.2 prints kvm_tdp_mmu_spte_changed, whose merged text is not known to us: behind the operation on the private
 // table; before it, whether or not it fails (the first draft); behind it, but not of what was and stays nonpresent (the second one).
 enum class TraceLine : u8 { After, Before, AfterPresent };

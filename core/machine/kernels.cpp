@@ -94,12 +94,14 @@ constexpr KernelPoint kPoints[] = {
      {"the module's records of all memory are there from the beginning", "", "",
       "the records of 2M of memory come with their first page that the module gets and go with the last, under pamt_lock"},
      "series v6, 26 May 2026; tip x86/tdx 01a43c55ae5f..e61c837817ac",
-     "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml; history/pamt-counted-before-the-lock.yaml"},
+     "races/32-the-last-page-of-a-range.yaml; broken/pamt-without-lock.yaml; history/pamt-counted-before-the-lock.yaml; "
+     "races/40-the-lock-where-a-count-is-nothing.yaml"},
     {"private pages of 2M (machine.features: [private-2M])",
      {"each private page is 4K", "", "mapped where the file's folio and the guest's accepts allow it; split by BLOCK, TRACK and DEMOTE",
       ""},
      "\"KVM: TDX huge page support for private memory\", v5 of 28 Jan 2026; not merged",
      "lessons/32-private-pages-of-2m.yaml; races/33-parts-of-a-large-page.yaml; races/37-split-with-records.yaml; "
+     "races/39-a-split-that-blocks-nothing.yaml; "
      "history/private-2m-conversion-without-memory.yaml; history/private-2m-hole-beside-a-fault.yaml"},
     {"in-place conversion (machine.features: [in-place-conversion])",
      {"the VM holds the attributes; shared memory is a mapping of user space's own", "", "",

@@ -98,7 +98,7 @@ ReviewTable rules(const ReviewOptions& options) {
         }
         if (best.empty()) {
             ReviewCell& cell = begin("none");
-            cell.outcome = cut ? "unknown" : "unnoticed";
+            cell.outcome = cut ? "unknown" : info(*breakFromName(name)).holds ? "holds" : "unnoticed";
             cell.why = fmt::format("no rule is broken in {} executions of {} races", executions, races);
         }
         for (const auto& [rule, piece] : best) {

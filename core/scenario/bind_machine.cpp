@@ -358,6 +358,8 @@ void Binder::machine(const YamlNode* node) {
         fail(*map.find("trace-line"), "trace-line is of `kernel: 7.2` or `next`");
     if (m.has(Feature::Private2M) && (!m.since(Kernel::V7_2) || m.vm != VmType::Tdx))
         fail(*map.find("features"), "private-2M is of a TD and of `kernel: 7.2` or `next`");
+    if (m.has(Feature::NonBlockingResize) && (!m.has(Feature::Private2M) || m.has(Feature::DynamicPamt)))
+        fail(*map.find("features"), "non-blocking-resize stands beside private-2M, and not with dynamic-pamt");
     if (m.has(Feature::InPlaceConversion) && (m.kernel != Kernel::Next || !m.hasPrivateMem()))
         fail(*map.find("features"), "in-place-conversion is of a VM with private memory and of `kernel: next`");
     checkVersion(map);

@@ -64,6 +64,9 @@ TEST_F(CommandLine, kernels_are_told_apart_point_by_point) {
     EXPECT_NE(refused("features", "[in-place-conversion]").find("in-place-conversion is of a VM with private memory and of `kernel: next`"),
               std::string::npos);
     EXPECT_NE(refused("features", "[dynamic-pamt]").find("dynamic-pamt is of a TD and of `kernel: next`"), std::string::npos);
+    for (const char* kernel : {"7.2 --set 'machine.features=[non-blocking-resize]'",
+                               "next --set 'machine.features=[private-2M, dynamic-pamt, non-blocking-resize]'"})
+        EXPECT_NE(refused("kernel", kernel).find("non-blocking-resize stands beside private-2M"), std::string::npos);
     EXPECT_NE(refused("features", "[dynamic-pmt]").find("`dynamic-pamt`?"), std::string::npos);
     EXPECT_NE(refused("kernel", "7.2 --set 'machine.break=[free-before-remove]'").find("not pinned any more"), std::string::npos);
 }

@@ -36,6 +36,7 @@ public:
           dynamicPamt_(vm == VmType::Tdx && kernel == Kernel::Next && (seed % 3 == 0 || seed % 6 == 1)),
           private2M_(vm == VmType::Tdx &&
                      (kernel == Kernel::Next ? seed % 3 == 1 || seed % 6 == 2 : kernel == Kernel::V7_2 && seed % 2 == 1)),
+          nonBlocking_(private2M_ && !dynamicPamt_ && seed % 4 == 3),
           inPlace_(kernel == Kernel::Next && (vm == VmType::Tdx ? seed % 3 == 2 : vm == VmType::SwProtected && seed % 2 == 0)) {}
 
     // `broken`: a value of `break`, if any.
@@ -52,8 +53,8 @@ public:
             if (below(4) == 0 && (!hasAlias() || std::string(flag) != "ad-bits"))
                 s.machine += fmt::format(", {}: false", flag);
         std::vector<std::string> features;
-        for (const auto& [has, feature] :
-             {std::pair{dynamicPamt_, "dynamic-pamt"}, std::pair{private2M_, "private-2M"}, std::pair{inPlace_, "in-place-conversion"}})
+        for (const auto& [has, feature] : {std::pair{dynamicPamt_, "dynamic-pamt"}, std::pair{private2M_, "private-2M"},
+                                           std::pair{nonBlocking_, "non-blocking-resize"}, std::pair{inPlace_, "in-place-conversion"}})
             if (has)
                 features.push_back(feature);
         if (!features.empty())
@@ -169,7 +170,7 @@ private:
             return {.verb = "dirty-log", .arguments = fmt::format("{{id: {}, do: {}}}", hasPrivate() ? 1 : below(2), kDo[what])};
         }
         case 7:
-            if (private2M_) // of a private one KVM warns
+            if (private2M_ && !nonBlocking_) // of a private one KVM warns
                 return range("age", 4);
             return {.verb = "split-huge-pages", .arguments = below(2) == 0 ? "{level: 4K}" : "{gpa: 0, size: 2M}"};
         case 8: return {.verb = "recover-huge-pages"};
@@ -244,7 +245,7 @@ private:
     std::mt19937_64 random_;
     VmType vm_;
     Kernel kernel_;
-    bool dynamicPamt_, private2M_, inPlace_;
+    bool dynamicPamt_, private2M_, nonBlocking_, inPlace_;
     u64 vcpus_ = 1;
     u64 value_ = 0;
     std::string backing_;

@@ -127,6 +127,29 @@ TEST(Private2M, is_not_split_under_the_read_lock) {
     EXPECT_FALSE(ran.violated(Rule::Coherent));
 }
 
+// The what-if: DEMOTE takes a leaf as it is, so that nobody must leave the guest, under either lock; and only where the module has it.
+TEST(Private2M, a_split_that_blocks_nothing_needs_no_track_and_no_kick) {
+    const auto nonBlocking = [](std::string text) {
+        return text.replace(text.find("[private-2M]"), 12, "[private-2M, non-blocking-resize]");
+    };
+    const std::string split = expecting("tree: secure, gpa: 0x200000, level: 4K, is: mapped") +
+                              expecting("tree: mirror, gpa: 0x3ff000, level: 4K, is: leaf") + expecting("count: TDH.MEM.TRACK, is: 0") +
+                              "  - {vcpu0: {read: 0x3ff000}, id: kept}\n" + expecting("result: kept, value: 7");
+    const std::string written = kAccepted + "  - vcpu0: {write: {gpa: 0x3ff000, value: 7}}\n";
+    expectHolds(nonBlocking(
+        td2M(written + "  - split-huge-pages: {gpa: 0x200000, size: 2M}\n" + expecting("count: TDH.MEM.RANGE.BLOCK, is: 0") + split)));
+    // A part of the range goes: it is blocked by itself, and the rest is not.
+    expectHolds(nonBlocking(td2M(written + "  - punch-hole: {gpa: 0x300000, size: 4K}\n" + expecting("count: TDH.MEM.RANGE.BLOCK, is: 1") +
+                                 expecting("count: TDH.MEM.TRACK, is: 1") + expecting("count: TDH.MEM.PAGE.DEMOTE, is: 1"))));
+    // Busy under the read lock: the leaf stays, and it is tried again until it is not busy.
+    const std::string busy = "  - inject: {seamcall: TDH.MEM.PAGE.DEMOTE, status: TDX_OPERAND_BUSY, times: 3}\n";
+    expectHolds(nonBlocking(td2M(written + busy + "  - split-huge-pages: {gpa: 0x200000, size: 2M}\n" +
+                                 expecting("count: TDH.MEM.PAGE.DEMOTE, is: 4") + split)));
+    const std::string raw = "  - {seamcall: {leaf: TDH.MEM.PAGE.DEMOTE, gpa: 0x200000, level: 2M}, id: raw}\n";
+    EXPECT_TRUE(Ran(td2M(kAccepted + raw + expecting("result: raw, is: TDX_GPA_RANGE_NOT_BLOCKED"))).runner.ok());
+    EXPECT_TRUE(Ran(nonBlocking(td2M(kAccepted + raw + expecting("result: raw, is: ok") + expecting("violation: coherent")))).runner.ok());
+}
+
 // The rules see what a wrong protocol does to a large page.
 TEST(Private2M, the_rules_see_what_is_left_out) {
     const std::string hole = kAccepted + "  - punch-hole: {gpa: 0x300000, size: 4K}\n";

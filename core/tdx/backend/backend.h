@@ -105,7 +105,7 @@ public:
 
     // ---- private pages of 2M (private_2m.cpp)
     int tdx_sept_split_private_spte(Gfn gfn, Level level, Pfn pfn, Pfn spt);
-    int demote(Gfn gfn, Level level, Pfn pfn, Pfn spt);
+    int demote(Gfn gfn, Level level, Pfn pfn, Pfn spt, bool shared);
     // BLOCK before a split; its status.
     u64 block_for_split(Gfn gfn, Level level);
     // The guest wants to accept a page of that size: nothing larger is mapped around it from now on. 0, or -ENOMEM.

@@ -20,8 +20,10 @@ u64 tdh_mem_page_demote(LeafCall& c) {
     if (state != SeptState::Mapped && state != SeptState::Blocked && state != SeptState::Pending && state != SeptState::PendingBlocked)
         return c.stateIncorrect();
     const Pfn page = ept::pfnOf(c.walk.entry & ~(bytesPer(c.level) - 1));
-    if (const u64 s = c.checkTracking(c.bepoch(page, c.level)); s != 0)
-        return s;
+    // Who still has the large translation reaches the same pages by it: NON-BLOCKING-RESIZE needs no CPU to forget it.
+    if (!c.nonBlockingResize() || sept::isAnyBlocked(c.walk.entry))
+        if (const u64 s = c.checkTracking(c.bepoch(page, c.level)); s != 0)
+            return s;
     if (const u64 s = c.explicitPage(c.r.r8, tdx::R8, PageType::Nda, Mode::Exclusive); s != 0)
         return s;
     if (const u64 s = c.implicitPage(page, tdx::RCX, Mode::Exclusive, c.level); s != 0)

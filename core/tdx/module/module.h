@@ -162,6 +162,7 @@ public:
     u64 walkPamt(Pfn pfn, u32 op, Mode mode, Level size, Level& found);
     bool does(Later what) const { return mirrorscope::does(m.config_, what); }
     bool dynamicPamt() const { return m.config_.has(Feature::DynamicPamt); }
+    bool nonBlockingResize() const { return m.config_.has(Feature::NonBlockingResize); }
     bool isPamtPage(Pfn pfn) const { return dynamicPamt() && machine.get(m.pamtBitmap_ + pfn.v) != 0; }
     void setPamtPage(Pfn pfn, Pfn range) { machine.set(m.pamtBitmap_ + pfn.v, (range.v >> 9) + 1); }
     void clearPamtPage(Pfn pfn) { machine.set(m.pamtBitmap_ + pfn.v, 0); }
