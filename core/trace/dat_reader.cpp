@@ -17,6 +17,7 @@ extern "C" {
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -228,8 +229,12 @@ struct Child {
     }
 };
 
-[[noreturn]] void runChild(int file, int pipe) {
-    std::signal(SIGPIPE, SIG_DFL);
+// What this program is called while it reads a file for another that is the same program.
+constexpr char kReaderName[] = "mirrorscope-trace-dat";
+
+// The file is its standard input, the pipe its standard output.
+[[noreturn]] void runReader() {
+    const int pipe = fcntl(STDOUT_FILENO, F_DUPFD, STDERR_FILENO + 1); // which may be closed
     for (const auto& [what, most] : {std::pair{RLIMIT_CORE, rlim_t{0}}, {RLIMIT_CPU, rlim_t{600}}, {RLIMIT_FSIZE, rlim_t{0}}}) {
         const rlimit limit{most, most};
         setrlimit(what, &limit);
@@ -237,12 +242,12 @@ struct Child {
     const rlimit memory{rlim_t{8} << 30, rlim_t{8} << 30}; // the window that opened it may be large itself
     if (!kSanitized)                                       // sanitizers take terabytes of addresses
         setrlimit(RLIMIT_AS, &memory);
-    const int nowhere = open("/dev/null", O_RDWR);
+    const int nowhere = open("/dev/null", O_RDWR); // the library may say something
     dup2(nowhere, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);
     tracecmd_set_loglevel(TEP_LOG_NONE);
     tep_set_loglevel(TEP_LOG_NONE);
-    tracecmd_input* handle = tracecmd_open_fd(file, TRACECMD_FL_LOAD_NO_PLUGINS);
+    tracecmd_input* handle = tracecmd_open_fd(STDIN_FILENO, TRACECMD_FL_LOAD_NO_PLUGINS);
     if (handle == nullptr)
         _exit(1);
     Child child;
@@ -261,9 +266,49 @@ struct Child {
     _exit(0);
 }
 
+// Before main(), whichever program of ours it is.
+[[gnu::constructor]] void becomeReader(int argc, char** argv, char**) {
+    if (argc == 1 && std::string_view(argv[0]) == kReaderName)
+        runReader();
+}
+
+// This program once more. A fork() alone would go on in a copy of a process with threads, in which any lock of a library may have been held
+// by one of them and is never given back.
+pid_t startReader(int file, int pipe) {
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, file, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&files, pipe, STDOUT_FILENO);
+    posix_spawnattr_t how;
+    posix_spawnattr_init(&how);
+    sigset_t usual;
+    sigemptyset(&usual);
+    posix_spawnattr_setsigmask(&how, &usual);
+    sigaddset(&usual, SIGPIPE);
+    posix_spawnattr_setsigdefault(&how, &usual);
+    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    std::string name = kReaderName;
+    char* const arguments[] = {name.data(), nullptr};
+    pid_t child = -1;
+    if (posix_spawn(&child, "/proc/self/exe", &files, &how, arguments, environ) != 0)
+        child = -1;
+    posix_spawnattr_destroy(&how);
+    posix_spawn_file_actions_destroy(&files);
+    return child;
+}
+
+// Not one of the three that a program begins with, should they be closed.
+int aboveStandard(int fd) {
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    const int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return above;
+}
+
 // libtracecmd wants a file that it can seek in.
 int asFile(TraceInput& input) {
-    const int fd = memfd_create("trace.dat", MFD_CLOEXEC);
+    const int fd = aboveStandard(memfd_create("trace.dat", MFD_CLOEXEC));
     if (fd < 0)
         throw InputError(input.name(), 1, 1, "there is no room to unpack it");
     constexpr std::size_t kMost = std::size_t{16} << 30;
@@ -289,9 +334,8 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
         close(file);
         throw InputError(input.name(), 1, 1, "no pipe could be made");
     }
-    const pid_t child = fork();
-    if (child == 0)
-        runChild(file, ends[1]);
+    ends[1] = aboveStandard(ends[1]);
+    const pid_t child = startReader(file, ends[1]);
     close(file);
     close(ends[1]);
     EventReader reader(names, sink);

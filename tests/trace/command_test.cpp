@@ -74,6 +74,10 @@ TEST(TraceCommands, import_counts_and_makes_a_session) {
     // From standard input, and as a session whose trees can be exported at each line.
     EXPECT_NE(shell("cat " + recording("private-exits.trace") + " | " + kProgram + " import -").text.find("165 events in"),
               std::string::npos);
+    // Whether or not the program was given anything to read from or to write to.
+    for (const char* closed : {"<&-", "2>&-", "<&- 2>&-"})
+        EXPECT_EQ(shell("( " + kProgram + " import " + recording("lab-6.12-v7.dat.gz") + " -o " + session + " " + closed + " )").status, 0)
+            << closed;
     const Answer text = shell(kProgram + " export " + session + " --as text --at 100");
     EXPECT_EQ(text.status, 0);
     EXPECT_NE(text.text.find("position 100 of 9069"), std::string::npos) << text.text;

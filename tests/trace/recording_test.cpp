@@ -6,14 +6,17 @@
 #include "scenario/diagnostic.h"
 #include "session/recorded_summary.h"
 #include "session/session.h"
+#include "support/effort.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 using namespace mirrorscope;
 
@@ -172,6 +175,21 @@ TEST(Recording, a_broken_trace_dat_brings_nothing_down) {
         refused += complaint("d", bad).empty() ? 0 : 1;
     }
     EXPECT_GT(refused, 0);
+}
+
+// The window reads beside its own threads, which hold any lock at any moment.
+TEST(Recording, a_trace_dat_is_read_whatever_other_threads_do) {
+    std::atomic<bool> enough = false;
+    std::vector<std::jthread> others;
+    for (unsigned n = 0; n < 3; ++n)
+        others.emplace_back([&enough] {
+            std::vector<std::string> some(200);
+            for (std::size_t i = 0; !enough; ++i)
+                some[i % some.size()].assign(1 + i * 37 % 5000, 'x');
+        });
+    for (unsigned n = 0; n < mirrorscope::test::effort(60, 20); ++n)
+        EXPECT_EQ(changesOf(kRecordings + "lab-6.12-v7.dat.gz").size(), 8445u);
+    enough = true;
 }
 
 // Position by position: what the machine shows is what the lines up to there tell.
