@@ -66,7 +66,10 @@ void Rebuild::happened(const TraceEvent& e) {
     case TraceKind::PageFault: task.faultAddress = e.c, task.faultKnown = true; [[fallthrough]];
     case TraceKind::Entry:
     case TraceKind::Exit:
-    case TraceKind::UserspaceExit: calls_.operationEnds(e); break;
+    case TraceKind::UserspaceExit:
+        task.atFault = e.kind == TraceKind::PageFault;
+        calls_.operationEnds(e);
+        break;
     default: break;
     }
     const bool probe = e.kind == TraceKind::Seamcall || e.kind == TraceKind::SeamcallStatus; // in the middle of whatever else it does
@@ -234,7 +237,7 @@ void Rebuild::change(const TraceEvent& e, const Candidate& at) {
 
     const bool wasLeaf = spte::isLeaf(e.a, level), isLeaf = spte::isLeaf(e.b, level);
     const bool wasTable = spte::isTable(e.a, level), isTable = spte::isTable(e.b, level);
-    if (root.mirror && !at.doubtful)
+    if (root.mirror && !at.doubtful && !table.vague)
         calls_.mirrorChanged(e, level);
     TraceTable* child = nullptr;
     if (wasTable) {

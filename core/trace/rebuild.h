@@ -110,6 +110,7 @@ private:
         std::optional<TraceEvent> perhapsRoot; // a page of level 4, while there are trees of five levels
         u64 faultAddress = 0;                  // of its last kvm_page_fault
         bool faultKnown = true;                // no line of it was lost since
+        bool atFault = false;                  // it is handling that one
         std::optional<TraceEvent> unmap;       // the notifier that it is in
         std::optional<TraceEvent> direct;      // of kvm_mmu_get_page: it has just made a root, and nothing but that since
         std::optional<TraceEvent> zap;         // kvm_mmu_prepare_zap_page of one of several tables: the next line tells of which
@@ -149,7 +150,7 @@ private:
     u32 inheritRoot(const TraceEvent& e);
     void noteRoot(const TraceEvent& e, Task& task, u32 root);
     void retireBefore(const TraceRoot& root);
-    bool isSharedFault(const TraceEvent& e, const Task& task) const;
+    std::optional<bool> isShared(const TraceEvent& e, const Task& task) const;
     // What of two roots fits as well (fits_) is not known any more.
     bool doubted(const TraceEvent& e, const Task& task, const Candidate& best);
     // Lines of that root were taken for another one's, or might have been, and both are still there.

@@ -31,8 +31,37 @@ u8 SeamcallJudge::levelOf(const TraceEvent& call) {
     if (leafOf(call) == Leaf::MemPageAdd)
         return 1; // its function takes none
     if (!levels_ && isPage(leafOf(call)))
-        levels_ = call.level != 0;
+        learnLevels(call.level != 0);
     return static_cast<u8>(call.level + (levels_.value_or(false) ? 0 : 1));
+}
+
+// What was told before was taken for the module's levels.
+void SeamcallJudge::learnLevels(bool ofKernel) {
+    levels_ = ofKernel;
+    if (!ofKernel)
+        return;
+    changed_(nullptr);
+    for (auto& [address, td] : tds_) {
+        std::map<Place, Known> entries;
+        for (const auto& [place, known] : std::exchange(td.entries, {}))
+            entries.emplace(Place{static_cast<u8>(place.first - 1), place.second}, known);
+        for (const auto& [place, known] : entries)
+            change(td, place, known);
+    }
+}
+
+// The mirror has a table there, which the module was given as one of that level or of the next.
+void SeamcallJudge::learnFromTable(const Td& td, const Place& mirrored) {
+    const auto hasTable = [&](unsigned level) {
+        const auto found = td.entries.find({static_cast<u8>(level), mirrored.second});
+        return found != td.entries.end() && found->second.state == State::Table;
+    };
+    if (levels_)
+        return;
+    if (hasTable(mirrored.first))
+        learnLevels(false);
+    else if (hasTable(mirrored.first + 1))
+        learnLevels(true);
 }
 
 void SeamcallJudge::called(const TraceEvent& e) {
@@ -47,10 +76,19 @@ void SeamcallJudge::called(const TraceEvent& e) {
 }
 
 // The one that a line of the mirror by that task is of, if that is sure.
-SeamcallJudge::Td* SeamcallJudge::tdOf(const Task& task) {
+std::optional<u64> SeamcallJudge::tdOf(const Task& task) const {
     if (tds_.size() == 1)
-        return &tds_.begin()->second;
-    return task.td && !task.ofSeveral ? &tds_[*task.td] : nullptr;
+        return tds_.begin()->first;
+    return task.ofSeveral ? std::nullopt : task.td;
+}
+
+std::optional<bool> SeamcallJudge::hasFollowed(const TraceEvent& e, Level level) const {
+    const auto address = tdOf(e.task < tasks_.size() ? tasks_[e.task] : Task{});
+    if (!address || !tds_.at(*address).finalized)
+        return std::nullopt;
+    const auto& entries = tds_.at(*address).entries;
+    const auto known = entries.find({e.level, e.gfn});
+    return known != entries.end() && known->second.state == (spte::isTable(e.b, level) ? State::Table : State::Leaf);
 }
 
 void SeamcallJudge::answered(const TraceEvent& e) {
@@ -81,6 +119,11 @@ void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEve
     }
     if (!now)
         return;
+    if (leaf == Leaf::MemSeptAdd && !levels_) // whose line may have come before
+        for (const Owed& owed : task.owed)
+            if (owed.wanted == State::Table && owed.place.second == call.gfn && !levels_ &&
+                (owed.place.first == call.level || owed.place.first == call.level + 1))
+                learnLevels(owed.place.first == call.level);
     const Place place{levelOf(call), call.gfn};
     change(tds_[call.c], place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
     std::erase_if(task.owed, [&](const Owed& owed) {
@@ -143,9 +186,12 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     operationEnds(e);
     Task& task = taskOf(e);
     const Place place{e.level, e.gfn};
-    Td* const td = tdOf(task);
-    if (td == nullptr && task.ofSeveral)
+    const auto address = tdOf(task);
+    if (!address && task.ofSeveral)
         return;
+    Td* const td = address ? &tds_.at(*address) : nullptr;
+    if (td != nullptr && spte::isTable(e.b, level))
+        learnFromTable(*td, place);
     const Known* known = nullptr;
     if (td != nullptr)
         if (const auto found = td->entries.find(place); found != td->entries.end())

@@ -27,9 +27,9 @@ struct PrivateEntry {
 class SeamcallJudge {
 public:
     using Report = std::function<void(TraceRule, const TraceEvent&, std::string, std::vector<u32>)>;
-    // `levelsOfKernel`: the functions take an enum pg_level (v7.2), not the module's level, one less; nothing: the first page tells.
-    // `changed` hears what entries become; null: all of them are forgotten. Once calls of a second TD are told it hears no more: it could
-    // not tell them apart.
+    // `levelsOfKernel`: the functions take an enum pg_level (v7.2), not the module's level, one less; nothing: the first page tells, or the
+    // first table whose line in the mirror is told. `changed` hears what entries become; null: all of them are forgotten. Once calls of a
+    // second TD are told it hears no more: it could not tell them apart.
     using Changed = std::function<void(const PrivateEntry*)>;
     SeamcallJudge(std::optional<bool> levelsOfKernel, Report report, Changed changed)
         : levelsOfKernel_(levelsOfKernel), levels_(levelsOfKernel), report_(std::move(report)), changed_(std::move(changed)) {}
@@ -37,6 +37,9 @@ public:
     void called(const TraceEvent& e);                     // TraceKind::Seamcall
     void answered(const TraceEvent& e);                   // TraceKind::SeamcallStatus
     void mirrorChanged(const TraceEvent& e, Level level); // a line of the mirror
+    // Has the private table what the line says that its mirror gets? Nothing where calls do not tell: before a TD is finalized a page of
+    // the image is added behind its line.
+    std::optional<bool> hasFollowed(const TraceEvent& e, Level level) const;
     // The task is at something else: what its last change of the mirror asked for is done, or never is.
     void operationEnds(const TraceEvent& e);
     // What was done meanwhile is not told.
@@ -80,9 +83,11 @@ private:
         std::map<Place, Known> entries;
         bool finalized = false;
     };
-    Td* tdOf(const Task& task);
+    std::optional<u64> tdOf(const Task& task) const;
     Task& taskOf(const TraceEvent& e);
     u8 levelOf(const TraceEvent& call);
+    void learnLevels(bool ofKernel);
+    void learnFromTable(const Td& td, const Place& mirrored);
     void change(Td& td, Place place, const Known& now);
     void pair(u64 page, u64 pfn, const TraceEvent& e, u32 line);
     void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);

@@ -13,8 +13,14 @@ bool ofTd(const TraceRoot& root) { return root.mirror || root.alias != 0; }
 bool has(const std::vector<u32>& roots, u32 root) { return std::find(roots.begin(), roots.end(), root) != roots.end(); }
 } // namespace
 
-// Did the task's last fault come in at the shared alias of that gfn?
-bool Rebuild::isSharedFault(const TraceEvent& e, const Task& task) const {
+// Did the task's last fault come in at the shared alias of that gfn? Who maps for no fault, as KVM_PRE_FAULT_MEMORY does, has told the
+// private table before its line, or does not mean that one; nothing: a release that may print its line first.
+std::optional<bool> Rebuild::isShared(const TraceEvent& e, const Task& task) const {
+    if (const auto followed = task.atFault ? std::nullopt : calls_.hasFollowed(e, levelOf(e.level))) {
+        if (*followed || unlinksFirst())
+            return !*followed;
+        return std::nullopt;
+    }
     const u64 gfn = task.faultAddress >> 12;
     return (gfn & (gfnDirectBits(4) | gfnDirectBits(5))) != 0 || (e.gfn & gfnDirectBits(4)) != 0;
 }
@@ -71,6 +77,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     std::optional<int> score;
     fits_.clear();
     trees_.clear();
+    const std::optional<bool> shared = isShared(e, task);
     const bool stranger = task.made.empty() && task.worked.empty() && task.touched.empty();
     const bool rootsTold = rootTold_ || tables_.roots().size() == 1;
     for (const u32 id : tables_.roots()) {
@@ -113,8 +120,8 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
         // Right behind the line that made roots invalid those are zapped.
         if (root.invalid && task.zapsInvalid && !spte::isPresent(e.b))
             s += kNotThere;
-        // Of the two trees of a TD: by where the fault was.
-        if (hasMirror_ && !spte::isPresent(e.a) && ofTd(root) && root.mirror != isSharedFault(e, task) &&
+        // Of the two trees of a TD: by where the fault was, or by what the private table was told.
+        if (hasMirror_ && !spte::isPresent(e.a) && ofTd(root) && root.mirror != shared.value_or(false) &&
             (stranger || knows(task, root.id)))
             s += 6;
         // What else is alike: the newest.
@@ -129,7 +136,7 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     if (fits_.size() > 1 && best.table != nullptr)
         best.doubtful = doubted(e, task, best);
     // Where the line of the fault is missing a TD's trees cannot be told apart.
-    if (score && ofTd(tables_.root(bestRoot)) && !task.faultKnown && !spte::isPresent(e.a)) {
+    if (score && ofTd(tables_.root(bestRoot)) && (!task.faultKnown || !shared) && !spte::isPresent(e.a)) {
         for (const Candidate& other : trees_) {
             other.table->forget(other.index);
             tables_.root(other.table->root).vague = true;
@@ -151,7 +158,9 @@ Rebuild::Candidate Rebuild::choose(const TraceEvent& e, const Task& task) {
     const TraceRoot& root = tables_.root(bestRoot);
     if (!mayBeLinked(root, level, root.placed(e.gfn)) && !confused(bestRoot))
         report(TraceRule::Discontinuity, e, entryText(e) + ", in a table that no line has linked");
-    return candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
+    Candidate made = candidateAt(ensureTable(bestRoot, level, root.placed(e.gfn), e.line), e);
+    made.doubtful = ofTd(root) && !shared && !spte::isPresent(e.a);
+    return made;
 }
 
 bool Rebuild::doubted(const TraceEvent& e, const Task& task, const Candidate& best) {
