@@ -11,6 +11,9 @@ std::vector<std::string> restsOn(const Scenario& scenario, const ExploreOptions&
     out.push_back(machine.kernel == Kernel::Fixed  ? "Linux 6.16 with the fixes of resources/docs/fidelity.md"
                   : machine.kernel == Kernel::Next ? "Linux 7.2 and what is queued behind it (resources/docs/versions.md)"
                                                    : fmt::format("Linux {} as released", name(machine.kernel)));
+    for (unsigned i = 0; i < kBreaks; ++i)
+        if (machine.breaks[i])
+            out.push_back(fmt::format("`break: [{}]`, which is not what that kernel does", info(static_cast<Break>(i)).name));
     if (machine.has(Feature::Private2M))
         out.push_back("2M private pages as the RFC has them, not merged");
     if (machine.has(Feature::NonBlockingResize))

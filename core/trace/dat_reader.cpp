@@ -26,6 +26,7 @@ extern "C" {
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 namespace mirrorscope {
 
@@ -231,10 +232,13 @@ struct Child {
 
 // What this program is called while it reads a file for another that is the same program.
 constexpr char kReaderName[] = "mirrorscope-trace-dat";
+constexpr std::string_view kHere = "."; // what it says first
 
 // The file is its standard input, the pipe its standard output.
 [[noreturn]] void runReader() {
-    const int pipe = fcntl(STDOUT_FILENO, F_DUPFD, STDERR_FILENO + 1); // which may be closed
+    const int pipe = fcntl(STDOUT_FILENO, F_DUPFD, STDERR_FILENO + 1);
+    if (!writeAll(pipe, kHere))
+        _exit(1);
     for (const auto& [what, most] : {std::pair{RLIMIT_CORE, rlim_t{0}}, {RLIMIT_CPU, rlim_t{600}}, {RLIMIT_FSIZE, rlim_t{0}}}) {
         const rlimit limit{most, most};
         setrlimit(what, &limit);
@@ -266,7 +270,7 @@ constexpr char kReaderName[] = "mirrorscope-trace-dat";
     _exit(0);
 }
 
-// Before main(), whichever program of ours it is.
+// Before main(), whichever program of ours it is; glibc hands the arguments to whom it calls then.
 [[gnu::constructor]] void becomeReader(int argc, char** argv, char**) {
     if (argc == 1 && std::string_view(argv[0]) == kReaderName)
         runReader();
@@ -279,6 +283,7 @@ pid_t startReader(int file, int pipe) {
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, file, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, pipe, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_t how;
     posix_spawnattr_init(&how);
     sigset_t usual;
@@ -339,7 +344,7 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
     close(file);
     close(ends[1]);
     EventReader reader(names, sink);
-    bool fine = child > 0, stopped = false;
+    bool fine = child > 0, stopped = false, isHere = false;
     std::string buffer(1 << 16, '\0');
     constexpr int kAskedEvery = 50; // milliseconds: a child that hangs can be given up, too
     while (fine && !stopped) {
@@ -350,7 +355,10 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
                 continue;
             if (n <= 0)
                 break;
-            fine = reader.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
+            std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+            if (!std::exchange(isHere, true))
+                bytes.remove_prefix(kHere.size());
+            fine = reader.feed(bytes);
         }
         stopped = !goOn(reader.counts().events);
     }
@@ -362,6 +370,8 @@ TraceCounts readTraceDat(TraceInput& input, TraceNames& names, TraceSink& sink, 
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    if (!stopped && !isHere)
+        throw InputError(input.name(), 1, 1, "the process that reads a trace.dat, /proc/self/exe, could not be started");
     if (!stopped && (!fine || !reader.finished() || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
         throw InputError(input.name(), 1, 1, "a trace.dat that libtracecmd cannot read, or not to its end");
     return reader.counts();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace mirrorscope {
 
@@ -50,18 +51,17 @@ void SeamcallJudge::learnLevels(bool ofKernel) {
     }
 }
 
-// The mirror has a table there, which the module was given as one of that level or of the next.
-void SeamcallJudge::learnFromTable(const Td& td, const Place& mirrored) {
-    const auto hasTable = [&](unsigned level) {
-        const auto found = td.entries.find({static_cast<u8>(level), mirrored.second});
-        return found != td.entries.end() && found->second.state == State::Table;
-    };
-    if (levels_)
-        return;
-    if (hasTable(mirrored.first))
-        learnLevels(false);
-    else if (hasTable(mirrored.first + 1))
-        learnLevels(true);
+namespace {
+// Is it of that entry, whichever way its level counts?
+bool mayBeOf(const TraceEvent& call, const TraceEvent& e) {
+    return call.gfn == e.gfn && (call.level == e.level || call.level + 1 == e.level);
+}
+} // namespace
+
+// Either may come first.
+void SeamcallJudge::learnFromTable(const Task& task, const TraceEvent& e) {
+    if (!levels_ && task.table && mayBeOf(*task.table, e))
+        learnLevels(task.table->level == e.level);
 }
 
 void SeamcallJudge::called(const TraceEvent& e) {
@@ -83,9 +83,12 @@ std::optional<u64> SeamcallJudge::tdOf(const Task& task) const {
 }
 
 std::optional<bool> SeamcallJudge::hasFollowed(const TraceEvent& e, Level level) const {
-    const auto address = tdOf(e.task < tasks_.size() ? tasks_[e.task] : Task{});
+    const Task task = e.task < tasks_.size() ? tasks_[e.task] : Task{};
+    const auto address = tdOf(task);
     if (!address || !tds_.at(*address).finalized)
         return std::nullopt;
+    if (!levels_ && spte::isTable(e.b, level))
+        return task.table && mayBeOf(*task.table, e);
     const auto& entries = tds_.at(*address).entries;
     const auto known = entries.find({e.level, e.gfn});
     return known != entries.end() && known->second.state == (spte::isTable(e.b, level) ? State::Table : State::Leaf);
@@ -119,11 +122,13 @@ void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEve
     }
     if (!now)
         return;
-    if (leaf == Leaf::MemSeptAdd && !levels_) // whose line may have come before
-        for (const Owed& owed : task.owed)
-            if (owed.wanted == State::Table && owed.place.second == call.gfn && !levels_ &&
-                (owed.place.first == call.level || owed.place.first == call.level + 1))
-                learnLevels(owed.place.first == call.level);
+    if (leaf == Leaf::MemSeptAdd)
+        task.table = call;
+    for (const Owed& owed : task.owed) // whose line came before
+        if (TraceEvent line; leaf == Leaf::MemSeptAdd && owed.wanted == State::Table) {
+            std::tie(line.level, line.gfn) = owed.place;
+            learnFromTable(task, line);
+        }
     const Place place{levelOf(call), call.gfn};
     change(tds_[call.c], place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
     std::erase_if(task.owed, [&](const Owed& owed) {
@@ -190,8 +195,8 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
     if (!address && task.ofSeveral)
         return;
     Td* const td = address ? &tds_.at(*address) : nullptr;
-    if (td != nullptr && spte::isTable(e.b, level))
-        learnFromTable(*td, place);
+    if (spte::isTable(e.b, level))
+        learnFromTable(task, e);
     const Known* known = nullptr;
     if (td != nullptr)
         if (const auto found = td->entries.find(place); found != td->entries.end())

@@ -73,7 +73,8 @@ private:
     };
     struct Task {
         std::optional<TraceEvent> call;
-        std::optional<TraceEvent> busy; // the last one that was answered so
+        std::optional<TraceEvent> busy;  // the last one that was answered so
+        std::optional<TraceEvent> table; // TDH.MEM.SEPT.ADD, the last one that succeeded
         std::vector<Owed> owed;
         std::optional<u64> td; // that it works for
         bool ofSeveral = false;
@@ -87,7 +88,7 @@ private:
     Task& taskOf(const TraceEvent& e);
     u8 levelOf(const TraceEvent& call);
     void learnLevels(bool ofKernel);
-    void learnFromTable(const Td& td, const Place& mirrored);
+    void learnFromTable(const Task& task, const TraceEvent& e);
     void change(Td& td, Place place, const Known& now);
     void pair(u64 page, u64 pfn, const TraceEvent& e, u32 line);
     void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);
