@@ -170,10 +170,12 @@ void Explorer::ByStates::notAllTried(Ways::Place where) {
 // of known states instead of blocking. Who can move does a round here, one after the other: does each then wait for another?
 void Explorer::ByStates::lookWhetherStuck(std::vector<Ample::Standing> standings, unsigned rounds) {
     const Here before = here();
+    // A loop within that takes other pages each time closes to a ring, too, and never waits: the others have their turn then.
+    constexpr unsigned kLongest = 4096;
     const auto goesRound = [&](unsigned actor) { // and waits, or has begun another
         const std::optional<Race::Round> fresh = race_.freshRound(actor);
         const std::optional<Race::Round> round = fresh ? fresh : race_.outermostRound(actor);
-        while (round && !race_.done(actor) && race_.isIn(actor, *round)) {
+        for (unsigned moves = 0; round && !race_.done(actor) && race_.isIn(actor, *round) && moves < kLongest; ++moves) {
             const std::optional<unsigned> lane = race_.enabled(actor) ? actor : race_.storesThatGo(actor);
             if (!lane)
                 return true;
