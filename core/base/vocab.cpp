@@ -148,7 +148,7 @@ constexpr std::array<BreakInfo, kBreaks> kBreakTable{{
     {Break::PamtWithoutLock, "pamt-without-lock",
      "dynamic PAMT with atomic counts and no pamt_lock at all; a range that is not free counts as somebody else's get"},
     {Break::PamtCountBeforeLock, "pamt-count-before-lock",
-     "dynamic PAMT as posted from the RFC to v5 (2025): pamt_lock over the SEAMCALLs, and a put that counts down before it has it"},
+     "dynamic PAMT as posted from v2 to v5 (2025): pamt_lock over the SEAMCALLs, and a put that counts down before it has it"},
     {Break::PamtLockAtZero, "pamt-lock-at-zero",
      "dynamic PAMT with patch 06 of v6: pamt_lock only where a count leaves zero or comes to it; breaks nothing, and was not merged", true},
     {Break::SplitThoughBlockIsBusy, "split-though-block-is-busy",

@@ -195,7 +195,11 @@ void ExploreView::showProgress() {
     busy_->setValue(static_cast<int>(done));
     if (job_.running() && tasks != 0)
         counts += tr(", %1 of %2 parts done, which are not alike").arg(done).arg(tasks);
-    status_->setText(QString("%1: %2; %3 M micro-steps/s").arg(text(name(r.mode)), counts, locale.toString(rate / 1e6, 'f', 2)));
+    // How fast it was a moment does not tell.
+    constexpr double kTells = 0.5; // seconds
+    if (job_.running() || r.seconds >= kTells)
+        counts += tr("; %1 M micro-steps/s").arg(locale.toString(rate / 1e6, 'f', 2));
+    status_->setText(QString("%1: %2").arg(text(name(r.mode)), counts));
 }
 
 void ExploreView::tellEndsApart() {

@@ -143,7 +143,7 @@ void pamtWithoutLock(TdxProtocol& protocol) {
     protocol.tdx_pamt_put = putWithoutLock;
 }
 
-// break: [pamt-count-before-lock]. From the RFC to v5 (May 2025 to January 2026) pamt_lock is held over the SEAMCALLs, and a put counts
+// break: [pamt-count-before-lock]. From v2 to v5 (June 2025 to January 2026) pamt_lock is held over the SEAMCALLs, and a put counts
 // before it has it. "Has somebody counted since?" is not the question: that one may have gone again, and with him the pair.
 void pamtCountBeforeLock(TdxProtocol& protocol) {
     protocol.tdx_pamt_get = [](TdxBackend& backend, Pfn pfn, PamtFrom from) { return getWithLock(backend, pfn, from, true); };
