@@ -47,10 +47,10 @@ int mutants(const MutantArguments& args) {
     const std::filesystem::path root = args.folder.empty() ? std::filesystem::path(scenarioFolder()) : std::filesystem::path(args.folder);
     const auto files = scenariosBelow(root);
     for (const std::string& name : args.names)
-        if (!breakFromName(name))
+        if (const auto value = breakFromName(name); !value)
             throw UsageError("`" + name + "` is no value of `break`; see `mirrorscope verbs`");
-    if (args.names.size() == 1 && info(*breakFromName(args.names[0])).holds)
-        throw UsageError("`" + args.names[0] + "` is another design, which holds: no rule is to catch it");
+        else if (info(*value).holds)
+            throw UsageError("`" + name + "` is another design, which holds: no rule is to catch it");
     bool good = true;
     std::string json;
     const auto all = tryMutants(files, args.names, args.maxSteps, [&](const Mutant& m) {

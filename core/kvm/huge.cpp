@@ -118,13 +118,13 @@ int Kvm::tdp_mmu_split_huge_pages_root(Pfn root, const GfnRange& range, Level ta
             if (!sp || (mirror && external_->need_topup_external_per_vm_split_cache())) {
                 // The lock is dropped for the allocation, and the walk begins anew where it stood.
                 sim_.rcuReadUnlock();
-                shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
+                sim_.unlock(LockId::MmuLock, !shared);
                 int r = 0;
                 if (sp)
                     r = external_->topup_external_per_vm_split_cache();
                 else if (!(sp = tdp_mmu_alloc_sp_for_split(mirror))) // not of any vCPU's cache
                     r = -kENOMEM;
-                shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+                sim_.lock(LockId::MmuLock, !shared);
                 if (r != 0) {
                     if (sp)
                         tdp_mmu_free_sp(*sp);

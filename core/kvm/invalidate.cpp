@@ -19,7 +19,7 @@ void Kvm::kvm_tdp_mmu_invalidate_roots(unsigned types) {
 
 void Kvm::kvm_tdp_mmu_zap_invalidated_roots(bool shared) {
     Call call(sim_, "kvm_tdp_mmu_zap_invalidated_roots");
-    shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+    sim_.lock(LockId::MmuLock, !shared);
     forEachRootYieldSafe(KVM_ALL_ROOTS, [&](Pfn root) {
         const u64 flags = spGet(root, kFlags);
         if ((flags & kScheduledRootToZap) == 0)
@@ -29,7 +29,7 @@ void Kvm::kvm_tdp_mmu_zap_invalidated_roots(bool shared) {
         tdp_mmu_zap_root(root, shared);
         kvm_tdp_mmu_put_root(root); // the reference that the TDP MMU itself had
     });
-    shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
+    sim_.unlock(LockId::MmuLock, !shared);
 }
 
 // slots_lock is held.

@@ -46,8 +46,8 @@ bool Kvm::tdp_mmu_iter_cond_resched(TdpIter& iter, bool flush, bool shared) {
     if (flush)
         protocol_->kvm_flush_remote_tlbs(*this);
     sim_.rcuReadUnlock();
-    shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
-    shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+    sim_.unlock(LockId::MmuLock, !shared);
+    sim_.lock(LockId::MmuLock, !shared);
     sim_.rcuReadLock();
     WARN_ON_ONCE(iter.gfn > iter.nextLastLevelGfn, Assert::ReschedPast);
     iter.yielded = true;

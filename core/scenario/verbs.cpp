@@ -274,8 +274,7 @@ constexpr std::array kMachineKeys{
     MachineKey{"module", "1.5, 2.0", "1.5", "the TDX module: which leaves there are, and how they answer"},
     MachineKey{"features", "list of names", "[]",
                "what is off by default: dynamic-pamt (kernel: next), private-2M (7.2, next), non-blocking-resize (with private-2M), "
-               "in-place-conversion "
-               "(next)"},
+               "in-place-conversion (next)"},
     MachineKey{
         "trace-line", "after, before, after-present", "after",
         "where 7.2 and next print a changed entry (export --as trace): behind the operation on the private table; before it, even if it "

@@ -143,6 +143,8 @@ public:
     void readUnlock(LockId lock);
     void writeLock(LockId lock);
     void writeUnlock(LockId lock);
+    void lock(LockId lock, bool write);
+    void unlock(LockId lock, bool write) { write ? writeUnlock(lock) : readUnlock(lock); }
     bool heldForWriting(LockId lock) const;
     bool heldByMe(LockId lock) const;
     // rwlock_needbreak(): does another actor of the race wait for a lock that this one holds?
@@ -268,7 +270,6 @@ private:
             log->push_back({arrivals(lock, write), WordAccess::Kind::Add, 0, 0});
     }
     void suspend(Site site, const Condition& condition);
-    void lock(LockId lock, bool write);
     Retries& retries();
     Retries::Visit visit(u64 carried);
     std::size_t logged() const;

@@ -234,9 +234,11 @@ struct Child {
 constexpr char kReaderName[] = "mirrorscope-trace-dat";
 constexpr std::string_view kHere = "."; // what it says first
 
-// The file is its standard input, the pipe its standard output.
+// The file is its standard input, the pipe its standard output, and what it says is not heard.
 [[noreturn]] void runReader() {
+    std::signal(SIGPIPE, SIG_DFL);
     const int pipe = fcntl(STDOUT_FILENO, F_DUPFD, STDERR_FILENO + 1);
+    dup2(STDERR_FILENO, STDOUT_FILENO); // the library may say something
     if (!writeAll(pipe, kHere))
         _exit(1);
     for (const auto& [what, most] : {std::pair{RLIMIT_CORE, rlim_t{0}}, {RLIMIT_CPU, rlim_t{600}}, {RLIMIT_FSIZE, rlim_t{0}}}) {
@@ -246,9 +248,6 @@ constexpr std::string_view kHere = "."; // what it says first
     const rlimit memory{rlim_t{8} << 30, rlim_t{8} << 30}; // the window that opened it may be large itself
     if (!kSanitized)                                       // sanitizers take terabytes of addresses
         setrlimit(RLIMIT_AS, &memory);
-    const int nowhere = open("/dev/null", O_RDWR); // the library may say something
-    dup2(nowhere, STDOUT_FILENO);
-    dup2(nowhere, STDERR_FILENO);
     tracecmd_set_loglevel(TEP_LOG_NONE);
     tep_set_loglevel(TEP_LOG_NONE);
     tracecmd_input* handle = tracecmd_open_fd(STDIN_FILENO, TRACECMD_FL_LOAD_NO_PLUGINS);
@@ -284,20 +283,11 @@ pid_t startReader(int file, int pipe) {
     posix_spawn_file_actions_adddup2(&files, file, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, pipe, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_t how;
-    posix_spawnattr_init(&how);
-    sigset_t usual;
-    sigemptyset(&usual);
-    posix_spawnattr_setsigmask(&how, &usual);
-    sigaddset(&usual, SIGPIPE);
-    posix_spawnattr_setsigdefault(&how, &usual);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::string name = kReaderName;
     char* const arguments[] = {name.data(), nullptr};
     pid_t child = -1;
-    if (posix_spawn(&child, "/proc/self/exe", &files, &how, arguments, environ) != 0)
+    if (posix_spawn(&child, "/proc/self/exe", &files, nullptr, arguments, environ) != 0)
         child = -1;
-    posix_spawnattr_destroy(&how);
     posix_spawn_file_actions_destroy(&files);
     return child;
 }

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <tuple>
 
 namespace mirrorscope {
 
@@ -53,15 +52,15 @@ void SeamcallJudge::learnLevels(bool ofKernel) {
 
 namespace {
 // Is it of that entry, whichever way its level counts?
-bool mayBeOf(const TraceEvent& call, const TraceEvent& e) {
-    return call.gfn == e.gfn && (call.level == e.level || call.level + 1 == e.level);
+bool mayBeOf(const TraceEvent& call, const std::pair<u8, u64>& place) {
+    return call.gfn == place.second && (call.level == place.first || call.level + 1 == place.first);
 }
 } // namespace
 
 // Either may come first.
-void SeamcallJudge::learnFromTable(const Task& task, const TraceEvent& e) {
-    if (!levels_ && task.table && mayBeOf(*task.table, e))
-        learnLevels(task.table->level == e.level);
+void SeamcallJudge::learnFromTable(const Task& task, const Place& mirrored) {
+    if (!levels_ && task.table && mayBeOf(*task.table, mirrored))
+        learnLevels(task.table->level == mirrored.first);
 }
 
 void SeamcallJudge::called(const TraceEvent& e) {
@@ -83,12 +82,13 @@ std::optional<u64> SeamcallJudge::tdOf(const Task& task) const {
 }
 
 std::optional<bool> SeamcallJudge::hasFollowed(const TraceEvent& e, Level level) const {
-    const Task task = e.task < tasks_.size() ? tasks_[e.task] : Task{};
+    static const Task kNoCalls;
+    const Task& task = e.task < tasks_.size() ? tasks_[e.task] : kNoCalls;
     const auto address = tdOf(task);
     if (!address || !tds_.at(*address).finalized)
         return std::nullopt;
     if (!levels_ && spte::isTable(e.b, level))
-        return task.table && mayBeOf(*task.table, e);
+        return task.table && mayBeOf(*task.table, {e.level, e.gfn});
     const auto& entries = tds_.at(*address).entries;
     const auto known = entries.find({e.level, e.gfn});
     return known != entries.end() && known->second.state == (spte::isTable(e.b, level) ? State::Table : State::Leaf);
@@ -122,13 +122,12 @@ void SeamcallJudge::succeeded(Task& task, const TraceEvent& call, const TraceEve
     }
     if (!now)
         return;
-    if (leaf == Leaf::MemSeptAdd)
+    if (leaf == Leaf::MemSeptAdd) {
         task.table = call;
-    for (const Owed& owed : task.owed) // whose line came before
-        if (TraceEvent line; leaf == Leaf::MemSeptAdd && owed.wanted == State::Table) {
-            std::tie(line.level, line.gfn) = owed.place;
-            learnFromTable(task, line);
-        }
+        for (const Owed& owed : task.owed) // whose line came before
+            if (owed.wanted == State::Table)
+                learnFromTable(task, owed.place);
+    }
     const Place place{levelOf(call), call.gfn};
     change(tds_[call.c], place, {*now, answer.line, *now == State::Leaf ? call.b : 0});
     std::erase_if(task.owed, [&](const Owed& owed) {
@@ -196,7 +195,7 @@ void SeamcallJudge::mirrorChanged(const TraceEvent& e, Level level) {
         return;
     Td* const td = address ? &tds_.at(*address) : nullptr;
     if (spte::isTable(e.b, level))
-        learnFromTable(task, e);
+        learnFromTable(task, place);
     const Known* known = nullptr;
     if (td != nullptr)
         if (const auto found = td->entries.find(place); found != td->entries.end())

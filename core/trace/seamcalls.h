@@ -88,7 +88,7 @@ private:
     Task& taskOf(const TraceEvent& e);
     u8 levelOf(const TraceEvent& call);
     void learnLevels(bool ofKernel);
-    void learnFromTable(const Task& task, const TraceEvent& e);
+    void learnFromTable(const Task& task, const Place& mirrored);
     void change(Td& td, Place place, const Known& now);
     void pair(u64 page, u64 pfn, const TraceEvent& e, u32 line);
     void succeeded(Task& task, const TraceEvent& call, const TraceEvent& answer);

@@ -16,11 +16,9 @@ bool has(const std::vector<u32>& roots, u32 root) { return std::find(roots.begin
 // Did the task's last fault come in at the shared alias of that gfn? Who maps for no fault, as KVM_PRE_FAULT_MEMORY does, has told the
 // private table before its line, or does not mean that one; nothing: a release that may print its line first.
 std::optional<bool> Rebuild::isShared(const TraceEvent& e, const Task& task) const {
-    if (const auto followed = task.atFault ? std::nullopt : calls_.hasFollowed(e, levelOf(e.level))) {
-        if (*followed || unlinksFirst())
-            return !*followed;
-        return std::nullopt;
-    }
+    if (!task.atFault)
+        if (const auto followed = calls_.hasFollowed(e, levelOf(e.level)))
+            return *followed || unlinksFirst() ? std::optional(!*followed) : std::nullopt;
     const u64 gfn = task.faultAddress >> 12;
     return (gfn & (gfnDirectBits(4) | gfnDirectBits(5))) != 0 || (e.gfn & gfnDirectBits(4)) != 0;
 }

@@ -71,14 +71,14 @@ int TdxBackend::tdx_honor_guest_accept_level(Gfn gfn, Level level) {
         return 0;
     const Gfn first = roundDown(gfn, level);
     const bool shared = kvm_.config().has(Feature::NonBlockingResize);
-    shared ? sim_.readLock(LockId::MmuLock) : sim_.writeLock(LockId::MmuLock);
+    sim_.lock(LockId::MmuLock, !shared);
     const int r = kvm_.kvm_split_cross_boundary_leafs({first, {first.v + pagesPer(level)}}, KVM_FILTER_PRIVATE, shared);
     if (r == 0) {
         kvm_.hugepage_set_guest_inhibit(gfn, above(level));
         if (level == Level::k4K)
             kvm_.hugepage_set_guest_inhibit(gfn, Level::k1G);
     }
-    shared ? sim_.readUnlock(LockId::MmuLock) : sim_.writeUnlock(LockId::MmuLock);
+    sim_.unlock(LockId::MmuLock, !shared);
     return r;
 }
 

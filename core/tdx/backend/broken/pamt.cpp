@@ -55,21 +55,27 @@ Added addPair(TdxBackend& backend, Pfn pfn, const PamtPair& pair, bool mayBeAnot
     return backend.kvm().WARN_ON_ONCE(!anothers, Assert::PamtAddFailed) ? Added::Failed : Added::Anothers;
 }
 
-int getWithoutLock(TdxBackend& backend, Pfn pfn, PamtFrom from) {
+// Who finds a count counts; else `add` does what is to be done with a pair.
+template <class Add>
+int get(TdxBackend& backend, Pfn pfn, PamtFrom from, Add&& add) {
     Call call(backend.kvm().sim(), "tdx_pamt_get");
     Count count(backend, pfn);
     if (count.incNotZero())
         return 0;
     const auto pair = backend.allocPair(from);
-    if (!pair)
-        return -kENOMEM;
-    const Added added = addPair(backend, pfn, *pair, true);
-    if (added != Added::Ours)
-        backend.freePair(*pair);
-    if (added == Added::Failed)
-        return -kEIO;
-    count.inc();
-    return 0;
+    return pair ? add(count, *pair) : -kENOMEM;
+}
+
+int getWithoutLock(TdxBackend& backend, Pfn pfn, PamtFrom from) {
+    return get(backend, pfn, from, [&](Count& count, const PamtPair& pair) {
+        const Added added = addPair(backend, pfn, pair, true);
+        if (added != Added::Ours)
+            backend.freePair(pair);
+        if (added == Added::Failed)
+            return -kEIO;
+        count.inc();
+        return 0;
+    });
 }
 
 void putWithoutLock(TdxBackend& backend, Pfn pfn) {
@@ -81,58 +87,50 @@ void putWithoutLock(TdxBackend& backend, Pfn pfn) {
 
 // Of both designs that have a lock: it is for who finds no count, and looks once more when he has it.
 int getWithLock(TdxBackend& backend, Pfn pfn, PamtFrom from, bool mayBeAnothers) {
-    Sim& sim = backend.kvm().sim();
-    Call call(sim, "tdx_pamt_get");
-    Count count(backend, pfn);
-    if (count.incNotZero())
-        return 0;
-    const auto pair = backend.allocPair(from);
-    if (!pair)
-        return -kENOMEM;
-    Added added = Added::Anothers;
-    sim.writeLock(LockId::PamtLock);
-    if (count.read() != 0) {
-        count.inc();
-    } else {
-        added = addPair(backend, pfn, *pair, mayBeAnothers);
-        if (added != Added::Failed)
-            count.set(1);
-    }
-    sim.writeUnlock(LockId::PamtLock);
-    if (added != Added::Ours)
-        backend.freePair(*pair);
-    return added == Added::Failed ? -kEIO : 0;
+    return get(backend, pfn, from, [&](Count& count, const PamtPair& pair) {
+        Sim& sim = backend.kvm().sim();
+        Added added = Added::Anothers;
+        sim.writeLock(LockId::PamtLock);
+        if (count.read() != 0) {
+            count.inc();
+        } else {
+            added = addPair(backend, pfn, pair, mayBeAnothers);
+            if (added != Added::Failed)
+                count.set(1);
+        }
+        sim.writeUnlock(LockId::PamtLock);
+        if (added != Added::Ours)
+            backend.freePair(pair);
+        return added == Added::Failed ? -kEIO : 0;
+    });
 }
 
-void putCountsBeforeLock(TdxBackend& backend, Pfn pfn) {
+// And the pair goes with the lock, if `isLast` says so then; what cannot be removed is counted.
+template <class IsLast>
+void removeWithLock(TdxBackend& backend, Pfn pfn, Count& count, IsLast&& isLast) {
     Sim& sim = backend.kvm().sim();
-    Call call(sim, "tdx_pamt_put");
-    Count count(backend, pfn);
-    if (!count.decAndTest())
-        return;
     std::optional<PamtPair> pair;
     sim.writeLock(LockId::PamtLock);
-    if (count.read() == 0 && !(pair = backend.pamtRemove(pfn)))
-        count.inc();
-    sim.writeUnlock(LockId::PamtLock);
-    if (pair)
-        backend.freePair(*pair);
-}
-
-// atomic_dec_and_lock(): what is more than one is counted down without the lock, and what is one with it.
-void putLocksAtZero(TdxBackend& backend, Pfn pfn) {
-    Sim& sim = backend.kvm().sim();
-    Call call(sim, "tdx_pamt_put");
-    Count count(backend, pfn);
-    if (count.addUnless(1, ~u64{0}))
-        return;
-    std::optional<PamtPair> pair;
-    sim.writeLock(LockId::PamtLock);
-    if (count.decAndTest() && !(pair = backend.pamtRemove(pfn)))
+    if (isLast() && !(pair = backend.pamtRemove(pfn)))
         count.set(1);
     sim.writeUnlock(LockId::PamtLock);
     if (pair)
         backend.freePair(*pair);
+}
+
+void putCountsBeforeLock(TdxBackend& backend, Pfn pfn) {
+    Call call(backend.kvm().sim(), "tdx_pamt_put");
+    Count count(backend, pfn);
+    if (count.decAndTest())
+        removeWithLock(backend, pfn, count, [&] { return count.read() == 0; });
+}
+
+// atomic_dec_and_lock(): what is more than one is counted down without the lock, and what is one with it.
+void putLocksAtZero(TdxBackend& backend, Pfn pfn) {
+    Call call(backend.kvm().sim(), "tdx_pamt_put");
+    Count count(backend, pfn);
+    if (!count.addUnless(1, ~u64{0}))
+        removeWithLock(backend, pfn, count, [&] { return count.decAndTest(); });
 }
 } // namespace
 
