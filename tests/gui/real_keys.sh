@@ -10,12 +10,15 @@ xvfb=
 pid=
 trap 'kill $pid $xvfb 2>/dev/null || true; rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR="$work" XDG_CONFIG_HOME="$work"
-Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp 3>"$work/display" >"$work/xvfb.log" 2>&1 &
+# (Without -noreset the server begins anew whenever its last client goes, as xdotool's search does while the window is awaited,
+# and drops who just connects: the program then finds no display.)
+Xvfb -displayfd 3 -screen 0 1400x900x24 -nolisten tcp -noreset 3>"$work/display" >"$work/xvfb.log" 2>&1 &
 xvfb=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     [ -s "$work/display" ] && break
     sleep 0.1
 done
+[ -s "$work/display" ] || { echo "no Xvfb:"; cat "$work/xvfb.log"; exit 1; }
 DISPLAY=:$(cat "$work/display")
 export DISPLAY
 "$program" >"$work/log" 2>&1 &
@@ -24,7 +27,7 @@ window=
 for _ in $(seq 300); do
     window=$(xdotool search --name 'Lesson 3' 2>/dev/null | head -1 || true)
     [ -n "$window" ] && break
-    kill -0 "$pid" 2>/dev/null || { echo "the program ended early:"; cat "$work/log"; exit 1; }
+    kill -0 "$pid" 2>/dev/null || { echo "the program ended early:"; cat "$work/log" "$work/xvfb.log"; exit 1; }
     sleep 0.1
 done
 [ -n "$window" ] || { echo "no window came up"; cat "$work/log"; exit 1; }
