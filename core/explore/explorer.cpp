@@ -450,6 +450,7 @@ void Explorer::exploreRace(std::size_t item) {
     const Step& step = scenario_.script[item];
     Sim& sim = runner_.system().sim();
     const Snapshot base = snapshot();
+    runner_.checker().keepTouched();
     schedule_.emplace_back();
     sim.setScript(step.index);
     {
@@ -487,10 +488,11 @@ void Explorer::advance(std::size_t item, Race& race, const Snapshot& at, std::ve
     path.push_back(static_cast<u16>(choice));
     if (!race.run(choice))
         path.back() |= kNoMicroStep;
-    look(at.marks, [&] {
+    const auto schedule = [&] {
         setSchedule(race, path);
         return schedule_;
-    });
+    };
+    look(at.marks, std::ref(schedule));
     checkBounds();
     if (runner_.checker().violations().size() > at.violations) {
         setSchedule(race, path);

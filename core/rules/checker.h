@@ -6,7 +6,9 @@
 // to the rules that care, so that checking costs what the step did.
 #pragma once
 
+#include "rules/touched.h"
 #include "rules/violation.h"
+#include "rules/word_kinds.h"
 #include "system/system.h"
 
 #include <string>
@@ -52,6 +54,9 @@ public:
     void reset();
     // What was done before is not in the journal: when the machine is quiet next, every frame is looked at.
     void lookAtAllWhenQuiet() { quietAll_ = true; }
+    // From now on a frame that something was done to is looked at whenever the machine is quiet, and not at the next time alone: a search
+    // comes to many ends by one beginning.
+    void keepTouched() { keepsTouched_ = true; }
 
     // For tests of what judges: nothing is heard of that rule.
     void ignore(Rule rule) { ignored_ = rule; }
@@ -67,19 +72,27 @@ public:
     void assign(std::vector<Violation> violations);
 
 private:
-    // What a word is about, as far as that tells at once which rule it may concern.
-    enum class About : u8 { Any, Tlb, None };
-    struct Words {
-        u64 end = 0;
-        About about = About::Any;
+    // What the changes of one micro-step say together.
+    struct Pass {
+        Gfn closed;
+        bool endedInvalidation = false;
+        GfnRange ended;
     };
     void lookAtStep();
-    About aboutOf(Place place) const;
+    void look(RuleContext& context, Pass& pass, Place place, u64 delta);
+    void lookAtEntry(RuleContext& context, Place place, u64 delta);
+    void lookAtTlb(RuleContext& context, Place place);
+    void lookAtVm(RuleContext& context, Pass& pass, Place place, u64 delta);
+    void lookAtActor(RuleContext& context, Pass& pass, Place place, u64 delta);
+    void lookAtPamt(RuleContext& context, Place place, u64 delta);
 
     System& system_;
-    std::vector<Words> words_; // ascending; behind the last: words of no rule
-    u64 seen_ = 0;             // changes looked at
-    u64 quietSeen_ = 0;        // changes before the last quiet point
+    WordKinds kinds_;
+    u64 seen_ = 0; // changes looked at
+    // Since the machine was quiet, whether or not it was undone: then it is asked for in vain.
+    Touched touched_;
+    bool rootCame_ = false; // or went
+    bool keepsTouched_ = false;
     bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key

@@ -112,6 +112,26 @@ TEST(Rules, lock_order_sees_a_wrong_order_and_a_lock_that_is_kept) {
 }
 
 // locking.rst, each lock against each that is taken before it.
+// A search comes to many ends by one beginning: what was taken there may be lost behind it, at any of them.
+TEST(Rules, a_table_that_is_lost_behind_a_common_beginning_is_found_at_each_end) {
+    for (const bool kept : {true, false}) {
+        const Scenario scenario = bindScenario(
+            "t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n  - vcpu0: {write: 0x1000}\n");
+        Runner runner(scenario);
+        Machine& machine = runner.system().machine();
+        if (kept)
+            runner.checker().keepTouched();
+        runner.runItem(scenario.script[0]); // one end, at which nothing is lost
+        ASSERT_TRUE(runner.checker().violations().empty());
+        // Another: the entry of the root goes, and nothing is done to the tables below it.
+        machine.beginStep({});
+        machine.set(wordOf(runner.system().directRoot(), 0), spte::kNonpresent);
+        runner.quiet();
+        const auto& found = runner.checker().violations();
+        EXPECT_EQ(std::any_of(found.begin(), found.end(), [](const Violation& v) { return v.rule == Rule::NoLeak; }), kept);
+    }
+}
+
 TEST(Rules, lock_order_knows_each_pair) {
     constexpr LockId kOrder[] = {LockId::SlotsLock, LockId::FilemapInvalidateLock, LockId::MmuLock, LockId::TdpMmuPagesLock};
     for (std::size_t inner = 0; inner < std::size(kOrder); ++inner)
@@ -156,6 +176,28 @@ TEST(Rules, each_step_of_the_protocol_has_a_scenario_that_shows_what_it_is_for) 
     }
     for (unsigned i = 0; i < kBreaks; ++i)
         EXPECT_TRUE(shown[i]) << info(static_cast<Break>(i)).name << " is in no scenario";
+}
+
+// So that nobody adds words to the machine of which no rule hears.
+TEST(Rules, words_that_nobody_has_judged_are_not_taken_for_words_of_no_rule) {
+    Regions regions;
+    regions.take(512, "memory");
+    const Place held = regions.take(4, "held"), pages = regions.take(8, "host-page");
+    const u64 hashed = regions.used();
+    const Place index = regions.take(4, "counter");
+    const WordKinds kinds(regions, hashed);
+    for (unsigned twice = 0; twice < 2; ++twice) {
+        EXPECT_EQ(kinds.of({0}), About::Memory);
+        EXPECT_EQ(kinds.of({511}), About::Memory);
+        EXPECT_EQ(kinds.of(held), About::Held);
+        EXPECT_EQ(kinds.of(held + 3), About::Held);
+        EXPECT_EQ(kinds.of(pages), About::Page);
+        EXPECT_EQ(kinds.of(pages + 7), About::Page);
+        EXPECT_EQ(kinds.of(index), About::None);
+        EXPECT_EQ(kinds.of({u64{held.v} + (u64{1} << 40)}), About::None);
+    }
+    regions.take(1, "something-new");
+    EXPECT_THROW(WordKinds(regions, regions.used()), std::logic_error);
 }
 
 TEST(Rules, a_named_violation_is_a_demonstration) {
