@@ -61,10 +61,7 @@ Leaps::Sum Compactor::finish(bool keepZero) {
     return sum;
 }
 
-void Leaps::clear() {
-    levels_.clear();
-    hashes_.clear();
-}
+void Leaps::clear() { levels_.clear(); }
 
 void Leaps::begin(u64 steps, u64 openBytes) {
     clear();
@@ -148,19 +145,16 @@ Leaps::Sum Leaps::unpacked(const Stride& stride) {
     return sum;
 }
 
-void Leaps::addBackwards(Sum sum, u64 hash) {
+void Leaps::addBackwards(Sum sum) {
     if (levels_.empty())
         levels_.emplace_back();
     levels_[0].push_back(keep(std::move(sum)));
-    hashes_.push_back(hash);
 }
 
-void Leaps::finish(u64 hashAtEnd) {
+void Leaps::finish() {
     if (levels_.empty())
         return;
     std::reverse(levels_[0].begin(), levels_[0].end());
-    std::reverse(hashes_.begin(), hashes_.end());
-    hashes_.push_back(hashAtEnd);
     Compactor sums;
     u64 span = steps_;
     for (unsigned level = 1; level < kLevels && levels_.back().size() >= kFan; ++level) {
@@ -209,13 +203,6 @@ std::pair<const Leaps::Stride*, u64> Leaps::longest(u64 step, u64 target, bool f
     return best;
 }
 
-bool Leaps::hashAt(u64 step, u64& hash) const {
-    if (step % steps_ != 0 || step / steps_ >= hashes_.size())
-        return false;
-    hash = hashes_[step / steps_];
-    return true;
-}
-
 u8 Leaps::mayChange(u64 n, u64 place) const {
     if (levels_.empty() || n >= levels_[0].size())
         return kAnyPart;
@@ -230,7 +217,7 @@ u8 Leaps::mayChange(u64 n, u64 place) const {
 }
 
 u64 Leaps::bytes() const {
-    u64 bytes = hashes_.capacity() * sizeof(u64);
+    u64 bytes = 0;
     for (const auto& level : levels_)
         for (const Stride& stride : level)
             bytes += stride.bytes();

@@ -31,19 +31,17 @@ public:
         std::vector<u64> deltas;
         std::vector<u8> parts;
     };
-    // Strides of `steps` micro-steps are added from the end to the begin, and those that these add up to. `hash`: of the machine before the
-    // stride's first micro-step. In those of the lowest level are the places whose changes cancel out, too.
+    // Strides of `steps` micro-steps are added from the end to the begin, and those that these add up to. In those of the lowest level are
+    // the places whose changes cancel out, too.
     void begin(u64 steps, u64 openBytes = kOpenBytes);
-    void addBackwards(Sum sum, u64 hash);
+    void addBackwards(Sum sum);
     // All of the lowest level are in: makes the others.
-    void finish(u64 hashAtEnd);
+    void finish();
 
     // Takes the longest stride that begins (forward) or ends (backward) at that micro-step and does not pass `target`: where it leads, with
     // f(place, delta) for each place that differs there. Without one it leads nowhere: to `step`.
     template <class F>
     u64 leap(u64 step, u64 target, bool forward, F&& f) const;
-    // The machine's hash there, if a stride begins or ends there.
-    bool hashAt(u64 step, u64& hash) const;
     // In which parts of the n-th stride of the lowest level that place may have changed: a bit for each.
     u8 mayChange(u64 n, u64 place) const;
     u64 bytes() const;
@@ -69,7 +67,6 @@ private:
     u64 steps_ = 1;
     u64 openLeft_ = 0;
     std::vector<std::vector<Stride>> levels_;
-    std::vector<u64> hashes_; // at micro-step n * steps_
     std::unique_ptr<GroupPacker> packer_;
 };
 

@@ -87,7 +87,8 @@ void Machine::fill(Pfn pfn, u64 value) {
             accesses_->push_back({first + k, WordAccess::Kind::Write, old[k], value});
     if (old.all(value))
         return;
-    hash_ += frameHash(first, value) - frameHash(first, old);
+    if (hashKept_)
+        hash_ += frameHash(first, value) - frameHash(first, old);
     words_.putFrame(first, {value, value, {}});
     if (recording_) {
         fills_.push_back({changeCount(), first, std::move(old), value});
@@ -95,11 +96,38 @@ void Machine::fill(Pfn pfn, u64 value) {
     }
 }
 
+void Machine::setTold(Place place, u64 value) {
+    logged(place.v, WordAccess::Kind::Write, words_[place.v], value);
+    change(place, value);
+}
+
+void Machine::setCommutingTold(Place place, u64 value) {
+    logged(place.v, WordAccess::Kind::Add, words_[place.v], value);
+    change(place, value);
+}
+
+void Machine::keepObserved(u64 value) const { observed_->push_back(value); }
+
+void Machine::recordStep(const StepRecord& step) {
+    journal_.beginStep(step);
+    ++position_; // it is recorded at the end only
+}
+
 u64 Machine::hashFromScratch() const {
     u64 hash = 0;
-    for (u64 place = 0; place < hashed_; ++place)
+    for (u64 place = 0; place < hashed_; place = words_.nextWritten(place))
         hash += wordHash(place, words_[place]);
     return hash;
+}
+
+void Machine::keepHash(bool on) {
+    if (on && !hashKept_) {
+        if (!leaps_.empty())
+            throw std::logic_error("what leaps does not keep a hash");
+        hash_ = hashFromScratch();
+    }
+    hashKept_ = on;
+    watch();
 }
 
 u64 Machine::journalBytesFrom(u64 step) const {
@@ -120,13 +148,13 @@ void Machine::beginHistory() {
     fills_.clear();
     leaps_.clear();
     position_ = 0;
-    recording_ = true;
+    setRecording(true);
 }
 
 void Machine::writeUnjournalled(u64 place, u64 value) {
-    if (place < hashed_)
-        hash_ += wordHash(place, value) - wordHash(place, words_[place]);
-    words_.put(place, value);
+    const u64 old = words_.exchange(place, value);
+    if (hashKept_)
+        rehash(place, old, value);
     flagged(place);
 }
 
@@ -134,9 +162,11 @@ void Machine::apply(const JournalChange& change, bool forward) {
     if (change.place != kFill)
         return writeUnjournalled(change.place, words_[change.place] ^ change.delta);
     const Fill& fill = fills_[change.delta];
-    const u64 before = frameHash(fill.first, fill.old);
-    const u64 after = frameHash(fill.first, fill.now);
-    hash_ += forward ? after - before : before - after;
+    if (hashKept_) {
+        const u64 before = frameHash(fill.first, fill.old);
+        const u64 after = frameHash(fill.first, fill.now);
+        hash_ += forward ? after - before : before - after;
+    }
     if (forward)
         words_.putFrame(fill.first, {fill.now, fill.now, {}});
     else
@@ -176,7 +206,6 @@ void Machine::seek(u64 position) {
             flagged(place);
         });
         if (there != position_) {
-            leaps_.hashAt(there, hash_);
             position_ = there;
             continue;
         }
@@ -194,13 +223,13 @@ std::pair<u64, u64> Machine::partOf(u64 chunk, unsigned part) const {
 
 void Machine::packLeaps(u64 openBytes) {
     leaps_.clear();
+    keepHash(false);
     seek(steps());
     const u64 stride = u64{1} << journal_.stepBits();
     const u64 whole = steps() / stride;
     if (whole < 2)
         return seek(0); // walking that costs nothing
     seek(whole * stride);
-    const u64 hashAtEnd = hash_;
     Leaps strides;
     strides.begin(stride, openBytes);
     Compactor sums;
@@ -215,9 +244,9 @@ void Machine::packLeaps(u64 openBytes) {
             if (sum.deltas[i] != 0)
                 writeUnjournalled(place, words_[place] ^ sum.deltas[i]);
         });
-        strides.addBackwards(std::move(sum), hash_);
+        strides.addBackwards(std::move(sum));
     }
-    strides.finish(hashAtEnd);
+    strides.finish();
     leaps_ = std::move(strides);
     position_ = 0;
 }

@@ -27,8 +27,8 @@ namespace mirrorscope {
 
 // What an actor has learnt, as a hash; and how often that began anew.
 struct Observed {
-    u64 hash = 0;
-    u32 begun = 0;
+    u64 hash;
+    u32 begun;
 };
 
 class Machine {
@@ -81,8 +81,10 @@ public:
 
     // The one door. Requires a begun step when the journal is on.
     void set(Place place, u64 value) {
-        logged(place.v, WordAccess::Kind::Write, words_[place.v], value);
-        change(place, value);
+        if (untold_)
+            words_.put(place.v, value);
+        else
+            setTold(place, value);
     }
     // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit is set in it; or a
     // bit is cleared that nobody else sets.
@@ -109,26 +111,27 @@ public:
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
     void fill(Pfn pfn, u64 value);
 
-    // A hash over every hashed word: equal states have equal hashes, whatever led to them.
-    u64 hash() const { return hash_; }
-    // The same from scratch, for tests of the journal.
+    // A hash over every hashed word: equal states have equal hashes, whatever led to them. It is kept with each change, which is a good
+    // part of what a change costs: whoever will not ask often lets that be, until packLeaps() or for good.
+    u64 hash() const { return hashKept_ ? hash_ : hashFromScratch(); }
     u64 hashFromScratch() const;
+    bool keepsHash() const { return hashKept_; }
+    void keepHash(bool on);
 
     // Journal off: bulk loads and the construction of a machine; nothing can be undone before this point.
-    void setRecording(bool on) { recording_ = on; }
+    void setRecording(bool on) {
+        recording_ = on;
+        watch();
+    }
     bool recording() const { return recording_; }
     // Makes the present state position 0, the second one without forgetting how often a site was passed.
     void baseline();
     void beginHistory();
 
     void beginStep(const StepRecord& step) {
-        if (!recording_) {
-            ++siteCounts_[static_cast<unsigned>(step.site)];
-            return;
-        }
-        journal_.beginStep(step);
         ++siteCounts_[static_cast<unsigned>(step.site)];
-        position_ = journal_.steps();
+        if (recording_)
+            recordStep(step);
     }
     // The last one turns out to be of another site than it began as.
     void renameStep(Site was, Site site) {
@@ -147,7 +150,8 @@ public:
 
     // Goes to the state before micro-step `position`; costs the distance, after packLeaps() only the distance in places.
     void seek(u64 position);
-    // Nothing is recorded any more: reads the journal once, from the present end back to position 0, and leaves the machine there.
+    // Nothing is recorded any more: reads the journal once, from the present end back to position 0, and leaves the machine there. From
+    // then on no hash is kept.
     void packLeaps(u64 openBytes = Leaps::kOpenBytes);
     // While not null, seeking sets flags[frame] for each frame of memory (place >> 9) of which a word changed.
     void flagFrames(std::vector<u8>* flags) { touched_ = flags; }
@@ -186,7 +190,7 @@ public:
             return;
         observer_->hash = mix(observer_->hash, value);
         if (observed_ != nullptr)
-            observed_->push_back(value);
+            keepObserved(value);
     }
     // Everything that is observed goes into the hash, and into the list if there is one.
     void observe(Observed* observer, std::vector<u64>* all = nullptr) {
@@ -238,25 +242,39 @@ private:
         if (accesses_ != nullptr)
             accesses_->push_back({id, kind, old, now});
     }
+    // What is seldom done in a bulk run is kept out of line, so that the rest is short.
+    [[gnu::noinline]] void setTold(Place place, u64 value);
     void change(Place place, u64 value) {
-        const u64 old = words_[place.v];
+        const u64 old = words_.exchange(place.v, value);
         if (old == value)
             return;
-        if (place.v < hashed_)
-            hash_ += wordHash(place.v, value) - wordHash(place.v, old);
-        words_.put(place.v, value);
+        if (hashKept_)
+            rehash(place.v, old, value);
         if (recording_)
             journal_.push(place.v, old ^ value);
     }
-    void setCommuting(Place place, u64 value) {
-        logged(place.v, WordAccess::Kind::Add, words_[place.v], value);
-        change(place, value);
+    void rehash(u64 place, u64 old, u64 value) {
+        if (place < hashed_)
+            hash_ += wordHash(place, value) - wordHash(place, old);
     }
+    void setCommuting(Place place, u64 value) {
+        if (untold_)
+            words_.put(place.v, value);
+        else
+            setCommutingTold(place, value);
+    }
+    [[gnu::noinline]] void setCommutingTold(Place place, u64 value);
+    [[gnu::noinline]] void keepObserved(u64 value) const;
+    [[gnu::noinline]] void recordStep(const StepRecord& step);
     u64 withoutPart(u64 id, u64 value) const;
-    // In a race somebody hears of each read, or reads what is not in memory yet; else nobody does, and a read is one.
-    void watch() { watched_ = observer_ != nullptr || accesses_ != nullptr || ownStores_.v != 0; }
-    u64 getWatched(Place place) const;
-    u64 peekWatched(Place place) const;
+    // In a race somebody hears of each read, or reads what is not in memory yet; else nobody does, and a read is one. Of a change hear the
+    // journal, the hash and whoever logs accesses.
+    void watch() {
+        watched_ = observer_ != nullptr || accesses_ != nullptr || ownStores_.v != 0;
+        untold_ = !recording_ && !hashKept_ && accesses_ == nullptr;
+    }
+    [[gnu::noinline]] u64 getWatched(Place place) const;
+    [[gnu::noinline]] u64 peekWatched(Place place) const;
     // The word that a read of the place reads: the place, or that of the latest store to it which waits in the reader's own buffer.
     Place seen(Place place) const { return ownStores_.v == 0 || words_[ownStores_.v] == 0 ? place : waitingStore(place); }
     Place waitingStore(Place place) const;
@@ -284,6 +302,8 @@ private:
     Memory words_;
     u64 hashed_ = 0;
     u64 hash_ = 0;
+    bool hashKept_ = true;
+    bool untold_ = false;
     mutable Observed* observer_ = nullptr;
     mutable std::vector<u64>* observed_ = nullptr;
     mutable AccessLog* accesses_ = nullptr;

@@ -57,6 +57,16 @@ void Memory::expectFew(u64 begin, u64 end) {
         madvise(words_ + begin, (end - begin) * sizeof(u64), MADV_NOHUGEPAGE);
 }
 
+u64 Memory::exchangeInFrame(u64 place, u64 value) {
+    u64& word = isHead(place) ? heads_[place / kFrameWords] : words_[place];
+    const u64 old = word;
+    if (old != value) {
+        word = value;
+        written_[place / kFrameWords / 64] |= isHead(place) ? 0 : bit(place);
+    }
+    return old;
+}
+
 Memory::FrameWords Memory::frame(u64 first) const {
     if (bare(first))
         return {(*this)[first], 0, {}};

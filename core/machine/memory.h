@@ -28,19 +28,20 @@ public:
 
     u64 size() const { return size_; }
     u64 operator[](u64 place) const { return isHead(place) ? heads_[place / kFrameWords] : words_[place]; }
-    void put(u64 place, u64 value) {
-        if (isHead(place)) {
-            if (u64& head = heads_[place / kFrameWords]; head != value) // a store costs a page of this host where a load does not
-                head = value;
-            return;
-        }
-        if (place < frameWords_) {
-            if (value == 0 && bare(place))
-                return;
-            written_[place / kFrameWords / 64] |= bit(place);
-        }
-        words_[place] = value;
+    // (A store costs a page of this host where a load does not.)
+    void put(u64 place, u64 value) { exchange(place, value); }
+    // The same, and what the word was.
+    u64 exchange(u64 place, u64 value) {
+        if (place < frameWords_)
+            return exchangeInFrame(place, value);
+        const u64 old = words_[place];
+        if (old != value)
+            words_[place] = value;
+        return old;
     }
+
+    // The next place behind that one whose word may be other than zero, for whoever goes through all of them.
+    u64 nextWritten(u64 place) const { return isHead(place) && bare(place) ? place + kFrameWords : place + 1; }
 
     // A frame by the place of its first word, which may be one that the constructor was not told of. What its words are: the first, and
     // the others' value if they have one; else all of them.
@@ -56,7 +57,8 @@ public:
     void putFrame(u64 first, const FrameWords& words);
 
 private:
-    bool isHead(u64 place) const { return place % kFrameWords == 0 && place < frameWords_; }
+    [[gnu::noinline]] u64 exchangeInFrame(u64 place, u64 value);
+    bool isHead(u64 place) const { return place < frameWords_ && place % kFrameWords == 0; }
     static u64 bit(u64 place) { return u64{1} << place / kFrameWords % 64; }
     // Nothing but zeroes behind the first word: this host need not be asked.
     bool bare(u64 place) const { return place < frameWords_ && (written_[place / kFrameWords / 64] & bit(place)) == 0; }

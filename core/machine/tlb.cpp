@@ -22,6 +22,7 @@ Tlb::Tlb(unsigned vcpu, u64 pages, Regions& regions) : vcpu_(vcpu), capacity_(st
 void Tlb::layOutIndexes(Regions& indexes) {
     count_ = indexes.take(1, "tlb-index");
     order_ = indexes.take(capacity_, "tlb-index");
+    twice_ = indexes.take(1, "tlb-index");
 }
 
 TlbEntry Tlb::decode(u64 tag, u64 value) {
@@ -52,8 +53,11 @@ void Tlb::insert(const TlbEntry& entry) {
     u64 i = tag & (capacity_ - 1);
     while (true) {
         const u64 found = machine_->peek(slots_ + i * 2);
-        if (found == tag)
+        if (found == tag) {
+            if (machine_->look(slots_ + i * 2 + 1) >> 12 != entry.pfn.v)
+                noteCached(entry.pfn);
             break;
+        }
         if (found == 0) {
             if (size() + 2 >= capacity_) {
                 flushLeaves(); // full: a CPU may evict at any time
@@ -62,6 +66,7 @@ void Tlb::insert(const TlbEntry& entry) {
             const u64 count = size();
             machine_->set(order_ + count, i);
             machine_->set(count_, count + 1);
+            noteCached(entry.pfn);
             break;
         }
         i = (i + 1) & (capacity_ - 1);
@@ -110,7 +115,13 @@ void Tlb::insert(const UpperEntry& entry) {
     machine_->set(slot, upperTag(entry.gfn, entry.alias, entry.level));
     machine_->set(slot + 1, entry.table.v << 12 | entry.rwx);
     machine_->add(upperCount_, 1);
+    noteCached(entry.table);
     machine_->setBits(cachedBy(entry.table), bit());
+}
+
+void Tlb::noteCached(Pfn pfn) {
+    if ((machine_->look(cachedBy(pfn)) & bit()) != 0)
+        machine_->set(twice_, 1);
 }
 
 // A stale entry may lead to a table that has moved: the frame's bit stays until the last of them is gone. Whoever changes a slot changes
@@ -123,7 +134,7 @@ void Tlb::dropUpper(Place slot) {
     machine_->set(slot + 1, 0);
     machine_->add(upperCount_, u64(-1));
     bool stays = false;
-    u64 others = machine_->look(upperCount_);
+    u64 others = machine_->look(twice_) != 0 ? machine_->look(upperCount_) : 0;
     for (unsigned i = 0; i < kUpperSlots && others != 0 && !stays; ++i) {
         const u64 value = machine_->look(uppers_ + (2 * i + 1));
         others -= value != 0;
@@ -172,6 +183,7 @@ void Tlb::drop(const GfnRange& range) {
 
 void Tlb::flush() {
     flushLeaves();
+    machine_->set(twice_, 0);
     if (machine_->peek(upperCount_) == 0)
         return;
     for (unsigned i = 0; i < kUpperSlots; ++i) {

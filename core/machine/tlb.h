@@ -77,6 +77,8 @@ private:
     static u64 upperTag(Gfn gfn, Alias alias, Level level);
     Place upperSlot(Gfn gfn, Level level) const;
     void dropUpper(Place slot);
+    // An entry for that frame is about to come: it may be the second.
+    void noteCached(Pfn pfn);
     void flushLeaves();
     template <class Goes>
     void dropIf(Goes&& goes);
@@ -95,6 +97,7 @@ private:
     Place upperCount_;
     Place count_;
     Place order_; // the used slots in the order of filling
+    Place twice_; // since the last flush a frame may have had two entries at a time: 1
 };
 
 } // namespace mirrorscope

@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "base/types.h"
 
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -17,14 +19,10 @@ public:
 
     // The path of `function` called from `parent`; `function` is a literal.
     u32 enter(u32 parent, const char* function) {
-        for (u32 child = nodes_[parent].firstChild; child != 0; child = nodes_[child].nextSibling)
-            if (nodes_[child].function == function)
-                return child;
-        const auto node = static_cast<u32>(nodes_.size());
-        nodes_.push_back(
-            {parent, function, 0, nodes_[parent].firstChild, mix(nodes_[parent].hash, hashBytes(function, std::strlen(function)))});
-        nodes_[parent].firstChild = node;
-        return node;
+        Known& known = known_[(parent * 31 + (reinterpret_cast<std::uintptr_t>(function) >> 3)) % known_.size()];
+        if (known.parent != parent || known.function != function)
+            known = {parent, child(parent, function), function};
+        return known.path;
     }
     u32 parent(u32 path) const { return nodes_[path].parent; }
     // By the names: the same in every machine, where the number tells who came first.
@@ -51,6 +49,17 @@ public:
     }
 
 private:
+    [[gnu::noinline]] u32 child(u32 parent, const char* function) {
+        for (u32 child = nodes_[parent].firstChild; child != 0; child = nodes_[child].nextSibling)
+            if (nodes_[child].function == function)
+                return child;
+        const auto node = static_cast<u32>(nodes_.size());
+        nodes_.push_back(
+            {parent, function, 0, nodes_[parent].firstChild, mix(nodes_[parent].hash, hashBytes(function, std::strlen(function)))});
+        nodes_[parent].firstChild = node;
+        return node;
+    }
+
     struct Node {
         u32 parent;
         const char* function;
@@ -59,6 +68,11 @@ private:
         u64 hash;
     };
     std::vector<Node> nodes_;
+    struct Known {
+        u32 parent = 0, path = 0;
+        const char* function = nullptr;
+    };
+    std::array<Known, 256> known_; // what was entered lately
 };
 
 } // namespace mirrorscope

@@ -66,12 +66,12 @@ std::vector<unsigned> Race::movable() const {
 
 std::optional<Race::Round> Race::outermostRound(unsigned i) const {
     const Sim::Retries& retries = lanes_[i].retries;
-    return retries.depth == 0 ? std::nullopt : std::optional(Round{1, retries.visits[0].number});
+    return retries.visits.empty() ? std::nullopt : std::optional(Round{1, retries.visits[0].number});
 }
 
 std::optional<Race::Round> Race::freshRound(unsigned i) const {
     const Sim::Retries& retries = lanes_[i].retries;
-    for (unsigned depth = 1; depth <= retries.depth; ++depth)
+    for (unsigned depth = 1; depth <= retries.visits.size(); ++depth)
         if (const auto& visit = retries.visits[depth - 1]; visit.steps == lanes_[i].steps)
             return Round{depth, visit.number};
     return std::nullopt;
@@ -79,7 +79,7 @@ std::optional<Race::Round> Race::freshRound(unsigned i) const {
 
 bool Race::isIn(unsigned i, const Round& round) const {
     const Sim::Retries& retries = lanes_[i].retries;
-    return retries.depth >= round.depth && retries.visits[round.depth - 1].number == round.number;
+    return retries.visits.size() >= round.depth && retries.visits[round.depth - 1].number == round.number;
 }
 
 void Race::resume(unsigned i) {
@@ -273,8 +273,8 @@ Race::Copy Race::copy(unsigned i) const {
         copy.stack.resize(lane.fiber->used());
         lane.fiber->save(copy.stack.data());
     }
-    for (unsigned n = 0; n < lane.retries.depth; ++n)
-        copy.logBegin = std::min(copy.logBegin, lane.retries.visits[n].begin);
+    for (const Sim::Retries::Visit& visit : lane.retries.visits)
+        copy.logBegin = std::min(copy.logBegin, visit.begin);
     if (lane.condition.kind == Condition::Kind::Changed)
         copy.logBegin = std::min(copy.logBegin, lane.condition.begin);
     copy.log.assign(lane.log.begin() + static_cast<std::ptrdiff_t>(copy.logBegin), lane.log.end());

@@ -132,7 +132,7 @@ public:
         Condition condition;
         u32 path = 0;
         u32 script = 0;
-        Observed observed;
+        Observed observed{};
         Sim::Retries retries;
         Sim::Forgets forgets;
         u64 steps = 0;             // micro-steps that it took

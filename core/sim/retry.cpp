@@ -5,7 +5,6 @@
 #include "sim/sim.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <vector>
 
 namespace mirrorscope {
@@ -90,8 +89,9 @@ void Sim::settle(u64 token) { machine_->observeAnew(mix(script_, token)); }
 
 Sim::Retries& Sim::retries() { return inRace_ ? race_->lanes_[race_->current_].retries : retries_; }
 
-Sim::Retries::Visit Sim::visit(u64 carried) {
-    return {carried, machine_->hash(), logged(), storesWait(), ++retries().begun, inRace_ ? race_->lanes_[race_->current_].steps : 0};
+Sim::Retries::Visit Sim::visit(u64 carried, u64 alike) {
+    return {carried,           machine_->keepsHash() ? machine_->hash() : 0,      alike, logged(), storesWait(),
+            ++retries().begun, inRace_ ? race_->lanes_[race_->current_].steps : 0};
 }
 
 std::size_t Sim::logged() const {
@@ -100,13 +100,19 @@ std::size_t Sim::logged() const {
 }
 
 bool Sim::endRound(u64 carried) {
-    const Retries::Visit visit = retries().visits[retries().depth - 1];
+    const Retries::Visit visit = retries().visits.back();
     if (visit.carried != carried)
         return false;
     if (visit.storesWait)
         return false;
     AccessLog* const log = machine_->accesses();
     if (log == nullptr) {
+        // Nearly all loops end sooner; for the others the machine keeps a hash from here on.
+        if (!machine_->keepsHash()) {
+            if (visit.alike > kRoundsWithoutHash)
+                machine_->keepHash(true);
+            return false;
+        }
         if (visit.hash == machine_->hash())
             throw Stuck{actorName(actor_) + " repeats " + paths_.names(path_).back() + "() for ever"};
         return false;
@@ -120,10 +126,7 @@ bool Sim::endRound(u64 carried) {
 
 Retry::Retry(Sim& sim, u64 carried) : sim_(sim), rounds_(sim), settles_(false) {
     rounds_.but(carried);
-    Sim::Retries& retries = sim.retries();
-    if (retries.depth == retries.visits.size())
-        throw std::logic_error("loops that try again are nested too deeply");
-    retries.visits[retries.depth++] = sim.visit(carried);
+    sim.retries().visits.push(sim.visit(carried, 0));
 }
 
 Retry::Retry(Sim& sim, Settled settled) : Retry(sim, settled.token) {
@@ -131,7 +134,7 @@ Retry::Retry(Sim& sim, Settled settled) : Retry(sim, settled.token) {
     sim.settle(settled.token);
 }
 
-Retry::~Retry() { --sim_.retries().depth; }
+Retry::~Retry() { sim_.retries().visits.pop(); }
 
 // The stores of a round leave before the next: a loop spins long enough for that.
 void Retry::again(u64 carried) {
@@ -144,8 +147,8 @@ void Retry::again(u64 carried) {
     forget();
     if (sim_.endRound(carried))
         forget();
-    Sim::Retries& retries = sim_.retries();
-    retries.visits[retries.depth - 1] = sim_.visit(carried);
+    Sim::Retries::Visit& visit = sim_.retries().visits.back();
+    visit = sim_.visit(carried, visit.carried == carried ? visit.alike + 1 : 0);
 }
 
 } // namespace mirrorscope

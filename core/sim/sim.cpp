@@ -266,6 +266,12 @@ void Sim::synchronizeSrcu() {
     bump(srcuWaiters_, ~0ull);
 }
 
+void Sim::passSrcu(Place word) {
+    machine_->set(word, srcuInside_[actor_]);
+    if (srcuInside_[actor_] == 0 && machine_->peek(srcuWaiters_) != 0)
+        leftSrcu();
+}
+
 // Who was inside when somebody began to wait has been outside once now.
 void Sim::leftSrcu() {
     for (unsigned a = 0; a < actors(); ++a) {

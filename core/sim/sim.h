@@ -16,6 +16,7 @@
 #include "sim/call_path.h"
 #include "sim/fiber.h"
 #include "sim/marks.h"
+#include "sim/nested.h"
 
 #include <array>
 #include <concepts>
@@ -125,7 +126,7 @@ public:
         site_ = site;
     }
     // The micro-step that ran last is complete: rules are checked. Called by step() and at the end of a script step.
-    void finishStep() {
+    [[gnu::noinline]] void finishStep() {
         if (afterStep_ && stepOpen_) {
             stepOpen_ = false;
             afterStep_();
@@ -205,26 +206,23 @@ public:
     // Everything that is counted goes back to 0 and the present state becomes position 0.
     void baseline();
 
-    // The loops that an actor is in which try again, the outermost first (see Retry).
+    // The loops that an actor is in which try again (see Retry).
     struct Retries {
         struct Visit {
-            u64 carried = 0;         // what the round began with beside the machine
-            u64 hash = 0;            // of the machine; what counts when nobody else runs
-            std::size_t begin = 0;   // in the log of accesses; what counts in a race
-            bool storesWait = false; // in the buffer of the actor's CPU, from before the loop: a later round has none of them
-            u64 number = 0;          // of all rounds that the actor has begun
-            u64 steps = 0;           // micro-steps that it had taken by then; what counts in a race
+            u64 carried;       // what the round began with beside the machine
+            u64 hash;          // of the machine, if it keeps one; what counts when nobody else runs
+            u64 alike;         // rounds before this one that began with the same
+            std::size_t begin; // in the log of accesses; what counts in a race
+            bool storesWait;   // in the buffer of the actor's CPU, from before the loop: a later round has none of them
+            u64 number;        // of all rounds that the actor has begun
+            u64 steps;         // micro-steps that it had taken by then; what counts in a race
         };
-        std::array<Visit, 8> visits;
-        unsigned depth = 0;
+        Nested<Visit, 8> visits;
         u64 begun = 0; // rounds, of all loops
     };
 
-    // The parts that an actor is in of which only what they return will matter, the outermost first (see Forget).
-    struct Forgets {
-        std::array<Observed, 12> then;
-        unsigned depth = 0;
-    };
+    // The parts that an actor is in of which only what they return will matter (see Forget): what it had observed before each.
+    using Forgets = Nested<Observed, 12>;
 
 private:
     friend class Race; // drives the fibers of this simulator
@@ -237,13 +235,18 @@ private:
     // Of the running actor, in the buffer of its CPU.
     bool storesWait() const { return inRace_ && stores_.exist() && inOwnStep() && machine_->get(stores_.count(actor_)) != 0; }
     void fenceBefore(Site site) {
-        if (stores_.exist() && !isLoad(site))
+        if (stores_.exist())
+            fenceUnlessLoad(site);
+    }
+    [[gnu::noinline]] void fenceUnlessLoad(Site site) {
+        if (!isLoad(site))
             fence();
     }
     // wait() by one whose stores have left, or may wait.
     void arrive(Site site, const Condition& condition);
     void begin(Site site) {
-        stored_.clear();
+        if (!stored_.empty())
+            stored_.clear();
         stepOpen_ = true;
         ++begun_;
         machine_->beginStep({.change = 0, .path = path_, .script = script_, .site = site, .actor = actor_});
@@ -254,12 +257,11 @@ private:
     }
     bool inOwnStep() const;
     void applySrcu() {
-        if (const Place word = srcuDepth_ + actor_; machine_->peek(word) != srcuInside_[actor_]) {
-            machine_->set(word, srcuInside_[actor_]);
-            if (srcuInside_[actor_] == 0 && machine_->peek(srcuWaiters_) != 0)
-                leftSrcu();
-        }
+        // (No access that matters to others: nobody else writes the word.)
+        if (const Place word = srcuDepth_ + actor_; machine_->look(word) != srcuInside_[actor_])
+            passSrcu(word);
     }
+    [[gnu::noinline]] void passSrcu(Place word);
     void leftSrcu();
     void bump(Place place, u64 by) { machine_->add(place, by); }
     // After a loop's round, which is the log from `begin` on: Changed, with the words that the round depended on appended to the log as
@@ -271,10 +273,11 @@ private:
     }
     void suspend(Site site, const Condition& condition);
     Retries& retries();
-    Retries::Visit visit(u64 carried);
+    Retries::Visit visit(u64 carried, u64 alike);
     std::size_t logged() const;
     // A round of the innermost loop is over, and the next one begins with `carried`; returns when it could end otherwise.
     bool endRound(u64 carried);
+    static constexpr u64 kRoundsWithoutHash = 64;
 
     unsigned vcpus_;
     Machine* machine_ = nullptr;

@@ -70,4 +70,12 @@ expect: [{result: a, is: ok}, {count: TDH.MEM.PAGE.AUG, is: 5}, {count: spte.res
     EXPECT_TRUE(run.runner.ok()) << run.failures();
 }
 
+// Without a history no hash of the machine is kept from the beginning: a loop that has no end is found nevertheless.
+TEST(Retry, what_repeats_itself_for_ever_is_found_in_a_run_without_history) {
+    Ran run(td("  - inject: {seamcall: TDH.MEM.PAGE.AUG, status: TDX_OPERAND_BUSY}\n  - vcpu0: {accept: 0x4000}\n",
+               "vcpus: 1, break: [stay-frozen]"),
+            {.check = false, .recording = false});
+    EXPECT_NE(run.runner.stopped().find("repeats"), std::string::npos) << run.runner.stopped();
+}
+
 } // namespace mirrorscope::test

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 
 namespace mirrorscope {
 
@@ -102,6 +103,44 @@ TEST(Tlb, keeps_what_was_found_until_it_is_flushed) {
     EXPECT_FALSE(host.tlb->lookup({5}, Alias::Private));
     EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9}, 0)), 0u);
     EXPECT_EQ(host.tlb->size(), 0u);
+}
+
+// The TLB's count of who leads where is not kept, but known: a frame's bit is set while an entry leads there, and no longer.
+TEST(Tlb, frames_know_whether_it_leads_to_them_whatever_comes_and_goes) {
+    const u64 seed = test::propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    Host host(64);
+    constexpr u64 kTables = 6, kPages = 32; // frames 1 to 6, and those from 32 on
+    std::map<u64, u64> pageOf;              // gfn's, fixed: a translation that changes goes first
+    for (unsigned n = 0; n < 4000; ++n) {
+        host.machine->beginStep({});
+        const Gfn gfn{random() % 4 << 18 | random() % 4 << 9 | random() % 8};
+        switch (random() % 12) {
+        case 0: host.tlb->flush(); break;
+        case 1: host.tlb->forget(gfn, Alias::Private); break;
+        case 2: host.tlb->drop(GfnRange{gfn, {gfn.v + 600}}); break;
+        case 3: host.tlb->drop(Pfn{32 + random() % kPages}); break;
+        case 4:
+        case 5:
+        case 6: {
+            const u64 page = pageOf.emplace(gfn.v, 32 + random() % kPages).first->second;
+            host.tlb->insert(TlbEntry{gfn, Alias::Private, Level::k4K, {page}, 7, true});
+            break;
+        }
+        default: {
+            const Level level = levelOf(2 + static_cast<unsigned>(random() % 3));
+            host.tlb->insert(UpperEntry{roundDown(gfn, level), Alias::Private, level, {1 + random() % kTables}, 7});
+        }
+        }
+        std::set<u64> led;
+        for (u64 i = 0; i < host.tlb->size(); ++i)
+            led.insert(host.tlb->at(i).pfn.v);
+        host.tlb->forEachUpper([&](const UpperEntry& entry) { led.insert(entry.table.v); });
+        for (u64 pfn = 0; pfn < 64; ++pfn)
+            ASSERT_EQ(host.machine->peek(host.frames->cachedBy({pfn}, 0)) & 1, led.contains(pfn) ? 1u : 0u)
+                << "frame " << pfn << " after " << n;
+    }
 }
 
 } // namespace mirrorscope

@@ -64,7 +64,7 @@ TEST(EptWalk, five_levels_use_gpa_bits_56_to_48) {
 
 TEST(EptWalk, an_actors_walk_is_an_observation_and_a_peek_is_not) {
     Tables t;
-    Observed observed;
+    Observed observed{};
     t.machine.observe(&observed);
     peekEpt(t.machine, {1}, 4, 0, Access::Read);
     EXPECT_EQ(observed.hash, 0u);
