@@ -58,16 +58,24 @@ void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
         for (u32 i = 0; i < count; ++i)
             differs |= numbers[i] ^ (last[i] + grows[i]);
         if (differs == 0) {
-            std::copy_n(numbers, count, last);
+            for (u32 i = 0; i < count; ++i)
+                last[i] = numbers[i];
             return flag(false);
         }
     }
+    addOneByOne(known ? nullptr : &key, numbers, count);
+    if (!known)
+        expected = {key, count, hash};
+}
+
+// `key`: of a group that was not expected.
+void GroupPacker::addOneByOne(const GroupKey* key, const u64* numbers, u32 count) {
     GroupMemory& m = memory_;
     if (codes_.size() < count)
         codes_.resize(count);
     u8* code = codes_.data();
     u8* literal = literals_.room(std::size_t{count} * kLongestVarint);
-    u32 differs = known ? 0 : 1;
+    u32 differs = key == nullptr ? 0 : 1;
     for (u32 i = 0; i < count; ++i) {
         const u32 slot = m.slot(i);
         const u64 value = numbers[i];
@@ -97,9 +105,7 @@ void GroupPacker::add(const GroupKey& key, const u64* numbers, u32 count) {
     flag(differs != 0);
     if (differs == 0)
         return;
-    differing(known ? nullptr : &key, count);
-    if (!known)
-        expected = {key, count, hash};
+    differing(key, count);
 }
 
 void GroupPacker::flag(bool value) {

@@ -89,6 +89,7 @@ private:
         }
         void usedTo(const u8* end) { used = static_cast<std::size_t>(end - all.data()); }
     };
+    [[gnu::noinline]] void addOneByOne(const GroupKey* key, const u64* numbers, u32 count);
     void flag(bool value);
     void differing(const GroupKey* key, u32 count);
     GroupMemory memory_;

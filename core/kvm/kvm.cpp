@@ -161,8 +161,10 @@ MmuPage Kvm::peekPage(Pfn spt) const {
 
 std::vector<Pfn> Kvm::roots() const {
     std::vector<Pfn> result;
-    for (u64 root = machine_->peek(vm(VmWord::RootsHead)); root != 0; root = machine_->peek(sp({root}, kNextRoot)))
-        result.push_back({root});
+    findRoot([&](Pfn root) {
+        result.push_back(root);
+        return false;
+    });
     return result;
 }
 
@@ -171,15 +173,16 @@ bool Kvm::reachable(Pfn spt, bool* frozenAbove) const {
     for (unsigned depth = 0; depth < 6; ++depth) {
         if (frames_.peekKind(table) != FrameKind::Table)
             return false;
-        const MmuPage page = peekPage(table);
-        if (!page.ptep)
-            return page.role != 0;
-        const u64 entry = machine_->peek(*page.ptep);
+        const u64 ptep = machine_->peek(sp(table, kPtep)); // (of all that peekPage() reads no more than this is asked for)
+        if (ptep == 0)
+            return machine_->peek(sp(table, kRole)) != 0;
+        const Place above{ptep - 1};
+        const u64 entry = machine_->peek(above);
         if (frozenAbove != nullptr && spte::isFrozen(entry))
             *frozenAbove = true;
         if (!spte::isPresent(entry) || ept::pfnOf(entry) != table)
             return false;
-        table = frameOf(*page.ptep);
+        table = frameOf(above);
     }
     return false;
 }

@@ -426,6 +426,14 @@ public:
     }
     u64 peekRootCount(Pfn root) const { return machine_->peek(sp(root, kRootCount)); }
     std::vector<Pfn> roots() const; // as listed, the newest first
+    // The first of them that is wanted, or 0.
+    template <class F>
+    Pfn findRoot(F&& wanted) const {
+        Pfn root{machine_->peek(vm(VmWord::RootsHead))};
+        while (root.v != 0 && !wanted(root))
+            root = {machine_->peek(sp(root, kNextRoot))};
+        return root;
+    }
     u64 peekVm(VmWord word) const { return machine_->peek(vm(word)); }
     // kvm->stat.pages_4k, pages_2m, pages_1g; nx_lpage_splits: the pages that the recovery worker has before it.
     u64 pagesOf(Level level) const { return machine_->peek(pageStatistic(level)); }

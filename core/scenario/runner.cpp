@@ -17,6 +17,7 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
     Sim& sim = system_.sim();
     const bool later = anyStep(scenario.script, [](const Step& s) { return s.verb == Verb::BeginHistory; });
     system_.machine().setRecording(options.recording && !later);
+    system_.machine().keepHash(options.recording);
     if (options.recording)
         sim.onStep([this] {
             if (!system_.machine().recording()) {
@@ -33,11 +34,19 @@ Runner::Runner(const Scenario& scenario, const RunOptions& options)
         checker_.watch();
 }
 
-// `forOne`: so many of these count as one. (Asked after each micro-step, which dividing takes a part of.)
-void Runner::checkBound(u64 steps, u64 forOne, std::string_view where) const {
-    if (steps >= options_.maxSteps && steps / forOne >= options_.maxSteps)
+// `forOne`: so many of these count as one. (Asked after each micro-step: nothing is divided or made that need not be.)
+void Runner::checkBound(u64 steps, u64 forOne, std::string_view where) {
+    const bool tooMany = steps >= options_.maxSteps && steps / forOne >= options_.maxSteps;
+    if (!tooMany && steps - askedAt_ < RunOptions::kAskedEvery * forOne)
+        return;
+    askedAt_ = steps;
+    endIfAsked(tooMany, steps, where);
+}
+
+void Runner::endIfAsked(bool tooMany, u64 steps, std::string_view where) const {
+    if (tooMany)
         throw BoundReached{fmt::format("stopped after {} micro-steps{} (--max-steps)", steps, where)};
-    if (options_.cancelled && steps % (RunOptions::kAskedEvery * forOne) == 0 && options_.cancelled())
+    if (options_.cancelled && options_.cancelled())
         throw BoundReached{fmt::format("interrupted after {} micro-steps{}", steps, where)};
 }
 

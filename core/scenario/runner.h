@@ -79,7 +79,8 @@ private:
     void noteNamed();
     void beginHistory();
     bool checking() const;
-    void checkBound(u64 steps, u64 forOne, std::string_view where) const;
+    void checkBound(u64 steps, u64 forOne, std::string_view where);
+    [[gnu::noinline]] void endIfAsked(bool tooMany, u64 steps, std::string_view where) const;
     void execute(const Step& step);
     Outcome call(const Step& step);
     Outcome perform(const Step& step);
@@ -102,6 +103,7 @@ private:
     bool ignoreRaceExpectations_ = false;
     bool bounded_ = false;
     u64 before_ = 0;                         // micro-steps before the history began
+    u64 askedAt_ = 0;                        // at which of them somebody was asked whether that is enough
     static constexpr u64 kBeforeForOne = 32; // of these count as one that is recorded
     std::string stopped_;
     bool demonstrated_ = false;                          // it ended because nobody can go on, which is what the scenario wants to show

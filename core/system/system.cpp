@@ -150,17 +150,17 @@ std::optional<Pfn> System::gmemFrame(Gfn gfn) const {
 std::string System::gpaText(Gfn gfn, Alias alias) const { return isTdx() ? aliasedGpa(gfn, alias) : gpaHex(gfn); }
 
 Pfn System::mirrorRoot() const {
-    for (const Pfn root : kvm_->roots())
-        if (const MmuPage page = kvm_->peekPage(root); page.isMirror() && !role::isInvalid(page.role))
-            return root;
-    return {0};
+    return kvm_->findRoot([&](Pfn root) {
+        const MmuPage page = kvm_->peekPage(root);
+        return page.isMirror() && !role::isInvalid(page.role);
+    });
 }
 
 Pfn System::directRoot(bool smm) const {
-    for (const Pfn root : kvm_->roots())
-        if (const MmuPage page = kvm_->peekPage(root); !page.isMirror() && !role::isInvalid(page.role) && role::isSmm(page.role) == smm)
-            return root;
-    return {0};
+    return kvm_->findRoot([&](Pfn root) {
+        const MmuPage page = kvm_->peekPage(root);
+        return !page.isMirror() && !role::isInvalid(page.role) && role::isSmm(page.role) == smm;
+    });
 }
 
 System::SpteAt System::spteAt(Pfn root, Gfn gfn, Level level) const {
