@@ -223,8 +223,8 @@ void Explorer::runOnce(ExploreMode mode) {
 }
 
 Explorer::Snapshot Explorer::snapshot() const {
-    return {runner_.system().machine().steps(), runner_.system().sim().marks().size(), runner_.system().machine().hash(),
-            runner_.checker().violations().size(), runner_.expectations().size()};
+    return {runner_.system().machine().steps(),    runner_.system().sim().marks().size(), runner_.system().machine().hash(),
+            runner_.checker().violations().size(), runner_.expectations().size(),         runner_.checker().now()};
 }
 
 void Explorer::restore(const Snapshot& at) {
@@ -236,6 +236,7 @@ void Explorer::restore(const Snapshot& at) {
     system.sim().setScript(0);
     runner_.checker().truncate(at.violations);
     runner_.checker().reset();
+    runner_.checker().backTo(at.quiet);
     runner_.truncateExpectations(at.expectations);
 }
 
@@ -449,8 +450,8 @@ void Explorer::endOfRace(std::size_t item) {
 void Explorer::exploreRace(std::size_t item) {
     const Step& step = scenario_.script[item];
     Sim& sim = runner_.system().sim();
+    runner_.checker().goesBack();
     const Snapshot base = snapshot();
-    runner_.checker().keepTouched();
     schedule_.emplace_back();
     sim.setScript(step.index);
     {

@@ -111,8 +111,8 @@ public:
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
     void fill(Pfn pfn, u64 value);
 
-    // A hash over every hashed word: equal states have equal hashes, whatever led to them. It is kept with each change, which is a good
-    // part of what a change costs: whoever will not ask often lets that be, until packLeaps() or for good.
+    // A hash over every hashed word: equal states have equal hashes, whatever led to them. It is kept up with each change, which is a
+    // good part of what a change costs, unless whoever will not ask often gives that up; packLeaps() gives it up for good.
     u64 hash() const { return hashKept_ ? hash_ : hashFromScratch(); }
     u64 hashFromScratch() const;
     bool keepsHash() const { return hashKept_; }

@@ -97,7 +97,7 @@ private:
     Place upperCount_;
     Place count_;
     Place order_; // the used slots in the order of filling
-    Place twice_; // since the last flush a frame may have had two entries at a time: 1
+    Place twice_; // since the last flush a frame may have had two entries at a time: 1 (of no state, it only spares a search)
 };
 
 } // namespace mirrorscope

@@ -151,6 +151,9 @@ void Checker::lookAtEntry(RuleContext& context, Place place, u64 delta) {
         const u64 now = context.machine().peek(place);
         if (now == spte::kNonpresent && delta == now)
             return; // a page is made a table
+        // Whom the entry led to may have nobody else.
+        if (const Pfn led = ept::pfnOf(now ^ delta); spte::isPresent(now ^ delta) && led.v != 0 && system_.frames().valid(led))
+            touched_.add(led.v);
         rules::frozenOwnedEntry(context, place);
         rules::noUseAfterFreeZap(context, place, now ^ delta);
         rules::noStaleTlbReduced(context, place, now ^ delta);
@@ -214,14 +217,14 @@ void Checker::lookAtActor(RuleContext& context, Pass& pass, Place place, u64 del
 }
 
 void Checker::lookAtPamt(RuleContext& context, Place place, u64 delta) {
+    const TdxModule::FrameRun run = system_.module().framesOfPamt(place);
+    if (run.count == 1)
+        touched_.add(run.first.v); // what the module holds is not lost, until it lets go
     // Locks come and go in the same word; only type and owner matter here.
     if (delta >> 16 == 0)
         return;
-    const TdxModule::FrameRun run = system_.module().framesOfPamt(place);
-    if (run.count == 1) {
-        touched_.add(run.first.v); // what the module holds is not lost, until it lets go
+    if (run.count == 1)
         rules::tableRemoved(context, run.first, context.machine().peek(place) ^ delta);
-    }
     for (u64 i = 0; i < run.count; ++i) {
         rules::noStaleTlbFrame(context, {run.first.v + i});
         rules::singleOwner(context, {run.first.v + i});
@@ -256,12 +259,9 @@ void Checker::atQuiet() {
             for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
                 if (quietAll_ || system_.frames().peekKind({pfn}) == FrameKind::Table)
                     touched_.add(pfn);
-    quietAll_ = false;
+    quietAll_ = rootCame_ = false;
     touched_.forEach([&](u64 pfn) { rules::noLeak(context, {pfn}); });
-    if (!keepsTouched_) {
-        rootCame_ = false;
-        touched_.clear();
-    }
+    touched_.quiet();
     rules::lockOrderQuiet(context);
 }
 

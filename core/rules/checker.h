@@ -54,9 +54,17 @@ public:
     void reset();
     // What was done before is not in the journal: when the machine is quiet next, every frame is looked at.
     void lookAtAllWhenQuiet() { quietAll_ = true; }
-    // From now on a frame that something was done to is looked at whenever the machine is quiet, and not at the next time alone: a search
-    // comes to many ends by one beginning.
-    void keepTouched() { keepsTouched_ = true; }
+    // What is to be looked at when the machine is quiet next, for a search that comes back to where it was.
+    struct Moment {
+        Touched::Moment touched;
+        bool rootCame = false;
+    };
+    void goesBack() { touched_.goesBack(); }
+    Moment now() const { return {touched_.now(), rootCame_}; }
+    void backTo(const Moment& then) {
+        touched_.backTo(then.touched);
+        rootCame_ = then.rootCame;
+    }
 
     // For tests of what judges: nothing is heard of that rule.
     void ignore(Rule rule) { ignored_ = rule; }
@@ -89,10 +97,8 @@ private:
     System& system_;
     WordKinds kinds_;
     u64 seen_ = 0; // changes looked at
-    // Since the machine was quiet, whether or not it was undone: then it is asked for in vain.
     Touched touched_;
-    bool rootCame_ = false; // or went
-    bool keepsTouched_ = false;
+    bool rootCame_ = false; // or went, since the machine was quiet
     bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key

@@ -388,6 +388,23 @@ TEST(Explorer, what_an_attempt_saw_was_seen) {
     EXPECT_TRUE(seen());
 }
 
+// Which frames are asked for at an end follows from the way to it, and not from what was tried before that.
+TEST(Explorer, what_is_lost_at_an_end_does_not_depend_on_the_order_of_the_search) {
+    for (const char* after : {"", ", after: 1"}) {
+        const Scenario scenario = bindScenario(
+            "t.yaml",
+            std::string("mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 64K}]}\nscript:\n  - finalize-vm\n"
+                        "  - race:\n      host: [{inject: {seamcall: TDH.MNG.VPFLUSHDONE, status: TDX_OPERAND_BUSY") +
+                after + "}}]\n      host1: [{seamcall: {leaf: TDH.MNG.VPFLUSHDONE}}]\n  - destroy-vm\n");
+        for (const ExploreMode mode : {ExploreMode::Auto, ExploreMode::Stateless, ExploreMode::Stateful, ExploreMode::Plain}) {
+            SCOPED_TRACE(std::string(name(mode)) + after);
+            const ExploreResult result = Explorer(scenario, {.mode = mode, .all = true}).run();
+            EXPECT_TRUE(result.complete);
+            EXPECT_EQ(std::count_if(result.findings.begin(), result.findings.end(), [](const auto& f) { return f.rule == "no-leak"; }), 2);
+        }
+    }
+}
+
 // A vCPU that asks again and again for a table that another keeps busy takes other pages each time, so that its loop closes to a ring and
 // never waits: the other one must have its turn.
 TEST(Explorer, a_loop_that_is_never_twice_the_same_does_not_keep_the_others_from_their_turn) {
