@@ -254,8 +254,7 @@ Actor PlainSearch::actorOf(const Race& race, unsigned i, const Actor* from) {
     if (standing.condition.kind == Condition::Kind::Changed)
         for (std::size_t n = standing.condition.begin; n < standing.condition.end; ++n)
             actor.awaited.emplace_back(static_cast<u32>(mix(logged(n).place, 3)), logged(n).now);
-    for (unsigned depth = 0; depth < standing.retries.visits.size(); ++depth) {
-        const auto& visit = standing.retries.visits[depth];
+    for (const Sim::Retries::Visit& visit : standing.retries.visits) {
         Round round{visit.carried, visit.storesWait, {}};
         std::vector<WordAccess> seen;
         for (std::size_t n = visit.begin; n < end; ++n)

@@ -96,13 +96,8 @@ void Machine::fill(Pfn pfn, u64 value) {
     }
 }
 
-void Machine::setTold(Place place, u64 value) {
-    logged(place.v, WordAccess::Kind::Write, words_[place.v], value);
-    change(place, value);
-}
-
-void Machine::setCommutingTold(Place place, u64 value) {
-    logged(place.v, WordAccess::Kind::Add, words_[place.v], value);
+void Machine::setTold(Place place, u64 value, WordAccess::Kind kind) {
+    logged(place.v, kind, words_[place.v], value);
     change(place, value);
 }
 

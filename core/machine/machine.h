@@ -80,16 +80,11 @@ public:
     u64 words() const { return words_.size(); }
 
     // The one door. Requires a begun step when the journal is on.
-    void set(Place place, u64 value) {
-        if (untold_)
-            words_.put(place.v, value);
-        else
-            setTold(place, value);
-    }
+    void set(Place place, u64 value) { set(place, value, WordAccess::Kind::Write); }
     // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit is set in it; or a
     // bit is cleared that nobody else sets.
-    void add(Place place, u64 by) { setCommuting(place, words_[place.v] + by); }
-    void setBits(Place place, u64 mask) { setCommuting(place, words_[place.v] | mask); }
+    void add(Place place, u64 by) { set(place, words_[place.v] + by, WordAccess::Kind::Add); }
+    void setBits(Place place, u64 mask) { set(place, words_[place.v] | mask, WordAccess::Kind::Add); }
     void addToCount(Place place, int by) {
         const u64 old = words_[place.v];
         const u64 value = old + u64(by) * 256;
@@ -107,7 +102,7 @@ public:
     void noteLock(Place place) const {
         logged(place.v | WordAccess::kLockPart, WordAccess::Kind::Read, words_[place.v] & 0xffff, words_[place.v] & 0xffff);
     }
-    void clearBits(Place place, u64 mask) { setCommuting(place, words_[place.v] & ~mask); }
+    void clearBits(Place place, u64 mask) { set(place, words_[place.v] & ~mask, WordAccess::Kind::Add); }
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
     void fill(Pfn pfn, u64 value);
 
@@ -242,8 +237,14 @@ private:
         if (accesses_ != nullptr)
             accesses_->push_back({id, kind, old, now});
     }
+    void set(Place place, u64 value, WordAccess::Kind kind) {
+        if (untold_)
+            words_.put(place.v, value);
+        else
+            setTold(place, value, kind);
+    }
     // What is seldom done in a bulk run is kept out of line, so that the rest is short.
-    [[gnu::noinline]] void setTold(Place place, u64 value);
+    [[gnu::noinline]] void setTold(Place place, u64 value, WordAccess::Kind kind);
     void change(Place place, u64 value) {
         const u64 old = words_.exchange(place.v, value);
         if (old == value)
@@ -257,13 +258,6 @@ private:
         if (place < hashed_)
             hash_ += wordHash(place, value) - wordHash(place, old);
     }
-    void setCommuting(Place place, u64 value) {
-        if (untold_)
-            words_.put(place.v, value);
-        else
-            setCommutingTold(place, value);
-    }
-    [[gnu::noinline]] void setCommutingTold(Place place, u64 value);
     [[gnu::noinline]] void keepObserved(u64 value) const;
     [[gnu::noinline]] void recordStep(const StepRecord& step);
     u64 withoutPart(u64 id, u64 value) const;

@@ -41,7 +41,7 @@ u32 StoreBuffers::oldestPath(ActorId actor) const { return static_cast<u32>(mach
 
 void StoreBuffers::cover() {
     under_.clear();
-    for (unsigned actor = 0; actor < actors_ && exist(); ++actor) {
+    for (unsigned actor = 0; actor < actors_; ++actor) {
         const Place count = this->count(static_cast<ActorId>(actor));
         for (u32 i = 0; i < machine_->look(count); ++i) {
             const Place place{machine_->look(count + (1 + 2 * i))};
@@ -56,7 +56,7 @@ void StoreBuffers::uncover() {
     under_.clear();
 }
 
-bool StoreBuffers::isSettled(Place place) const {
+bool StoreBuffers::isCovered(Place place) const {
     return std::any_of(under_.begin(), under_.end(), [&](const auto& word) { return word.first == place; });
 }
 

@@ -50,8 +50,14 @@ public:
     // while this lives the words have those values. Nothing of it is journalled, and no word that a store waits for may be changed.
     class Settled {
     public:
-        explicit Settled(StoreBuffers& buffers) : buffers_(buffers) { buffers_.cover(); }
-        ~Settled() { buffers_.uncover(); }
+        explicit Settled(StoreBuffers& buffers) : buffers_(buffers) {
+            if (buffers_.exist())
+                buffers_.cover();
+        }
+        ~Settled() {
+            if (buffers_.exist())
+                buffers_.uncover();
+        }
         Settled(const Settled&) = delete;
         Settled& operator=(const Settled&) = delete;
 
@@ -59,11 +65,12 @@ public:
         StoreBuffers& buffers_;
     };
     // Is there a store to that place in any buffer? While one of those lives.
-    bool isSettled(Place place) const;
+    bool isSettled(Place place) const { return !under_.empty() && isCovered(place); }
 
 private:
     void cover();
     void uncover();
+    bool isCovered(Place place) const;
     static constexpr unsigned kWords = 1 + 2 * kStores; // the count; place and value of each, oldest first
 
     unsigned actors_ = 0;

@@ -44,14 +44,12 @@ void Checker::reset() { seen_ = system_.machine().changeCount(); }
 // What the actors have stored counts as done, although others may not see it yet. What others do because of that shows in what they store
 // and in what their TLBs hold, and is judged there.
 void Checker::afterStep() {
-    Sim& sim = system_.sim();
-    if (!sim.stores().exist()) {
-        if (seen_ != system_.machine().changeCount())
-            lookAtStep();
+    const u64 changes = system_.machine().changeCount();
+    if (seen_ == changes)
         return;
-    }
+    Sim& sim = system_.sim();
     if (sim.site() == Site::StoreDrain) {
-        seen_ = system_.machine().changeCount();
+        seen_ = changes;
         return;
     }
     const StoreBuffers::Settled settled(sim.stores());
@@ -60,7 +58,6 @@ void Checker::afterStep() {
 
 void Checker::lookAtStep() {
     const Machine& machine = system_.machine();
-    const StoreBuffers& stores = system_.sim().stores();
     RuleContext context{system_, *this};
     Pass pass;
     const u64 from = seen_;
@@ -74,14 +71,13 @@ void Checker::lookAtStep() {
     machine.forEachNewChange(
         from,
         [&](Place place, u64 delta) {
-            if (!stores.exist() || !stores.isSettled(place))
+            if (!system_.sim().stores().isSettled(place))
                 look(context, pass, place, delta);
         },
         isNoRules);
-    if (stores.exist())
-        for (const Sim::Stored& store : system_.sim().takeStored())
-            if (store.old != store.now)
-                look(context, pass, store.place, store.old ^ store.now);
+    for (const Sim::Stored& store : system_.sim().takeStored())
+        if (store.old != store.now)
+            look(context, pass, store.place, store.old ^ store.now);
     if (pass.endedInvalidation)
         rules::mapsThePageRange(context, pass.ended);
     seen_ = machine.changeCount(); // the rules' own words are no news to whoever moves next

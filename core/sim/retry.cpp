@@ -9,6 +9,11 @@
 
 namespace mirrorscope {
 
+namespace {
+// Of a loop of a run without history, before the machine keeps a hash to find out whether it goes round.
+constexpr u64 kRoundsWithoutHash = 64;
+} // namespace
+
 // One pass over the round's log. It ends at the first word that tells that another round could differ: somebody else changed it on the way,
 // or it is not now what it was when the round first touched it. What tells that is read by this micro-step.
 Condition Sim::endOfRound(AccessLog& log, std::size_t begin) {
@@ -107,7 +112,7 @@ bool Sim::endRound(u64 carried) {
         return false;
     AccessLog* const log = machine_->accesses();
     if (log == nullptr) {
-        // Nearly all loops end sooner; for the others the machine keeps a hash from here on.
+        // Nearly all loops end sooner.
         if (!machine_->keepsHash()) {
             if (visit.alike > kRoundsWithoutHash)
                 machine_->keepHash(true);

@@ -18,7 +18,6 @@
 #include "sim/marks.h"
 #include "sim/nested.h"
 
-#include <array>
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -277,7 +276,6 @@ private:
     std::size_t logged() const;
     // A round of the innermost loop is over, and the next one begins with `carried`; returns when it could end otherwise.
     bool endRound(u64 carried);
-    static constexpr u64 kRoundsWithoutHash = 64;
 
     unsigned vcpus_;
     Machine* machine_ = nullptr;
