@@ -110,7 +110,7 @@ void Machine::recordStep(const StepRecord& step) {
 
 u64 Machine::hashFromScratch() const {
     u64 hash = 0;
-    for (u64 place = 0; place < hashed_; place = words_.nextWritten(place))
+    for (u64 place = words_.nextWritten(0); place < hashed_; place = words_.nextWritten(place + 1))
         hash += wordHash(place, words_[place]);
     return hash;
 }

@@ -27,7 +27,8 @@ void release(u64* words, u64 count) {
 } // namespace
 
 Memory::Memory(u64 words, u64 frames)
-    : size_(words), frameWords_(frames * kFrameWords), words_(reserve(words)), heads_(nullptr), written_((frames + 63) / 64) {
+    : size_(words), frameWords_(frames * kFrameWords), words_(reserve(words)), heads_(nullptr), written_((frames + 63) / 64),
+      used_((words + kStretch - 1) / kStretch) {
     assert(frameWords_ <= size_);
     try {
         heads_ = reserve(frames);
@@ -50,6 +51,18 @@ Memory::~Memory() {
     release(heads_, frameWords_ / kFrameWords);
 }
 
+u64 Memory::nextWritten(u64 place) const {
+    while (place < size_) {
+        if (used_[place / kStretch] == 0)
+            place = (place / kStretch + 1) * kStretch;
+        else if (bare(place) && !isHead(place))
+            place = (place / kFrameWords + 1) * kFrameWords;
+        else
+            return place;
+    }
+    return size_;
+}
+
 void Memory::expectFew(u64 begin, u64 end) {
     constexpr u64 kHostPage = 4096 / sizeof(u64);
     begin = begin / kHostPage * kHostPage;
@@ -62,6 +75,7 @@ u64 Memory::exchangeInFrame(u64 place, u64 value) {
     const u64 old = word;
     if (old != value) {
         word = value;
+        used_[place / kStretch] = 1;
         written_[place / kFrameWords / 64] |= isHead(place) ? 0 : bit(place);
     }
     return old;
@@ -87,6 +101,7 @@ void Memory::putFrame(u64 first, const FrameWords& frame) {
     put(first, frame.head);
     if (zero && bare(first))
         return;
+    used_[first / kStretch] = 1;
     u64* words = words_ + first;
     if (frame.mixed.empty())
         std::fill(words + 1, words + kFrameWords, frame.rest);

@@ -35,13 +35,15 @@ public:
         if (place < frameWords_)
             return exchangeInFrame(place, value);
         const u64 old = words_[place];
-        if (old != value)
+        if (old != value) {
             words_[place] = value;
+            used_[place / kStretch] = 1;
+        }
         return old;
     }
 
-    // The next place behind that one whose word may be other than zero, for whoever goes through all of them.
-    u64 nextWritten(u64 place) const { return isHead(place) && bare(place) ? place + kFrameWords : place + 1; }
+    // The first place from that one on whose word may be other than zero, for whoever goes through all of them; size() if there is none.
+    u64 nextWritten(u64 place) const;
 
     // A frame by the place of its first word, which may be one that the constructor was not told of. What its words are: the first, and
     // the others' value if they have one; else all of them.
@@ -57,6 +59,8 @@ public:
     void putFrame(u64 first, const FrameWords& words);
 
 private:
+    static constexpr u64 kStretch = u64{64} * kFrameWords;
+
     [[gnu::noinline]] u64 exchangeInFrame(u64 place, u64 value);
     bool isHead(u64 place) const { return place < frameWords_ && place % kFrameWords == 0; }
     static u64 bit(u64 place) { return u64{1} << place / kFrameWords % 64; }
@@ -68,6 +72,7 @@ private:
     u64* words_;
     u64* heads_;
     std::vector<u64> written_; // a bit for each frame: its rest may hold something
+    std::vector<u8> used_;     // of each kStretch words: one of them was written
 };
 
 } // namespace mirrorscope

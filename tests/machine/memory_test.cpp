@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "machine/memory.h"
+#include "support/seed.h"
 
 #include <gtest/gtest.h>
 
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <random>
 
 namespace mirrorscope {
 
@@ -34,6 +37,37 @@ TEST(Memory, a_page_of_which_one_word_was_written_costs_a_word) {
     EXPECT_LT(resident() - before, kSparseFrames * 64);
     EXPECT_EQ(memory[512 * 100], 102u);
     EXPECT_EQ(memory[512 * 100 + 1], 0u);
+}
+
+// Whoever goes through what was written passes by what was not: by the words of 64 frames at a time, and of a frame by all but the first.
+TEST(Memory, what_was_written_is_found_without_reading_the_rest) {
+    const u64 seed = test::propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    constexpr u64 kWords = u64{1} << 32, kWrites = 200;
+    for (const u64 frames : {u64{0}, kWords / 1024, kWords / 512}) {
+        Memory memory(kWords, frames);
+        std::map<u64, u64> written;
+        for (u64 n = 0; n < kWrites; ++n) {
+            const u64 place = random() % 2 == 0 ? random() % kWords : random() % kWords / 512 * 512;
+            if (random() % 4 == 0) {
+                memory.putFrame(place / 512 * 512, {n + 1, 0, {}});
+                for (u64 k = 0; k < 512; ++k)
+                    written.erase(place / 512 * 512 + k);
+                written[place / 512 * 512] = n + 1;
+            } else {
+                memory.put(place, n + 1);
+                written[place] = n + 1;
+            }
+        }
+        std::map<u64, u64> found;
+        u64 looked = 0;
+        for (u64 place = memory.nextWritten(0); place < kWords; place = memory.nextWritten(place + 1), ++looked)
+            if (memory[place] != 0)
+                found[place] = memory[place];
+        EXPECT_EQ(found, written);
+        EXPECT_LE(looked, kWrites * 64 * 512);
+    }
 }
 
 TEST(Memory, a_frame_is_what_was_put_there_wherever_its_words_are) {
