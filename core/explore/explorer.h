@@ -106,7 +106,7 @@ private:
     struct Snapshot {
         u64 position, marks, hash;
         std::size_t violations, expectations;
-        Checker::Moment quiet;
+        Touched::Moment quiet;
     };
     struct Stop {};
     struct Again {}; // a decision of Ample turned out to be wrong

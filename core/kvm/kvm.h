@@ -460,6 +460,9 @@ public:
     // Where a page of guest memory belongs; nothing for any other frame.
     std::optional<Gfn> gfnOfGuestMemory(Pfn pfn) const;
     bool cachedByVcpu(Pfn pfn) const;
+    // Adds the frames that may have lost what kept them when that word (a record of KVM's or an entry of a table) changed by `delta`
+    // (old ^ new): what those four say of any other frame is as before.
+    void letGo(Place place, u64 delta, std::vector<Pfn>& frames) const;
     // Two words for each page of a slot and each kind of memory: the number of the word + 1 that a guest wrote last, and its value. Kept
     // for the rules; it ends with the page, its conversion or its acceptance, and nothing in KVM reads it.
     std::optional<Place> lastWrite(Gfn gfn, Alias alias) const;
@@ -480,6 +483,8 @@ public:
     static constexpr u64 kHugeFolio = 1ull << 59;                                            // of it: its page is of a folio of 2M
     static constexpr u64 kHostMapped = 1ull << 58;                                           // of it: user space has the page mapped
     static constexpr u64 kScheduledRootToZap = 1, kNxHugePageDisallowed = 2, kNxTracked = 4; // kFlags
+    unsigned levelOfTable(Pfn table) const;
+    void tablesBelow(Pfn table, unsigned level, std::vector<Pfn>& frames) const; // all of them, by its entries as they are
     enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags, kNextRoot, kNextNx, kSpWords };
     Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
     u64 spGet(Pfn spt, SpWord word) const { return machine_->get(sp(spt, word)); }

@@ -101,7 +101,7 @@ void Checker::look(RuleContext& context, Pass& pass, Place place, u64 delta) {
     case About::Actor: lookAtActor(context, pass, place, delta); break;
     case About::Frame:
         if (const auto pfn = system_.frames().frameOfMeta(place)) {
-            touched_.add(pfn->v);
+            letGo(place, delta);
             rules::noStaleTlbFrame(context, *pfn);
             rules::singleOwner(context, *pfn);
         }
@@ -111,10 +111,17 @@ void Checker::look(RuleContext& context, Pass& pass, Place place, u64 delta) {
             rules::singleOwner(context, *assigned);
         break;
     case About::Pamt: lookAtPamt(context, place, delta); break;
+    case About::PamtPages: touched_.add(system_.module().frameOfPamtBitmap(place).v); break;
+    case About::PamtCache:
+        if (const Pfn was{machine.look(place) ^ delta}; system_.frames().valid(was)) // (or a count, by which nobody is lost)
+            touched_.add(was.v);
+        break;
+    case About::Keeper: letGo(place, delta); break;
     case About::Slot:
         if (const auto left = kvm.leftBySlot(place, delta))
             rules::mapsThePageRange(context, *left);
         break;
+    case About::GmemPinned: letGo(place, delta); [[fallthrough]];
     case About::GmemState:
         if (const auto converted = kvm.gfnOfGmemState(place)) {
             rules::mapsThePageRange(context, {*converted, {converted->v + 1}});
@@ -122,6 +129,7 @@ void Checker::look(RuleContext& context, Pass& pass, Place place, u64 delta) {
         }
         break;
     case About::Page:
+        letGo(place, delta);
         if (const auto gfn = kvm.gfnOfPageWord(place)) {
             if (system_.config().has(Feature::InPlaceConversion))
                 rules::oneAliasUser(context, *gfn, place);
@@ -147,9 +155,7 @@ void Checker::lookAtEntry(RuleContext& context, Place place, u64 delta) {
         const u64 now = context.machine().peek(place);
         if (now == spte::kNonpresent && delta == now)
             return; // a page is made a table
-        // Whom the entry led to may have nobody else.
-        if (const Pfn led = ept::pfnOf(now ^ delta); spte::isPresent(now ^ delta) && led.v != 0 && system_.frames().valid(led))
-            touched_.add(led.v);
+        letGo(place, delta);
         rules::frozenOwnedEntry(context, place);
         rules::noUseAfterFreeZap(context, place, now ^ delta);
         rules::noStaleTlbReduced(context, place, now ^ delta);
@@ -162,7 +168,16 @@ void Checker::lookAtEntry(RuleContext& context, Place place, u64 delta) {
         rules::coherentSept(context, place);
         rules::parentBeforeChild(context, place, context.machine().peek(place) ^ delta);
         rules::oneAliasPrivate(context, place);
+    } else if (system_.frames().peekKind(frame) == FrameKind::Free) {
+        letGo(place, delta); // it may have been a table until this micro-step
     }
+}
+
+void Checker::letGo(Place place, u64 delta) {
+    letGo_.clear();
+    system_.kvm().letGo(place, delta, letGo_);
+    for (const Pfn pfn : letGo_)
+        touched_.add(pfn.v);
 }
 
 void Checker::lookAtTlb(RuleContext& context, Place place) {
@@ -188,7 +203,6 @@ void Checker::lookAtVm(RuleContext& context, Pass& pass, Place place, u64 delta)
     const auto old = [&] { return context.machine().peek(place) ^ delta; };
     switch (static_cast<Kvm::VmWord>(place.v - context.kvm().vm(Kvm::VmWord{}).v)) {
     case Kvm::VmWord::Bugged: rules::moduleAgrees(context); break;
-    case Kvm::VmWord::RootCount: rootCame_ = true; break;
     case Kvm::VmWord::LockdepLock: rules::lockOrderAsserted(context); break;
     case Kvm::VmWord::InvalidateInProgress: pass.endedInvalidation |= old() == 1; break;
     case Kvm::VmWord::InvalidateStart: pass.ended.start = {old()}; break;
@@ -214,8 +228,6 @@ void Checker::lookAtActor(RuleContext& context, Pass& pass, Place place, u64 del
 
 void Checker::lookAtPamt(RuleContext& context, Place place, u64 delta) {
     const TdxModule::FrameRun run = system_.module().framesOfPamt(place);
-    if (run.count == 1)
-        touched_.add(run.first.v); // what the module holds is not lost, until it lets go
     // Locks come and go in the same word; only type and owner matter here.
     if (delta >> 16 == 0)
         return;
@@ -224,6 +236,7 @@ void Checker::lookAtPamt(RuleContext& context, Place place, u64 delta) {
     for (u64 i = 0; i < run.count; ++i) {
         rules::noStaleTlbFrame(context, {run.first.v + i});
         rules::singleOwner(context, {run.first.v + i});
+        touched_.add(run.first.v + i); // what the module holds is not lost, until it lets go
     }
 }
 
@@ -249,13 +262,11 @@ void Checker::tableRead(Place entry) {
 void Checker::atQuiet() {
     afterStep();
     RuleContext context{system_, *this};
-    // With a root goes what hung from it, although nobody touches that: every table is asked for.
-    if (quietAll_ || rootCame_)
+    // Once the VM is destroyed, whatever is not free is lost, whoever kept it.
+    if (std::exchange(quietAll_, false) || system_.kvm().peekVm(Kvm::VmWord::Destroyed) != 0)
         for (const u64 line : system_.frames().usedLines())
             for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
-                if (quietAll_ || system_.frames().peekKind({pfn}) == FrameKind::Table)
-                    touched_.add(pfn);
-    quietAll_ = rootCame_ = false;
+                touched_.add(pfn);
     touched_.forEach([&](u64 pfn) { rules::noLeak(context, {pfn}); });
     touched_.quiet();
     rules::lockOrderQuiet(context);

@@ -55,16 +55,9 @@ public:
     // What was done before is not in the journal: when the machine is quiet next, every frame is looked at.
     void lookAtAllWhenQuiet() { quietAll_ = true; }
     // What is to be looked at when the machine is quiet next, for a search that comes back to where it was.
-    struct Moment {
-        Touched::Moment touched;
-        bool rootCame = false;
-    };
     void goesBack() { touched_.goesBack(); }
-    Moment now() const { return {touched_.now(), rootCame_}; }
-    void backTo(const Moment& then) {
-        touched_.backTo(then.touched);
-        rootCame_ = then.rootCame;
-    }
+    Touched::Moment now() const { return touched_.now(); }
+    void backTo(const Touched::Moment& then) { touched_.backTo(then); }
 
     // For tests of what judges: nothing is heard of that rule.
     void ignore(Rule rule) { ignored_ = rule; }
@@ -88,6 +81,8 @@ private:
     };
     void lookAtStep();
     void look(RuleContext& context, Pass& pass, Place place, u64 delta);
+    // Whom that word kept may have nobody else: it is asked for when the machine is quiet.
+    void letGo(Place place, u64 delta);
     void lookAtEntry(RuleContext& context, Place place, u64 delta);
     void lookAtTlb(RuleContext& context, Place place);
     void lookAtVm(RuleContext& context, Pass& pass, Place place, u64 delta);
@@ -98,7 +93,7 @@ private:
     WordKinds kinds_;
     u64 seen_ = 0; // changes looked at
     Touched touched_;
-    bool rootCame_ = false; // or went, since the machine was quiet
+    std::vector<Pfn> letGo_; // by the word that is being looked at
     bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key

@@ -10,7 +10,8 @@ void noLeak(RuleContext& context, Pfn pfn) {
     const System& system = context.system;
     const Kvm& kvm = context.kvm();
     const FrameKind kind = system.frames().peekKind(pfn);
-    const PageType type = system.isTdx() ? pamt::type(system.module().peekPamt(pfn)) : PageType::Nda;
+    const u64 pamt = system.isTdx() ? system.module().peekPamt(pfn) : 0;
+    const PageType type = pamt::type(pamt);
     bool held = false;
     switch (kind) {
     case FrameKind::Free:
@@ -30,8 +31,13 @@ void noLeak(RuleContext& context, Pfn pfn) {
     case FrameKind::PamtPage: held = system.backend().inPamtCache(pfn) || system.module().isPamtPage(pfn); break;
     }
     const bool destroyed = kvm.peekVm(Kvm::VmWord::Destroyed) != 0;
+    // (A second TD, which the script made by raw SEAMCALLs, goes on: its TDR, and what that owns.)
+    const auto isOfAnotherTd = [&] {
+        return kind == FrameKind::Raw && type != PageType::Nda &&
+               (type == PageType::Tdr || system.frames().peekKind(pamt::owner(pamt)) == FrameKind::Raw);
+    };
     if (destroyed)
-        held = kind == FrameKind::Free || kind == FrameKind::Reserved;
+        held = kind == FrameKind::Free || kind == FrameKind::Reserved || isOfAnotherTd();
     if (!held)
         context.checker.report(
             Rule::NoLeak, pfn.v,

@@ -9,7 +9,27 @@
 
 namespace mirrorscope {
 
-enum class About : u8 { None, Memory, Tlb, Held, Vm, Assert, Tdx, Actor, Frame, Rmp, Pamt, Slot, GmemState, Page, Attributes };
+enum class About : u8 {
+    None,
+    Memory,
+    Tlb,
+    Held,
+    Vm,
+    Assert,
+    Tdx,
+    Actor,
+    Frame,
+    Rmp,
+    Pamt,
+    PamtPages,
+    PamtCache,
+    Slot,
+    GmemState,
+    GmemPinned,
+    Page,
+    Attributes,
+    Keeper // it keeps frames in use, and is of no other rule
+};
 
 class WordKinds {
 public:

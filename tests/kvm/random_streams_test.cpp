@@ -315,6 +315,7 @@ Verdict judge(const Stream& stream) {
                 memory.together(ops);
             }
             memory.compare(runner.system());
+            verdict.complaint = notNoticed(runner);
             for (const Violation& v : runner.checker().violations())
                 if (verdict.complaint.size() < 1000)
                     verdict.complaint += std::string(info(v.rule).name) + ": " + v.text + "\n";
@@ -415,6 +416,38 @@ TEST(BrokenStreams, are_noticed) {
         EXPECT_FALSE(complaint.empty()) << broken << " was not noticed in " << n << " streams from seed " << seed;
         std::cout << fmt::format("{}: stream {}: {}\n", broken, n, complaint.substr(0, complaint.find('\n')));
     }
+}
+
+// What is lost is noticed where it is lost, whatever was left out of the protocol, and at the end of the VM.
+TEST(BrokenStreams, lose_nothing_unnoticed) {
+    const u64 seed = propertySeed();
+    u64 n = 0, lost = 0, ran = 0;
+    for (unsigned broken = 0; broken < kBreaks; ++broken)
+        for (const VmType vm : {VmType::Tdx, VmType::Default})
+            for (u64 k = 0; k < effort(3, 1); ++k, ++n) {
+                const Stream stream = Generator(vm, seed + n).stream(60, std::string(info(static_cast<Break>(broken)).name));
+                std::optional<Scenario> scenario;
+                try {
+                    scenario = bindScenario("stream.yaml", textOf(stream) + "  - destroy-vm\n");
+                } catch (const InputError&) {
+                    break; // it is of another kind of VM, or of a release
+                }
+                SCOPED_TRACE("seed " + std::to_string(seed + n));
+                Runner runner(*scenario, {.maxSteps = 200'000});
+                try {
+                    for (const Step& step : scenario->script) {
+                        runner.runItem(step);
+                        ASSERT_EQ(notNoticed(runner), "") << textOf(stream);
+                    }
+                } catch (const Stuck&) {
+                } catch (const BoundReached&) {
+                }
+                ++ran;
+                const auto& found = runner.checker().violations();
+                lost += std::any_of(found.begin(), found.end(), [](const Violation& v) { return v.rule == Rule::NoLeak; }) ? 1 : 0;
+            }
+    EXPECT_GT(ran, effort(120, 40));
+    EXPECT_GT(lost, 0u);
 }
 
 std::string kindOfVm(const testing::TestParamInfo<VmType>& vm) {

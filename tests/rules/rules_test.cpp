@@ -2,6 +2,7 @@
 // Each rule can fail: through raw SEAMCALLs behind KVM's back, or with one step of the protocol turned off.
 #include "base/text.h"
 #include "explore/explorer.h"
+#include "support/effort.h"
 #include "support/run.h"
 
 #include <gtest/gtest.h>
@@ -122,10 +123,10 @@ TEST(Rules, what_was_touched_on_the_way_is_asked_for_at_each_end_and_nothing_els
         Runner runner(scenario);
         Checker& checker = runner.checker();
         checker.goesBack();
-        const Checker::Moment before = checker.now();
+        const Touched::Moment before = checker.now();
         runner.runItem(scenario.script[0]); // one end, at which nothing is lost
         ASSERT_TRUE(checker.violations().empty());
-        const Checker::Moment behind{{before.touched.from, checker.now().touched.size}, false};
+        const Touched::Moment behind{before.from, checker.now().size};
         // At another the lowest table is cut off, and no rule hears of that.
         Machine& machine = runner.system().machine();
         machine.beginStep({});
@@ -136,6 +137,40 @@ TEST(Rules, what_was_touched_on_the_way_is_asked_for_at_each_end_and_nothing_els
         const auto& found = checker.violations();
         EXPECT_EQ(std::any_of(found.begin(), found.end(), [](const Violation& v) { return v.rule == Rule::NoLeak; }), onTheWay);
     }
+}
+
+// What is lost follows from the state: whoever looks at every frame after every step sees no more.
+TEST(Rules, no_leak_asks_for_every_frame_that_something_let_go) {
+    u64 lost = 0;
+    std::vector<std::filesystem::path> files = someOf(shippedScenarios());
+    for (const auto& file : shippedScenarios("broken"))
+        files.push_back(file);
+    for (const auto& file : files) {
+        SCOPED_TRACE(file.string());
+        const Scenario scenario = loadScenario(file.string());
+        Runner runner(scenario, {.maxSteps = 300'000});
+        try {
+            for (std::size_t i = runner.runToHistory(); i < scenario.script.size(); ++i) {
+                runner.runItem(scenario.script[i]);
+                ASSERT_EQ(notNoticed(runner), "") << "line " << scenario.script[i].line;
+            }
+        } catch (const Stuck&) {
+        } catch (const BoundReached&) {
+        }
+        for (const Violation& v : runner.checker().violations())
+            lost += v.rule == Rule::NoLeak ? 1 : 0;
+    }
+    EXPECT_GT(lost, 5u);
+}
+
+// The TD of a script's own raw SEAMCALLs is not the VM's, and goes on when that is destroyed.
+TEST(Rules, no_leak_knows_a_second_td_behind_destroy_vm) {
+    const Ran ran("mirrorscope: 1\nmachine: {vm: tdx, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M}]}\nscript:\n"
+                  "  - seamcall: {leaf: TDH.MNG.CREATE, hkid: 2}\n  - destroy-vm\n"
+                  "  - {seamcall: {leaf: TDH.PHYMEM.PAGE.RDMD, page: 0x275}, id: second}\n"
+                  "expect:\n  - {result: second, is: ok}\n");
+    EXPECT_EQ(ran.failures(), "");
+    EXPECT_FALSE(ran.violated(Rule::NoLeak));
 }
 
 // locking.rst, each lock against each that is taken before it.

@@ -46,6 +46,18 @@ struct Ran {
     }
 };
 
+// What a rule says of the quiet machine when it looks at every frame, and did not say of its own accord: a line each.
+inline std::string notNoticed(Runner& runner) {
+    const std::vector<Violation>& violations = runner.checker().violations();
+    const std::size_t noticed = violations.size();
+    runner.checker().lookAtAllWhenQuiet();
+    runner.quiet();
+    std::string texts;
+    for (std::size_t i = noticed; i < violations.size(); ++i)
+        texts += "not noticed: " + violations[i].text + "\n";
+    return texts;
+}
+
 // A step that expects this, and a run in which all that is expected holds and no rule is violated.
 inline std::string expecting(const std::string& what) { return "  - expect: {" + what + "}\n"; }
 inline void expectHolds(const std::string& text) {

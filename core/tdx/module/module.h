@@ -67,6 +67,8 @@ public:
         u64 count = 0;
     };
     FrameRun framesOfPamt(Place place) const;
+    // With dynamic PAMT: the frame of which such a word says whom it serves.
+    Pfn frameOfPamtBitmap(Place place) const { return {place.v - pamtBitmap_.v}; }
     // The entry of the size that is in force for this frame: a large page's if one covers it.
     u64 peekPamt(Pfn pfn, Level* size = nullptr) const;
     Pfn tdcs(Pfn tdr, unsigned page = 0) const { return {machine_->peek(wordOf(tdr, mirrorscope::tdr::Tdcx0 + page))}; }
