@@ -141,9 +141,8 @@ private:
                     where->column == Column::Mirror ? "mirror" : "direct", root(frameOf(place)).v, where->gfn.v, number(where->level),
                     hex16(old), hex16(now), state(old), state(now)) +
                 smmJson(where->smm));
-        } else if (const auto pfn = frames.frameOfMeta(place); pfn && place == frames.meta(*pfn)) {
-            const auto was = static_cast<FrameKind>(old & 0xff);
-            const auto is = static_cast<FrameKind>(now & 0xff);
+        } else if (const auto pfn = frames.frameOfMeta(place)) {
+            const FrameKind was = Frames::kindOf(old), is = Frames::kindOf(now);
             if (was != is)
                 put(head(n, "frame") + who(n) +
                     fmt::format(",\"pfn\":{},\"was\":\"{}\",\"is\":\"{}\",\"owner\":\"host\"", pfn->v, name(was), name(is)));

@@ -7,8 +7,8 @@
 namespace mirrorscope {
 
 Frames::Frames(u64 frames, unsigned arenas, unsigned vcpus, Regions& regions)
-    : frames_(frames), arenas_(arenas), cachedWords_((vcpus + 63) / 64) {
-    meta_ = regions.take(frames * 2, "frame", 2);
+    : frames_(frames), arenas_(arenas), cachedWords_(vcpus <= 8 ? 0 : (vcpus + 63) / 64) {
+    meta_ = regions.take(frames, "frame");
     fail_ = Injection(regions, "inject-alloc");
 }
 
@@ -20,12 +20,12 @@ void Frames::layOutIndexes(Regions& indexes) {
         bits = words;
     }
     inUse_ = indexes.take(1, "frame-index");
-    cachedBy_ = indexes.take(frames_ * cachedWords_, "frame-index");
+    cachedBy_ = indexes.take(cachedWords_ == 0 ? (frames_ + 7) / 8 : frames_ * cachedWords_, "frame-index");
 }
 
 void Frames::attach(Machine& machine) {
     machine_ = &machine;
-    machine.haveParts(meta_, frames_ * 2, 0xffff00);
+    machine.haveParts(meta_, frames_, 1, WordAccess::kCountBits);
     for (u64 pfn = 0; pfn < frames_; pfn += 64) {
         const u64 left = frames_ - pfn;
         machine.set(bitmap_[0] + pfn / 64, left >= 64 ? ~0ull : (1ull << left) - 1);
@@ -103,6 +103,23 @@ void Frames::account(FrameKind was, FrameKind is) {
         machine_->add(inUse_, counted(is) ? 1 : u64(-1));
 }
 
+void Frames::setCached(Pfn pfn, unsigned vcpu, bool cached) {
+    const u64 bit = u64{1} << vcpu % 64;
+    if (cachedWords_ == 0) {
+        const u64 now = machine_->lookAtByte(cachedByte(pfn), pfn.v % 8);
+        machine_->setInByte(cachedByte(pfn), pfn.v % 8, cached ? now | bit : now & ~bit);
+    } else if (cached) {
+        machine_->setBits(cachedWord(pfn, vcpu / 64), bit);
+    } else {
+        machine_->clearBits(cachedWord(pfn, vcpu / 64), bit);
+    }
+}
+
+bool Frames::looksCached(Pfn pfn, unsigned vcpu) const {
+    const u64 line = cachedWords_ == 0 ? machine_->lookAtByte(cachedByte(pfn), pfn.v % 8) : machine_->look(cachedWord(pfn, vcpu / 64));
+    return (line >> vcpu % 64 & 1) != 0;
+}
+
 void Frames::injectFailure(u64 times, u64 after) { fail_.set(*machine_, 1, times, after); }
 
 std::optional<Pfn> Frames::allocate(FrameKind kind, u64 info, unsigned arena) {
@@ -138,8 +155,7 @@ std::optional<Pfn> Frames::allocateRun(FrameKind kind, u64 info, u64 pages) {
 void Frames::take(Pfn pfn, FrameKind kind, u64 info) {
     assert(peekKind(pfn) == FrameKind::Free);
     setFree(pfn, false);
-    machine_->set(meta(pfn), static_cast<u64>(kind) | 1 << 8);
-    machine_->set(meta(pfn) + 1, info);
+    machine_->set(meta(pfn), record(kind, 1, info));
     account(FrameKind::Free, kind);
 }
 
@@ -148,14 +164,12 @@ void Frames::free(Pfn pfn) {
     account(peekKind(pfn), FrameKind::Free);
     machine_->fill(pfn, 0);
     machine_->set(meta(pfn), 0);
-    machine_->set(meta(pfn) + 1, 0);
     setFree(pfn, true);
 }
 
 void Frames::setKind(Pfn pfn, FrameKind kind, u64 info) {
     account(peekKind(pfn), kind);
-    machine_->set(meta(pfn), (machine_->peek(meta(pfn)) & ~0xffull) | static_cast<u64>(kind));
-    machine_->set(meta(pfn) + 1, info);
+    machine_->set(meta(pfn), record(kind, 0, info) | (machine_->peek(meta(pfn)) & WordAccess::kCountBits));
 }
 
 void Frames::get(Pfn pfn) { machine_->addToCount(meta(pfn), 1); }

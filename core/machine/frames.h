@@ -10,6 +10,7 @@
 #include "machine/injection.h"
 #include "machine/machine.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -38,12 +39,11 @@ public:
     bool failureWaits() const { return fail_.waits(*machine_); }
     void injectFailure(u64 times, u64 after);
 
-    FrameKind kind(Pfn pfn) const { return static_cast<FrameKind>(machine_->get(meta(pfn)) & 0xff); }
-    FrameKind peekKind(Pfn pfn) const { return static_cast<FrameKind>(machine_->peek(meta(pfn)) & 0xff); }
+    FrameKind kind(Pfn pfn) const { return kindOf(machine_->get(meta(pfn))); }
+    FrameKind peekKind(Pfn pfn) const { return kindOf(machine_->peek(meta(pfn))); }
     void setKind(Pfn pfn, FrameKind kind, u64 info);
-    // What the kind says: the gfn of guest memory, the mirror page of an external table, the TD of a control page.
-    u64 info(Pfn pfn) const { return machine_->get(meta(pfn) + 1); }
-    u64 peekInfo(Pfn pfn) const { return machine_->peek(meta(pfn) + 1); }
+    // What the kind says, in 40 bits: the gfn of guest memory, the mirror page of an external table, the TD of a control page.
+    u64 peekInfo(Pfn pfn) const { return machine_->peek(meta(pfn)) >> kInfoShift; }
 
     // References to a page of guest memory: the page cache or user mapping, faults in flight, the S-EPT's pin.
     unsigned references(Pfn pfn) const { return static_cast<unsigned>(machine_->peekCount(meta(pfn))); }
@@ -57,19 +57,29 @@ public:
     std::vector<u64> usedLines() const;
     bool valid(Pfn pfn) const { return pfn.v < frames_; }
 
-    Place meta(Pfn pfn) const { return meta_ + pfn.v * 2; }
+    // The frame's record: its kind, how many refer to it, and what the kind says.
+    Place meta(Pfn pfn) const { return meta_ + pfn.v; }
+    static FrameKind kindOf(u64 record) { return static_cast<FrameKind>(record & 0xff); }
     // The frame that a word of frame records describes.
     std::optional<Pfn> frameOfMeta(Place place) const {
-        if (place < meta_ || place.v >= meta_.v + frames_ * 2)
+        if (place < meta_ || place.v >= meta_.v + frames_)
             return std::nullopt;
-        return Pfn{(place.v - meta_.v) / 2};
+        return Pfn{place.v - meta_.v};
     }
-    // Which vCPUs have a TLB entry that leads to this frame, one bit each.
-    // A bit for each vCPU whose TLB has a translation to the frame, 64 in a word: the n-th such word.
-    Place cachedBy(Pfn pfn, unsigned word) const { return cachedBy_ + (pfn.v * cachedWords_ + word); }
-    unsigned cachedWords() const { return cachedWords_; }
+    // Has that vCPU's TLB a translation to the frame?
+    void setCached(Pfn pfn, unsigned vcpu, bool cached);
+    bool isCached(Pfn pfn, unsigned vcpu) const { return (cachedBy(pfn, vcpu / 64) >> vcpu % 64 & 1) != 0; }
+    // The same without an access.
+    bool looksCached(Pfn pfn, unsigned vcpu) const;
+    // The vCPUs from 64 * `line` on that have, a bit each.
+    u64 cachedBy(Pfn pfn, unsigned line) const {
+        return cachedWords_ == 0 ? machine_->peekByte(cachedByte(pfn), pfn.v % 8) : machine_->peek(cachedWord(pfn, line));
+    }
+    unsigned cachedLines() const { return std::max(cachedWords_, 1u); }
 
 private:
+    static constexpr unsigned kInfoShift = 24; // above the kind (bits 7:0) and the references (23:8)
+    static u64 record(FrameKind kind, u64 references, u64 info) { return static_cast<u64>(kind) | references << 8 | info << kInfoShift; }
     void setFree(Pfn pfn, bool free);
     std::optional<Pfn> firstFree(u64 from, u64 to) const;
     static bool counted(FrameKind kind) { return kind != FrameKind::Free && kind != FrameKind::Reserved && kind != FrameKind::Cache; }
@@ -82,7 +92,9 @@ private:
     Injection fail_;
     Place bitmap_[3]; // bit set = a free frame below
     Place inUse_;
-    unsigned cachedWords_;
+    Place cachedByte(Pfn pfn) const { return cachedBy_ + pfn.v / 8; }
+    Place cachedWord(Pfn pfn, unsigned line) const { return cachedBy_ + (pfn.v * cachedWords_ + line); }
+    unsigned cachedWords_; // of a frame; 0 while a byte of each is enough for all vCPUs
     Place cachedBy_;
 };
 

@@ -10,15 +10,15 @@ Machine::Machine(u64 words, u64 hashedWords, u64 frames)
     : words_(words < kFill ? words : throw std::length_error("the machine has more words than a place can name"), frames),
       hashed_(hashedWords) {}
 
-void Machine::haveParts(Place first, u64 count, u64 bits) {
-    parts_.push_back({first.v, first.v + count, bits});
+void Machine::haveParts(Place first, u64 count, unsigned stride, u64 bits) {
+    parts_.push_back({first.v, first.v + count, stride, bits});
     partsBegin_ = std::min<u64>(partsBegin_, first.v);
     partsEnd_ = std::max<u64>(partsEnd_, first.v + count);
 }
 
 u64 Machine::withoutPart(u64 id, u64 value) const {
     for (const Parts& p : parts_)
-        if (id >= p.begin && id < p.end && (id - p.begin) % 2 == 0)
+        if (id >= p.begin && id < p.end && (id - p.begin) % p.stride == 0)
             return value & ~p.bits;
     return value;
 }
@@ -50,7 +50,9 @@ u64 Machine::lookAt(u64 id) const {
     if ((id & WordAccess::kLockPart) != 0)
         return value & 0xffff;
     if ((id & WordAccess::kCountPart) != 0)
-        return value >> 8 & 0xffff;
+        return countOf(value);
+    if (const unsigned byte = WordAccess::byteOf(id); byte != 0)
+        return lookAtByte({WordAccess::wordOf(id)}, byte - 1);
     return ofId(id, value);
 }
 

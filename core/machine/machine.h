@@ -54,8 +54,8 @@ public:
         return value;
     }
     u64 peekCount(Place place) const {
-        logged(place.v | WordAccess::kCountPart, WordAccess::Kind::Read, words_[place.v] >> 8 & 0xffff, words_[place.v] >> 8 & 0xffff);
-        return words_[place.v] >> 8 & 0xffff;
+        logged(place.v | WordAccess::kCountPart, WordAccess::Kind::Read, countOf(words_[place.v]), countOf(words_[place.v]));
+        return countOf(words_[place.v]);
     }
     // Until it is called with no place: reads see the stores that wait in the buffer with that count (StoreBuffers).
     void readThrough(Place count) {
@@ -72,8 +72,8 @@ public:
     }
     // A read that is no access at all: by whoever drives the actors.
     u64 look(Place place) const { return words_[place.v]; }
-    // Every second one of the words [first, first + count) has a part with an id of its own in a log of accesses: those bits.
-    void haveParts(Place first, u64 count, u64 bits);
+    // Each `stride`-th one of the words [first, first + count) has a part with an id of its own in a log of accesses: those bits.
+    void haveParts(Place first, u64 count, unsigned stride, u64 bits);
     // Of a word's value, what an access to that id (see WordAccess) is about; and the value that it has now.
     u64 ofId(u64 id, u64 value) const { return id < partsBegin_ || id >= partsEnd_ ? value : withoutPart(id, value); }
     u64 lookAt(u64 id) const;
@@ -88,8 +88,7 @@ public:
     void addToCount(Place place, int by) {
         const u64 old = words_[place.v];
         const u64 value = old + u64(by) * 256;
-        logged(place.v | WordAccess::kCountPart, by > 0 ? WordAccess::Kind::Add : WordAccess::Kind::Write, old >> 8 & 0xffff,
-               value >> 8 & 0xffff);
+        logged(place.v | WordAccess::kCountPart, by > 0 ? WordAccess::Kind::Add : WordAccess::Kind::Write, countOf(old), countOf(value));
         change(place, value);
     }
     // A change of the lock in bits 15:0: one more or less among those who share it, or by the one who has it alone.
@@ -101,6 +100,17 @@ public:
     // Somebody found it taken.
     void noteLock(Place place) const {
         logged(place.v | WordAccess::kLockPart, WordAccess::Kind::Read, words_[place.v] & 0xffff, words_[place.v] & 0xffff);
+    }
+    // A byte of a word is used like a word of its own, of which bits are set, or cleared by the one who set them.
+    u64 lookAtByte(Place place, unsigned byte) const { return words_[place.v] >> 8 * byte & 0xff; }
+    u64 peekByte(Place place, unsigned byte) const {
+        const u64 value = lookAtByte(place, byte);
+        logged(place.v | WordAccess::bytePart(byte), WordAccess::Kind::Read, value, value);
+        return value;
+    }
+    void setInByte(Place place, unsigned byte, u64 value) {
+        logged(place.v | WordAccess::bytePart(byte), WordAccess::Kind::Add, lookAtByte(place, byte), value);
+        change(place, (words_[place.v] & ~(u64{0xff} << 8 * byte)) | value << 8 * byte);
     }
     void clearBits(Place place, u64 mask) { set(place, words_[place.v] & ~mask, WordAccess::Kind::Add); }
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
@@ -261,6 +271,7 @@ private:
     [[gnu::noinline]] void keepObserved(u64 value) const;
     [[gnu::noinline]] void recordStep(const StepRecord& step);
     u64 withoutPart(u64 id, u64 value) const;
+    static u64 countOf(u64 word) { return (word & WordAccess::kCountBits) >> 8; }
     // In a race somebody hears of each read, or reads what is not in memory yet; else nobody does, and a read is one. Of a change hear the
     // journal, the hash and whoever logs accesses.
     void watch() {
@@ -313,7 +324,9 @@ private:
     std::vector<Fill> fills_;
     std::array<u64, kSites> siteCounts_{};
     struct Parts {
-        u64 begin, end, bits;
+        u64 begin, end;
+        unsigned stride;
+        u64 bits;
     };
     std::vector<Parts> parts_;
     u64 partsBegin_ = ~u64{0}, partsEnd_ = 0;

@@ -73,7 +73,7 @@ void Tlb::insert(const TlbEntry& entry) {
     }
     machine_->set(slots_ + i * 2, tag);
     machine_->set(slots_ + i * 2 + 1, value);
-    machine_->setBits(cachedBy(entry.pfn), bit());
+    frames_->setCached(entry.pfn, vcpu_, true);
 }
 
 // Aligned gfns leave the low bits to the level.
@@ -116,11 +116,11 @@ void Tlb::insert(const UpperEntry& entry) {
     machine_->set(slot + 1, entry.table.v << 12 | entry.rwx);
     machine_->add(upperCount_, 1);
     noteCached(entry.table);
-    machine_->setBits(cachedBy(entry.table), bit());
+    frames_->setCached(entry.table, vcpu_, true);
 }
 
 void Tlb::noteCached(Pfn pfn) {
-    if ((machine_->look(cachedBy(pfn)) & bit()) != 0)
+    if (frames_->looksCached(pfn, vcpu_))
         machine_->set(twice_, 1);
 }
 
@@ -141,7 +141,7 @@ void Tlb::dropUpper(Place slot) {
         stays = value >> 12 == table;
     }
     if (!stays)
-        machine_->clearBits(cachedBy({table}), bit());
+        frames_->setCached({table}, vcpu_, false);
 }
 
 void Tlb::forget(Gfn gfn, Alias alias) {
@@ -169,7 +169,7 @@ void Tlb::dropIf(Goes&& goes) {
 }
 
 void Tlb::drop(Pfn pfn) {
-    if ((machine_->peek(cachedBy(pfn)) & bit()) != 0)
+    if (frames_->isCached(pfn, vcpu_))
         dropIf([&](const TlbEntry& entry) { return entry.pfn == pfn; });
 }
 
@@ -190,7 +190,7 @@ void Tlb::flush() {
         const Place slot = uppers_ + 2 * i;
         if (machine_->look(slot) == 0)
             continue;
-        machine_->clearBits(cachedBy({machine_->look(slot + 1) >> 12}), bit());
+        frames_->setCached({machine_->look(slot + 1) >> 12}, vcpu_, false);
         machine_->set(slot, 0);
         machine_->set(slot + 1, 0);
     }
@@ -202,7 +202,7 @@ void Tlb::flushLeaves() {
     for (u64 i = 0; i < count; ++i) {
         const u64 slot = machine_->peek(order_ + i);
         const TlbEntry entry = decode(1, machine_->peek(slots_ + slot * 2 + 1));
-        machine_->clearBits(cachedBy(entry.pfn), bit());
+        frames_->setCached(entry.pfn, vcpu_, false);
         machine_->set(slots_ + slot * 2, 0);
         machine_->set(slots_ + slot * 2 + 1, 0);
         machine_->set(order_ + i, 0);

@@ -85,9 +85,6 @@ private:
     std::optional<TlbEntry> find(Gfn gfn, Alias alias, bool observed) const;
     u64 read(Place place, bool observed) const { return observed ? machine_->get(place) : machine_->peek(place); }
 
-    Place cachedBy(Pfn pfn) const { return frames_->cachedBy(pfn, vcpu_ / 64); }
-    u64 bit() const { return 1ull << vcpu_ % 64; }
-
     Machine* machine_ = nullptr;
     Frames* frames_ = nullptr;
     unsigned vcpu_;

@@ -65,9 +65,9 @@ void noStaleTlbUpper(RuleContext& context, unsigned vcpu, const UpperEntry& entr
 
 void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const Frames& frames = context.system.frames();
-    for (unsigned word = 0; word < frames.cachedWords(); ++word)
-        for (u64 cached = context.machine().peek(frames.cachedBy(pfn, word)); cached != 0; cached &= cached - 1) {
-            const unsigned v = word * 64 + static_cast<unsigned>(std::countr_zero(cached));
+    for (unsigned line = 0; line < frames.cachedLines(); ++line)
+        for (u64 cached = frames.cachedBy(pfn, line); cached != 0; cached &= cached - 1) {
+            const unsigned v = line * 64 + static_cast<unsigned>(std::countr_zero(cached));
             if (!context.kvm().tlbUsable(v))
                 continue;
             const Tlb& tlb = context.kvm().tlb(v);

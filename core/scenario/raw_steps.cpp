@@ -185,9 +185,9 @@ Outcome Runner::rawSeamcall(const Step& step) {
         return {Outcome::Kind::Errno, kENOMEM, 0};
     }
 
-    // A raw table remembers what it translates, so that what hangs below it can be named.
+    // A raw table remembers what it translates, so that what hangs below it can be named: an aligned gfn leaves its low bits to the level.
     if ((leaf == Leaf::MemSeptAdd || leaf == Leaf::MemPageDemote) && allocated)
-        frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v << 3 | (number(level) - 1));
+        frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v | (number(level) - 1));
     const u64 status = module.seamcall(leaf, regs);
     const auto vcpu = static_cast<unsigned>(step.number("tdvpr"));
     if (status == tdx::kSuccess && leaf == Leaf::VpEnter)

@@ -185,8 +185,8 @@ System::SpteAt System::spteAt(Pfn root, Gfn gfn, Level level) const {
 std::optional<System::SeptTable> System::septTable(Pfn frame) const {
     if (frames_.peekKind(frame) == FrameKind::Raw) {
         const u64 info = frames_.peekInfo(frame);
-        const Level level = levelOf(static_cast<unsigned>(info & 7));
-        return level == Level::None ? std::nullopt : std::optional(SeptTable{{info >> 3}, level});
+        const Level level = levelOf(static_cast<unsigned>(info & 511));
+        return level == Level::None ? std::nullopt : std::optional(SeptTable{{info & ~u64{511}}, level});
     }
     const MmuPage page = kvm_->peekPage(kvm_->mirrorOfExternal(frame));
     return page.isMirror() ? std::optional(SeptTable{page.gfn, page.level()}) : std::nullopt;

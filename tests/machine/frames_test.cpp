@@ -13,9 +13,9 @@ namespace mirrorscope {
 
 namespace {
 struct Host {
-    explicit Host(u64 count, unsigned arenas = 2) {
+    explicit Host(u64 count, unsigned arenas = 2, unsigned vcpus = 1) {
         regions.take(count * 512, "memory");
-        frames = std::make_unique<Frames>(count, arenas, 1, regions);
+        frames = std::make_unique<Frames>(count, arenas, vcpus, regions);
         tlb = std::make_unique<Tlb>(0, 16, regions);
         frames->layOutIndexes(regions);
         tlb->layOutIndexes(regions);
@@ -57,7 +57,7 @@ TEST(Frames, agrees_with_a_set_over_random_allocations) {
             }
             ASSERT_TRUE(pfn);
             EXPECT_TRUE(used.emplace(pfn->v, true).second);
-            EXPECT_EQ(host.frames->info(*pfn), n);
+            EXPECT_EQ(host.frames->peekInfo(*pfn), n);
         } else {
             auto it = used.lower_bound(random() % 5000);
             if (it == used.end())
@@ -90,6 +90,60 @@ TEST(Frames, a_run_is_aligned_and_free) {
     EXPECT_EQ(host.frames->inUse(), 512u);
 }
 
+// Kind, references and what the kind says are one word, and the vCPUs of several frames are, too: none touches another.
+TEST(Frames, a_record_keeps_its_parts_apart) {
+    const u64 seed = test::propertySeed();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    struct Known {
+        FrameKind kind = FrameKind::Free;
+        unsigned references = 0;
+        u64 info = 0;
+        std::set<unsigned> vcpus;
+    };
+    for (const unsigned vcpus : {1u, 8u, 9u, 64u, 100u}) {
+        Host host(40, 2, vcpus);
+        std::map<u64, Known> known;
+        for (unsigned n = 0; n < 4000; ++n) {
+            const u64 pfn = 1 + random() % 39;
+            Known& frame = known[pfn];
+            const u64 info = random() & ((u64{1} << 40) - 1);
+            const auto vcpu = static_cast<unsigned>(random() % vcpus);
+            if (frame.kind == FrameKind::Free) {
+                frame.kind = FrameKind::Gmem;
+                frame.info = info;
+                frame.references = 1;
+                host.frames->take({pfn}, frame.kind, info);
+            } else if (random() % 4 == 0) {
+                ++frame.references;
+                host.frames->get({pfn});
+            } else if (random() % 4 == 0) {
+                host.frames->put({pfn});
+                if (--frame.references == 0)
+                    frame = {FrameKind::Free, 0, 0, frame.vcpus};
+            } else if (random() % 4 == 0) {
+                frame.kind = FrameKind::Raw;
+                frame.info = info;
+                host.frames->setKind({pfn}, frame.kind, info);
+            } else if (frame.vcpus.insert(vcpu).second) {
+                host.frames->setCached({pfn}, vcpu, true);
+            } else {
+                frame.vcpus.erase(vcpu);
+                host.frames->setCached({pfn}, vcpu, false);
+            }
+            for (const auto& [p, expected] : known) {
+                ASSERT_EQ(host.frames->peekKind({p}), expected.kind);
+                ASSERT_EQ(host.frames->references({p}), expected.references);
+                ASSERT_EQ(host.frames->peekInfo({p}), expected.info);
+                for (unsigned v = 0; v < vcpus; ++v) {
+                    ASSERT_EQ(host.frames->isCached({p}, v), expected.vcpus.contains(v));
+                    ASSERT_EQ(host.frames->looksCached({p}, v), expected.vcpus.contains(v));
+                }
+            }
+        }
+    }
+}
+
 TEST(Tlb, keeps_what_was_found_until_it_is_flushed) {
     Host host(64);
     host.tlb->insert({{5}, Alias::Private, Level::k4K, {9}, 7, true});
@@ -98,10 +152,10 @@ TEST(Tlb, keeps_what_was_found_until_it_is_flushed) {
     EXPECT_EQ(host.tlb->lookup({5}, Alias::Private)->pfn, Pfn{9});
     EXPECT_EQ(host.tlb->lookup({5}, Alias::Shared)->rwx, 3u);
     EXPECT_FALSE(host.tlb->lookup({6}, Alias::Private));
-    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9}, 0)), 1u);
+    EXPECT_EQ(host.frames->cachedBy({9}, 0), 1u);
     host.tlb->flush();
     EXPECT_FALSE(host.tlb->lookup({5}, Alias::Private));
-    EXPECT_EQ(host.machine->peek(host.frames->cachedBy({9}, 0)), 0u);
+    EXPECT_EQ(host.frames->cachedBy({9}, 0), 0u);
     EXPECT_EQ(host.tlb->size(), 0u);
 }
 
@@ -138,8 +192,7 @@ TEST(Tlb, frames_know_whether_it_leads_to_them_whatever_comes_and_goes) {
             led.insert(host.tlb->at(i).pfn.v);
         host.tlb->forEachUpper([&](const UpperEntry& entry) { led.insert(entry.table.v); });
         for (u64 pfn = 0; pfn < 64; ++pfn)
-            ASSERT_EQ(host.machine->peek(host.frames->cachedBy({pfn}, 0)) & 1, led.contains(pfn) ? 1u : 0u)
-                << "frame " << pfn << " after " << n;
+            ASSERT_EQ(host.frames->isCached({pfn}, 0), led.contains(pfn)) << "frame " << pfn << " after " << n;
     }
 }
 

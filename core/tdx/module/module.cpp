@@ -114,7 +114,7 @@ void TdxModule::attach(Machine& machine) {
     machine_ = &machine;
     const u64 entries[] = {frames_.count(), frames_.count() / 512 + 1, frames_.count() / (512 * 512) + 1};
     for (unsigned i = 0; i < 3; ++i)
-        machine.haveParts(pamt_[i], entries[i] * 2, 0xffff); // the locks
+        machine.haveParts(pamt_[i], entries[i] * 2, 2, WordAccess::kLockBits);
 }
 
 u64 TdxModule::peekPamt(Pfn pfn, Level* size) const {
