@@ -461,7 +461,7 @@ public:
     std::optional<Gfn> gfnOfGuestMemory(Pfn pfn) const;
     bool cachedByVcpu(Pfn pfn) const;
     // Adds the frames that may have lost what kept them when that word (a record of KVM's or an entry of a table) changed by `delta`
-    // (old ^ new): what those four say of any other frame is as before.
+    // (old ^ new): what reachable(), mirrorOfExternal(), guestMemoryNames() and cachedByVcpu() say of any other frame is as before.
     void letGo(Place place, u64 delta, std::vector<Pfn>& frames) const;
     // Two words for each page of a slot and each kind of memory: the number of the word + 1 that a guest wrote last, and its value. Kept
     // for the rules; it ends with the page, its conversion or its acceptance, and nothing in KVM reads it.

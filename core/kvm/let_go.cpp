@@ -8,7 +8,7 @@
 namespace mirrorscope {
 
 void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
-    const u64 now = machine_->look(place), old = now ^ delta;
+    const u64 now = machine_->look(place), old = now ^ delta; // (no such word changes twice in a micro-step)
     const auto add = [&](u64 pfn) {
         if (pfn != 0 && frames_.valid({pfn}))
             frames.push_back({pfn});
@@ -21,14 +21,12 @@ void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
         add(old);
     } else if (within(sp_, frames_.count() * kSpWords)) {
         const Pfn table{(place.v - sp_.v) / kSpWords};
-        switch ((place.v - sp_.v) % kSpWords) {
-        case kExternal: add(old); break;
-        case kRole:
-        case kPtep:
+        const auto word = static_cast<SpWord>((place.v - sp_.v) % kSpWords);
+        if (word == kExternal)
+            add(old);
+        if (word == kRole || word == kPtep) {
             add(table.v);
-            tablesBelow(table, levelOfTable(table), frames);
-            break;
-        default: break;
+            tablesBelow(table, std::max(levelOfTable(table), word == kRole ? number(role::level(old)) : 0), frames);
         }
     } else if (within(vcpu_, config_.vcpus * static_cast<u64>(VcpuWord::Count_))) {
         const u64 word = (place.v - vcpu_.v) % static_cast<u64>(VcpuWord::Count_);
@@ -41,14 +39,14 @@ void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
             }
     } else if (const auto frame = frames_.frameOfMeta(place)) {
         add(frame->v);
-        if (place == frames_.meta(*frame) && static_cast<FrameKind>(old & 0xff) == FrameKind::Table) {
+        if (Frames::kindOf(old) == FrameKind::Table) {
             add(machine_->look(sp(*frame, kExternal)));
             tablesBelow(*frame, levelOfTable(*frame), frames);
         }
     } else if (spte::isPresent(old)) { // an entry
         const Pfn led = ept::pfnOf(old);
         add(led.v);
-        if (led.v != 0 && frames_.valid(led) && static_cast<FrameKind>(machine_->look(frames_.meta(led)) & 0xff) == FrameKind::Table)
+        if (led.v != 0 && frames_.valid(led) && Frames::kindOf(machine_->look(frames_.meta(led))) == FrameKind::Table)
             tablesBelow(led, levelOfTable(led), frames);
     }
 }

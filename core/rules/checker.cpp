@@ -180,6 +180,12 @@ void Checker::letGo(Place place, u64 delta) {
         touched_.add(pfn.v);
 }
 
+void Checker::touchAllInUse() {
+    for (const u64 line : system_.frames().usedLines())
+        for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
+            touched_.add(pfn);
+}
+
 void Checker::lookAtTlb(RuleContext& context, Place place) {
     const Machine& machine = context.machine();
     for (unsigned v = 0; v < system_.config().vcpus; ++v) {
@@ -203,6 +209,7 @@ void Checker::lookAtVm(RuleContext& context, Pass& pass, Place place, u64 delta)
     const auto old = [&] { return context.machine().peek(place) ^ delta; };
     switch (static_cast<Kvm::VmWord>(place.v - context.kvm().vm(Kvm::VmWord{}).v)) {
     case Kvm::VmWord::Bugged: rules::moduleAgrees(context); break;
+    case Kvm::VmWord::Destroyed: touchAllInUse(); break; // whatever was the VM's and is not free is lost, whoever kept it
     case Kvm::VmWord::LockdepLock: rules::lockOrderAsserted(context); break;
     case Kvm::VmWord::InvalidateInProgress: pass.endedInvalidation |= old() == 1; break;
     case Kvm::VmWord::InvalidateStart: pass.ended.start = {old()}; break;
@@ -262,11 +269,8 @@ void Checker::tableRead(Place entry) {
 void Checker::atQuiet() {
     afterStep();
     RuleContext context{system_, *this};
-    // Once the VM is destroyed, whatever is not free is lost, whoever kept it.
-    if (std::exchange(quietAll_, false) || system_.kvm().peekVm(Kvm::VmWord::Destroyed) != 0)
-        for (const u64 line : system_.frames().usedLines())
-            for (u64 pfn = line * 64; pfn < std::min((line + 1) * 64, system_.frames().count()); ++pfn)
-                touched_.add(pfn);
+    if (std::exchange(quietAll_, false))
+        touchAllInUse();
     touched_.forEach([&](u64 pfn) { rules::noLeak(context, {pfn}); });
     touched_.quiet();
     rules::lockOrderQuiet(context);

@@ -83,6 +83,7 @@ private:
     void look(RuleContext& context, Pass& pass, Place place, u64 delta);
     // Whom that word kept may have nobody else: it is asked for when the machine is quiet.
     void letGo(Place place, u64 delta);
+    void touchAllInUse();
     void lookAtEntry(RuleContext& context, Place place, u64 delta);
     void lookAtTlb(RuleContext& context, Place place);
     void lookAtVm(RuleContext& context, Pass& pass, Place place, u64 delta);

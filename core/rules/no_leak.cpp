@@ -31,14 +31,17 @@ void noLeak(RuleContext& context, Pfn pfn) {
     case FrameKind::PamtPage: held = system.backend().inPamtCache(pfn) || system.module().isPamtPage(pfn); break;
     }
     const bool destroyed = kvm.peekVm(Kvm::VmWord::Destroyed) != 0;
-    // (A second TD, which the script made by raw SEAMCALLs, goes on: its TDR, and what that owns.)
-    const auto isOfAnotherTd = [&] {
-        return kind == FrameKind::Raw && type != PageType::Nda &&
-               (type == PageType::Tdr || system.frames().peekKind(pamt::owner(pamt)) == FrameKind::Raw);
+    // What a script gave the module by raw SEAMCALLs is not the VM's, and stays: pages of the PAMT, a second TD's TDR and what that owns.
+    const auto isOfAnother = [&] {
+        const auto isAnothersTdr = [&](Pfn tdr) {
+            return pamt::type(system.module().peekPamt(tdr)) == PageType::Tdr && system.frames().peekKind(tdr) != FrameKind::TdxControl;
+        };
+        return kind == FrameKind::Raw && system.isTdx() &&
+               (system.module().isPamtPage(pfn) || (type != PageType::Nda && (isAnothersTdr(pfn) || isAnothersTdr(pamt::owner(pamt)))));
     };
     if (destroyed)
-        held = kind == FrameKind::Free || kind == FrameKind::Reserved || isOfAnotherTd();
-    if (!held)
+        held = kind == FrameKind::Free || kind == FrameKind::Reserved || isOfAnother();
+    if (!held && !context.checker.knows(Rule::NoLeak, pfn.v))
         context.checker.report(
             Rule::NoLeak, pfn.v,
             fmt::format("pfn {:#x} is {} and nothing leads to it{}", pfn.v, name(kind), destroyed ? " after the VM was destroyed" : ""),

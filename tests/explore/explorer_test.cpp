@@ -388,7 +388,8 @@ TEST(Explorer, what_an_attempt_saw_was_seen) {
     EXPECT_TRUE(seen());
 }
 
-// Which frames are asked for at an end follows from the way to it, and not from what was tried before that.
+// What is lost at an end follows from the machine there, and not from what was tried before or touched on the way: where the TD cannot be
+// torn down, all 13 pages that are still its own.
 TEST(Explorer, what_is_lost_at_an_end_does_not_depend_on_the_order_of_the_search) {
     for (const char* after : {"", ", after: 1"}) {
         const Scenario scenario = bindScenario(
@@ -400,7 +401,7 @@ TEST(Explorer, what_is_lost_at_an_end_does_not_depend_on_the_order_of_the_search
             SCOPED_TRACE(std::string(name(mode)) + after);
             const ExploreResult result = Explorer(scenario, {.mode = mode, .all = true}).run();
             EXPECT_TRUE(result.complete);
-            EXPECT_EQ(std::count_if(result.findings.begin(), result.findings.end(), [](const auto& f) { return f.rule == "no-leak"; }), 2);
+            EXPECT_EQ(std::count_if(result.findings.begin(), result.findings.end(), [](const auto& f) { return f.rule == "no-leak"; }), 13);
         }
     }
 }

@@ -67,7 +67,7 @@ public:
         u64 count = 0;
     };
     FrameRun framesOfPamt(Place place) const;
-    // With dynamic PAMT: the frame of which such a word says whom it serves.
+    // With dynamic PAMT: the frame of which that word ("pamt-bitmap") says whether it is a page of the PAMT, and of which 2M.
     Pfn frameOfPamtBitmap(Place place) const { return {place.v - pamtBitmap_.v}; }
     // The entry of the size that is in force for this frame: a large page's if one covers it.
     u64 peekPamt(Pfn pfn, Level* size = nullptr) const;
