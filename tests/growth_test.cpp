@@ -18,7 +18,7 @@ struct Growing {
     std::string command; // {}: the file
     const char* head;
     std::function<std::string(unsigned)> item;
-    unsigned some = 1000; // of it, and ten times as much
+    unsigned some = 1000; // of it, and ten times as much: both too little for the history to be packed, or both so much that it is
     const char* tail = "";
 };
 
@@ -38,11 +38,11 @@ std::vector<Growing> growing() {
          [=](unsigned i) {
              return fmt::format("  - vcpu0: {{write: 0x{0:x}}}\n  - discard: {{gpa: 0x{0:x}}}\n  - vcpu0: {{evict: 0x{0:x}}}\n", page(i));
          },
-         300},
+         100},
         {"events", "run {} --format jsonl", kOrdinary, [=](unsigned i) { return fmt::format("  - vcpu0: {{write: 0x{:x}}}\n", page(i)); },
          300},
         {"pages of a TD", "run {}", "mirrorscope: 1\nmachine: {vm: tdx, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n  - finalize-vm\n",
-         [=](unsigned i) { return fmt::format("  - vcpu0: {{accept: {{gpa: 0x{:x}}}}}\n", page(i)); }, 300},
+         [=](unsigned i) { return fmt::format("  - vcpu0: {{accept: {{gpa: 0x{:x}}}}}\n", page(i)); }, 100},
         {"steps of an actor in a race", "run {}",
          "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n"
          "  - race:\n      host: [{age: {gpa: 0x0}}]\n      vcpu0:\n",
