@@ -160,7 +160,7 @@ TEST(Rules, no_leak_asks_for_every_frame_that_something_let_go) {
         for (const Violation& v : runner.checker().violations())
             lost += v.rule == Rule::NoLeak ? 1 : 0;
     }
-    EXPECT_GT(lost, 5u);
+    EXPECT_GE(lost, effort(6, 0)); // they are in few of the files
 }
 
 // What a script gives the module by raw SEAMCALLs is not the VM's, and stays when that is destroyed.
