@@ -483,8 +483,6 @@ public:
     static constexpr u64 kHugeFolio = 1ull << 59;                                            // of it: its page is of a folio of 2M
     static constexpr u64 kHostMapped = 1ull << 58;                                           // of it: user space has the page mapped
     static constexpr u64 kScheduledRootToZap = 1, kNxHugePageDisallowed = 2, kNxTracked = 4; // kFlags
-    unsigned levelOfTable(Pfn table) const;
-    void tablesBelow(Pfn table, unsigned level, std::vector<Pfn>& frames) const; // all of them, by its entries as they are
     enum SpWord { kRole, kGfn, kPtep, kExternal, kRootCount, kFlags, kNextRoot, kNextNx, kSpWords };
     Place sp(Pfn spt, SpWord word) const { return sp_ + spt.v * kSpWords + word; }
     u64 spGet(Pfn spt, SpWord word) const { return machine_->get(sp(spt, word)); }

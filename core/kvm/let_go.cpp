@@ -7,12 +7,32 @@
 
 namespace mirrorscope {
 
+namespace {
+unsigned levelOfTable(const Kvm& kvm, Pfn table) { return number(role::level(kvm.machine().look(kvm.sp(table, Kvm::kRole)))); }
+
+// All of them, by its entries as they are. (Counted down, since what is broken may go round.)
+void tablesBelow(const Kvm& kvm, const Frames& all, Pfn table, unsigned level, std::vector<Pfn>& frames) {
+    if (level <= number(Level::k4K))
+        return;
+    for (unsigned k = 0; k < 512; ++k) {
+        const Place place = wordOf(table, k);
+        const u64 entry = kvm.machine().look(place);
+        const Pfn led = ept::pfnOf(entry);
+        if (!spte::isPresent(entry) || led.v == 0 || !all.valid(led) || kvm.machine().look(kvm.sp(led, Kvm::kPtep)) != place.v + 1)
+            continue;
+        frames.push_back(led);
+        tablesBelow(kvm, all, led, level - 1, frames);
+    }
+}
+} // namespace
+
 void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
     const u64 now = machine_->look(place), old = now ^ delta; // (no such word changes twice in a micro-step)
     const auto add = [&](u64 pfn) {
         if (pfn != 0 && frames_.valid({pfn}))
             frames.push_back({pfn});
     };
+    const auto addBelow = [&](Pfn table, unsigned level) { tablesBelow(*this, frames_, table, level, frames); };
     const auto within = [&](Place first, u64 words) { return place >= first && place.v < first.v + words; };
     if (within(gmem_, gmemPages_) || within(host_, hostPages_)) {
         if ((delta & kHostPfn) != 0)
@@ -26,7 +46,7 @@ void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
             add(old);
         if (word == kRole || word == kPtep) {
             add(table.v);
-            tablesBelow(table, std::max(levelOfTable(table), word == kRole ? number(role::level(old)) : 0), frames);
+            addBelow(table, std::max(levelOfTable(*this, table), word == kRole ? number(role::level(old)) : 0));
         }
     } else if (within(vcpu_, config_.vcpus * static_cast<u64>(VcpuWord::Count_))) {
         const u64 word = (place.v - vcpu_.v) % static_cast<u64>(VcpuWord::Count_);
@@ -41,30 +61,13 @@ void Kvm::letGo(Place place, u64 delta, std::vector<Pfn>& frames) const {
         add(frame->v);
         if (Frames::kindOf(old) == FrameKind::Table) {
             add(machine_->look(sp(*frame, kExternal)));
-            tablesBelow(*frame, levelOfTable(*frame), frames);
+            addBelow(*frame, levelOfTable(*this, *frame));
         }
     } else if (spte::isPresent(old)) { // an entry
         const Pfn led = ept::pfnOf(old);
         add(led.v);
         if (led.v != 0 && frames_.valid(led) && Frames::kindOf(machine_->look(frames_.meta(led))) == FrameKind::Table)
-            tablesBelow(led, levelOfTable(led), frames);
-    }
-}
-
-unsigned Kvm::levelOfTable(Pfn table) const { return number(role::level(machine_->look(sp(table, kRole)))); }
-
-// (Counted down, since what is broken may go round.)
-void Kvm::tablesBelow(Pfn table, unsigned level, std::vector<Pfn>& frames) const {
-    if (level <= number(Level::k4K))
-        return;
-    for (unsigned k = 0; k < 512; ++k) {
-        const Place place = wordOf(table, k);
-        const u64 entry = machine_->look(place);
-        const Pfn led = ept::pfnOf(entry);
-        if (!spte::isPresent(entry) || led.v == 0 || !frames_.valid(led) || machine_->look(sp(led, kPtep)) != place.v + 1)
-            continue;
-        frames.push_back(led);
-        tablesBelow(led, level - 1, frames);
+            addBelow(led, levelOfTable(*this, led));
     }
 }
 

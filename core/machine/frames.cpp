@@ -7,7 +7,7 @@
 namespace mirrorscope {
 
 Frames::Frames(u64 frames, unsigned arenas, unsigned vcpus, Regions& regions)
-    : frames_(frames), arenas_(arenas), cachedWords_(vcpus <= 8 ? 0 : (vcpus + 63) / 64) {
+    : frames_(frames), arenas_(arenas), cachedLines_((vcpus + 7) / 8) {
     meta_ = regions.take(frames, "frame");
     fail_ = Injection(regions, "inject-alloc");
 }
@@ -20,7 +20,7 @@ void Frames::layOutIndexes(Regions& indexes) {
         bits = words;
     }
     inUse_ = indexes.take(1, "frame-index");
-    cachedBy_ = indexes.take(cachedWords_ == 0 ? (frames_ + 7) / 8 : frames_ * cachedWords_, "frame-index");
+    cachedBy_ = indexes.take((frames_ * cachedLines_ + 7) / 8, "frame-index");
 }
 
 void Frames::attach(Machine& machine) {
@@ -104,20 +104,9 @@ void Frames::account(FrameKind was, FrameKind is) {
 }
 
 void Frames::setCached(Pfn pfn, unsigned vcpu, bool cached) {
-    const u64 bit = u64{1} << vcpu % 64;
-    if (cachedWords_ == 0) {
-        const u64 now = machine_->lookAtByte(cachedByte(pfn), pfn.v % 8);
-        machine_->setInByte(cachedByte(pfn), pfn.v % 8, cached ? now | bit : now & ~bit);
-    } else if (cached) {
-        machine_->setBits(cachedWord(pfn, vcpu / 64), bit);
-    } else {
-        machine_->clearBits(cachedWord(pfn, vcpu / 64), bit);
-    }
-}
-
-bool Frames::looksCached(Pfn pfn, unsigned vcpu) const {
-    const u64 line = cachedWords_ == 0 ? machine_->lookAtByte(cachedByte(pfn), pfn.v % 8) : machine_->look(cachedWord(pfn, vcpu / 64));
-    return (line >> vcpu % 64 & 1) != 0;
+    const CachedByte at = cachedByte(pfn, vcpu / 8);
+    const u64 bit = u64{1} << vcpu % 8, now = machine_->lookAtByte(at.word, at.byte);
+    machine_->setInByte(at.word, at.byte, cached ? now | bit : now & ~bit);
 }
 
 void Frames::injectFailure(u64 times, u64 after) { fail_.set(*machine_, 1, times, after); }

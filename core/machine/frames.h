@@ -10,7 +10,6 @@
 #include "machine/injection.h"
 #include "machine/machine.h"
 
-#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -68,14 +67,18 @@ public:
     }
     // Has that vCPU's TLB a translation to the frame?
     void setCached(Pfn pfn, unsigned vcpu, bool cached);
-    bool isCached(Pfn pfn, unsigned vcpu) const { return (cachedBy(pfn, vcpu / 64) >> vcpu % 64 & 1) != 0; }
+    bool isCached(Pfn pfn, unsigned vcpu) const { return (cachedBy(pfn, vcpu / 8) >> vcpu % 8 & 1) != 0; }
     // The same without an access.
-    bool looksCached(Pfn pfn, unsigned vcpu) const;
-    // The vCPUs from 64 * `line` on that have, a bit each.
-    u64 cachedBy(Pfn pfn, unsigned line) const {
-        return cachedWords_ == 0 ? machine_->peekByte(cachedByte(pfn), pfn.v % 8) : machine_->peek(cachedWord(pfn, line));
+    bool looksCached(Pfn pfn, unsigned vcpu) const {
+        const CachedByte at = cachedByte(pfn, vcpu / 8);
+        return (machine_->lookAtByte(at.word, at.byte) >> vcpu % 8 & 1) != 0;
     }
-    unsigned cachedLines() const { return std::max(cachedWords_, 1u); }
+    // The vCPUs from 8 * `line` on that have, a bit each.
+    u64 cachedBy(Pfn pfn, unsigned line) const {
+        const CachedByte at = cachedByte(pfn, line);
+        return machine_->peekByte(at.word, at.byte);
+    }
+    unsigned cachedLines() const { return cachedLines_; }
 
 private:
     static constexpr unsigned kInfoShift = 24; // above the kind (bits 7:0) and the references (23:8)
@@ -92,9 +95,15 @@ private:
     Injection fail_;
     Place bitmap_[3]; // bit set = a free frame below
     Place inUse_;
-    Place cachedByte(Pfn pfn) const { return cachedBy_ + pfn.v / 8; }
-    Place cachedWord(Pfn pfn, unsigned line) const { return cachedBy_ + (pfn.v * cachedWords_ + line); }
-    unsigned cachedWords_; // of a frame; 0 while a byte of each is enough for all vCPUs
+    struct CachedByte {
+        Place word;
+        unsigned byte;
+    };
+    CachedByte cachedByte(Pfn pfn, unsigned line) const {
+        const u64 n = pfn.v * cachedLines_ + line;
+        return {cachedBy_ + n / 8, static_cast<unsigned>(n % 8)};
+    }
+    unsigned cachedLines_; // bytes of a frame, for eight vCPUs each
     Place cachedBy_;
 };
 

@@ -48,7 +48,7 @@ u64 Machine::peekWatched(Place place) const {
 u64 Machine::lookAt(u64 id) const {
     const u64 value = words_[WordAccess::wordOf(id)];
     if ((id & WordAccess::kLockPart) != 0)
-        return value & 0xffff;
+        return lockOf(value);
     if ((id & WordAccess::kCountPart) != 0)
         return countOf(value);
     if (const unsigned byte = WordAccess::byteOf(id); byte != 0)

@@ -48,7 +48,7 @@ public:
     u64 peek(Place place) const { return watched_ ? peekWatched(place) : words_[place.v]; }
     // The same of the word without the lock in its bits 15:0, and of what is counted in its bits 23:8.
     u64 getBesideLock(Place place) const {
-        const u64 value = words_[place.v] & ~u64{0xffff};
+        const u64 value = words_[place.v] & ~WordAccess::kLockBits;
         note(value);
         logged(place.v, WordAccess::Kind::Read, value, value);
         return value;
@@ -94,13 +94,14 @@ public:
     // A change of the lock in bits 15:0: one more or less among those who share it, or by the one who has it alone.
     void setLock(Place place, u64 value, bool shared) {
         const auto kind = shared ? WordAccess::Kind::Add : WordAccess::Kind::Write;
-        logged(place.v | WordAccess::kLockPart, kind, words_[place.v] & 0xffff, value & 0xffff);
+        logged(place.v | WordAccess::kLockPart, kind, lockOf(words_[place.v]), lockOf(value));
         change(place, value);
     }
     // Somebody found it taken.
     void noteLock(Place place) const {
-        logged(place.v | WordAccess::kLockPart, WordAccess::Kind::Read, words_[place.v] & 0xffff, words_[place.v] & 0xffff);
+        logged(place.v | WordAccess::kLockPart, WordAccess::Kind::Read, lockOf(words_[place.v]), lockOf(words_[place.v]));
     }
+    void clearBits(Place place, u64 mask) { set(place, words_[place.v] & ~mask, WordAccess::Kind::Add); }
     // A byte of a word is used like a word of its own, of which bits are set, or cleared by the one who set them.
     u64 lookAtByte(Place place, unsigned byte) const { return words_[place.v] >> 8 * byte & 0xff; }
     u64 peekByte(Place place, unsigned byte) const {
@@ -112,7 +113,6 @@ public:
         logged(place.v | WordAccess::bytePart(byte), WordAccess::Kind::Add, lookAtByte(place, byte), value);
         change(place, (words_[place.v] & ~(u64{0xff} << 8 * byte)) | value << 8 * byte);
     }
-    void clearBits(Place place, u64 mask) { set(place, words_[place.v] & ~mask, WordAccess::Kind::Add); }
     // All 512 words of a frame at once, as one change; `pfn` is a frame of physical memory.
     void fill(Pfn pfn, u64 value);
 
@@ -271,6 +271,7 @@ private:
     [[gnu::noinline]] void keepObserved(u64 value) const;
     [[gnu::noinline]] void recordStep(const StepRecord& step);
     u64 withoutPart(u64 id, u64 value) const;
+    static u64 lockOf(u64 word) { return word & WordAccess::kLockBits; }
     static u64 countOf(u64 word) { return (word & WordAccess::kCountBits) >> 8; }
     // In a race somebody hears of each read, or reads what is not in memory yet; else nobody does, and a read is one. Of a change hear the
     // journal, the hash and whoever logs accesses.

@@ -67,7 +67,7 @@ void noStaleTlbFrame(RuleContext& context, Pfn pfn) {
     const Frames& frames = context.system.frames();
     for (unsigned line = 0; line < frames.cachedLines(); ++line)
         for (u64 cached = frames.cachedBy(pfn, line); cached != 0; cached &= cached - 1) {
-            const unsigned v = line * 64 + static_cast<unsigned>(std::countr_zero(cached));
+            const unsigned v = line * 8 + static_cast<unsigned>(std::countr_zero(cached));
             if (!context.kvm().tlbUsable(v))
                 continue;
             const Tlb& tlb = context.kvm().tlb(v);

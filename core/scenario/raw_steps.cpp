@@ -185,9 +185,9 @@ Outcome Runner::rawSeamcall(const Step& step) {
         return {Outcome::Kind::Errno, kENOMEM, 0};
     }
 
-    // A raw table remembers what it translates, so that what hangs below it can be named: an aligned gfn leaves its low bits to the level.
+    // A raw table remembers what it translates, so that what hangs below it can be named.
     if ((leaf == Leaf::MemSeptAdd || leaf == Leaf::MemPageDemote) && allocated)
-        frames.setKind(given, FrameKind::Raw, roundDown({step.number("gpa") >> 12}, level).v | (number(level) - 1));
+        frames.setKind(given, FrameKind::Raw, System::SeptTable{roundDown({step.number("gpa") >> 12}, level), below(level)}.info());
     const u64 status = module.seamcall(leaf, regs);
     const auto vcpu = static_cast<unsigned>(step.number("tdvpr"));
     if (status == tdx::kSuccess && leaf == Leaf::VpEnter)

@@ -83,6 +83,8 @@ public:
     struct SeptTable {
         Gfn base;
         Level level = Level::None;
+        // As it stands in the record of a frame: what is aligned leaves its low bits to the level.
+        u64 info() const { return base.v | number(level); }
     };
     std::optional<SeptTable> septTable(Pfn frame) const;
     // What is which word, for those who list them.

@@ -157,7 +157,7 @@ Pfn RecordedTables::privateTable(PrivateTable table) {
         return {0};
     const Pfn frame{found->second};
     if (!system_.isSeptPage(frame)) {
-        system_.frames().take(frame, FrameKind::Raw, table.second | table.first);
+        system_.frames().take(frame, FrameKind::Raw, System::SeptTable{{table.second}, levelOf(table.first)}.info());
         system_.machine().fill(frame, sept::kFree);
     }
     return frame;

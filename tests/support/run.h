@@ -46,7 +46,7 @@ struct Ran {
     }
 };
 
-// What a rule says of the quiet machine when it looks at every frame, and did not say of its own accord: a line each.
+// What no-leak says of the quiet machine when it is asked for every frame, and did not say of its own accord: a line each.
 inline std::string notNoticed(Runner& runner) {
     const std::vector<Violation>& violations = runner.checker().violations();
     const std::size_t noticed = violations.size();
