@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "rules/checker.h"
 
+#include "rules/net_changes.h"
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -60,8 +62,7 @@ void Checker::lookAtStep() {
     const Machine& machine = system_.machine();
     RuleContext context{system_, *this};
     Pass pass;
-    const u64 from = seen_;
-    seen_ = machine.changeCount();
+    changes_.clear();
     // A page that is made a table, or holds data, is of no rule.
     const auto isNoRules = [&](Pfn frame, u64 old, u64 now) {
         if (system_.frames().peekKind(frame) == FrameKind::Table)
@@ -69,15 +70,20 @@ void Checker::lookAtStep() {
         return !(system_.isTdx() && system_.module().isSeptPage(frame));
     };
     machine.forEachNewChange(
-        from,
+        seen_,
         [&](Place place, u64 delta) {
             if (!system_.sim().stores().isSettled(place))
-                look(context, pass, place, delta);
+                changes_.push_back({place.v, delta});
         },
         isNoRules);
+    // What was stored and has reached memory at once is in the journal already.
+    const auto journalled = static_cast<std::ptrdiff_t>(changes_.size());
     for (const Sim::Stored& store : system_.sim().takeStored())
-        if (store.old != store.now)
-            look(context, pass, store.place, store.old ^ store.now);
+        if (std::none_of(changes_.begin(), changes_.begin() + journalled, [&](const JournalChange& c) { return c.place == store.place.v; }))
+            changes_.push_back({store.place.v, store.old ^ store.now});
+    toNetChanges(changes_);
+    for (const JournalChange& change : changes_)
+        look(context, pass, Place{change.place}, change.delta);
     if (pass.endedInvalidation)
         rules::mapsThePageRange(context, pass.ended);
     seen_ = machine.changeCount(); // the rules' own words are no news to whoever moves next

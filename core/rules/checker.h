@@ -94,7 +94,8 @@ private:
     WordKinds kinds_;
     u64 seen_ = 0; // changes looked at
     Touched touched_;
-    std::vector<Pfn> letGo_; // by the word that is being looked at
+    std::vector<JournalChange> changes_; // of the micro-step that is being looked at
+    std::vector<Pfn> letGo_;             // by the word that is being looked at
     bool quietAll_ = false;
     std::vector<Violation> violations_;
     std::unordered_set<u64> known_; // what was reported, by rule and key

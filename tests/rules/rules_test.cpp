@@ -5,6 +5,7 @@
 #include "support/effort.h"
 #include "support/run.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace mirrorscope::test {
@@ -137,6 +138,26 @@ TEST(Rules, what_was_touched_on_the_way_is_asked_for_at_each_end_and_nothing_els
         const auto& found = checker.violations();
         EXPECT_EQ(std::any_of(found.begin(), found.end(), [](const Violation& v) { return v.rule == Rule::NoLeak; }), onTheWay);
     }
+}
+
+// What a word was in the midst of a micro-step is nobody's matter; what it was before is.
+TEST(Rules, a_word_that_changes_twice_in_a_micro_step_is_judged_by_what_it_was_before) {
+    const Scenario scenario = bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: "
+                                                     "4M}]}\nscript:\n  - vcpu0: {write: 0x1000}\n");
+    Runner runner(scenario);
+    runner.runItem(scenario.script[0]);
+    System& system = runner.system();
+    const Place upper = system.spteAt(system.directRoot(), {1}, Level::k2M).place;
+    const Pfn lost = pfnOf(system.machine().peek(upper));
+    system.machine().beginStep({});
+    system.machine().set(upper, system.machine().peek(system.spteAt(system.directRoot(), {1}, Level::k1G).place));
+    system.machine().set(upper, spte::kNonpresent);
+    runner.checker().afterStep();
+    runner.checker().atQuiet();
+    std::string leaks;
+    for (const Violation& v : runner.checker().violations())
+        leaks += v.rule == Rule::NoLeak ? v.text + "\n" : "";
+    EXPECT_NE(leaks.find(fmt::format("pfn 0x{:x} is table", lost.v)), std::string::npos) << leaks;
 }
 
 // What is lost follows from the state: whoever looks at every frame after every step sees no more.
