@@ -43,6 +43,51 @@ u64 Kvm::peekPrivateBits(Gfn first) const {
     return config_.privateByDefault ? ~other : other;
 }
 
+Kvm::PageKinds Kvm::peekKinds(const GfnRange& range) const {
+    PageKinds kinds;
+    const auto both = [&] { return kinds.isPrivate && kinds.shared; };
+    const auto add = [&](bool other) { (other != config_.privateByDefault ? kinds.isPrivate : kinds.shared) = true; };
+    if (config_.has(Feature::InPlaceConversion)) { // a word for each page, those of a slot one after the other
+        for (unsigned i = 0; i < slotCount() && !both(); ++i) {
+            const Memslot s = peekSlot(static_cast<int>(i));
+            const u64 from = std::max(s.base.v, range.start.v), to = std::min(s.base.v + s.pages, range.end.v);
+            if (!s.used || from >= to)
+                continue;
+            if (!s.guestMemfd || (s.gmemFile && (machine_->peek(slotFlags(s.index)) & kSlotGmemGone) != 0)) {
+                kinds.shared = true;
+                continue;
+            }
+            const auto placeOf = [&](u64 gfn) { return gmemAttribute_ + (gmemPlace(s, {gfn}).v - gmem_.v); };
+            for (Place at = placeOf(from), end = placeOf(to); at < end && !both();) {
+                const Place written = std::min(machine_->nextWritten(at), end);
+                add(written == at && machine_->peek(at) != 0);
+                at = written == at ? at + 1 : written;
+            }
+        }
+        return kinds;
+    }
+    for (u64 gfn = range.start.v; gfn < range.end.v && !both();) {
+        const auto word = attributes_.word({gfn});
+        const Place written = word ? machine_->nextWritten(*word) : Place{};
+        if (!word || written != *word) {
+            add(false);
+            const auto next =
+                word ? attributes_.firstOf(written) : std::optional(Gfn{roundDown({gfn}, Level::k1G).v + pagesPer(Level::k1G)});
+            gfn = next ? next->v : range.end.v;
+            continue;
+        }
+        const u64 first = gfn & ~u64{63}, end = std::min(first + 64, range.end.v);
+        const u64 asked = (~u64{0} << (gfn - first)) & (~u64{0} >> (first + 64 - end));
+        const u64 others = machine_->peek(*word);
+        if ((others & asked) != 0)
+            add(true);
+        if ((~others & asked) != 0)
+            add(false);
+        gfn = end;
+    }
+    return kinds;
+}
+
 int Kvm::kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate) {
     Call call(sim_, "kvm_vm_set_mem_attributes");
     sim_.writeLock(LockId::SlotsLock);

@@ -149,7 +149,9 @@ void Kvm::kvm_arch_mmu_enable_log_dirty_pt_masked(const Memslot&, Gfn gfn, u64 m
         if (config_.eagerSplit)
             kvm_tdp_mmu_try_split_huge_pages({start, {last.v + 1}}, Level::k4K, false);
         kvm_tdp_mmu_write_protect_gfn(start, Level::k2M);
-        if (roundDown(start, Level::k2M) != roundDown(last, Level::k2M))
+        // Do they lie in two large pages? ALIGN() rounds up: the last page of one and the first of the next are taken for one large page's.
+        const auto aligned = [](Gfn page) { return roundDown({page.v + pagesPer(Level::k2M) - 1}, Level::k2M); };
+        if (aligned(start) != aligned(last))
             kvm_tdp_mmu_write_protect_gfn(last, Level::k2M);
     }
     kvm_tdp_mmu_clear_dirty_pt_masked(gfn, mask, !cpuDirtyLog());

@@ -65,8 +65,9 @@ Kvm::Accessed Kvm::endWalk(unsigned vcpu, const GuestOp& op, Gfn gfn, EptWalk& w
     walk.rwx &= format.rights(walk.entry);
     const auto judge = [&] {
         walk.outcome = walk.rwx != 0 && format.misconfigured(walk.entry) ? EptWalk::Outcome::Misconfig
-                       : (walk.rwx & neededFor(kind)) != 0               ? EptWalk::Outcome::Translated
-                                                                         : EptWalk::Outcome::Violation;
+                       : (walk.rwx & neededFor(kind)) != 0 && (kind != Access::Exec || vcpuOps_->mayFetch(op.alias))
+                           ? EptWalk::Outcome::Translated
+                           : EptWalk::Outcome::Violation;
         if (walk.outcome == EptWalk::Outcome::Translated)
             vcpuOps_->checkOwner(gfn, op.alias, kind, walk);
     };
@@ -114,7 +115,8 @@ Kvm::Accessed Kvm::access(unsigned vcpu, const GuestOp& op, u64 gpa, u64 value, 
     Tlb& tlb = tlbs_[vcpu];
     const Gfn gfn{gpa >> 12};
     // Only this vCPU changes its TLB, so looking at it before the step is no race.
-    if (!usable(tlb.lookup(gfn, op.alias), op.access()))
+    const bool forbidden = op.access() == Access::Exec && !vcpuOps_->mayFetch(op.alias);
+    if (forbidden || !usable(tlb.lookup(gfn, op.alias), op.access()))
         if (const Accessed filled = fillTlb(vcpu, op, gfn, walk); filled != Accessed::Done)
             return filled;
     sim_.step(Site::TlbHit);

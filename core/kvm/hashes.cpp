@@ -24,9 +24,9 @@ u64 HandledExit::hash() const {
 }
 
 u64 Memslot::hash() const {
-    const auto& [isUsed, number1, start, length, at, inArrays, inHost, inGmem, file, mapping, hasGmem, isReadonly, isLogged, isInvalid,
-                 hostLevel, gmemLevel] = *this;
-    return mixAll({isUsed, number1, start.v, length, static_cast<u64>(at), inArrays, inHost, inGmem, file ? *file + 1 : 0,
+    const auto& [isUsed, number1, start, length, at, inArrays, inHost, atUser, inGmem, file, mapping, hasGmem, isReadonly, isLogged,
+                 isInvalid, hostLevel, gmemLevel] = *this;
+    return mixAll({isUsed, number1, start.v, length, static_cast<u64>(at), inArrays, inHost, atUser, inGmem, file ? *file + 1 : 0,
                    mapping ? *mapping + 1 : 0, hasGmem, isReadonly, isLogged, isInvalid, number(hostLevel), number(gmemLevel)});
 }
 

@@ -20,10 +20,12 @@ void Kvm::setHugepageMixed(Gfn gfn, Level level, bool mixed) {
     machine_->set(bit->word, mixed ? old | bit->mask : old & ~bit->mask);
 }
 
-// lpage_info: a huge page must lie inside the slot and have the same attributes throughout.
+// lpage_info: a huge page must lie inside the slot, be one at the host's addresses, too (kvm_alloc_memslot_metadata(): both are aligned
+// alike, or the slot has none), and have the same attributes throughout.
 bool Kvm::lpageDisallowed(const Memslot& memslot, Gfn gfn, Level level) const {
     const Gfn start = roundDown(gfn, level);
-    return start < memslot.base || start.v + pagesPer(level) > memslot.base.v + memslot.pages || hugepageMixed(gfn, level) ||
+    return start < memslot.base || start.v + pagesPer(level) > memslot.base.v + memslot.pages ||
+           ((memslot.base.v ^ memslot.user) & (pagesPer(level) - 1)) != 0 || hugepageMixed(gfn, level) ||
            (config_.has(Feature::Private2M) && hugepage_test_guest_inhibit(gfn, level));
 }
 
@@ -51,7 +53,10 @@ bool Kvm::isOneHostPage(const Memslot& memslot, Gfn start, Level level) const {
 
 std::pair<GfnRange, Level> Kvm::hostBlock(const Memslot& memslot, Gfn gfn) const {
     for (Level level = memslot.backing; level > Level::k4K; level = below(level)) {
-        const Gfn start = roundDown(gfn, level);
+        const u64 into = (memslot.user + gfn.v - memslot.base.v) & (pagesPer(level) - 1); // the block is one of the host's addresses
+        if (into > gfn.v)
+            continue;
+        const Gfn start{gfn.v - into};
         if (start >= memslot.base && start.v + pagesPer(level) <= memslot.base.v + memslot.pages && isOneHostPage(memslot, start, level))
             return {{start, {start.v + pagesPer(level)}}, level};
     }

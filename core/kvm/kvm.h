@@ -272,6 +272,11 @@ public:
     bool peekPrivate(Gfn gfn) const;
     // Of the 64 pages from a multiple of 64: a bit for each that is private.
     u64 peekPrivateBits(Gfn first) const;
+    // Which kinds of pages there are in a range. Every page counts; long stretches that nobody has converted cost nothing.
+    struct PageKinds {
+        bool isPrivate = false, shared = false;
+    };
+    PageKinds peekKinds(const GfnRange& range) const;
     int kvm_vm_set_mem_attributes(const GfnRange& range, bool makePrivate);
     // Whether an end is owed; 0 in `error`, or why the attributes stay.
     bool kvm_pre_set_memory_attributes(const GfnRange& range, bool makePrivate, int& error);

@@ -78,13 +78,16 @@ u64 Kvm::recover_nx_huge_pages_exclusively(const GfnRange& range) {
     sim_.writeLock(LockId::MmuLock);
     sim_.rcuReadLock();
     bool flush = false;
-    Pfn next{machine_->get(vm(VmWord::NxHead))};
-    while (next.v != 0) {
-        const Pfn child = next;
-        next = {spGet(child, kNextNx)};
+    // Always the first one of the list: zapping a page unlinks it, and those below it.
+    const auto first = [&] {
+        Pfn page{machine_->get(vm(VmWord::NxHead))};
+        for (; page.v != 0; page = {spGet(page, kNextNx)})
+            if (const Gfn gfn = bare({spGet(page, kGfn)}); gfn >= range.start && gfn < range.end)
+                break;
+        return page;
+    };
+    for (Pfn child = first(); child.v != 0; child = first()) {
         const Gfn gfn{spGet(child, kGfn)};
-        if (gfn < range.start || gfn >= range.end)
-            continue;
         WARN_ON_ONCE((spGet(child, kFlags) & kNxHugePageDisallowed) == 0, Assert::NxNotDisallowed);
         WARN_ON_ONCE((spGet(child, kRole) & role::kDirect) == 0, Assert::NxNotDirect);
         int index = -1;
@@ -108,7 +111,6 @@ u64 Kvm::recover_nx_huge_pages_exclusively(const GfnRange& range) {
             sim_.writeUnlock(LockId::MmuLock);
             sim_.writeLock(LockId::MmuLock);
             sim_.rcuReadLock();
-            next = {machine_->get(vm(VmWord::NxHead))};
         }
     }
     protocol_->flush_after_nx_recovery(*this, flush);

@@ -54,6 +54,8 @@ public:
     virtual Pfn hardwareRoot(unsigned vcpu, Alias alias) const = 0;
     // Does the CPU set accessed and dirty bits in that tree?
     virtual bool setsAccessed(Alias) const { return true; }
+    // Does the CPU fetch instructions from there at all, whatever the tables say?
+    virtual bool mayFetch(Alias) const { return true; }
     // A violation was met while executing `op` at `gpa`; the vCPU is still inside.
     virtual HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) = 0;
     // The TDCALL or PVALIDATE of an accept; the vCPU is inside. `exits` when it must leave with a violation, whose walk is then `walk`.

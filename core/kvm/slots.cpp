@@ -10,6 +10,7 @@ namespace mirrorscope {
 namespace {
 // Names of their own: a member of Kvm would hide them.
 enum SlotWord { kSlotUsed, kSlotBase, kSlotPages, kSlotOffset, kSlotGmem, kSlotHost, kSlotFlags };
+constexpr unsigned kUserShift = 46; // in the word with the offset: how far into 1G of the host's addresses the slot begins, in pages
 constexpr u64 kGmem = 1, kReadonly = 2, kDirty = 4, kInvalid = 8; // and Kvm::kSlotGmemGone
 constexpr unsigned kBackingShift = 8, kGmemBackingShift = 12, kFileShift = 16, kMemoryShift = 32;
 u64 flagsOf(const SlotConfig& slot) {
@@ -37,7 +38,9 @@ void Kvm::putSlot(int index, const SlotConfig& config) {
     machine_->set(at + kSlotUsed, config.id + 1);
     machine_->set(at + kSlotBase, config.base.v);
     machine_->set(at + kSlotPages, config.pages);
-    machine_->set(at + kSlotOffset, machine_->peek(vm(VmWord::PagesUsed)));
+    // User space maps a slot's memory so that huge pages fit (a named mapping has none).
+    const u64 user = config.base.v & (pagesPer(Level::k1G) - 1);
+    machine_->set(at + kSlotOffset, user << kUserShift | machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotGmem,
                   config.gmemFile ? gmemBase_[*config.gmemFile] + (config.gmemOffset >> 12) : machine_->peek(vm(VmWord::PagesUsed)));
     machine_->set(at + kSlotHost,
@@ -65,7 +68,8 @@ Memslot Kvm::readSlot(int index) const {
     slot.base = {read(at + kSlotBase)};
     slot.pages = read(at + kSlotPages);
     slot.index = index;
-    slot.offset = read(at + kSlotOffset);
+    slot.offset = read(at + kSlotOffset) & ((u64{1} << kUserShift) - 1);
+    slot.user = read(at + kSlotOffset) >> kUserShift;
     slot.gmem = read(at + kSlotGmem);
     slot.host = read(at + kSlotHost);
     const u64 flags = read(at + kSlotFlags);
@@ -295,6 +299,8 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
         case SlotChange::Move:
             machine_->set(at + kSlotBase, config.base.v);
             setSlotFlag(index, kInvalid, false);
+            if (config_.hasPrivateMem())
+                kvm_arch_post_set_memory_attributes({config.base, {config.base.v + config.pages}});
             [[fallthrough]];
         case SlotChange::FlagsOnly:
             if (config.dirtyLog && !old.dirtyLog)
@@ -303,7 +309,9 @@ int Kvm::kvm_set_memslot(SlotChange change, int index, const SlotConfig& config)
             setSlotFlag(index, kGmem, config.guestMemfd);
             break;
         case SlotChange::Delete:
-            // What the slot's pages held stays with the file and with user space's mapping until they go.
+            // What the slot's pages held stays with the file and with user space's mapping until they go; what has left a TD is lost to it.
+            if (config_.hasMirror())
+                forgetWrites(old.range(), Alias::Private);
             machine_->set(at + kSlotUsed, 0);
             break;
         }

@@ -96,7 +96,9 @@ u64 make_small_spte(const SpteMasks& masks, u64 huge, Level childLevel, unsigned
 u64 make_huge_spte(const SpteMasks& masks, u64 small, Level level) {
     u64 spte = small | ept::kLarge;
     spte &= ~(ept::kPfnMask & (bytesPer(level) - 1));
-    return masks.nxHugePages ? masks.withExec(spte, false) : spte;
+    if (!masks.nxHugePages)
+        return spte;
+    return spte::isAccessTracked(spte) ? spte & ~(ept::kExec << spte::kSavedShift) : masks.withExec(spte, false);
 }
 
 u64 make_mmio_spte(const SpteMasks& masks, Gfn gfn, u64 generation) {

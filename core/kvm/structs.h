@@ -19,6 +19,7 @@ struct Memslot {
     int index = -1;
     u64 offset = 0;                   // of its pages in the per-slot arrays
     u64 host = 0;                     // of its first page in the array of the host's pages
+    u64 user = 0;                     // userspace_addr >> PAGE_SHIFT, modulo 1G
     u64 gmem = 0;                     // of its first page in the array of guest_memfd's pages
     std::optional<unsigned> gmemFile; // the named file that it was bound to
     std::optional<unsigned> memory;   // the named mapping that it is in front of

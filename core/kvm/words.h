@@ -63,7 +63,7 @@ struct KvmWords {
         Clearing,
         ClearingLevel,
         Marking,      // the gfn + 1 whose entry has become writable, and whose bit in the dirty log follows
-        ReducedStart, // the gfns from which the running operation has taken rights
+        ReducedStart, // the gfns from which the running operation has taken rights, and which rights, see rules/no_stale_rights.cpp
         ReducedEnd,
         Origin,
         Broken,

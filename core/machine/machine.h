@@ -79,6 +79,8 @@ public:
     u64 lookAt(u64 id) const;
     u64 words() const { return words_.size(); }
 
+    // The first place from that one on whose word may be other than zero.
+    Place nextWritten(Place place) const { return {words_.nextWritten(place.v)}; }
     // The one door. Requires a begun step when the journal is on.
     void set(Place place, u64 value) { set(place, value, WordAccess::Kind::Write); }
     // The same for a change that can be exchanged with others of its kind: the word's value is only added to, or a bit is set in it; or a

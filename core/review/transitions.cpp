@@ -65,10 +65,10 @@ constexpr std::array<std::string_view, 4> kMoreRaces{
     "mirrorscope: 1\ntitle: Two executions in a huge page\nmachine: {vm: default, vcpus: 2, nx-huge-pages: true, slots: [{id: 0, gpa: 0, "
     "size: 4M, backing: 2M}]}\nscript:\n  - vcpu0: {read: 0x1000}\n  - race:\n      vcpu0: [{exec: 0x1000}]\n"
     "      vcpu1: [{exec: 0x2000}]\n",
-    "mirrorscope: 1\ntitle: Two recoveries of a huge page\nmachine: {vm: default, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M, backing: "
-    "2M}]}\n"
-    "script:\n  - vcpu0: {read: 0x1000}\n  - split-huge-pages: {gpa: 0, size: 2M}\n  - race:\n"
-    "      host: [{recover-huge-pages: {gpa: 0, size: 2M}}]\n      host1: [{recover-huge-pages: {gpa: 0, size: 2M}}]\n",
+    "mirrorscope: 1\ntitle: A collapse and a fault below the table\nmachine: {vm: default, vcpus: 1, slots: [{id: 0, gpa: 0, size: 4M, "
+    "backing: 2M}]}\n"
+    "script:\n  - dirty-log: {id: 0, do: start}\n  - vcpu0: {read: 0x1000}\n  - race:\n"
+    "      host: [{dirty-log: {id: 0, do: stop}}]\n      vcpu0: [{read: 0x3000}]\n",
 };
 
 // Who made a change, and where it can be seen.

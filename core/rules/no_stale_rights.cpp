@@ -55,14 +55,28 @@ Found find(const RuleContext& context, unsigned vcpu, Gfn gfn, Alias alias, Leve
     return found;
 }
 
+// What an actor's operation has taken away so far, in two words of its own: from where and which rights (bits 62:60), and up to where; the
+// latter is 0 where it has taken nothing. What a translation lost before, to aging or to another operation, is no matter of this one.
+struct Taken {
+    GfnRange range;
+    u64 rwx = 0;
+};
+constexpr unsigned kTakenShift = 60;
+
+Taken takenBy(const RuleContext& context, unsigned actor) {
+    const Kvm& kvm = context.kvm();
+    const u64 start = context.machine().peek(kvm.actorWord(actor, Kvm::ActorWord::ReducedStart));
+    const u64 end = context.machine().peek(kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd));
+    return {{{start & ((u64{1} << kTakenShift) - 1)}, {end}}, start >> kTakenShift};
+}
+
 // Somebody else has taken from there, too, and has yet to flush.
 bool coveredByOthers(const RuleContext& context, Gfn gfn) {
     const Sim& sim = context.system.sim();
     for (unsigned a = 0; a < sim.actors(); ++a) {
         if (a == sim.actor())
             continue;
-        const u64 end = context.machine().peek(context.kvm().actorWord(a, Kvm::ActorWord::ReducedEnd));
-        if (gfn.v < end && gfn.v >= context.machine().peek(context.kvm().actorWord(a, Kvm::ActorWord::ReducedStart)))
+        if (const Taken taken = takenBy(context, a); gfn < taken.range.end && gfn >= taken.range.start)
             return true;
     }
     return false;
@@ -72,12 +86,12 @@ std::string_view lost(u64 rwx, const Found& found) {
     return !found.translated || (found.rwx & ept::kRead) == 0 ? "reach" : (rwx & ~found.rwx & ept::kWrite) != 0 ? "write to" : "execute at";
 }
 
-void ask(RuleContext& context, unsigned vcpu, const TlbEntry& entry) {
+void ask(RuleContext& context, unsigned vcpu, const TlbEntry& entry, u64 taken) {
     if (context.system.isTdx() && entry.alias == Alias::Private)
         return; // the module tracks what it has blocked
     const Found found = find(context, vcpu, entry.gfn, entry.alias, Level::k4K);
     const bool same = found.translated && found.pfn == entry.pfn;
-    if ((same && (entry.rwx & ~found.rwx) == 0) || coveredByOthers(context, entry.gfn))
+    if ((same && (entry.rwx & ~found.rwx & taken) == 0) || coveredByOthers(context, entry.gfn))
         return;
     context.checker.report(Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v), 1),
                            fmt::format("vcpu{} can still {} {} through its TLB, though what took that away is over", vcpu,
@@ -85,12 +99,12 @@ void ask(RuleContext& context, unsigned vcpu, const TlbEntry& entry) {
                            {context.kvm().vcpuWord(vcpu, Kvm::VcpuWord::RootHpa)});
 }
 
-void ask(RuleContext& context, unsigned vcpu, const UpperEntry& entry) {
+void ask(RuleContext& context, unsigned vcpu, const UpperEntry& entry, u64 taken) {
     if (context.system.isTdx() && entry.alias == Alias::Private)
         return;
     const Found found = find(context, vcpu, entry.gfn, entry.alias, entry.level);
     const bool same = found.translated && found.pfn == entry.table;
-    if ((same && (entry.rwx & ~found.rwx) == 0) || coveredByOthers(context, entry.gfn))
+    if ((same && (entry.rwx & ~found.rwx & taken) == 0) || coveredByOthers(context, entry.gfn))
         return;
     context.checker.report(
         Rule::NoStaleTlb, mix(mix(vcpu, entry.gfn.v | number(entry.level)), 2),
@@ -114,24 +128,24 @@ void noStaleTlbReduced(RuleContext& context, Place place, u64 old) {
     const u64 first = kvm.gfnOfEntry(page, indexOf(place)).v;
     Machine& machine = context.checker.machine();
     const unsigned actor = machine.step(machine.steps() - 1).actor;
-    const Place start = kvm.actorWord(actor, Kvm::ActorWord::ReducedStart), end = kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd);
-    if (machine.peek(end) == 0 || machine.peek(start) > first)
-        machine.set(start, first);
-    if (machine.peek(end) < first + pages)
-        machine.set(end, first + pages);
+    Taken taken = takenBy(context, actor);
+    taken.range.start.v = taken.range.end.v == 0 ? first : std::min(taken.range.start.v, first);
+    taken.range.end.v = std::max(taken.range.end.v, first + pages);
+    taken.rwx |= ept::pfnOf(old) == ept::pfnOf(now) ? had & ~grantedBy(kvm.masks(), now) : had;
+    machine.set(kvm.actorWord(actor, Kvm::ActorWord::ReducedStart), taken.rwx << kTakenShift | taken.range.start.v);
+    machine.set(kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd), taken.range.end.v);
 }
 
 void noStaleTlbOperationEnds(RuleContext& context, bool whole) {
     const Kvm& kvm = context.kvm();
     Machine& machine = context.checker.machine();
     const unsigned actor = context.system.sim().actor();
-    const Place end = kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd);
-    const Place start = kvm.actorWord(actor, Kvm::ActorWord::ReducedStart);
-    if (machine.peek(end) == 0)
+    const Taken taken = takenBy(context, actor);
+    const GfnRange range = taken.range;
+    if (range.end.v == 0)
         return;
-    const GfnRange range{{machine.peek(start)}, {machine.peek(end)}};
-    machine.set(start, 0);
-    machine.set(end, 0);
+    machine.set(kvm.actorWord(actor, Kvm::ActorWord::ReducedStart), 0);
+    machine.set(kvm.actorWord(actor, Kvm::ActorWord::ReducedEnd), 0);
     for (unsigned v = 0; whole && v < context.system.config().vcpus; ++v) {
         const Tlb& tlb = kvm.tlb(v);
         if (tlb.empty() || !kvm.tlbUsable(v))
@@ -140,16 +154,16 @@ void noStaleTlbOperationEnds(RuleContext& context, bool whole) {
             for (Gfn gfn = range.start; gfn < range.end; ++gfn.v)
                 for (const Alias alias : {Alias::Private, Alias::Shared})
                     if (const auto entry = tlb.peek(gfn, alias))
-                        ask(context, v, *entry);
+                        ask(context, v, *entry, taken.rwx);
         } else {
             const u64 size = tlb.size();
             for (u64 i = 0; i < size; ++i)
                 if (const TlbEntry entry = tlb.at(i); entry.gfn >= range.start && entry.gfn < range.end)
-                    ask(context, v, entry);
+                    ask(context, v, entry, taken.rwx);
         }
         tlb.forEachUpper([&](const UpperEntry& entry) {
             if (entry.gfn < range.end && entry.gfn.v + pagesPer(entry.level) > range.start.v)
-                ask(context, v, entry);
+                ask(context, v, entry, taken.rwx);
         });
     }
 }

@@ -181,8 +181,8 @@ std::string Binder::besideFile(const YamlNode& value) const {
     if (name.is_absolute() || relative.empty() || *relative.begin() == "..")
         fail(value, "`" + name.string() + "` leads outside of the scenario's directory");
     std::error_code error;
-    const fs::path real = fs::weakly_canonical(rooted, error);
-    const fs::path realBase = fs::weakly_canonical(base.empty() ? fs::path(".") : base, error);
+    const fs::path real = fs::weakly_canonical(fs::absolute(rooted), error);
+    const fs::path realBase = fs::weakly_canonical(fs::absolute(base.empty() ? fs::path(".") : base), error);
     const fs::path realRelative = real.lexically_relative(realBase);
     if (error || realRelative.empty() || *realRelative.begin() == "..")
         fail(value, "`" + name.string() + "` leads outside of the scenario's directory");
@@ -215,8 +215,9 @@ void Binder::content(Step& step, const YamlNode& value) {
         const YamlNode* file = value.find("file");
         if (file == nullptr)
             fail(value, "content is a byte, a quoted string of hex digits, or {file: NAME}");
+        const std::string name = besideFile(*file);
         try {
-            step.content = readFile(besideFile(*file));
+            step.content = readFile(name);
         } catch (const InputError& error) {
             fail(*file, "`" + file->text + "` " + error.message);
         }

@@ -29,11 +29,11 @@ u64 faultAddress(const Kvm& kvm, const Step& step) {
     return step.number("as") != 0 ? ((gpa >> 12 | kvm.config().directBits()) << 12) : gpa;
 }
 
-// With the vCPU's mutex, as its ioctls hold it.
+// With the vCPU's mutex, as its ioctls hold it; of a destroyed VM the descriptors are closed.
 template <class F>
 Outcome withVcpu(Kvm& kvm, const Step& step, F&& f) {
     kvm.sim().vcpuLock(vcpuOf(step));
-    const Outcome outcome = f();
+    const Outcome outcome = kvm.peekVm(Kvm::VmWord::Destroyed) != 0 ? errnoOf(-kEBADF) : f();
     kvm.sim().vcpuUnlock(vcpuOf(step));
     return outcome;
 }

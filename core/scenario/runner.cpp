@@ -234,6 +234,15 @@ namespace {
 u32 slotIdOf(const Step& step) { return static_cast<u32>(step.number("id") | step.number("as-id") << 16); }
 } // namespace
 
+namespace {
+bool hasSmmSlots(const Kvm& kvm) {
+    for (unsigned i = 0; i < kvm.slotCount(); ++i)
+        if (const Memslot s = kvm.peekSlot(static_cast<int>(i)); s.used && isSmm(s.base))
+            return true;
+    return false;
+}
+} // namespace
+
 Outcome Runner::perform(const Step& step) {
     Kvm& kvm = system_.kvm();
     const u64 gpa = step.number("gpa");
@@ -241,7 +250,7 @@ Outcome Runner::perform(const Step& step) {
     const u64 size = step.number("size", 4096);
     const GfnRange range{{gpa >> 12}, {size == 0 ? gpa >> 12 : (gpa + size + 4095) >> 12}};
     // Workers look at everything unless they are told otherwise.
-    const GfnRange wide = step.has("size") ? range : GfnRange{range.start, {1ull << 40}};
+    const GfnRange wide = step.has("size") ? range : GfnRange{range.start, {kSmmGfn - 1}};
     const bool aligned = ((gpa | size) & 0xfff) == 0 && size != 0;
     const auto errnoOf = [](int r) { return r == 0 ? Outcome{} : Outcome{Outcome::Kind::Errno, static_cast<u64>(-r), 0}; };
 
@@ -306,7 +315,10 @@ Outcome Runner::perform(const Step& step) {
                                                &step);
     }
     case Verb::SnpLaunchFinish: return errnoOf(system_.snp().snp_launch_finish(step.number("flags")));
-    case Verb::PunchHole: return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, GmemRange::behind(range))) : errnoOf(-kEINVAL);
+    case Verb::PunchHole:
+        if (kvm.peekVm(Kvm::VmWord::Destroyed) != 0) // the files are closed
+            return errnoOf(-kEBADF);
+        return aligned ? errnoOf(kvm.protocol().kvm_gmem_punch_hole(kvm, GmemRange::behind(range))) : errnoOf(-kEINVAL);
     case Verb::Gmem: return errnoOf(gmemFile(step));
     case Verb::Discard:
         if (!aligned)
@@ -407,14 +419,20 @@ Outcome Runner::perform(const Step& step) {
                                                step.number("mask", ~0ull));
     }
     case Verb::SplitHugePages:
-        kvm.kvm_mmu_slot_try_split_huge_pages(wide, levelOf(static_cast<unsigned>(step.number("level", 1))));
+        for (const bool smm : {false, true})
+            if (!smm || hasSmmSlots(kvm))
+                kvm.kvm_mmu_slot_try_split_huge_pages({inSmm(wide.start, smm), inSmm(wide.end, smm)},
+                                                      levelOf(static_cast<unsigned>(step.number("level", 1))));
         return {};
     case Verb::RecoverHugePages:
         // Done when dirty logging has ended, which a slot with guest_memfd never has.
+        // Only kvm_mmu_slot_apply_flags() does it, with slots_lock held.
+        system_.sim().writeLock(LockId::SlotsLock);
         for (unsigned i = 0; i < kvm.slotCount(); ++i)
             if (const Memslot s = kvm.slot(static_cast<int>(i));
-                s.used && !s.guestMemfd && !s.dirtyLog && s.base < wide.end && wide.start.v < s.base.v + s.pages)
+                s.used && !s.guestMemfd && !s.dirtyLog && bare(s.base) < wide.end && wide.start.v < bare(s.base).v + s.pages)
                 kvm.kvm_mmu_recover_huge_pages(static_cast<int>(i));
+        system_.sim().writeUnlock(LockId::SlotsLock);
         return {};
     case Verb::RecoverNxPages: return {Outcome::Kind::Ok, 0, kvm.kvm_recover_nx_huge_pages(wide)};
     case Verb::ZapAll: {

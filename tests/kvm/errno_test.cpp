@@ -2,7 +2,9 @@
 // What each ioctl answers when it refuses: a row for each check, in the order in which Linux v6.16.1 makes them, with the place where it
 // stands there. Rows named `..._first` have two reasons, of which the earlier one decides. More rows of this kind, with what stays behind
 // after a refusal: details_test.cpp, gmem_file_test.cpp, dirty_log_test.cpp, host_access_test.cpp.
+#include "scenario/kernel_calls.h"
 #include "support/row.h"
+#include "support/run.h"
 
 namespace mirrorscope::test {
 
@@ -278,6 +280,26 @@ TEST(Refusals, a_dead_VM_has_one_answer) {
         Ran run(dead + "  - " + step + "\n    id: x\nexpect: [{result: x, is: EIO}, {violation: module-agrees}, {violation: coherent}]\n");
         EXPECT_TRUE(run.runner.ok()) << run.failures();
     }
+}
+
+// Of a destroyed one all descriptors are closed: nothing comes to it any more, by whatever way it is asked.
+TEST(Refusals, a_destroyed_VM_takes_nothing) {
+    for (const std::string vm : {"default", "sw-protected", "snp", "tdx"})
+        for (const KernelCall& call : kernelCalls()) {
+            if (call.arguments.find("from") != std::string_view::npos) // it is told which entry to change
+                continue;
+            SCOPED_TRACE(vm + " " + std::string(call.name));
+            const bool ofVcpu = call.arguments.starts_with("vcpu");
+            std::string arguments;
+            for (const auto& [name, value] : {std::pair("vcpu", "0"), {"gpa", "0"}, {"size", "1M"}, {"id", "0"}, {"level", "4K"}})
+                if ((std::string(", ") + std::string(call.arguments) + ",").find(std::string(", ") + name + ",") != std::string::npos)
+                    arguments += std::string(", ") + name + ": " + value;
+            Ran run("mirrorscope: 1\nmachine: {vm: " + vm +
+                    ", slots: [{id: 0, gpa: 0, size: 1M}]}\nscript:\n  - destroy-vm\n  - kernel: {call: " + std::string(call.name) +
+                    arguments + "}\n    id: x\nexpect: [" + (ofVcpu ? "{result: x, is: EBADF}, " : "") +
+                    "{violations: 0}, {count: frame, is: 0}]\n");
+            EXPECT_TRUE(run.runner.ok()) << run.failures();
+        }
 }
 
 } // namespace mirrorscope::test

@@ -20,7 +20,7 @@ std::string errorOf(const std::string& text) {
 }
 const std::string kHead = "mirrorscope: 1\nmachine: {vm: tdx, vcpus: 2, slots: [{id: 0, gpa: 0, size: 32M}]}\nscript:\n";
 
-struct Mistake {
+struct Unusable {
     std::string text;
     const char* place;
     const char* says;
@@ -28,7 +28,7 @@ struct Mistake {
 } // namespace
 
 TEST(Errors, name_the_place_the_word_and_what_was_meant) {
-    const std::vector<Mistake> cases{
+    const std::vector<Unusable> cases{
         {"", "f.yaml:1:1:", "empty"},
         {"mirrorscope: 2\n", "f.yaml:1:14:", "2"},
         {"title: x\n", "f.yaml:1:1:", "mirrorscope"},
@@ -47,6 +47,9 @@ TEST(Errors, name_the_place_the_word_and_what_was_meant) {
         {"mirrorscope: 1\nmachine: {manual-dirty-log: enabled}\n", "f.yaml:2:29:", "enable"},
         {"mirrorscope: 1\nmachine: {vm: tdx, slot-zap-all: false}\n", "f.yaml:2:34:", "default"},
         {"mirrorscope: 1\nmachine: {slots: [{id: 0, gpa: 0, size: 4K, gmem-offset: 4K}]}\n", "f.yaml:2:58:", "gmem"},
+        {kHead + "  - init-mem-region: {gpa: 0, size: 4K, content: {file: nosuch.bin}}\n", "f.yaml:4:57:", "`nosuch.bin` cannot be read"},
+        {kHead + "  - include: nosuch.yaml\n", "f.yaml:4:14:", "`nosuch.yaml` cannot be read"},
+        {kHead + "  - init-mem-region: {gpa: 0, size: 4K, content: {file: ../nosuch.bin}}\n", "f.yaml:4:57:", "leads outside"},
         {kHead + "  - inject: {host-fault: EFAUL}\n", "f.yaml:4:26:", "EFAULT"},
         {kHead + "  - inject: {alloc: fail, host-fault: EFAULT}\n", "f.yaml:4:5:", "one of"},
         {kHead + "  - inject: {rmpupdate: FAIL_INUSE}\n", "f.yaml:4:5:", "SNP"},
@@ -105,7 +108,7 @@ TEST(Errors, name_the_place_the_word_and_what_was_meant) {
         {kHead + "  - init-mem-region: {gpa: 0, content: '0g'}\n", "f.yaml:4:40:", "hex"},
         {"mirrorscope: 1\nscript: [\n", "f.yaml:", ""},
     };
-    for (const Mistake& c : cases) {
+    for (const Unusable& c : cases) {
         const std::string error = errorOf(c.text);
         EXPECT_TRUE(error.starts_with(c.place)) << c.text << "\n" << error;
         EXPECT_NE(error.find(c.says), std::string::npos) << c.text << "\n" << error;

@@ -30,7 +30,7 @@ Pfn takeFirst(Kvm& kvm, const GfnRange& range) {
     kvm.sim().writeLock(LockId::TdpMmuPagesLock);
     Pfn page{kvm.machine().get(kvm.vm(Kvm::VmWord::NxHead))};
     while (page.v != 0) {
-        const Gfn gfn{kvm.spGet(page, Kvm::kGfn)};
+        const Gfn gfn = bare({kvm.spGet(page, Kvm::kGfn)}); // the list is one for all address spaces
         if (gfn >= range.start && gfn < range.end)
             break;
         page = {kvm.spGet(page, Kvm::kNextNx)};

@@ -61,6 +61,7 @@ public:
     EnterResult vcpu_run(unsigned vcpu) override;
     void left(unsigned vcpu) override;
     Pfn hardwareRoot(unsigned vcpu, Alias alias) const override;
+    bool mayFetch(Alias alias) const override { return alias == Alias::Private; }
     bool setsAccessed(Alias alias) const override { return alias == Alias::Shared; } // the secure EPT has A/D off
     HandledExit handle_violation(unsigned vcpu, const GuestOp& op, u64 gpa, const EptWalk& walk) override;
     Outcome accept(unsigned vcpu, const GuestOp& op, u64 gpa, bool& exits, EptWalk& walk) override;

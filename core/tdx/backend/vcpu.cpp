@@ -92,8 +92,8 @@ HandledExit TdxBackend::handle_violation(unsigned vcpu, const GuestOp& op, u64 g
             return {.result = -kEIO};
         }
     }
-    if (isShared && walk.outcome == EptWalk::Outcome::Violation && walk.entry != 0 && (walk.entry & ept::kSuppressVe) == 0 &&
-        !spte::isPresent(walk.entry)) {
+    if (isShared && op.kind != GuestOp::Kind::Exec && walk.outcome == EptWalk::Outcome::Violation && walk.entry != 0 &&
+        (walk.entry & ept::kSuppressVe) == 0 && !spte::isPresent(walk.entry)) {
         // An MMIO entry of a TD: the guest gets a #VE and asks by TDVMCALL.
         kvm_.vcpu_exit_guest(vcpu);
         sim_.mark({.kind = MarkKind::Exit, .code = 77, .a = {vcpu, gpa, 0, 0, 0, 0}});
