@@ -28,6 +28,8 @@ std::string nameOf(const Session& session, const Step& step) {
     return fmt::format("{} (line {})", name, step.line);
 }
 
+const std::string kFails = "fails"; // not told: `violated` says what
+
 Features featuresOf(Session& session) {
     Features features;
     session.seek(session.end());
@@ -54,6 +56,10 @@ Features featuresOf(Session& session) {
     std::set<std::string> rules;
     for (const Violation& v : session.violations())
         rules.insert(fmt::format("{}{}", info(v.rule).name, session.runner().namesViolation(v.rule) ? " (expected)" : ""));
+    if (!session.failures().empty())
+        rules.insert("expect"); // as a finding calls it
+    if (std::any_of(rules.begin(), rules.end(), [](const std::string& rule) { return !rule.ends_with(" (expected)"); }))
+        features[kFails] = "yes";
     for (const std::string& rule : rules)
         features["violated"] += (features["violated"].empty() ? "" : ", ") + rule;
     if (session.vmIsDead())
@@ -101,7 +107,7 @@ EndTable endTable(const Scenario& scenario, const std::vector<ExploreEnd>& ends,
         bool differs = false;
         for (std::size_t i = 1; i < all.size() && !differs; ++i)
             differs = at(i, name) != at(0, name);
-        if (differs && name != "violated")
+        if (differs && name != "violated" && name != kFails)
             table.features.push_back(name);
     }
     std::map<std::pair<std::string, std::vector<std::string>>, EndRow> rows;
@@ -115,6 +121,7 @@ EndTable endTable(const Scenario& scenario, const std::vector<ExploreEnd>& ends,
             row.end = i;
         row.values = values;
         row.violated = violated;
+        row.fails = all[i].contains(kFails);
     }
     for (auto& [key, row] : rows)
         table.rows.push_back(std::move(row));

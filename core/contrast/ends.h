@@ -16,7 +16,8 @@ struct EndRow {
     std::vector<std::string> values; // one for each feature
     u64 count = 0;                   // ends that look like this
     std::size_t end = 0;             // of them the one that switches least from actor to actor, as an index
-    std::string violated;            // rules, expected ones marked; empty: none
+    std::string violated;            // rules, expected ones marked, and `expect`; empty: none
+    bool fails = false;              // one of them is not as the scenario says
     std::string parts;               // where its order parts from that of the first row
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "export/difference.h"
 
+#include "base/alignment.h"
 #include "cost/run_cost.h"
 #include "export/story.h"
 
@@ -75,68 +76,32 @@ std::vector<Difference::Pair> treesBetween(const std::map<std::string, Entry>& a
     return out;
 }
 
-// The fewest texts that one side has and the other has not, by Myers' greedy algorithm ("An O(ND) difference algorithm", 1986): the
-// diagonals' furthest points for each number of differences. Nothing where there are more than `most`.
-std::optional<std::vector<bool>> fewestMoves(std::span<const Told> a, std::span<const Told> b, int most) {
-    const int n = static_cast<int>(a.size()), m = static_cast<int>(b.size());
-    std::vector<int> furthest(2 * static_cast<std::size_t>(most) + 3, 0);
-    std::vector<std::vector<int>> before;
-    const auto at = [&](int k) -> int& { return furthest[static_cast<std::size_t>(k + most + 1)]; };
-    for (int d = 0; d <= most; ++d) {
-        for (int k = -d; k <= d; k += 2) {
-            int x = k == -d || (k != d && at(k - 1) < at(k + 1)) ? at(k + 1) : at(k - 1) + 1;
-            while (x < n && x - k < m && a[static_cast<std::size_t>(x)].text == b[static_cast<std::size_t>(x - k)].text)
-                ++x;
-            at(k) = x;
-            if (x < n || x - k < m)
-                continue;
-            // Back from the end, a move for each difference: true is one text more of b.
-            std::vector<bool> moves(static_cast<std::size_t>(d));
-            for (int back = d; back > 0; --back) {
-                const std::vector<int>& then = before[static_cast<std::size_t>(back - 1)];
-                const auto was = [&](int diagonal) { return then[static_cast<std::size_t>(diagonal + back)]; };
-                const bool ofB = k == -back || (k != back && was(k - 1) < was(k + 1));
-                moves[static_cast<std::size_t>(back - 1)] = ofB;
-                k += ofB ? 1 : -1;
-            }
-            return moves;
-        }
-        before.emplace_back(furthest.begin() + most - d, furthest.begin() + most + d + 3);
-    }
-    return std::nullopt;
-}
-
-// The longest common subsequence of what lies between the common beginning and the common end.
+// What the one has beside what both have, and the other, in order.
 Difference::Sequence align(const std::vector<Told>& a, const std::vector<Told>& b) {
+    const auto textsOf = [](const std::vector<Told>& told) {
+        std::vector<std::string_view> texts;
+        texts.reserve(told.size());
+        for (const Told& one : told)
+            texts.push_back(one.text);
+        return texts;
+    };
+    const Alignment alignment = alignmentOf(textsOf(a), textsOf(b));
     Difference::Sequence out;
     out.a = a.size();
     out.b = b.size();
-    std::size_t begin = 0, ends = 0;
-    while (begin < std::min(a.size(), b.size()) && a[begin].text == b[begin].text)
-        ++begin;
-    while (ends < std::min(a.size(), b.size()) - begin && a[a.size() - 1 - ends].text == b[b.size() - 1 - ends].text)
-        ++ends;
-    const std::size_t n = a.size() - begin - ends, m = b.size() - begin - ends;
-    constexpr std::size_t kMost = 4'000'000, kDifferences = 2'000, kCompared = 100'000'000;
-    std::optional<std::vector<bool>> moves;
-    if (n * m > kMost)
-        moves = fewestMoves({a.data() + begin, n}, {b.data() + begin, m}, static_cast<int>(std::min(kDifferences, kCompared / (n + m))));
-    const bool table = n * m <= kMost;
-    out.aligned = table || moves;
-    std::vector<u32> common(table ? (n + 1) * (m + 1) : 0); // of what follows
-    const auto at = [&](std::size_t i, std::size_t j) -> u32& { return common[i * (m + 1) + j]; };
-    for (std::size_t i = n; table && i-- > 0;)
-        for (std::size_t j = m; j-- > 0;)
-            at(i, j) = a[begin + i].text == b[begin + j].text ? at(i + 1, j + 1) + 1 : std::max(at(i + 1, j), at(i, j + 1));
-    for (std::size_t i = 0, j = 0, move = 0; i < n || j < m;) {
-        const auto ofA = [&] { return table ? at(i + 1, j) >= at(i, j + 1) : !moves || !(*moves)[move]; };
-        if (out.aligned && i < n && j < m && a[begin + i].text == b[begin + j].text)
-            ++i, ++j;
-        else if (i < n && (j == m || ofA()))
-            out.missing.push_back({false, a[begin + i].n, a[begin + i].text}), ++i, ++move;
-        else
-            out.missing.push_back({true, b[begin + j].n, b[begin + j].text}), ++j, ++move;
+    out.aligned = alignment.whole;
+    std::size_t i = 0, j = 0;
+    const auto upTo = [&](std::size_t endA, std::size_t endB) {
+        for (; i < endA; ++i)
+            out.missing.push_back({false, a[i].n, a[i].text});
+        for (; j < endB; ++j)
+            out.missing.push_back({true, b[j].n, b[j].text});
+    };
+    for (const auto& [inA, inB] : alignment.common) {
+        upTo(inA, inB);
+        ++i, ++j;
     }
+    upTo(a.size(), b.size());
     return out;
 }
 

@@ -171,18 +171,13 @@ std::vector<MapMemory> GpaMap::memory(Gfn first, u64 pages, unsigned buckets) co
         m.hole = covered < to - from;
         if (!attributes || !m.slot)
             continue;
-        // A word of the attributes is of 64 pages; of very wide parts every so many-th word is read.
-        constexpr u64 kRead = 256;
-        const u64 stride = std::max<u64>(1, (to - from) / 64 / kRead) * 64;
-        for (u64 word = from & ~u64{63}; word < to && !(m.isPrivate && m.shared); word += stride) {
-            u64 mask = ~u64{0};
-            if (word < from)
-                mask &= ~u64{0} << (from - word);
-            if (word + 64 > to)
-                mask &= ~u64{0} >> (word + 64 - to);
-            const u64 bits = kvm.peekPrivateBits({word});
-            m.isPrivate |= (bits & mask) != 0;
-            m.shared |= (~bits & mask) != 0;
+        for (const Memslot& s : slots) {
+            const u64 begin = std::max(from, s.base.v), end = std::min(to, s.base.v + s.pages);
+            if (begin >= end)
+                continue;
+            const auto kinds = kvm.peekKinds({{begin}, {end}});
+            m.isPrivate |= kinds.isPrivate;
+            m.shared |= kinds.shared;
         }
     }
     return out;

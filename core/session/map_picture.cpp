@@ -21,8 +21,10 @@ std::optional<StyleIndex> MapColumn::at(int y) const {
 
 std::vector<MapColumn> columnsOf(const MapStrip& strip, u64 pages, int height, u32 dimmed) {
     std::vector<MapColumn> columns(strip.buckets.size());
-    const double perBucket = std::max(1.0, static_cast<double>(pages) / static_cast<double>(strip.buckets.size()));
+    // The pages of one bucket are not as many as those of another where they do not share out evenly.
+    const auto firstOf = [&](u64 bucket) { return (bucket * pages + columns.size() - 1) / columns.size(); };
     for (std::size_t x = 0; x < columns.size(); ++x) {
+        const double perBucket = static_cast<double>(std::max<u64>(1, firstOf(x + 1) - firstOf(x)));
         double used = 0;
         for (std::size_t k = 0; k < kMapOrder.size(); ++k) {
             columns[x].edges[k] = static_cast<int>(std::lround(used * height));

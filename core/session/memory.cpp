@@ -73,15 +73,21 @@ std::vector<LockView> Session::locks() const {
 
 MemoryView Session::memoryAt(Gfn gfn, Level level) const {
     MemoryView view;
+    Kvm::PageKinds kinds;
     const Kvm& kvm = system().kvm();
     const u64 end = gfn.v + pagesPer(level);
     for (unsigned i = 0; i < kvm.slotCount(); ++i) {
         const Memslot s = kvm.peekSlot(static_cast<int>(i));
         if (!s.used || s.base.v >= end || s.base.v + s.pages <= gfn.v)
             continue;
+        if (system().config().hasPrivateMem()) {
+            const auto here = kvm.peekKinds({{std::max(s.base.v, gfn.v)}, {std::min(s.base.v + s.pages, end)}});
+            kinds.isPrivate |= here.isPrivate;
+            kinds.shared |= here.shared;
+        }
         view.partly = view.slot.has_value() || s.base > gfn || s.base.v + s.pages < end;
         if (view.slot)
-            break; // several
+            continue; // several
         view.slot = s.id;
         const auto flag = [&](bool on, const std::string& text) {
             if (on)
@@ -95,16 +101,7 @@ MemoryView Session::memoryAt(Gfn gfn, Level level) const {
     }
     if (!system().config().hasPrivateMem() || !view.slot)
         return view;
-    // Page by page up to 2M; of a larger range the first page of each of its 512 parts.
-    const u64 pages = std::min<u64>(pagesPer(level), 1 << 9);
-    const u64 stride = pagesPer(level) / pages;
-    const bool first = kvm.peekPrivate(gfn);
-    view.kind = first ? MemoryView::Kind::Private : MemoryView::Kind::Shared;
-    for (u64 i = 1; i < pages; ++i)
-        if (kvm.peekPrivate({gfn.v + i * stride}) != first) {
-            view.kind = MemoryView::Kind::Mixed;
-            break;
-        }
+    view.kind = !kinds.shared ? MemoryView::Kind::Private : !kinds.isPrivate ? MemoryView::Kind::Shared : MemoryView::Kind::Mixed;
     return view;
 }
 

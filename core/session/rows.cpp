@@ -249,9 +249,10 @@ void Session::visit(RowWalk& walk, Gfn base, Level level, unsigned depth, const 
         }
         // Folded tables are as alike as pages are; the user's own folds stay where they are.
         const bool folds = row.expandable && !row.expanded && !walk.options.collapsed.contains({gfn.v, number(level)});
-        if (!run.empty() && (kept || !alike(run.back(), row)))
+        const bool itself = (row.expandable && !folds) || kept; // it stands for no other
+        if (!run.empty() && (itself || !alike(run.back(), row)))
             flush();
-        if ((row.expandable && !folds) || kept) {
+        if (itself) {
             out.push_back(row);
             if (row.expanded)
                 visit(walk, gfn, mirrorscope::below(level), depth + 1, below);

@@ -72,6 +72,17 @@ Session::Verdict Session::verdict() const {
     return {runner_->ok(), runner_->failed(), runner_->expectations().size(), runner_->stopped(),
             runner_->bounded() || (recorded_ && recorded_->bounded)};
 }
+
+const std::vector<Session::Failure>& Session::failures() const {
+    if (!failures_) {
+        failures_.emplace();
+        for (const ExpectationResult& e : runner_->expectations())
+            if (!e.holds)
+                failures_->push_back({e.n, e.line, fmt::format("expected {}; found {}", e.text, e.found)});
+    }
+    return *failures_;
+}
+
 bool Session::expects(Rule rule) const { return runner_->namesViolation(rule); }
 const System& Session::system() const { return runner_->system(); }
 bool Session::isNpt() const { return system().kvm().masks().format.npt; }
@@ -324,17 +335,27 @@ std::optional<u64> Session::previousSite(Site site, u64 from) const {
 
 std::optional<u64> Session::nextViolation(u64 from) const {
     std::optional<u64> found;
+    const auto take = [&](u64 position) {
+        if (position > from && (!found || position < *found))
+            found = position;
+    };
     for (const Violation& v : violations())
-        if (v.n >= from && (!found || v.n + 1 < *found))
-            found = v.n + 1;
+        take(v.n + 1);
+    for (const Failure& failure : failures())
+        take(failure.position);
     return found;
 }
 
 std::optional<u64> Session::previousViolation(u64 from) const {
     std::optional<u64> found;
+    const auto take = [&](u64 position) {
+        if (position < from && (!found || position > *found))
+            found = position;
+    };
     for (const Violation& v : violations())
-        if (v.n + 1 < from && (!found || v.n + 1 > *found))
-            found = v.n + 1;
+        take(v.n + 1);
+    for (const Failure& failure : failures())
+        take(failure.position);
     return found;
 }
 

@@ -156,6 +156,13 @@ public:
         bool bounded = false; // what would follow is not known
     };
     Verdict verdict() const;
+    // An expectation that does not hold: where it was looked at, its line, "expected X; found Y".
+    struct Failure {
+        u64 position;
+        unsigned line;
+        std::string text;
+    };
+    const std::vector<Failure>& failures() const; // as they were looked at
     // Does the scenario say that this rule is violated?
     bool expects(Rule rule) const;
     // What is behind: for those who write all of it to a file. A view cannot use them, since it knows no more of them than their names.
@@ -198,7 +205,7 @@ public:
     std::optional<u64> nextSite(Site site, u64 from) const;
     // The position after the last micro-step at that site that ended before `from`.
     std::optional<u64> previousSite(Site site, u64 from) const;
-    // The position after the next micro-step that violated a rule, and the one before.
+    // The next position behind a micro-step that violated a rule, or at which an expectation fails, and the one before.
     std::optional<u64> nextViolation(u64 from) const;
     std::optional<u64> previousViolation(u64 from) const;
     // Calls, as gdb's `next` and `finish` have them: over what the micro-step to come calls, out of the function that the last one
@@ -420,6 +427,7 @@ private:
     std::vector<Note> notes_;          // ascending
     std::vector<std::size_t> returns_; // the marks of steps that returned, ascending
     mutable std::unique_ptr<Lanes> lanes_;
+    mutable std::optional<std::vector<Failure>> failures_; // once somebody has asked
 };
 
 // What a file is, a scenario that is run or a recording. Throws InputError.

@@ -23,6 +23,16 @@ StopPoint* StopPoints::find(unsigned id) {
     return found == points_.end() ? nullptr : &*found;
 }
 
+void StopPoints::moveToLine(unsigned id, unsigned line) {
+    StopPoint* point = find(id);
+    if (point == nullptr)
+        return;
+    const std::string was = "line " + std::to_string(point->line);
+    if (point->text.starts_with(was))
+        point->text = "line " + std::to_string(line) + point->text.substr(was.size());
+    point->line = line;
+}
+
 const StopPoint* StopPoints::atLine(unsigned line) const {
     const auto found =
         std::find_if(points_.begin(), points_.end(), [&](const StopPoint& p) { return p.kind == StopPoint::Kind::Line && p.line == line; });

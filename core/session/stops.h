@@ -32,6 +32,8 @@ public:
     bool remove(unsigned id);
     void clear() { points_.clear(); }
     StopPoint* find(unsigned id);
+    // What stood at that line stands at another one now.
+    void moveToLine(unsigned id, unsigned line);
     const std::vector<StopPoint>& all() const { return points_; }
     bool empty() const { return points_.empty(); }
     // For a gutter, and for a mark at an entry.

@@ -55,6 +55,21 @@ TEST(MapPicture, every_state_of_a_column_is_seen_unless_it_is_dimmed) {
     }
 }
 
+// However the pages share out among the columns.
+TEST(MapPicture, what_is_mapped_whole_is_a_full_column) {
+    for (const u64 pages : {64u, 1000u, 1024u, 4096u, 1u << 18})
+        for (const u64 count : {7u, 613u, 700u, 1024u}) {
+            MapStrip strip;
+            strip.buckets.resize(count);
+            for (u64 page = 0; page < pages; ++page)
+                for (u64 bucket = page * count / pages, last = ((page + 1) * count - 1) / pages; bucket <= last; ++bucket)
+                    ++strip.buckets[bucket].pages[kStylePrivateLeaf];
+            const std::vector<MapColumn> columns = columnsOf(strip, pages, 80, 0);
+            for (std::size_t x = 0; x < columns.size(); ++x)
+                ASSERT_EQ(columns[x].edges.back(), 80) << pages << " pages, column " << x << " of " << count;
+        }
+}
+
 TEST(MapPicture, a_single_page_among_thousands_is_seen) {
     MapStrip strip;
     strip.buckets.resize(1);

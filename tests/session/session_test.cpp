@@ -3,6 +3,7 @@
 #include "session/style.h"
 #include "support/run.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -165,6 +166,45 @@ TEST(Session, a_zapped_entry_stays_for_a_while_with_its_old_value) {
     row = rowOf(rows, 0x4000, Level::k4K);
     ASSERT_NE(row, nullptr);
     EXPECT_FALSE(row->cells[1].zapped);
+}
+
+// Of a large range every page counts, wherever it is, and only those that are in a memslot.
+TEST(Session, a_range_of_both_kinds_says_so_at_every_level) {
+    for (const char* machine : {"vm: tdx", "vm: tdx, kernel: next, features: [in-place-conversion]"})
+        for (const u64 page : {u64{0x10}, u64{0x1ff}, u64{0x40001}, u64{0x7ffff}}) {
+            Session session(bindScenario(
+                "t.yaml", fmt::format("mirrorscope: 1\nmachine: {{{}, slots: [{{id: 0, gpa: 0, size: 2G}}]}}\nscript:\n  - finalize-vm\n"
+                                      "  - set-memory-attributes: {{gpa: {}, size: 4K, as: shared}}\n",
+                                      machine, page << 12)));
+            session.seek(session.end());
+            const auto kindAt = [&](u64 gfn, Level level) { return session.memoryAt(roundDown({gfn}, level), level).kind; };
+            for (const Level level : {Level::k2M, Level::k1G, Level::k512G}) {
+                EXPECT_EQ(kindAt(page, level), MemoryView::Kind::Mixed) << machine << " " << page << " " << levelName(level);
+                if (level != Level::k512G) {
+                    const u64 beside = page < 0x40000 ? 0x40000 : 0;
+                    EXPECT_EQ(kindAt(beside, level), MemoryView::Kind::Private) << machine << " " << page << " " << levelName(level);
+                }
+            }
+            EXPECT_EQ(kindAt(page, Level::k4K), MemoryView::Kind::Shared);
+        }
+}
+
+// Tables that are alike and folded stand for each other, and none of them behind one that comes later.
+TEST(Session, rows_ascend_whatever_is_folded_and_unfolded) {
+    Session session(bindScenario("t.yaml", "mirrorscope: 1\nmachine: {vm: default, slots: [{id: 0, gpa: 0, size: 64M}]}\nscript:\n"
+                                           "  - vcpu0: {write: {gpa: 0, pages: 16384}}\n"));
+    session.seek(session.end());
+    for (const std::size_t tables : {0u, 1u, 3u}) {
+        RowOptions options;
+        options.tables = tables;
+        options.alikeAsOne = true;
+        options.opened.insert({Gfn{20 * 512}.v, number(Level::k2M)});
+        options.opened.insert({Gfn{31 * 512}.v, number(Level::k2M)});
+        const auto rows = session.rows(options);
+        ASSERT_GT(rows.size(), 10u);
+        for (std::size_t i = 1; i < rows.size(); ++i)
+            EXPECT_GE(rows[i].gfn.v, rows[i - 1].gfn.v) << "row " << i << ", " << tables << " unfolded";
+    }
 }
 
 TEST(Session, script_steps_are_walked_in_both_directions) {
