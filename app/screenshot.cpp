@@ -7,6 +7,7 @@
 #include "views/charts/charts_view.h"
 #include "views/explore/explore_view.h"
 #include "views/main_window.h"
+#include "views/panes.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/map_view.h"
 
@@ -84,10 +85,13 @@ void prepare(views::MainWindow& window, const ScreenshotArguments& args, QEventL
     }
     if (!args.pane.empty()) {
         auto* dock = window.findChild<QDockWidget*>("dock-" + QString::fromStdString(args.pane));
-        if (dock == nullptr)
-            throw UsageError(
-                "--pane " + args.pane +
-                ": story, script, inspector, td, frames, explore, timeline, events, charts, difference or bookmarks is expected");
+        if (dock == nullptr) {
+            std::string names;
+            const auto panes = views::paneTable();
+            for (const views::PaneInfo& pane : panes)
+                names += (names.empty() ? "" : &pane == &panes.back() ? " or " : ", ") + std::string(pane.id);
+            throw UsageError("--pane " + args.pane + ": " + names + " is expected");
+        }
         dock->show();
         dock->raise();
         settle(loop);

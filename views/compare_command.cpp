@@ -36,7 +36,10 @@ void MainWindow::askCompareRecorded() {
     palette_->open(tr("the file of another recording or snapshot"),
                    {{tr("another recording or snapshot…"), tr("a file"),
                      [this, with] { with(QFileDialog::getOpenFileName(this, tr("Compare with"))); }}},
-                   with);
+                   [with](const QString& file) {
+                       with(file);
+                       return QString();
+                   });
 }
 
 void MainWindow::askCompare() {
@@ -72,9 +75,9 @@ void MainWindow::askCompare() {
     palette_->open(tr("dispatch, kernel, break, or KEY=VALUE such as machine.vcpus=3"), std::move(items), [this](const QString& typed) {
         const qsizetype equals = typed.indexOf('=');
         if (equals <= 0)
-            say(tr("KEY=VALUE is what differs, such as machine.dispatch=fault."));
-        else
-            compareWith(typed, {{typed.left(equals).toStdString(), typed.mid(equals + 1).toStdString()}});
+            return tr("KEY=VALUE is what differs, such as machine.dispatch=fault.");
+        compareWith(typed, {{typed.left(equals).toStdString(), typed.mid(equals + 1).toStdString()}});
+        return QString();
     });
 }
 

@@ -44,6 +44,12 @@ public:
     // What is shown happened, and cannot be run again.
     bool isRecording() const { return session_ != nullptr && session_->recorded() != nullptr; }
     Session* session() const { return session_.get(); }
+    // What is said in its place while there is none.
+    const QString& nothingYet() const { return nothingYet_; }
+    void setNothingYet(const QString& why) {
+        nothingYet_ = why;
+        Q_EMIT nothingYetChanged();
+    }
     // Takes the session and stands at `at`; a frozen entry there is selected.
     void setSession(std::unique_ptr<Session> session, u64 at);
     // The same run, of which there was only the beginning: all that was done in it stays.
@@ -125,6 +131,7 @@ Q_SIGNALS:
     void dimmedChanged();
     void divergenceChanged();
     void themeChanged();
+    void nothingYetChanged();
 
 private:
     void take(std::unique_ptr<Session> session, u64 at);
@@ -132,6 +139,7 @@ private:
     void tellAll();
 
     bool continues_ = false;
+    QString nothingYet_ = tr("Reading the scenario…");
     std::unique_ptr<Session> session_;
     std::unique_ptr<GpaMap> map_;
     std::optional<Selection> selection_;

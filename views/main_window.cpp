@@ -17,6 +17,7 @@
 #include "views/notice_bar.h"
 #include "views/palette.h"
 #include "views/record_job.h"
+#include "views/script/line_map.h"
 #include "views/script/script_view.h"
 #include "views/timeline/timeline_view.h"
 #include "views/trees/banner.h"
@@ -46,6 +47,8 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include <set>
+
 namespace mirrorscope::views {
 
 namespace {
@@ -66,7 +69,8 @@ MainWindow::MainWindow(QWidget* parent)
       palette_(new Palette(this)), toolbar_(addToolBar(tr("Run"))), busy_(new QProgressBar(this)), cancel_(new QToolButton(this)) {
     document_ = new Document(*script_, *notice_, this);
     compare_ = new CompareJob(context_, this);
-    connect(compare_, &CompareJob::opened, this, [this] { say({}); });
+    connect(compare_, &CompareJob::opened, this, &MainWindow::saySummary);
+    connect(palette_, &Palette::refused, this, [this](const QString& why) { say(why); });
     connect(compare_, &CompareJob::failed, this, [this](const QString& problem) { say(problem, 0); });
     record_ = new RecordJob(this);
     connect(record_, &RecordJob::ended, this, [this](const QString& file, const QString& problem) {
@@ -188,6 +192,7 @@ MainWindow::MainWindow(QWidget* parent)
     connect(document_, &Document::rerunWanted, this, &MainWindow::rerun);
     connect(document_, &Document::saved, this, &MainWindow::addRecent);
     connect(document_, &Document::closeWanted, this, &MainWindow::close);
+    connect(document_, &Document::saveAsWanted, this, [this] { perform(Command::SaveAs); });
     setTheme(ThemeKind::Light);
     refreshActions();
     resize(1366, 768);
@@ -295,6 +300,7 @@ void MainWindow::showBusy(const QString& what) {
     busyWith_ = what;
     say(what, 0);
     busyLater_.start();
+    context_.setNothingYet(Context::tr("Reading the scenario…"));
 }
 
 void MainWindow::begin(Opening opening, const QString& what) {
@@ -398,6 +404,17 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
             at = std::min({context_.position(), context_.session()->commonPrefix(*session, context_.position()), session->end()});
             selection = context_.selection();
             stops = context_.stops();
+            const LineMap moved(context_.session()->scenario().source, session->scenario().source);
+            // Those whose lines are there still go first: of two that come to one line, one is enough.
+            std::set<unsigned> taken;
+            for (const bool there : {true, false})
+                for (const StopPoint& point : context_.stops().all())
+                    if (point.kind == StopPoint::Kind::Line && moved.toNow(point.line).has_value() == there) {
+                        if (const unsigned line = moved.near(point.line); taken.insert(line).second)
+                            stops.moveToLine(point.id, line);
+                        else
+                            stops.remove(point.id);
+                    }
         }
         noteVisit(opening_);
         if (!opening_.edited) {
@@ -439,6 +456,8 @@ void MainWindow::showRun(std::unique_ptr<Session> session, bool whole) {
 }
 
 // Where one begins to read, and why there.
+void MainWindow::saySummary() { say(context_.session() != nullptr ? summaryOf(*context_.session(), false) : QString(), 0); }
+
 QString MainWindow::summaryOf(const Session& session, bool opensThere) const {
     const QString file = QFileInfo(QString::fromStdString(session.scenario().file)).fileName();
     const std::size_t violations = session.violations().size();
@@ -490,6 +509,7 @@ void MainWindow::failed(const QString& message, unsigned line, unsigned column) 
     busy_->hide();
     cancel_->hide();
     banner_->showError(message);
+    context_.setNothingYet(tr("Nothing has run yet."));
     if (!begun && !opening_.edited && (line > 0 || opening_.script.draft)) {
         // The script is there to be mended, beside the last good picture.
         Document::Script script = opening_.script;

@@ -145,12 +145,15 @@ private:
     void askOpen();
     void askSaveAs();
     void breakAt(unsigned line);
+    // What line of the text that runs a line of the editor is; if it is none, that is said.
+    std::optional<unsigned> lineThatRuns(unsigned line);
     void refreshActions();
     // The beginning of a long run, and all of a run.
     void previewed();
     void loaded();
     void showRun(std::unique_ptr<Session> session, bool whole);
     QString summaryOf(const Session& session, bool opensThere) const;
+    void saySummary();
     void failed(const QString& message, unsigned line, unsigned column);
     // For a while; 0: until something else is said.
     void say(const QString& text, int milliseconds = 4000);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/notice_bar.h"
 
+#include <QGridLayout>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
@@ -8,13 +9,19 @@
 namespace mirrorscope::views {
 
 NoticeBar::NoticeBar(Context& context, QWidget* parent)
-    : QFrame(parent), context_(context), label_(new QLabel(this)), layout_(new QHBoxLayout(this)) {
+    : QFrame(parent), context_(context), label_(new QLabel(this)), grid_(new QGridLayout(this)), row_(new QWidget(this)) {
     setObjectName("notice");
     setAccessibleName(tr("Notice"));
     setAutoFillBackground(true);
     label_->setWordWrap(true);
-    layout_->setContentsMargins(8, 4, 8, 4);
-    layout_->addWidget(label_, 1);
+    // What is said here comes and goes: the panes beside it keep their widths.
+    setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Minimum);
+    auto* buttons = new QHBoxLayout(row_);
+    buttons->setContentsMargins(0, 0, 0, 0);
+    buttons->addStretch(1);
+    grid_->setContentsMargins(8, 4, 8, 4);
+    grid_->setColumnStretch(0, 1);
+    grid_->addWidget(label_, 0, 0);
     connect(&context_, &Context::themeChanged, this, &NoticeBar::restyle);
     restyle();
     hide();
@@ -30,10 +37,14 @@ void NoticeBar::restyle() {
 QString NoticeBar::text() const { return isHidden() ? QString() : label_->text(); }
 
 void NoticeBar::say(const QString& text, const Choices& choices) {
-    for (QWidget* button : buttons_)
+    for (QWidget* button : buttons_) {
+        row_->layout()->removeWidget(button); // it may be the one that was pressed, and be at work still
+        button->hide();
         button->deleteLater();
+    }
     buttons_.clear();
     label_->setText(text);
+    int wide = 0;
     for (const auto& [name, action] : choices) {
         auto* button = new QPushButton(name, this);
         connect(button, &QPushButton::clicked, this, [this, action = action] {
@@ -41,9 +52,18 @@ void NoticeBar::say(const QString& text, const Choices& choices) {
             if (action)
                 action();
         });
-        layout_->addWidget(button);
+        row_->layout()->addWidget(button);
         buttons_.push_back(button);
+        wide += button->sizeHint().width();
     }
+    // Many buttons stand below what is said, few beside it.
+    constexpr int kBeside = 320;
+    grid_->removeWidget(row_);
+    if (wide <= kBeside)
+        grid_->addWidget(row_, 0, 1);
+    else
+        grid_->addWidget(row_, 1, 0);
+    row_->setVisible(!buttons_.empty());
     show();
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-class QHBoxLayout;
+class QGridLayout;
 class QLabel;
 
 namespace mirrorscope::views {
@@ -28,7 +28,8 @@ private:
     void restyle();
     Context& context_;
     QLabel* label_;
-    QHBoxLayout* layout_;
+    QGridLayout* grid_;
+    QWidget* row_; // of the buttons
     std::vector<QWidget*> buttons_;
 };
 

@@ -74,7 +74,7 @@ Palette::Palette(QWidget* window) : QFrame(window, Qt::Popup), line_(new QLineEd
     connect(list_, &QListWidget::itemClicked, this, [this] { take(); });
 }
 
-void Palette::open(const QString& placeholder, std::vector<Item> items, std::function<void(const QString&)> free) {
+void Palette::open(const QString& placeholder, std::vector<Item> items, std::function<QString(const QString&)> free) {
     items_ = std::move(items);
     free_ = std::move(free);
     line_->setPlaceholderText(placeholder);
@@ -128,14 +128,20 @@ void Palette::filter(const QString& text) {
 
 void Palette::take() {
     const QString typed = line_->text();
-    const QListWidgetItem* row = list_->currentItem();
+    const auto actionOf = [&](const QListWidgetItem* row) {
+        const bool can = row != nullptr && (row->flags() & Qt::ItemIsEnabled) != 0 && row->data(Qt::UserRole).isValid();
+        return can ? items_[row->data(Qt::UserRole).toUInt()].action : std::function<void()>();
+    };
+    const auto chosen = actionOf(list_->currentItem()), first = actionOf(list_->item(0));
     hide();
-    if (row != nullptr && (row->flags() & Qt::ItemIsEnabled) != 0) {
-        const auto action = items_[row->data(Qt::UserRole).toUInt()].action;
-        action();
-    } else if (free_ && !typed.isEmpty()) {
-        free_(typed);
-    }
+    if (chosen)
+        chosen();
+    else if (const QString problem = free_ && !typed.isEmpty() ? free_(typed) : QString(); problem.isEmpty())
+        return;
+    else if (first)
+        first();
+    else
+        Q_EMIT refused(problem);
 }
 
 std::vector<QString> Palette::shown() const {

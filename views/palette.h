@@ -22,9 +22,13 @@ public:
         bool enabled = true;
     };
     explicit Palette(QWidget* window);
-    // `free`: what is done with a text that is no item's; none: there is nothing else than the items.
-    void open(const QString& placeholder, std::vector<Item> items, std::function<void(const QString&)> free = {});
+    // `free`: what is done with a text that is no item's; none: there is nothing else than the items. It returns why it can do nothing with
+    // the text: then the first item that fits is taken, and if there is none, `refused` tells.
+    void open(const QString& placeholder, std::vector<Item> items, std::function<QString(const QString&)> free = {});
     std::vector<QString> shown() const;
+
+Q_SIGNALS:
+    void refused(QString why);
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
@@ -36,7 +40,7 @@ private:
     QLineEdit* line_;
     QListWidget* list_;
     std::vector<Item> items_;
-    std::function<void(const QString&)> free_;
+    std::function<QString(const QString&)> free_;
     int width_ = 420;
 };
 

@@ -33,6 +33,7 @@ void MainWindow::doAgain() {
                  QString::fromStdString(scenarioOf(vm, recorded->file, recorded->kernel))});
         return [this, done] {
             const auto open = [this, done](std::size_t n) { openText((*done)[n].name, (*done)[n].text); };
+            saySummary();
             if (done->empty())
                 return say(tr("No change of an entry is told that could be done again."));
             if (done->size() == 1)
@@ -40,7 +41,6 @@ void MainWindow::doAgain() {
             std::vector<Palette::Item> items;
             for (std::size_t n = 0; n < done->size(); ++n)
                 items.push_back({tr("VM %1").arg(n + 1), (*done)[n].about, [open, n] { open(n); }});
-            say({});
             palette_->open(tr("which of the recorded VMs"), std::move(items));
         };
     });

@@ -132,7 +132,8 @@ void MainWindow::goToViolation(bool forward) {
     const Session* session = context_.session();
     const u64 at = session->position();
     goOrSay(forward ? session->nextViolation(at) : session->previousViolation(at),
-            forward ? tr("No rule is violated any more.") : tr("No rule was violated before."));
+            forward ? tr("No rule is violated and no expectation fails any more.")
+                    : tr("No rule was violated and no expectation failed before."));
     if (context_.position() == at)
         return;
     for (const Violation& v : session->violations())
@@ -161,8 +162,16 @@ void MainWindow::setMarker(unsigned which) {
         showPane("difference");
 }
 
+std::optional<unsigned> MainWindow::lineThatRuns(unsigned line) {
+    const auto runs = script_->lineThatRuns(line);
+    if (!runs)
+        say(tr("Line %1 was changed since and is not in what runs: run the script as it stands first (Ctrl+Return).").arg(line));
+    return runs;
+}
+
 void MainWindow::breakAt(unsigned line) {
-    if (!context_.toggleLine(line))
+    const auto runs = lineThatRuns(line);
+    if (runs && !context_.toggleLine(*runs))
         say(tr("No step stands at line %1: a run stops where a step begins.").arg(line));
 }
 
@@ -253,7 +262,8 @@ void MainWindow::perform(Command command) {
     case Command::OutOfCall: context_.goTo(session->outOfCall(at)); return;
     case Command::OutOfCallBack: context_.goTo(session->outOfCallBack(at)); return;
     case Command::RunToCursor:
-        goOrSay(session->positionOfLine(script_->cursorLine(), at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
+        if (const auto line = lineThatRuns(script_->cursorLine()))
+            goOrSay(session->positionOfLine(*line, at), tr("No step of line %1 runs.").arg(script_->cursorLine()));
         return;
     case Command::BreakLine: breakAt(script_->cursorLine()); return;
     case Command::BreakEntry: context_.toggleSelectedEntry(); return;

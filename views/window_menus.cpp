@@ -239,11 +239,8 @@ void MainWindow::askPlace() {
                                  say(problem);
                          }});
     }
-    palette_->open(tr("0x4000, private 2M, 412, +20, end, spte.freeze"), std::move(items), [this](const QString& typed) {
-        const QString problem = goTo(context_, typed);
-        if (!problem.isEmpty())
-            say(problem);
-    });
+    palette_->open(tr("0x4000, private 2M, 412, +20, end, spte.freeze"), std::move(items),
+                   [this](const QString& typed) { return goTo(context_, typed); });
 }
 
 void MainWindow::showPalette() {

@@ -212,7 +212,11 @@ void MainWindow::setLayout(Layout layout) {
         break;
     case Layout::Teach:
         wide({"story"}, width() * 30 / 100);
-        tall("timeline", 20);
+        // A fifth, but some lanes of those who act are seen, however large the text is.
+        resizeDocks({docks_.at("timeline")},
+                    {std::clamp(docks_.at("timeline")->height() - timeline_->height() + timeline_->heightFor(4), height() * 20 / 100,
+                                height() * 36 / 100)},
+                    Qt::Vertical);
         break;
     case Layout::Review:
         wide({"script", "explore"}, sideWidth());
@@ -229,11 +233,11 @@ void MainWindow::setPresentation(bool on) {
     if (on) {
         presentationSize_ = qApp->font().pointSizeF();
         presentationState_ = saveState(kStateVersion);
-        setLayout(Layout::Teach);
         toolbar_->hide();
         menuBar()->hide();
         statusBar()->hide();
-        zoomText(1.7);
+        zoomText(1.7); // before the panes are given their sizes, which follow from it
+        setLayout(Layout::Teach);
         context_.setPresenting(true);
         trees_->currentWidget()->setFocus();
     } else {

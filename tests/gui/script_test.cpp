@@ -94,7 +94,7 @@ private Q_SLOTS:
         QVERIFY(opened.wait(10000));
         QCOMPARE(opened.last().first().toBool(), false);
         QCOMPARE(w.session().end(), end);
-        QVERIFY(w.child<Banner>("banner").sentence().contains("zap-all"));
+        QVERIFY(w.child<Banner>("banner").warning().contains("zap-all"));
     }
 
     void completion_offers_what_fits_and_help_says_what_a_word_means() {

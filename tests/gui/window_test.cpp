@@ -327,7 +327,7 @@ private Q_SLOTS:
         QVERIFY(opened.wait(20000));
         QCOMPARE(opened.first().first().toBool(), false);
         QCOMPARE(trees_->rows().size(), rows);
-        const QString says = window_->findChild<Banner*>("banner")->sentence();
+        const QString says = window_->findChild<Banner*>("banner")->warning();
         QVERIFY2(says.contains(":3:5:") && says.contains("punch-hole"), qPrintable(says));
     }
 

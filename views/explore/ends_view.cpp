@@ -78,6 +78,7 @@ void EndsView::refresh() {
         !any ? tr("Explore (Ctrl+E) runs every order of the races. Here its ends are told apart by what differs: results, entries, "
                   "cached translations, violated rules.")
         : table.looked < table.all ? tr("The first %1 of %2 ends were run again to be told apart.").arg(table.looked).arg(table.all)
+        : table.rows[0].count == 1 ? tr("Every order leads to the same end.")
                                    : tr("All ends look alike: they differ in frame numbers and counters only."));
     if (!any)
         return;
@@ -91,7 +92,7 @@ void EndsView::refresh() {
     list_->setColumnCount(static_cast<int>(header.size()));
     list_->setHeaderLabels(header);
     for (const EndRow& row : table.rows) {
-        QStringList texts{QString::number(row.count)};
+        QStringList texts{QString("%1.  %2 ×").arg(list_->topLevelItemCount() + 1).arg(row.count)}; // the number is the one in Explore
         if (violated)
             texts << QString::fromStdString(row.violated);
         for (const std::string& value : row.values)

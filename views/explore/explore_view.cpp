@@ -19,6 +19,9 @@
 #include <QTreeWidget>
 #include <QVBoxLayout>
 
+#include <algorithm>
+#include <numeric>
+
 namespace mirrorscope::views {
 
 namespace {
@@ -234,6 +237,18 @@ void ExploreView::openEnd(std::size_t row) {
             load(found);
 }
 
+namespace {
+std::vector<std::size_t> byRarity(const EndTable& ends, const EndRow& row) {
+    std::vector<std::size_t> features(ends.features.size()), alike(ends.features.size());
+    std::iota(features.begin(), features.end(), std::size_t{0});
+    for (std::size_t f = 0; f < features.size(); ++f)
+        for (const EndRow& other : ends.rows)
+            alike[f] += other.values[f] == row.values[f] ? 1 : 0;
+    std::stable_sort(features.begin(), features.end(), [&](std::size_t a, std::size_t b) { return alike[a] < alike[b]; });
+    return features;
+}
+} // namespace
+
 // Violations, and the ends: told apart once that is known, until then by their results.
 void ExploreView::addFound() {
     const ExploreResult r = job_.result();
@@ -256,10 +271,11 @@ void ExploreView::addFound() {
         QStringList parts;
         if (!row.violated.empty())
             parts << "! " + QString::fromStdString(row.violated);
-        for (std::size_t f = 0; f < ends_.features.size(); ++f)
+        // First what few ends have: it tells this one from the others where there is room for little.
+        for (const std::size_t f : byRarity(ends_, row))
             parts << QString("%1: %2").arg(QString::fromStdString(ends_.features[f]), QString::fromStdString(row.values[f]));
         if (ends_.features.empty() && row.violated.empty())
-            parts << tr("they differ in frame numbers and counters only");
+            parts << (row.count > 1 ? tr("they differ in frame numbers and counters only") : tr("the one end"));
         found_.push_back(
             {QString("%1. %2%3").arg(i + 1).arg(row.count > 1 ? QString("%1 ×  ").arg(row.count) : QString(), parts.join(" · ")),
              false,
@@ -334,9 +350,11 @@ const ExploreView::Found* ExploreView::selected() const {
 }
 
 const Schedule* ExploreView::passing() const {
-    for (const Found& found : found_)
-        if (!found.violation)
-            return &found.finding.schedule;
+    for (const bool asExpected : {false, true})
+        for (const Found& found : found_)
+            if (!found.violation &&
+                (!found.row || ends_.rows[*found.row].violated.empty() || (asExpected && !ends_.rows[*found.row].fails)))
+                return &found.finding.schedule;
     return nullptr;
 }
 

@@ -68,8 +68,16 @@ InspectorView::InspectorView(Context& context, QWidget* parent)
     layout->addWidget(heading_);
     layout->addWidget(history_, 2);
     layout->addStretch(0);
-    for (const auto signal : {&Context::selectionChanged, &Context::subjectChanged, &Context::positionChanged, &Context::themeChanged})
+    for (const auto signal : {&Context::selectionChanged, &Context::subjectChanged, &Context::positionChanged})
         connect(&context_, signal, this, &InspectorView::refresh);
+    // Colours and fonts are in what stands there already.
+    connect(&context_, &Context::themeChanged, this, [this] {
+        fieldsOf_.reset();
+        entriesWanted_ = true;
+        for (QLabel* label : {title_, links_, heading_})
+            label->clear(); // the same text again would keep its colours
+        refresh();
+    });
     connect(&context_, &Context::sessionChanged, this, [this] {
         place_.reset();
         entriesWanted_ = true;
@@ -174,7 +182,7 @@ void InspectorView::showEntry() {
     const bool tdx = session->hasColumn(Column::Mirror);
     const auto column = s->column;
     const TreeCell cell = session->cell(column, s->gfn, s->level);
-    const std::tuple key{column, s->gfn.v, s->level, cell.raw, cell.exists, context_.theme().kind};
+    const std::tuple key{column, s->gfn.v, s->level, cell.raw, cell.exists};
     const bool sameFields = fieldsOf_ == key;
     fieldsOf_ = key;
     if (!sameFields)

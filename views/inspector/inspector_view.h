@@ -58,7 +58,7 @@ private:
     std::optional<u64> place_;
     bool entriesWanted_ = true;
     // What the upper list shows bit by bit: it is filled anew only when that is another.
-    std::optional<std::tuple<Column, u64, Level, u64, bool, ThemeKind>> fieldsOf_;
+    std::optional<std::tuple<Column, u64, Level, u64, bool>> fieldsOf_;
     std::size_t shownFrom_ = 0, shownTo_ = 0; // of entries_
 };
 

@@ -19,7 +19,8 @@ namespace mirrorscope::views {
 
 QuestionBox::QuestionBox(Context& context, QWidget* parent)
     : QFrame(parent), context_(context), before_(new QLabel(this)), asks_(new QLabel(this)), choices_(new QWidget(this)),
-      list_(new QGridLayout(choices_)), says_(new QLabel(this)), hint_(new QPushButton(tr("A hint"), this)) {
+      list_(new QGridLayout(choices_)), says_(new QLabel(this)), hint_(new QPushButton(tr("A hint"), this)),
+      back_(new QPushButton(tr("Go back to the question"), this)) {
     setObjectName("question");
     setAutoFillBackground(true);
     asks_->setObjectName("question-asks");
@@ -35,6 +36,11 @@ QuestionBox::QuestionBox(Context& context, QWidget* parent)
     list_->setSpacing(4);
     list_->setColumnStretch(1, 1);
     hint_->setFlat(true);
+    back_->setObjectName("question-back");
+    connect(back_, &QPushButton::clicked, this, [this] {
+        if (const Question* question = present())
+            context_.goTo(question->asked);
+    });
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(8, 8, 8, 8);
     layout->addWidget(before_);
@@ -42,6 +48,7 @@ QuestionBox::QuestionBox(Context& context, QWidget* parent)
     layout->addWidget(choices_);
     layout->addWidget(says_);
     layout->addWidget(hint_, 0, Qt::AlignLeft);
+    layout->addWidget(back_, 0, Qt::AlignLeft);
     hide();
     connect(hint_, &QPushButton::clicked, this, [this] {
         if (const Question* question = present())
@@ -204,11 +211,12 @@ void QuestionBox::fill(const Question& question) {
             text += tr(" (hands: %1)").arg(hands->second[i]);
         row.text->setText(right ? "**" + text + "**" : text);
         QPalette ring = palette; // the style takes it from the window's colour, which is the note's here
-        ring.setColor(QPalette::Window, context_.theme().dim);
+        ring.setColor(QPalette::Window, open ? context_.theme().dim : context_.theme().note.darker(112));
         ring.setColor(QPalette::Base, context_.theme().base);
         row.button->setPalette(ring);
         row.button->setChecked(chosen);
         row.button->setEnabled(open);
+        row.text->setEnabled(open || shown); // what can't be chosen is grey
         row.button->setAccessibleName(words);
         const QString tip = shown ? QString() : context_.presenting() ? tr("One more hand for this") : tr("This is what will happen");
         row.button->setToolTip(tip);
@@ -219,14 +227,17 @@ void QuestionBox::fill(const Question& question) {
         says_->setText(verdict(question));
     else if (!question.answered)
         says_->setText(tr("This run ends before it can say."));
-    else if (mine >= 0 || any || !open)
+    else if (mine >= 0 || any)
         says_->setText(tr("Press F10 and see what the run says."));
+    else if (!open)
+        says_->setText(tr("This was asked at position %1. F10 lets the run answer.").arg(question.asked));
     else if (context_.presenting())
         says_->setText(tr("Who thinks so? Click once for each hand; F10 lets the run answer."));
     else
         says_->setText(tr("What will happen? Choose, then press F10."));
     if (open && hinted_ == key(question))
         says_->setText(QString::fromStdString(question.step->hint));
+    back_->setVisible(!open && !shown && mine < 0 && question.answered);
     hint_->setVisible(open && !question.step->hint.empty() && hinted_ != key(question));
 }
 

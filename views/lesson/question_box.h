@@ -54,6 +54,7 @@ private:
     QGridLayout* list_;
     QLabel* says_;
     QPushButton* hint_;
+    QPushButton* back_; // to where it was asked
     // A button has no text that wraps: the words stand beside it, and can be clicked as well.
     struct Row {
         QRadioButton* button;

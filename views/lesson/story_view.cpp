@@ -56,6 +56,7 @@ StoryView::StoryView(Context& context, QWidget* parent)
     column->addStretch(1);
     said_->setAccessibleName(tr("What the script says and asks here"));
     said_->setWidget(moment);
+    moment->installEventFilter(this);
     said_->setWidgetResizable(true);
     said_->setFrameShape(QFrame::NoFrame);
     said_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
@@ -130,6 +131,13 @@ void StoryView::fit() {
     const int needs = moment->layout()->hasHeightForWidth() ? moment->layout()->totalHeightForWidth(wide) : moment->sizeHint().height();
     const int most = height() - 4 * fontMetrics().lineSpacing() - (course_->isHidden() ? 0 : course_->sizeHint().height());
     said_->setFixedHeight(std::max(std::min(needs, most), 2 * fontMetrics().lineSpacing()));
+}
+
+// Only once all layouts inside have heard of a new text it is known how tall it is.
+bool StoryView::eventFilter(QObject* object, QEvent* event) {
+    if (object == said_->widget() && event->type() == QEvent::LayoutRequest)
+        fit();
+    return QWidget::eventFilter(object, event);
 }
 
 void StoryView::resizeEvent(QResizeEvent* event) {

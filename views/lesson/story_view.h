@@ -30,6 +30,7 @@ private:
     void showScore();
     void fit();
     void resizeEvent(QResizeEvent* event) override;
+    bool eventFilter(QObject* object, QEvent* event) override;
     Context& context_;
     QLabel* note_;
     QuestionBox* question_;

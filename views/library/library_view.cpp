@@ -21,7 +21,7 @@ constexpr int kFile = Qt::UserRole, kWords = Qt::UserRole + 1;
 
 LibraryView::LibraryView(Context& context, QWidget* parent)
     : QDialog(parent), context_(context), search_(new QLineEdit(this)), vm_(new QComboBox(this)), list_(new QTreeWidget(this)),
-      about_(new QLabel(this)) {
+      about_(new QLabel(this)), open_(new QPushButton(tr("Open"), this)) {
     setObjectName("library");
     setWindowTitle(tr("Scenarios"));
     search_->setObjectName("library-search");
@@ -43,15 +43,14 @@ LibraryView::LibraryView(Context& context, QWidget* parent)
     about_->setWordWrap(true);
     about_->setObjectName("library-about");
     about_->setMinimumHeight(about_->fontMetrics().lineSpacing() * 2 + 6);
-    auto* open = new QPushButton(tr("Open"), this);
-    open->setObjectName("library-open");
-    open->setDefault(true);
+    open_->setObjectName("library-open");
+    open_->setDefault(true);
     auto* top = new QHBoxLayout;
     top->addWidget(search_, 1);
     top->addWidget(vm_);
     auto* bottom = new QHBoxLayout;
     bottom->addWidget(about_, 1);
-    bottom->addWidget(open);
+    bottom->addWidget(open_);
     auto* layout = new QVBoxLayout(this);
     layout->addLayout(top);
     layout->addWidget(list_, 1);
@@ -64,7 +63,7 @@ LibraryView::LibraryView(Context& context, QWidget* parent)
     connect(list_, &QTreeWidget::currentItemChanged, this, &LibraryView::tell);
     connect(list_, &QTreeWidget::itemDoubleClicked, this, &LibraryView::take);
     connect(list_, &QTreeWidget::itemActivated, this, &LibraryView::take);
-    connect(open, &QPushButton::clicked, this, &LibraryView::take);
+    connect(open_, &QPushButton::clicked, this, &LibraryView::take);
 }
 
 void LibraryView::refresh(const QStringList& recent, const std::set<QString>& done, const QString& present) {
@@ -102,10 +101,11 @@ void LibraryView::refresh(const QStringList& recent, const std::set<QString>& do
         const std::vector<std::string> files = filesOf(shelf);
         for (std::size_t i = 0; i < files.size(); ++i)
             add(group, QString::fromStdString(files[i]), i < numbered ? QString("%1. ").arg(i + 1, 2) : QString());
-        group->setText(kTitle, QString("%1 (%2)").arg(group->text(kTitle)).arg(group->childCount()));
+        group->setData(0, kWords, group->text(kTitle));
     }
     if (!recent.isEmpty()) {
-        auto* group = new QTreeWidgetItem({tr("Opened lately (%1)").arg(recent.size())});
+        auto* group = new QTreeWidgetItem({tr("Opened lately")});
+        group->setData(0, kWords, group->text(kTitle));
         list_->insertTopLevelItem(1, group);
         for (const QString& file : recent)
             add(group, file, {});
@@ -143,21 +143,25 @@ void LibraryView::filter() {
                 first = item;
         }
         group->setHidden(shown == 0);
+        const int all = group->childCount();
+        group->setText(kTitle, (shown == all ? tr("%1 (%2)").arg(group->data(0, kWords).toString()).arg(all)
+                                             : tr("%1 (%2 of %3)").arg(group->data(0, kWords).toString()).arg(shown).arg(all)));
         if (!words.isEmpty())
             group->setExpanded(shown > 0);
     }
     if (const QTreeWidgetItem* current = list_->currentItem();
         first != nullptr && (current == nullptr || current->isHidden() || !words.isEmpty()))
         list_->setCurrentItem(first);
+    tell();
     if (first == nullptr)
         about_->setText(tr("Nothing is called that. Fewer words, or another kind of VM?"));
-    else
-        tell();
 }
 
 void LibraryView::tell() {
     const QTreeWidgetItem* item = list_->currentItem();
-    about_->setText(item == nullptr || item->isHidden() ? QString() : item->text(kQuestion));
+    const bool any = item != nullptr && !item->isHidden();
+    about_->setText(any ? item->text(kQuestion) : QString());
+    open_->setEnabled(any && !item->data(0, kFile).toString().isEmpty());
 }
 
 void LibraryView::take() {

@@ -16,6 +16,7 @@
 class QComboBox;
 class QLabel;
 class QLineEdit;
+class QPushButton;
 class QTreeWidget;
 
 namespace mirrorscope::views {
@@ -43,6 +44,7 @@ private:
     QComboBox* vm_;
     QTreeWidget* list_;
     QLabel* about_;
+    QPushButton* open_;
 };
 
 } // namespace mirrorscope::views

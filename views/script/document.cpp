@@ -44,6 +44,8 @@ Document::Document(ScriptView& editor, NoticeBar& notice, QObject* parent) : QOb
 
 QString Document::name() const { return file_.isEmpty() ? title_ : QFileInfo(file_).fileName(); }
 
+QString Document::called() const { return file_.isEmpty() ? tr("“%1”").arg(name()) : name(); }
+
 bool Document::isModified() const { return editor_.isModified(); }
 
 void Document::keep() {
@@ -79,7 +81,7 @@ void Document::show(const Script& script) {
     const bool leaves = shown_ && key != key_;
     const bool left = leaves && isModified();
     const Draft before{{}, key_, file_, title_, left ? editor_.text() : QString(), {}};
-    const QString beforeName = name();
+    const QString beforeName = called();
     if (left)
         keep();
     else if (leaves && drafts_.of(key_))
@@ -131,13 +133,17 @@ bool Document::reload() {
 void Document::takeOver(const QString& text) {
     base_ = text;
     keepLater_.stop();
-    if (isModified())
-        keep(); // until it is decided: the next save, or another edit
+    const bool mine = isModified();
+    if (mine)
+        keep();     // until it is decided: the next save, or another edit
+    notice_.hide(); // whatever was asked about the text that was here
     replacing_ = true;
     editor_.replaceText(text, true);
     replacing_ = false;
     Q_EMIT changed();
     Q_EMIT rerunWanted();
+    if (mine)
+        Q_EMIT said(tr("What is in %1 is here now. Undo brings back what you had.").arg(called()));
 }
 
 void Document::fileChanged() {
@@ -209,6 +215,11 @@ bool Document::mayClose() {
             if (save(file_))
                 Q_EMIT closeWanted();
         });
+    else
+        choices.emplace_back(tr("Save as…"), [this] {
+            asked_ = false;
+            Q_EMIT saveAsWanted();
+        });
     choices.emplace_back(tr("Quit, keep it for the next start"), [this] { Q_EMIT closeWanted(); });
     choices.emplace_back(tr("Throw away and quit"), [this] {
         forget();
@@ -216,7 +227,7 @@ bool Document::mayClose() {
         Q_EMIT closeWanted();
     });
     choices.emplace_back(tr("Stay"), [this] { asked_ = false; });
-    notice_.say(tr("What you changed in %1 is not saved.").arg(name()), choices);
+    notice_.say(tr("What you changed in %1 is not saved.").arg(called()), choices);
     return false;
 }
 

@@ -27,6 +27,8 @@ public:
     const QString& file() const { return file_; }
     // What messages call it.
     QString name() const;
+    // The same in a sentence: a file as it is, a title in quotes.
+    QString called() const;
     bool isModified() const;
 
     // What is kept unsaved of a file, to be run and shown in place of what is in the file.
@@ -65,6 +67,7 @@ Q_SIGNALS:
     void rerunWanted();                                // another text is in the editor, the run is still of the one before
     void saved(QString file);
     void closeWanted();
+    void saveAsWanted(); // of a script that is in no file
 
 private:
     void keep();

@@ -13,12 +13,13 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
+#include <map>
 
 namespace mirrorscope::views {
 
 namespace {
 constexpr int kNumbers = 0, kSymbols = 1;
-constexpr int kCurrentArrow = 1, kBreak = 2, kCurrentLine = 3, kErrorLine = 4, kIdleBreak = 5;
+constexpr int kCurrentArrow = 1, kBreak = 2, kCurrentLine = 3, kErrorLine = 4, kIdleBreak = 5, kFailedLine = 6;
 constexpr int kSquiggle = 8, kMessageStyle = 200;
 constexpr int kCheckAfter = 300, kDwell = 450; // milliseconds
 } // namespace
@@ -54,6 +55,7 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
     editor_->markerDefine(QsciScintilla::Circle, kIdleBreak);
     editor_->markerDefine(QsciScintilla::Background, kCurrentLine);
     editor_->markerDefine(QsciScintilla::Background, kErrorLine);
+    editor_->markerDefine(QsciScintilla::Background, kFailedLine);
     editor_->SendScintilla(QsciScintilla::SCI_SETSCROLLWIDTHTRACKING, 1);
     editor_->SendScintilla(QsciScintilla::SCI_SETSCROLLWIDTH, 1);
     auto* layout = new QVBoxLayout(this);
@@ -92,15 +94,22 @@ ScriptView::ScriptView(Context& context, QWidget* parent)
             [this](int, int line, Qt::KeyboardModifiers) { Q_EMIT breakWanted(static_cast<unsigned>(line) + 1); });
     later_.setSingleShot(true);
     later_.setInterval(kCheckAfter);
-    connect(&later_, &QTimer::timeout, this, [this] { check_.check(fileName_, text()); });
+    connect(&later_, &QTimer::timeout, this, [this] {
+        showMarks();
+        check_.check(fileName_, text());
+    });
     connect(&check_, &CheckJob::checked, this, [this](const QString& message, unsigned line, unsigned column) {
-        if (message.isEmpty())
-            clearProblem();
-        else
+        if (!message.isEmpty()) {
             showProblem(message, line, column);
+        } else if (!problem_.isEmpty()) {
+            clearProblem();
+            showMarks(); // what failed in the run is said again
+        }
         Q_EMIT checked();
     });
+    connect(editor_, &QsciScintilla::linesChanged, this, &ScriptView::widenNumbers);
     connect(editor_, &QsciScintilla::textChanged, this, [this] {
+        lines_.reset();
         if (loading_)
             return;
         later_.start();
@@ -161,21 +170,53 @@ void ScriptView::restyle() {
     editor_->setMarkerBackgroundColor(theme.selection, kCurrentLine);
     const QColor errorPaper(theme.dark ? "#5c2327" : "#fbd9dc");
     editor_->setMarkerBackgroundColor(errorPaper, kErrorLine);
+    editor_->setMarkerBackgroundColor(errorPaper, kFailedLine);
     editor_->setIndicatorForegroundColor(theme.violation, kSquiggle);
     const QByteArray family = mono.family().toUtf8();
     editor_->SendScintilla(QsciScintilla::SCI_STYLESETFORE, static_cast<unsigned long>(kMessageStyle), theme.text);
     editor_->SendScintilla(QsciScintilla::SCI_STYLESETBACK, static_cast<unsigned long>(kMessageStyle), errorPaper);
     editor_->SendScintilla(QsciScintilla::SCI_STYLESETFONT, static_cast<unsigned long>(kMessageStyle), family.constData());
     editor_->SendScintilla(QsciScintilla::SCI_STYLESETSIZE, static_cast<unsigned long>(kMessageStyle), static_cast<long>(mono.pointSize()));
+    widenNumbers();
 }
 
 void ScriptView::load() {
     editor_->markerDeleteAll();
+    editor_->clearAnnotations();
     clearProblem();
-    editor_->setMarginWidth(kNumbers, QString::number(editor_->lines() * 10));
+    lines_.reset();
     current_ = 0;
+    showFailures();
     showPosition();
     showBreakpoints();
+}
+
+void ScriptView::widenNumbers() { editor_->setMarginWidth(kNumbers, QString::number(editor_->lines() * 10)); }
+
+const LineMap& ScriptView::lines() const {
+    if (!lines_) {
+        const Session* session = context_.session();
+        // (A recording has no script, and what stands here is not what is shown.)
+        lines_ = session == nullptr || session->scenario().source.empty() ? LineMap()
+                                                                          : LineMap(session->scenario().source, text().toStdString());
+    }
+    return *lines_;
+}
+
+// What was expected and is not so, at its line.
+void ScriptView::showFailures() {
+    constexpr std::size_t kMost = 100;
+    const auto& failures = context_.session()->failures();
+    std::map<int, QString> said;
+    for (std::size_t i = 0; i < std::min(kMost, failures.size()); ++i)
+        if (const auto line = lines().toNow(failures[i].line)) {
+            QString& all = said[static_cast<int>(*line) - 1];
+            all += (all.isEmpty() ? "  " : "\n  ") + QString::fromStdString(failures[i].text);
+        }
+    for (const auto& [row, text] : said) {
+        editor_->markerAdd(row, kFailedLine);
+        editor_->annotate(row, text, kMessageStyle);
+    }
 }
 
 QString ScriptView::text() const { return editor_->text(); }
@@ -296,8 +337,9 @@ QString ScriptView::helpAtCursor() const {
 }
 
 void ScriptView::clearProblem() {
+    if (!problem_.isEmpty())
+        editor_->clearAnnotations();
     problem_.clear();
-    editor_->clearAnnotations();
     editor_->markerDeleteAll(kErrorLine);
     editor_->SendScintilla(QsciScintilla::SCI_SETINDICATORCURRENT, kSquiggle);
     editor_->SendScintilla(QsciScintilla::SCI_INDICATORCLEARRANGE, 0ul, static_cast<long>(editor_->length()));
@@ -305,6 +347,8 @@ void ScriptView::clearProblem() {
 
 void ScriptView::showProblem(const QString& message, unsigned line, unsigned column) {
     clearProblem();
+    editor_->clearAnnotations(); // where a problem is, what failed in the run before is no matter
+    editor_->markerDeleteAll(kFailedLine);
     problem_ = message;
     if (line == 0)
         return;
@@ -329,7 +373,21 @@ void ScriptView::showProblem(const QString& message, unsigned line, unsigned col
         editor_->setFirstVisibleLine(editor_->firstVisibleLine() + below);
 }
 
-void ScriptView::showPosition() {
+void ScriptView::showMarks() {
+    if (context_.session() == nullptr)
+        return;
+    placePosition(false);
+    showBreakpoints();
+    editor_->markerDeleteAll(kFailedLine);
+    if (problem_.isEmpty()) {
+        editor_->clearAnnotations();
+        showFailures();
+    }
+}
+
+void ScriptView::showPosition() { placePosition(true); }
+
+void ScriptView::placePosition(bool follow) {
     editor_->markerDeleteAll(kCurrentArrow);
     editor_->markerDeleteAll(kCurrentLine);
     const Session* session = context_.session();
@@ -337,9 +395,14 @@ void ScriptView::showPosition() {
     current_ = step != nullptr ? step->line : 0;
     if (current_ == 0)
         return;
-    const int line = static_cast<int>(current_) - 1;
+    const auto here = lines().toNow(current_);
+    if (!here)
+        return; // the step was changed since, and the one that runs stands nowhere
+    const int line = static_cast<int>(*here) - 1;
     editor_->markerAdd(line, kCurrentArrow);
     editor_->markerAdd(line, kCurrentLine);
+    if (!follow)
+        return;
     editor_->ensureLineVisible(line);
     // The line stays off the edges, so that what comes next is seen too.
     const int first = editor_->firstVisibleLine();
@@ -353,13 +416,12 @@ void ScriptView::showBreakpoints() {
     editor_->markerDeleteAll(kIdleBreak);
     const Session* session = context_.session();
     for (const StopPoint& point : context_.stops().all())
-        if (point.kind == StopPoint::Kind::Line)
-            editor_->markerAdd(static_cast<int>(point.line) - 1,
+        if (const auto line = point.kind == StopPoint::Kind::Line ? lines().toNow(point.line) : std::nullopt)
+            editor_->markerAdd(static_cast<int>(*line) - 1,
                                point.enabled && session != nullptr && canStop(*session, point) ? kBreak : kIdleBreak);
 }
 
 void ScriptView::showError(unsigned line, unsigned column, const QString& message) {
-    editor_->markerDeleteAll();
     showProblem(message, line, column);
     if (line == 0)
         return;

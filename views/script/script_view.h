@@ -5,6 +5,7 @@
 
 #include "views/context.h"
 #include "views/script/check_job.h"
+#include "views/script/line_map.h"
 
 #include <QTimer>
 #include <QWidget>
@@ -22,6 +23,8 @@ public:
     explicit ScriptView(Context& context, QWidget* parent = nullptr);
     unsigned cursorLine() const;                      // from 1
     unsigned currentLine() const { return current_; } // of the step that is running, 0 if none
+    // What line of the text that runs that is, whatever was edited since; nothing if it was changed or is new.
+    std::optional<unsigned> lineThatRuns(unsigned line) const { return lines().toWas(line); }
     void showError(unsigned line, unsigned column, const QString& message);
 
     QString text() const;
@@ -62,7 +65,13 @@ private:
     void toSelectionStart();
     void load();
     void showPosition();
+    void placePosition(bool follow);
     void showBreakpoints();
+    void showFailures();
+    // All of them again, where their lines are now.
+    void showMarks();
+    void widenNumbers();
+    const LineMap& lines() const;
     void restyle();
     void showProblem(const QString& message, unsigned line, unsigned column);
     void clearProblem();
@@ -76,6 +85,7 @@ private:
     QTimer later_;
     QString fileName_, problem_;
     unsigned current_ = 0;
+    mutable std::optional<LineMap> lines_; // from what runs to what stands here
     bool loading_ = false;
     bool tabLeaves_ = false; // it was come to by the keyboard, and nothing was typed yet
 };

@@ -136,8 +136,9 @@ void FramesView::paintEvent(QPaintEvent*) {
         const int y = 4 + static_cast<int>(shown / 2) * line;
         p.fillRect(x, y + (line - size) / 2, size, size, colour(kind));
         p.setPen(theme.dim);
-        p.drawText(QRect(x + size + 6, y, viewport()->width() / 2 - size - 10, line), Qt::AlignVCenter | Qt::AlignLeft,
-                   QString::fromUtf8(styleOf(kind).name.data()));
+        const QRect at(x + size + 6, y, viewport()->width() / 2 - size - 10, line);
+        p.drawText(at, Qt::AlignVCenter | Qt::AlignLeft,
+                   fontMetrics().elidedText(QString::fromUtf8(styleOf(kind).name.data()), Qt::ElideRight, at.width()));
     }
 }
 

@@ -92,6 +92,7 @@ void TimelineView::layoutLanes() {
     bar_->setVisible(wanted > room);
     const int barWidth = bar_->sizeHint().width();
     bar_->setGeometry(width() - barWidth, lanesTop(), barWidth, std::max(10, room));
+    keepInSight();
     update();
 }
 
@@ -142,7 +143,12 @@ void TimelineView::follow() {
     const auto at = static_cast<double>(context_.position());
     if (grab_ == Grab::None && (at < start_ + visible() * 0.05 || at > start_ + visible() * 0.9))
         start_ = at - visible() * 0.6;
-    // Who acted is in sight.
+    keepInSight();
+    clampView();
+}
+
+// The lane of who acted.
+void TimelineView::keepInSight() {
     if (const Session* session = context_.session(); grab_ == Grab::None && session != nullptr && context_.position() > 0)
         if (const auto lane = laneOf(context_.position() - 1)) {
             const int top = *lane * laneHeight(), room = std::max(laneHeight(), lanesBottom() - lanesTop());
@@ -151,8 +157,9 @@ void TimelineView::follow() {
             else if (top + laneHeight() > bar_->value() + room)
                 bar_->setValue(top + 2 * laneHeight() - room); // and what it calls, below it
         }
-    clampView();
 }
+
+int TimelineView::heightFor(int lanes) const { return lanesTop() + height() - lanesBottom() + lanes * laneHeight(); }
 
 void TimelineView::zoom(double factor, double x) {
     const double under = start_ + (x - labelWidth()) / scale_;

@@ -33,6 +33,8 @@ public:
     QStringList laneNames() const;
     QRect laneRect(int lane) const;
     QRect overviewRect() const;
+    // How high it must be for so many lanes to be seen.
+    int heightFor(int lanes) const;
     QString textAt(const QPoint& at) const;
     // Those that are drawn in the visible range.
     std::vector<CauseArrow> arrows() const;
@@ -62,6 +64,7 @@ private:
     void zoom(double factor, double x);
     void pan(double pixels);
     void follow();
+    void keepInSight();
     void clampView();
     void layoutLanes();
     int laneHeight() const { return laneHeight_; }

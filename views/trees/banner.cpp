@@ -50,6 +50,8 @@ Banner::Banner(Context& context, QWidget* parent)
 
 QString Banner::sentence() const { return sentence_->text(); }
 
+QString Banner::warning() const { return violation_->isHidden() ? QString() : violation_->text(); }
+
 void Banner::showError(const QString& message) {
     error_ = message;
     refresh();
@@ -59,7 +61,7 @@ void Banner::restyle() {
     const Theme& theme = context_.theme();
     QPalette palette = this->palette();
     palette.setColor(QPalette::Window, theme.base);
-    palette.setColor(QPalette::WindowText, error_.isEmpty() ? theme.text : theme.violation);
+    palette.setColor(QPalette::WindowText, context_.session() || error_.isEmpty() ? theme.text : theme.violation);
     setPalette(palette);
     sentence_->setPalette(palette);
     QPalette red = palette;
@@ -71,25 +73,36 @@ void Banner::restyle() {
 }
 
 void Banner::refresh() {
-    if (!error_.isEmpty()) {
+    const Session* session = context_.session();
+    if (!session) {
         sentence_->setText(error_);
         violation_->hide();
-        detail_->setText(tr("Mend the script and run it (Ctrl+Return). The last good picture stays below."));
+        detail_->setText(error_.isEmpty() ? QString() : tr("Mend the script and run it (Ctrl+Return)."));
         restyle();
         return;
     }
-    const Session* session = context_.session();
-    if (!session)
-        return;
     const u64 at = session->position();
     sentence_->setText(QString::fromStdString(session->sentence(at)));
     // What this micro-step broke, all of it: nobody overlooks a rule.
     QStringList broken;
+    if (!error_.isEmpty())
+        broken << tr("%1\nMend the script and run it (Ctrl+Return). What is shown is the last run.").arg(error_);
     for (const Violation& v : session->violations())
         if (v.n + 1 == at)
             broken << QString("! %1: %2%3")
                           .arg(text(info(v.rule).name), QString::fromStdString(v.text),
                                session->expects(v.rule) ? tr(" (as the scenario says)") : QString());
+    // And what was expected here and is not so.
+    constexpr qsizetype kMostFailures = 4;
+    qsizetype failed = 0;
+    const auto& failures = session->failures();
+    for (auto it = std::lower_bound(failures.begin(), failures.end(), at,
+                                    [](const Session::Failure&failure, u64 position) { return failure.position < position; });
+         it != failures.end() && it->position == at; ++it)
+        if (++failed <= kMostFailures)
+            broken << tr("! line %1: %2").arg(it->line).arg(text(it->text));
+    if (failed > kMostFailures)
+        broken << tr("and %1 more expectations that do not hold").arg(failed - kMostFailures);
     violation_->setText(broken.join("\n"));
     violation_->setVisible(!broken.isEmpty());
     const QLocale locale;
@@ -135,7 +148,9 @@ QString Banner::endText() const {
     const Session::Verdict verdict = session.verdict();
     const std::size_t count = session.violations().size();
     const QString broken = count == 1 ? tr("1 violation") : tr("%1 violations").arg(count);
-    QString said = !verdict.ok                 ? tr("%1 failed, %2").arg(verdict.failed).arg(broken)
+    const QString failed = verdict.failed == 1 ? tr("1 expectation does not hold") : tr("%1 expectations do not hold").arg(verdict.failed);
+    QString said = verdict.failed > 0          ? (count == 0 ? failed : tr("%1, %2").arg(failed, broken))
+                   : !verdict.ok               ? broken
                    : count > 0                 ? tr("%1, as the scenario says").arg(broken)
                    : session.vmIsDead()        ? tr("what the scenario expects holds")
                    : verdict.expectations == 0 ? tr("no rule was violated")

@@ -18,6 +18,8 @@ public:
     // Unusable input: shown until the next scenario is read.
     void showError(const QString& message);
     QString sentence() const;
+    // In red: what is wrong here, or with the script.
+    QString warning() const;
     // Where the keys are those of another window.
     void tellNoKeys() {
         keys_ = false;

@@ -40,6 +40,7 @@ MapView::MapView(Context& context, QWidget* parent) : QWidget(parent), context_(
     setMinimumHeight(140);
     more_.setSingleShot(true);
     connect(&more_, &QTimer::timeout, this, &MapView::changed);
+    connect(&context_, &Context::nothingYetChanged, this, [this] { update(); });
     connect(&context_, &Context::sessionChanged, this, [this] {
         miniFor_ = ~u64{0};
         context_.continues() ? changed() : showAll();
@@ -348,7 +349,7 @@ void MapView::paintEvent(QPaintEvent*) {
     p.fillRect(rect(), theme.window);
     if (context_.session() == nullptr) {
         p.setPen(theme.dim);
-        p.drawText(rect(), Qt::AlignCenter, tr("Reading the scenario…"));
+        p.drawText(rect(), Qt::AlignCenter, context_.nothingYet());
         return;
     }
     paintAxis(p, stripRect(0));

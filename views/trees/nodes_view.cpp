@@ -30,6 +30,7 @@ NodesView::NodesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     setFocusPolicy(Qt::StrongFocus);
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(360, 160);
+    connect(&context_, &Context::nothingYetChanged, this, [this] { viewport()->update(); });
     connect(&context_, &Context::sessionChanged, this, [this] {
         if (!context_.continues()) {
             opened_.clear();
@@ -212,7 +213,7 @@ void NodesView::paintEvent(QPaintEvent*) {
     if (cards_.rows().empty()) {
         p.setPen(theme.dim);
         p.drawText(viewport()->rect(), Qt::AlignCenter | Qt::TextWordWrap,
-                   context_.session() == nullptr ? tr("Reading the scenario…") : noTable(*context_.session()));
+                   context_.session() == nullptr ? context_.nothingYet() : noTable(*context_.session()));
         return;
     }
     if (!fitted_)

@@ -91,7 +91,7 @@ void RootsStrip::paintEvent(QPaintEvent*) {
     p.setRenderHint(QPainter::Antialiasing);
     if (chips_.empty()) {
         p.setPen(theme.dim);
-        p.drawText(rect().adjusted(10, 0, -10, 0), Qt::AlignVCenter | Qt::AlignLeft, tr("no root yet, no lock held"));
+        p.drawText(rect().adjusted(10, 0, -10, 0), Qt::AlignVCenter | Qt::AlignLeft, tr("no root, no lock held"));
         return;
     }
     int x = 10;

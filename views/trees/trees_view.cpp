@@ -22,6 +22,7 @@ TreesView::TreesView(Context& context, QWidget* parent) : QAbstractScrollArea(pa
     setFocusPolicy(Qt::StrongFocus);
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(360, 160);
+    connect(&context_, &Context::nothingYetChanged, this, [this] { viewport()->update(); });
     connect(&context_, &Context::sessionChanged, this, [this] {
         if (!context_.continues()) {
             collapsed_.clear();
@@ -216,7 +217,7 @@ void TreesView::paintEvent(QPaintEvent*) {
 
     if (!context_.session()) {
         p.setPen(theme.dim);
-        p.drawText(viewport()->rect(), Qt::AlignCenter, tr("Reading the scenario…"));
+        p.drawText(viewport()->rect(), Qt::AlignCenter, context_.nothingYet());
         return;
     }
     if (rows_.empty()) {
