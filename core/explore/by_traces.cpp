@@ -3,6 +3,8 @@
 #include "explore/explorer.h"
 #include "explore/traces.h"
 
+#include <utility>
+
 namespace mirrorscope {
 
 class Explorer::RaceWorld final : public TraceWorld {
@@ -34,6 +36,8 @@ public:
         at_.pop_back();
     }
 
+    void compared(u64 all) override { explorer_.heedCompared(all - std::exchange(compared_, all)); }
+
     bool triesAll() const override { return explorer_.inTop(path_.size()); }
     bool enters(bool last) override {
         isTask_ = explorer_.atCut(path_.size()) || (last && explorer_.inTop(path_.size()));
@@ -56,6 +60,7 @@ private:
     static Footprint touchesOf(const AccessLog& log, std::size_t from) { return footprint(log.data() + from, log.data() + log.size()); }
 
     Explorer& explorer_;
+    u64 compared_ = 0;
     std::size_t item_;
     Race& race_;
     std::vector<u16> path_;

@@ -108,6 +108,7 @@ void Explorer::search() {
     if (options_.preemptions)
         mode = ExploreMode::Stateful;
     maxTransitions_ = options_.maxTransitions;
+    maxCompared_ = options_.attempt ? kCompare : 0;
     if (options_.split && mode == ExploreMode::Auto)
         throw std::logic_error("a part of a search needs to be told its mode");
     if (options_.fewestFirst && !options_.preemptions) {
@@ -116,8 +117,10 @@ void Explorer::search() {
     } else if (mode == ExploreMode::Auto) {
         const bool bounded = maxTransitions_ != 0 && maxTransitions_ <= kTry;
         maxTransitions_ = bounded ? maxTransitions_ : kTry;
+        maxCompared_ = kCompare;
         runOnce(ExploreMode::Stateless);
-        if (undecided(result_) && !bounded) {
+        maxCompared_ = 0;
+        if (undecided(result_) && (!bounded || result_.laborious)) {
             // What was seen was seen; the other numbers are those of the search that gives the answer.
             result_.sometimes = begin(beginning, empty).sometimes;
             maxTransitions_ = options_.maxTransitions;
@@ -252,6 +255,15 @@ void Explorer::checkBounds() {
     heedCall();
     if ((result_.transitions & 0x3ff) == 0 && isOver())
         throw Stop{};
+}
+
+void Explorer::heedCompared(u64 more) {
+    compared_ += more;
+    if (maxCompared_ == 0 || compared_ <= maxCompared_)
+        return;
+    result_.stopped = true;
+    result_.laborious = true;
+    throw Stop{};
 }
 
 bool Explorer::isOver() {

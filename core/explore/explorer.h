@@ -59,6 +59,7 @@ struct ExploreOptions {
     bool all = false;                                              // go on after the first violation
     double seconds = 0;                                            // 0: no bound
     u64 maxTransitions = 0;                                        // 0: no bound
+    bool attempt = false;                                          // as Auto tries: given up when it is laborious
     std::function<void(const ExploreResult& soFar)> progress = {}; // told every thousand micro-steps or so
     std::function<bool()> cancelled = {};
     // Counts what calls are made, in every execution (kvm/census.h).
@@ -97,7 +98,9 @@ public:
     const System& system() const { return runner_.system(); }
     // So many micro-steps does Auto try without remembering states; did such an attempt end without an answer?
     static constexpr u64 kTry = 20'000;
-    static bool undecided(const ExploreResult& attempt) { return attempt.stopped && attempt.transitions >= kTry; }
+    // Nor does it go on when so many micro-steps were held against others: in executions of many thousands each is held against all.
+    static constexpr u64 kCompare = 50'000'000;
+    static bool undecided(const ExploreResult& attempt) { return attempt.stopped && (attempt.transitions >= kTry || attempt.laborious); }
     static u64 racesOf(const Scenario& scenario);
     // Is a stateful search of it reduced in any case, as far as it is not cut into tasks? (Of races of two: only while that pays.)
     static bool isReduced(const Scenario& scenario, const ExploreOptions& options);
@@ -180,6 +183,7 @@ private:
     void collectViolations();
     void record(const std::string& rule, const std::string& text, bool failing);
     void checkBounds();
+    void heedCompared(u64 more);
 
     const Scenario& scenario_;
     ExploreOptions options_;
@@ -199,6 +203,8 @@ private:
     u64 tasks_ = 0;
     std::unordered_map<u64, u64> executionsFrom_; // stateless: the end of a race, and how many executions followed from there
     u64 maxTransitions_ = 0;                      // of the present attempt
+    u64 maxCompared_ = 0;                         // of the present attempt; 0: no bound
+    u64 compared_ = 0;
     ExploreResult result_;
     Schedule schedule_; // of the present execution
     std::chrono::steady_clock::time_point start_;

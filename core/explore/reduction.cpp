@@ -134,6 +134,7 @@ std::vector<u32> Reduction::racesWith(Next& next, const Cuts& cuts) const {
 Reduction::Set Reduction::initialsAfter(u32 at, std::vector<u32>& first, const Cuts& cuts) const {
     first.assign(last_.size(), 0);
     Set initials;
+    compared_ += events_.size() - at;
     for (u32 i = at + 1; i < events_.size(); ++i) {
         const Event& e = events_[i];
         if (first[e.actor] != 0 || happensAfter(i, at) || !isThere(i, cuts))
@@ -150,6 +151,7 @@ Reduction::Set Reduction::initialsAfter(u32 at, std::vector<u32>& first, const C
 
 // Does something that follows `at` without happening after it conflict with that?
 bool Reduction::touches(u32 at, const Footprint& what, const Cuts& cuts) const {
+    compared_ += events_.size() - at;
     for (u32 i = at + 1; i < events_.size(); ++i)
         if (!happensAfter(i, at) && isThere(i, cuts) && !independent(*events_[i].footprint, what))
             return true;
@@ -168,6 +170,7 @@ bool Reduction::staysShut(u32 at, const Condition& waited, const Cuts& cuts) con
     const Touch* found = touchOf(*events_[at].footprint);
     if (found == nullptr || found->kind == Kind::Read || waited.holdsWith(found->old))
         return false;
+    compared_ += events_.size() - at;
     for (u32 i = at + 1; i < events_.size(); ++i) {
         if (happensAfter(i, at) || !isThere(i, cuts))
             continue;

@@ -60,6 +60,8 @@ public:
 
     // Where the present execution stands. nodes().back() is the state that it has reached.
     std::vector<Node>& nodes() { return nodes_; }
+    // So many micro-steps were held against others so far.
+    u64 compared() const { return compared_; }
     const Shared& lastFootprint() const { return events_.back().footprint; }
     // The next micro-step of the execution, from nodes().back(): races are looked for. `waited`: the condition that let it run.
     void push(unsigned actor, Footprint footprint, const Condition& waited);
@@ -116,6 +118,7 @@ private:
     void tryInVain(const Waiting& waiting);
 
     std::vector<Event> events_;
+    mutable u64 compared_ = 0;
     std::vector<Node> nodes_;
     std::vector<std::vector<u32>> last_; // per actor, its events
     std::unordered_map<u64, std::vector<Entry>> places_;

@@ -43,6 +43,7 @@ struct ExploreResult {
     u64 races = 0;
     bool complete = true;
     bool stopped = false;                // by a bound
+    bool laborious = false;              // which was that of Auto's attempt on what is compared, see Explorer::kCompare
     bool full = false;                   // which was that of what may be kept of states
     bool cut = false;                    // by the bound on preemptions
     bool reduced = false;                // stateful: where others cannot disturb an actor only its micro-steps were tried

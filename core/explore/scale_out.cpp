@@ -47,6 +47,7 @@ ExploreMode modeFor(const Scenario& scenario, const ExploreOptions& options) {
     ExploreOptions attempt = options;
     attempt.mode = ExploreMode::Stateless;
     attempt.maxTransitions = Explorer::kTry;
+    attempt.attempt = true;
     attempt.seconds = 0;
     attempt.finalState = nullptr;
     attempt.progress = nullptr;

@@ -68,6 +68,7 @@ void exploreTraces(TraceWorld& world, Reduction::Part without) {
         path.push_back(choice);
         std::vector<Reduction::Asleep> sleep = reduction.sleepAfter(node, choice, touched);
         reduction.push(choice, std::move(touched), waited);
+        world.compared(reduction.compared());
         const Reduction::Set next = enabledIn(world);
         std::vector<Reduction::Waiting> waiting = waitingIn(world, next, reduction.nodes().back().waiting, choice);
         if (next.any() && (next & ~Reduction::actorsOf(sleep)).none()) {

@@ -27,6 +27,9 @@ public:
     // The execution stands where it did before its last micro-step. The world may go back later: condition() is asked next, or takeBack().
     virtual void takeBack() = 0;
 
+    // So many micro-steps were held against others to see what is to be tried in another order; of long executions that is what takes time.
+    virtual void compared(u64 all) { static_cast<void>(all); }
+
     // Everything is to be tried from here, whatever is found.
     virtual bool triesAll() const { return false; }
     // Is what follows the last micro-step for this search? `last`: nobody can go on.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "explore/explorer.h"
 #include "explore/reduction.h"
+#include "explore/scale_out.h"
 #include "support/effort.h"
 #include "support/run.h"
 #include "support/seed.h"
@@ -375,6 +376,25 @@ TEST(Explorer, a_bound_ends_it_and_says_so) {
     EXPECT_FALSE(result.complete);
     EXPECT_TRUE(result.stopped);
     EXPECT_EQ(result.transitions, 100u);
+}
+
+// In executions of thousands of micro-steps each is held against all before it: what then takes time is not how many are taken.
+TEST(Explorer, auto_gives_up_an_attempt_that_only_compares) {
+    const Scenario scenario = bindScenario(
+        "t.yaml", "mirrorscope: 1\nmachine: {vm: sw-protected, vcpus: 2, kernel: fixed, attributes: private, memory-model: tso, pml: "
+                  "false, levels: 5, slots: [{id: 0, gpa: 0, "
+                  "size: 4M, backing: 2M, gmem: f}]}\nscript:\n  - vcpu0: {read: 0x1000}\n  - race:\n"
+                  "      host: [{discard: {gpa: 0x2000, size: 8K}, id: s0}]\n"
+                  "      host1: [{discard: {gpa: 0x200000, size: 2M}, id: s1}, {discard: {gpa: 0x201000, size: 4K}, id: s2}]\n");
+    ExploreOptions options;
+    options.mode = ExploreMode::Stateless;
+    options.attempt = true;
+    options.maxTransitions = Explorer::kTry;
+    const ExploreResult attempt = Explorer(scenario, options).run();
+    EXPECT_TRUE(attempt.laborious);
+    EXPECT_LT(attempt.transitions, Explorer::kTry);
+    EXPECT_TRUE(Explorer::undecided(attempt));
+    EXPECT_EQ(modeFor(scenario, {}), ExploreMode::Stateful);
 }
 
 // What the attempt without states saw is not forgotten where the search with them is ended before it comes there.
