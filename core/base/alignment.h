@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What two sequences of texts have in common, in order: of what was told by two runs, of the lines of a text before and after it was edited.
+// What two sequences of texts have in common, in order: of what was told by two runs, of the lines of a text before and after it was
+// edited.
 #pragma once
 
 #include <cstddef>
